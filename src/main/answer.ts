@@ -1,0 +1,136 @@
+/**
+ * The two texts that follow from a plan: the answer for the client, and the offer as the native library is told it. Pure.
+ */
+import { LEVEL_EXTENSION, type Plan, type PlannedLine } from './sdp.ts';
+
+const OPUS_PARAMETERS = 'minptime=10;useinbandfec=1;usedtx=1';
+/** What libdatachannel takes in one message; it splits nothing. Bytes. */
+const MAX_MESSAGE_BYTES = 262_144;
+const SCTP_PORT = 5000;
+
+/** The server's end of the transport, as the native library reports it. */
+export interface LocalTransport {
+  readonly ufrag: string;
+  readonly pwd: string;
+  /** `sha-256 AB:CD:…` */
+  readonly fingerprint: string;
+  readonly setup: string;
+  /** Candidate attributes without `a=`: `candidate:1 1 UDP …`. */
+  readonly candidates: readonly string[];
+}
+
+/** The outgoing SSRC of each slot, unsigned, in the order of `Plan.slots`. */
+export type SlotSsrcs = readonly number[];
+
+/**
+ * Writes the answer (RFC 3264, RFC 8829): every m-line of the offer in its place, the refused ones with port 0, all
+ * candidates in the first accepted one, and for each slot one fixed SSRC with a media stream of its own, so that a
+ * browser shows every slot as a stream.
+ */
+export function writeAnswer(plan: Plan, local: LocalTransport, ssrcs: SlotSsrcs, sessionId: string): string {
+  const accepted = plan.lines.filter((line) => line.kind !== 'refused');
+  const text = [
+    'v=0',
+    `o=backend-webrtc ${sessionId} 1 IN IP4 127.0.0.1`,
+    's=-',
+    't=0 0',
+    `a=group:BUNDLE ${accepted.map(({ mid }) => mid).join(' ')}`,
+    'a=msid-semantic: WMS *',
+    'a=ice-options:ice2',
+  ];
+  for (const line of plan.lines) {
+    text.push(...mediaLines(line, ssrcs));
+    if (line.kind === 'refused') continue;
+    text.push(`a=setup:${local.setup}`, `a=ice-ufrag:${local.ufrag}`, `a=ice-pwd:${local.pwd}`);
+    text.push(`a=fingerprint:${local.fingerprint}`);
+    if (line === accepted[0])
+      text.push(...local.candidates.map((candidate) => `a=${candidate}`), 'a=end-of-candidates');
+  }
+  return `${text.join('\r\n')}\r\n`;
+}
+
+function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs): string[] {
+  switch (line.kind) {
+    case 'refused':
+      return [
+        `m=${line.media} 0 ${line.protocol} ${line.format}`,
+        'c=IN IP4 0.0.0.0',
+        ...(line.mid === null ? [] : [`a=mid:${line.mid}`]),
+        'a=inactive',
+      ];
+    case 'data':
+      return [
+        `m=application 9 ${line.protocol} webrtc-datachannel`,
+        'c=IN IP4 0.0.0.0',
+        `a=mid:${line.mid}`,
+        `a=sctp-port:${SCTP_PORT}`,
+        `a=max-message-size:${MAX_MESSAGE_BYTES}`,
+      ];
+    case 'audio':
+      return audioLines(line, ssrcs);
+    default:
+      return line satisfies never;
+  }
+}
+
+function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs): string[] {
+  const text = [
+    `m=audio 9 ${line.protocol} ${line.payloadType}`,
+    'c=IN IP4 0.0.0.0',
+    `a=mid:${line.mid}`,
+    `a=${line.slot === null ? 'recvonly' : line.publishes ? 'sendrecv' : 'sendonly'}`,
+    'a=rtcp-mux',
+    `a=rtpmap:${line.payloadType} opus/48000/2`,
+    `a=fmtp:${line.payloadType} ${OPUS_PARAMETERS}`,
+  ];
+  if (line.levelExtension !== null) text.push(`a=extmap:${line.levelExtension} ${LEVEL_EXTENSION}`);
+  if (line.slot !== null) {
+    const ssrc = ssrcs[line.slot];
+    const stream = `slot-${line.slot}`;
+    text.push(`a=msid:${stream} ${stream}-audio`, `a=ssrc:${ssrc} cname:backend-webrtc`);
+    text.push(`a=ssrc:${ssrc} msid:${stream} ${stream}-audio`);
+  }
+  return text;
+}
+
+/** The mid of the one audio line in {@link writeTransportOffer}. */
+export const TRANSPORT_MID = '0';
+
+/**
+ * The offer as the native library needs to see it: one audio line, whatever the number of slots, and the data line.
+ *
+ * All m-lines of a bundle share one transport, and the library has a track for each only to sort packets by SSRC, which
+ * the worker does better. With a single track every packet comes to one callback and every slot is sent through it: a
+ * connection costs one native object and two libuv handles instead of one more of each per slot, and a client that
+ * declares no SSRC is understood all the same.
+ *
+ * Candidates are left out on purpose; they are added once the client has the answer.
+ */
+export function writeTransportOffer(plan: Plan): string {
+  const payloadType = plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111;
+  const transport = [
+    `a=setup:${plan.setup}`,
+    `a=ice-ufrag:${plan.ice.ufrag}`,
+    `a=ice-pwd:${plan.ice.pwd}`,
+    `a=fingerprint:${plan.fingerprint.hash} ${plan.fingerprint.value}`,
+  ];
+  const text = [
+    'v=0',
+    'o=- 1 1 IN IP4 127.0.0.1',
+    's=-',
+    't=0 0',
+    `a=group:BUNDLE ${TRANSPORT_MID}${plan.data === null ? '' : ' data'}`,
+    `m=audio 9 UDP/TLS/RTP/SAVPF ${payloadType}`,
+    'c=IN IP4 0.0.0.0',
+    `a=mid:${TRANSPORT_MID}`,
+    'a=sendrecv',
+    'a=rtcp-mux',
+    `a=rtpmap:${payloadType} opus/48000/2`,
+    ...transport,
+  ];
+  if (plan.data !== null) {
+    text.push('m=application 9 UDP/DTLS/SCTP webrtc-datachannel', 'c=IN IP4 0.0.0.0', 'a=mid:data', ...transport);
+    text.push(`a=sctp-port:${plan.data.port}`, `a=max-message-size:${plan.data.maxMessageSize}`);
+  }
+  return `${text.join('\r\n')}\r\n`;
+}

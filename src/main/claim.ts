@@ -1,0 +1,48 @@
+/** Who is asking: the `X-User-Claim` header that backend-auth sets and nobody else can. */
+import type { IncomingMessage } from 'node:http';
+import * as v from 'valibot';
+import { RequestError } from './errors.ts';
+
+/** Longest userid or clientid, characters. */
+export const MAX_ID_LENGTH = 256;
+const HEADER = 'x-user-claim';
+
+const id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_LENGTH));
+const ClaimSchema = v.object({ userid: id, clientid: id });
+
+/** The only authority for who somebody is. */
+export type Claim = v.InferOutput<typeof ClaimSchema>;
+
+/**
+ * Reads the claim of a request. Members other than `userid` and `clientid` (a token's `exp`, say) are ignored.
+ *
+ * @throws RequestError `bad-claim` that says what is wrong with it.
+ */
+export function readClaim(request: Pick<IncomingMessage, 'headersDistinct'>): Claim {
+  const values = request.headersDistinct[HEADER] ?? [];
+  if (values.length === 0) throw bad('it is missing; backend-auth sets it for requests that come through the proxy');
+  if (values.length > 1) throw bad(`it is there ${values.length} times`);
+  // Node reads header bytes as Latin-1; JSON is UTF-8.
+  const text = Buffer.from(values[0]!, 'latin1').toString('utf8');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw bad('it is not JSON');
+  }
+  const claim = v.safeParse(ClaimSchema, json);
+  if (!claim.success) {
+    const issue = claim.issues[0];
+    const path = v.getDotPath(issue);
+    throw bad(
+      path === null
+        ? 'it is not an object with userid and clientid'
+        : `${path} must be a string of 1 to ${MAX_ID_LENGTH} characters`,
+    );
+  }
+  return claim.output;
+}
+
+function bad(detail: string): RequestError {
+  return new RequestError('bad-claim', `X-User-Claim: ${detail}.`);
+}

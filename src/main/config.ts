@@ -1,0 +1,150 @@
+/** The environment, read and checked once at start. The README's table of variables lists exactly what stands here. */
+import { isIP, isIPv4 } from 'node:net';
+import { availableParallelism } from 'node:os';
+import * as v from 'valibot';
+import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
+import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
+
+/** A bad variable; the message names it, what it holds and what is allowed. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Where to listen: `host` undefined for every address of the machine. */
+export interface ListenAddress {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+const listen = parsed('host:port, :port or [v6]:port', (text): ListenAddress | undefined => {
+  const match = /^(?:\[([^\]]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  if (match === null || Number(match[3]) > 65_535) return undefined;
+  const [, v6, name] = match;
+  if (v6 !== undefined && isIP(v6) !== 6) return undefined;
+  // Four numbers are an address or a slip of the pen, never a name.
+  if (name !== undefined && /^[\d.]+$/.test(name) && !isIPv4(name)) return undefined;
+  return { host: v6 ?? (name || undefined), port: Number(match[3]) };
+});
+
+const ports = parsed(
+  'UDP ports as 40000, 40000-40003 or a list of these, each from 1025 to 65535, 64 at most',
+  (text) => {
+    const all = new Set<number>();
+    for (const part of text.split(',')) {
+      const match = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part);
+      if (match === null) return undefined;
+      const first = Number(match[1]);
+      const last = Number(match[2] ?? first);
+      // libdatachannel takes 1024 and below for "no port given".
+      if (first <= 1024 || last > 65_535 || last < first || last - first > 63) return undefined;
+      for (let port = first; port <= last; port++) all.add(port);
+    }
+    return all.size <= 64 ? [...all] : undefined;
+  },
+);
+
+const address = parsed('an IP address, or empty for all', (text) =>
+  text === '' || isIP(text) !== 0 ? text : undefined,
+);
+
+const addresses = parsed('IP addresses separated by commas, or empty', (text) => {
+  const all = list(text);
+  return all.every((one) => isIP(one) !== 0) ? all : undefined;
+});
+
+const iceServers = parsed(
+  'stun:host[:port] or turn:user:password@host[:port], separated by commas, or empty',
+  (text) => {
+    const all = list(text);
+    return all.every((one) => /^(stun|turns?):\S+$/.test(one)) ? all : undefined;
+  },
+);
+
+const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (text) =>
+  ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(text) ? text : undefined,
+);
+
+/** One variable: its default as it would be written in `.env`, and how it is read. */
+const variables = {
+  LISTEN: { otherwise: ':80', schema: listen },
+  MEDIA_PORTS: { otherwise: '40000-40003', schema: ports },
+  MEDIA_BIND: { otherwise: '', schema: address },
+  ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },
+  ICE_SERVERS: { otherwise: '', schema: iceServers },
+  WORKERS: { otherwise: String(Math.max(1, availableParallelism() - 1)), schema: integer(1, 64) },
+  MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
+  MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
+  MAX_SLOTS: { otherwise: '8', schema: integer(1, 64) },
+  MAX_MEDIA_LINES: { otherwise: '32', schema: integer(1, 256) },
+  MAX_OFFER_BYTES: { otherwise: '65536', schema: integer(1024, 1_048_576) },
+  MAX_CANDIDATES: { otherwise: '32', schema: integer(0, 256) },
+  OFFER_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
+  CONNECT_TIMEOUT_MS: { otherwise: '20000', schema: integer(100, 600_000) },
+  GATHER_TIMEOUT_MS: { otherwise: '3000', schema: integer(10, 60_000) },
+  MEMBERSHIP_TIMEOUT_MS: { otherwise: '300000', schema: integer(100, 86_400_000) },
+  SHUTDOWN_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
+  INGRESS_RING_BYTES: { otherwise: '1048576', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
+  EGRESS_RING_BYTES: { otherwise: '4194304', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
+  LOG_LEVEL: { otherwise: 'info', schema: logLevel },
+} as const;
+
+type Variables = typeof variables;
+
+/** The checked configuration, by variable. */
+export type Config = { readonly [Name in keyof Variables]: v.InferOutput<Variables[Name]['schema']> };
+
+/** Every variable with its default, for the documentation's test. */
+export const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(variables).map(([name, { otherwise }]) => [name, otherwise]),
+);
+
+/**
+ * Reads the configuration.
+ *
+ * @param environment usually `process.env` after `.env` was loaded; a variable that is not set takes its default.
+ * @throws ConfigError for the first bad value.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const entries = Object.entries(variables).map(([name, { otherwise, schema }]) => {
+    const text = environment[name] ?? otherwise;
+    const result = v.safeParse(schema as v.GenericSchema<string, unknown>, text);
+    if (!result.success) {
+      throw new ConfigError(`${name} is ${JSON.stringify(text)}; allowed: ${result.issues[0].message}`);
+    }
+    return [name, result.output];
+  });
+  return Object.fromEntries(entries) as Config;
+}
+
+function parsed<T>(allowed: string, read: (text: string) => T | undefined) {
+  return v.pipe(
+    v.string(),
+    v.transform((text) => read(text.trim())),
+    v.check((value) => value !== undefined, allowed),
+    v.transform((value) => value as T),
+  );
+}
+
+function integer(least: number, most: number) {
+  return parsed(`a whole number from ${least} to ${most}`, (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most ? value : undefined;
+  });
+}
+
+function powerOfTwo(least: number, most: number) {
+  return parsed(`a power of two from ${least} to ${most}`, (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= least && value <= most && (value & (value - 1)) === 0 ? value : undefined;
+  });
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}

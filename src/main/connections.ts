@@ -1,0 +1,250 @@
+/**
+ * The connections of all clients, from their request to the release of the last thing they held.
+ *
+ * A connection is `(userid, clientid)`: a newer one with the same pair replaces the older, once it stands; another
+ * clientid of the same user coexists.
+ */
+import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { isRtcp, MAX_PACKET_BYTES } from '../rtp/packet.ts';
+import { openSlot, SLOT_WORDS } from '../rtp/rewriter.ts';
+import { connectionId, type Publication } from '../workers/protocol.ts';
+import type { LocalTransport } from './answer.ts';
+import type { Claim } from './claim.ts';
+import type { Config } from './config.ts';
+import type { Conversations, Placement } from './conversations.ts';
+import { RequestError } from './errors.ts';
+import type { Log } from './log.ts';
+import { type MediaPorts, Peer } from './peer.ts';
+import type { Plan } from './sdp.ts';
+import { Seat, type Seats, type Sitter } from './seats.ts';
+import type { Receiver } from './shard.ts';
+
+/** Why a connection ended. */
+export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining';
+
+/** Packets that did not reach a worker, by reason. */
+export interface IngressDrops {
+  /** The user is in no conversation, or on the way from one to the next. */
+  notJoined: number;
+  /** RTCP, which ends here. */
+  rtcp: number;
+  tooLong: number;
+  /** The worker's ring was full. */
+  ingressFull: number;
+}
+
+/** Told what happens to one connection while its client is still on the websocket. */
+export interface ConnectionWatcher {
+  connected(): void;
+  ended(reason: EndReason, detail: string): void;
+}
+
+type State = 'reserved' | 'signalling' | 'established' | 'ended';
+
+export class Connection implements Receiver, Sitter {
+  readonly id: number;
+  readonly index: number;
+  readonly claim: Claim;
+  user = 0;
+  publication: Publication | null = null;
+  slotCount = 0;
+  state: State = 'reserved';
+  readonly seat: Seat;
+  readonly watcher: { current: ConnectionWatcher | null } = { current: null };
+  peer: Peer | null = null;
+  readonly since = performance.now();
+
+  constructor(index: number, generation: number, claim: Claim, seats: Seats) {
+    this.index = index;
+    this.id = connectionId(index, generation);
+    this.claim = claim;
+    this.seat = new Seat(this, seats);
+  }
+
+  send(packet: Uint8Array): boolean {
+    return this.peer?.send(packet) ?? false;
+  }
+}
+
+type ConnectionsConfig = Pick<
+  Config,
+  'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'MEDIA_BIND' | 'ICE_SERVERS' | 'GATHER_TIMEOUT_MS'
+>;
+
+/** What the connections work with. */
+export interface ConnectionsParts {
+  readonly config: ConnectionsConfig;
+  readonly conversations: Conversations<Connection>;
+  readonly seats: Seats;
+  readonly ports: MediaPorts;
+  /** The slot table. */
+  readonly slots: Int32Array;
+  /** Filled in here, read by the shards: connections by index. */
+  readonly receivers: (Connection | undefined)[];
+  readonly log: Log;
+}
+
+export class Connections {
+  readonly drops: IngressDrops = { notJoined: 0, rtcp: 0, tooLong: 0, ingressFull: 0 };
+  private readonly parts: ConnectionsParts;
+  private readonly generations: Uint16Array;
+  private readonly freeIndexes: number[];
+  private readonly established = new Map<string, Connection>();
+  private readonly signalling = new Map<string, Connection>();
+  private readonly idle: (() => void)[] = [];
+  private inUse = 0;
+
+  constructor(parts: ConnectionsParts) {
+    this.parts = parts;
+    const max = parts.config.MAX_CONNECTIONS;
+    this.generations = new Uint16Array(max);
+    this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
+  }
+
+  /** Connections that hold anything, from the request to the release. */
+  get count(): number {
+    return this.inUse;
+  }
+
+  get establishedCount(): number {
+    return this.established.size;
+  }
+
+  /** Takes a place for a new connection. @throws RequestError `full` if there is none. */
+  reserve(claim: Claim): Connection {
+    const index = this.freeIndexes.pop();
+    if (index === undefined) {
+      throw new RequestError(
+        'full',
+        `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`,
+        {
+          'Retry-After': '5',
+        },
+      );
+    }
+    this.inUse++;
+    const generation = this.generations[index]!++;
+    const connection = new Connection(index, generation, claim, this.parts.seats);
+    this.parts.receivers[index] = connection;
+    return connection;
+  }
+
+  /** Begins signalling: an older attempt of the same client is given up. */
+  begin(connection: Connection): void {
+    const key = clientKey(connection.claim);
+    const older = this.signalling.get(key);
+    if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');
+    this.signalling.set(key, connection);
+    connection.state = 'signalling';
+  }
+
+  /**
+   * Sets a connection up as planned.
+   *
+   * @returns the server's end of the transport, and each slot's SSRC, unsigned, in the order of the plan.
+   * @throws Error if the native library refuses.
+   */
+  async open(connection: Connection, plan: Plan): Promise<{ local: LocalTransport; ssrcs: number[] }> {
+    const { config, ports, log } = this.parts;
+    connection.publication = plan.publication;
+    connection.slotCount = plan.slots.length;
+    const ssrcs = this.openSlots(connection, plan);
+    connection.peer = new Peer(config, ports, {
+      connected: () => this.establish(connection),
+      closed: (why) => this.end(connection, 'gone', why),
+      packet: (bytes) => this.receive(connection, bytes),
+      failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
+    });
+    const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
+    return { local, ssrcs };
+  }
+
+  /** Puts a user's connections where the registry says. */
+  place({ connections, conversation }: Placement<Connection>): void {
+    for (const connection of connections) connection.seat.place(conversation);
+  }
+
+  /** Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed. */
+  end(connection: Connection, reason: EndReason, detail: string): void {
+    if (connection.state === 'ended') return;
+    connection.state = 'ended';
+    const { claim } = connection;
+    const key = clientKey(claim);
+    if (this.established.get(key) === connection) this.established.delete(key);
+    if (this.signalling.get(key) === connection) this.signalling.delete(key);
+    this.parts.conversations.disconnect(claim.userid, connection, performance.now());
+    const seconds = Math.round(performance.now() - connection.since) / 1000;
+    this.parts.log.info({ connection: connection.id, ...claim, reason, detail, seconds }, 'connection ended');
+    connection.watcher.current?.ended(reason, detail);
+    connection.seat.vacate(() => this.release(connection));
+  }
+
+  /** Ends all of them. Resolves once nothing is held any more. */
+  endAll(reason: EndReason, detail: string): Promise<void> {
+    for (const connection of this.parts.receivers) {
+      if (connection !== undefined) this.end(connection, reason, detail);
+    }
+    return this.inUse === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  private establish(connection: Connection): void {
+    if (connection.state !== 'signalling') return;
+    const { claim } = connection;
+    const key = clientKey(claim);
+    const member = this.parts.conversations.connect(claim.userid, connection);
+    if (member === null) return this.end(connection, 'signalling', 'no room for another user');
+    const older = this.established.get(key);
+    this.established.set(key, connection);
+    this.signalling.delete(key);
+    connection.user = member.user;
+    connection.state = 'established';
+    if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
+    const setupMs = Math.round(performance.now() - connection.since);
+    const { slotCount, publication } = connection;
+    this.parts.log.info(
+      { connection: connection.id, ...claim, slots: slotCount, publishes: publication !== null, setupMs },
+      'connection established',
+    );
+    connection.seat.place(member.conversation);
+    connection.watcher.current?.connected();
+  }
+
+  private receive(connection: Connection, packet: Uint8Array): void {
+    const { drops } = this;
+    if (isRtcp(packet)) {
+      drops.rtcp++;
+      return;
+    }
+    const shard = connection.seat.shard;
+    if (shard === null) drops.notJoined++;
+    else if (packet.length > MAX_PACKET_BYTES) drops.tooLong++;
+    else if (!shard.push(connection.id, packet)) drops.ingressFull++;
+  }
+
+  private openSlots(connection: Connection, plan: Plan): number[] {
+    const taken = new Set(plan.publication?.ssrcs);
+    return plan.slots.map(({ payloadType }, i) => {
+      let ssrc = randomInt(1, 2 ** 32) | 0;
+      while (taken.has(ssrc)) ssrc = randomInt(1, 2 ** 32) | 0;
+      taken.add(ssrc);
+      const row = (connection.index * this.parts.config.MAX_SLOTS + i) * SLOT_WORDS;
+      const timestamp = randomInt(2 ** 32) | 0;
+      openSlot(this.parts.slots, row, ssrc, payloadType, connection.id, randomInt(2 ** 15), timestamp);
+      return ssrc >>> 0;
+    });
+  }
+
+  /** The last step: nothing writes for the connection any more, and all that was written has been sent. */
+  private release(connection: Connection): void {
+    connection.peer?.close();
+    this.parts.receivers[connection.index] = undefined;
+    this.freeIndexes.push(connection.index);
+    this.inUse--;
+    if (this.inUse === 0) for (const resolve of this.idle.splice(0)) resolve();
+  }
+}
+
+function clientKey({ userid, clientid }: Claim): string {
+  return JSON.stringify([userid, clientid]);
+}

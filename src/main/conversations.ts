@@ -1,0 +1,132 @@
+/**
+ * Who is in which conversation. Pure: no sockets, no workers, no clock.
+ *
+ * The unit of membership is the user, who is in one conversation at most, with all their connections at once, before
+ * and after they connect.
+ */
+
+/** A conversation that has at least one member. */
+export interface Conversation {
+  readonly id: string;
+  /** Its number, for the workers; never used again in this process. */
+  readonly key: number;
+}
+
+/** Where a user's connections belong after a change. */
+export interface Placement<C> {
+  readonly connections: readonly C[];
+  readonly conversation: Conversation | null;
+}
+
+interface User<C> {
+  readonly key: number;
+  readonly connections: Set<C>;
+  conversation: Occupied | null;
+  /** When a membership without a connection is forgotten; milliseconds on the caller's clock. */
+  forgetAt: number;
+}
+
+interface Occupied extends Conversation {
+  /** Users in it, connected or not. */
+  users: number;
+}
+
+/** The registry; `C` is whatever the caller calls a connection. */
+export class Conversations<C> {
+  private readonly users = new Map<string, User<C>>();
+  private readonly conversations = new Map<string, Occupied>();
+  private readonly maxUsers: number;
+  private readonly patience: number;
+  private lastUserKey = 0;
+  private lastConversationKey = 0;
+
+  /**
+   * @param maxUsers users known at a time, connected or with a membership.
+   * @param patience how long a membership outlasts its user's last connection, milliseconds.
+   */
+  constructor(maxUsers: number, patience: number) {
+    this.maxUsers = maxUsers;
+    this.patience = patience;
+  }
+
+  /** Users known, connected or with a membership. */
+  get userCount(): number {
+    return this.users.size;
+  }
+
+  get conversationCount(): number {
+    return this.conversations.size;
+  }
+
+  /** Adds a user's connection. @returns the user's number and where the connection belongs; null if there is no room. */
+  connect(userid: string, connection: C): { user: number; conversation: Conversation | null } | null {
+    const user = this.enter(userid);
+    if (user === null) return null;
+    user.connections.add(connection);
+    return { user: user.key, conversation: user.conversation };
+  }
+
+  /** Takes a connection away. The user's membership stays for a while, so that they can connect again. */
+  disconnect(userid: string, connection: C, now: number): void {
+    const user = this.users.get(userid);
+    if (user === undefined || !user.connections.delete(connection)) return;
+    user.forgetAt = now + this.patience;
+    this.dropIfIdle(userid, user);
+  }
+
+  /** Moves a user into a conversation. @returns what follows; null if there is no room for another user. */
+  join(userid: string, id: string, now: number): Placement<C> | null {
+    const user = this.enter(userid);
+    if (user === null) return null;
+    user.forgetAt = now + this.patience;
+    if (user.conversation?.id !== id) {
+      this.vacate(user);
+      const conversation = this.conversations.get(id) ?? { id, key: ++this.lastConversationKey, users: 0 };
+      this.conversations.set(id, conversation);
+      conversation.users++;
+      user.conversation = conversation;
+    }
+    return { connections: [...user.connections], conversation: user.conversation };
+  }
+
+  /** Takes a user out of a conversation, if that is the one they are in. @returns what follows. */
+  leave(userid: string, id: string): Placement<C> {
+    const user = this.users.get(userid);
+    if (user === undefined || user.conversation?.id !== id) return { connections: [], conversation: null };
+    this.vacate(user);
+    this.dropIfIdle(userid, user);
+    return { connections: [...user.connections], conversation: null };
+  }
+
+  /** Forgets memberships whose users have not been connected for too long. @returns how many. */
+  forget(now: number): number {
+    let forgotten = 0;
+    for (const [userid, user] of this.users) {
+      if (user.connections.size > 0 || user.forgetAt > now) continue;
+      this.vacate(user);
+      this.users.delete(userid);
+      forgotten++;
+    }
+    return forgotten;
+  }
+
+  private enter(userid: string): User<C> | null {
+    const known = this.users.get(userid);
+    if (known !== undefined) return known;
+    if (this.users.size >= this.maxUsers) return null;
+    const user: User<C> = { key: ++this.lastUserKey, connections: new Set(), conversation: null, forgetAt: 0 };
+    this.users.set(userid, user);
+    return user;
+  }
+
+  private vacate(user: User<C>): void {
+    const conversation = user.conversation;
+    if (conversation === null) return;
+    user.conversation = null;
+    if (--conversation.users === 0) this.conversations.delete(conversation.id);
+  }
+
+  private dropIfIdle(userid: string, user: User<C>): void {
+    if (user.connections.size === 0 && user.conversation === null) this.users.delete(userid);
+  }
+}

@@ -1,0 +1,95 @@
+/** Wiring: configuration, workers, media ports, registry, HTTP; and the way down. Nothing is decided here. */
+import { existsSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import closeWithGrace from 'close-with-grace';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Connection, Connections } from './connections.ts';
+import { Conversations } from './conversations.ts';
+import { RequestError } from './errors.ts';
+import { createLog, type Log } from './log.ts';
+import { MediaPorts } from './peer.ts';
+import { Seats } from './seats.ts';
+import { HttpServer } from './server.ts';
+import { Shards } from './shards.ts';
+import { Signalling } from './signalling.ts';
+
+/** `.env` in the package's root; variables that are already set win. */
+const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
+/** How often memberships without a connection are looked through, milliseconds. */
+const FORGET_INTERVAL_MS = 1000;
+
+let config: Config;
+try {
+  if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+  config = readConfig(process.env);
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}
+const log = createLog(config.LOG_LEVEL);
+try {
+  await start(config, log);
+} catch (error) {
+  log.fatal(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+async function start(config: Config, log: Log): Promise<void> {
+  const receivers: (Connection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
+  const ports = await MediaPorts.open(config);
+  const shards = new Shards(config, receivers, (error) => {
+    log.fatal({ err: error }, 'a worker ended; this is a bug');
+    process.exit(1);
+  });
+  await shards.whenReady();
+  const conversations = new Conversations<Connection>(config.MAX_MEMBERSHIPS, config.MEMBERSHIP_TIMEOUT_MS);
+  const seats = new Seats(() => shards.leastLoaded());
+  const connections = new Connections({ config, conversations, seats, ports, slots: shards.slots, receivers, log });
+
+  const server = new HttpServer(
+    {
+      join(claim, id) {
+        const placement = conversations.join(claim.userid, id, performance.now());
+        if (placement === null) {
+          const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
+          throw new RequestError('full', detail, { 'Retry-After': '5' });
+        }
+        connections.place(placement);
+        log.info({ ...claim, conversation: id }, 'joined');
+      },
+      leave(claim, id) {
+        connections.place(conversations.leave(claim.userid, id));
+        log.info({ ...claim, conversation: id }, 'left');
+      },
+      connect(claim) {
+        const connection = connections.reserve(claim);
+        return {
+          opened: (socket) => new Signalling(socket, connection, connections, config, log),
+          abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request'),
+        };
+      },
+    },
+    config.MAX_OFFER_BYTES,
+    log,
+  );
+  const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
+
+  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
+    else log.info({ signal }, 'shutting down');
+    server.drain();
+    clearInterval(forgetting);
+    await connections.endAll('draining', signal ?? 'error');
+    server.close();
+    await shards.stop();
+    ports.close();
+    log.info('stopped');
+    // The library's threads outlive everything else; nothing is left for them to do.
+    process.exit(err === undefined ? 0 : 1);
+  });
+
+  const { address, port } = await server.listen(config.LISTEN);
+  log.info({ address, port, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS }, 'listening');
+}

@@ -1,0 +1,229 @@
+/**
+ * One WebRTC peer connection. The only file that talks to node-datachannel, and the place for what has to be known
+ * about it:
+ *
+ * - An exception that leaves one of its callbacks ends the process, so every callback is guarded.
+ * - An object that JavaScript lets go of is closed by the garbage collector, so peers are held until they are closed.
+ * - A track without an `onClosed` callback stays in a list of the library's after its memory is gone, which crashes
+ *   the library's `cleanup()` later; so there is always one.
+ * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer.
+ */
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Audio, IceUdpMuxListener, PeerConnection, type Track } from 'node-datachannel';
+import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from './answer.ts';
+import type { Config } from './config.ts';
+import type { Plan } from './sdp.ts';
+
+/** Steps in which a state without a callback of its own is looked at, milliseconds. */
+const POLL_MS = 2;
+/** How long a track may take to open once the connection stands, milliseconds. */
+const OPEN_TIMEOUT_MS = 2000;
+
+/** What a peer tells its owner. */
+export interface PeerEvents {
+  /** The connection stands and packets can be sent. */
+  connected(): void;
+  /** It is gone, whoever closed it. Called once. */
+  closed(why: string): void;
+  /** RTP or RTCP, decrypted; the buffer is the receiver's. */
+  packet(bytes: Uint8Array): void;
+  /** One of the above threw: a bug, to be logged. */
+  failed(error: unknown): void;
+}
+
+/** Keeps peers from the garbage collector until the library has closed them. */
+const alive = new Set<Peer>();
+
+/** Peers that the library has not finished closing. */
+export function livePeers(): number {
+  return alive.size;
+}
+
+/** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */
+export class MediaPorts {
+  private readonly listeners: IceUdpMuxListener[];
+  private readonly load: Map<number, number>;
+
+  private constructor(ports: readonly number[], bind: string) {
+    this.listeners = ports.map((port) => new IceUdpMuxListener(port, bind === '' ? undefined : bind));
+    this.load = new Map(ports.map((port) => [port, 0]));
+  }
+
+  /** Opens the ports. @throws Error that names a port that is taken. */
+  static async open({ MEDIA_PORTS, MEDIA_BIND }: Pick<Config, 'MEDIA_PORTS' | 'MEDIA_BIND'>): Promise<MediaPorts> {
+    for (const port of MEDIA_PORTS) await probe(port, MEDIA_BIND);
+    return new MediaPorts(MEDIA_PORTS, MEDIA_BIND);
+  }
+
+  /** The port with the fewest connections, which now has one more. */
+  take(): number {
+    let least = 0;
+    for (const [port, count] of this.load) if (least === 0 || count < this.load.get(least)!) least = port;
+    this.load.set(least, this.load.get(least)! + 1);
+    return least;
+  }
+
+  give(port: number): void {
+    this.load.set(port, this.load.get(port)! - 1);
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.stop();
+  }
+}
+
+/** The library's own error for a port in use does not name it. */
+async function probe(port: number, bind: string): Promise<void> {
+  const socket = createSocket(bind === '' || bind.includes(':') ? 'udp6' : 'udp4');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ port, ...(bind === '' ? {} : { address: bind }), exclusive: true }, resolve);
+    });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (bind === '' && code === 'EAFNOSUPPORT') return;
+    const where = bind === '' ? `UDP port ${port}` : `UDP port ${port} of ${bind}`;
+    throw new Error(`${where} cannot be opened (${code}): choose others with MEDIA_PORTS, or another MEDIA_BIND`);
+  } finally {
+    socket.close();
+  }
+}
+
+export class Peer {
+  private readonly connection: PeerConnection;
+  private readonly events: PeerEvents;
+  private readonly ports: MediaPorts;
+  private readonly port: number;
+  private track: Track | null = null;
+  private ended = false;
+
+  /** @throws Error if the library refuses. */
+  constructor(config: Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS'>, ports: MediaPorts, events: PeerEvents) {
+    this.events = events;
+    this.ports = ports;
+    this.port = ports.take();
+    try {
+      this.connection = new PeerConnection(`peer-${randomInt(2 ** 32)}`, {
+        iceServers: [...config.ICE_SERVERS],
+        enableIceUdpMux: true,
+        portRangeBegin: this.port,
+        portRangeEnd: this.port,
+        disableAutoNegotiation: true,
+        forceMediaTransport: true,
+        ...(config.MEDIA_BIND === '' ? {} : { bindAddress: config.MEDIA_BIND }),
+      });
+    } catch (error) {
+      ports.give(this.port);
+      throw error;
+    }
+    alive.add(this);
+    this.connection.onStateChange((state) => this.guard(() => this.stateChanged(state)));
+  }
+
+  /**
+   * Takes the offer that a plan came from and gathers candidates.
+   *
+   * @param timeout longest gathering, milliseconds; what was found by then is used.
+   * @throws Error if the library refuses the offer or the peer is closed meanwhile.
+   */
+  async accept(plan: Plan, timeout: number): Promise<LocalTransport> {
+    const audio = new Audio(TRANSPORT_MID, 'SendRecv');
+    audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
+    this.track = this.connection.addTrack(audio);
+    this.track.onClosed(() => undefined);
+    this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
+    this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
+    this.connection.setLocalDescription('answer');
+    await this.until(() => this.connection.gatheringState() === 'complete', timeout);
+    const description = this.ended ? null : this.connection.localDescription();
+    if (description === null) throw new Error('the peer connection was closed while it was being set up');
+    return readLocal(description.sdp);
+  }
+
+  /** Adds a candidate of the client's, as `readCandidate` checked it. Ignored once the peer is closed. */
+  addCandidate(candidate: string): void {
+    if (this.ended) return;
+    try {
+      this.connection.addRemoteCandidate(candidate, TRANSPORT_MID);
+    } catch (error) {
+      this.events.failed(error);
+    }
+  }
+
+  /**
+   * Sends one RTP or RTCP packet.
+   *
+   * @param packet copied before this returns, so it may lie in shared memory.
+   * @returns false if it was not sent: the track is closed, or the socket's buffer full.
+   */
+  send(packet: Uint8Array): boolean {
+    if (this.track === null || this.ended) return false;
+    try {
+      // The library takes any view; only its types insist on a Buffer.
+      return this.track.sendMessageBinary(packet as Buffer);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Closes the connection; the client is told by DTLS. */
+  close(): void {
+    this.end('closed by the server');
+  }
+
+  private stateChanged(state: string): void {
+    if (state === 'closed') alive.delete(this);
+    if (state === 'connected') this.announceOpen().catch((error: unknown) => this.events.failed(error));
+    if (state === 'failed' || state === 'disconnected' || state === 'closed') this.end(state);
+  }
+
+  /** The library says "connected" a moment before its track can send. */
+  private async announceOpen(): Promise<void> {
+    await this.until(() => this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
+    if (this.ended) return;
+    if (this.track?.isOpen() === true) this.events.connected();
+    else this.end('the media transport did not open');
+  }
+
+  private end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.ports.give(this.port);
+    try {
+      this.track?.close();
+      this.connection.close();
+    } finally {
+      this.events.closed(why);
+    }
+  }
+
+  private async until(condition: () => boolean, timeout: number): Promise<void> {
+    for (let waited = 0; !this.ended && !condition() && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
+  }
+
+  private guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.events.failed(error);
+    }
+  }
+}
+
+function readLocal(sdp: string): LocalTransport {
+  const attribute = (name: string): string => {
+    const match = new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(sdp);
+    if (match === null) throw new Error(`the library's description has no a=${name}`);
+    return match[1]!;
+  };
+  return {
+    ufrag: attribute('ice-ufrag'),
+    pwd: attribute('ice-pwd'),
+    fingerprint: attribute('fingerprint'),
+    setup: attribute('setup'),
+    candidates: [...sdp.matchAll(/^a=(candidate:.*?)\r?$/gm)].map((match) => match[1]!),
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Which worker serves which connection. A conversation is wholly on one worker; a connection that moves leaves the one
+ * before it joins the next, so that its slots' rows have one writer at any time and its packets stay in order.
+ */
+import type { Publication } from '../workers/protocol.ts';
+import type { Conversation } from './conversations.ts';
+import type { Shard } from './shard.ts';
+
+/** What a seat needs to know of its connection. */
+export interface Sitter {
+  readonly id: number;
+  /** Number of the user; packets never go to connections of the same user. */
+  readonly user: number;
+  readonly publication: Publication | null;
+  readonly slotCount: number;
+}
+
+/** A conversation that has connections, and where it is served. */
+interface Host {
+  readonly conversation: Conversation;
+  readonly shard: Shard;
+  connections: number;
+  /** The last speaker's number given out; a number is never used twice in a conversation. */
+  lastNumber: number;
+}
+
+/** One connection's place. */
+export class Seat {
+  /** The worker that its packets go to now; null while it is in no conversation or on its way to one. */
+  shard: Shard | null = null;
+  private readonly sitter: Sitter;
+  private readonly seats: Seats;
+  private host: Host | null = null;
+  private wanted: Conversation | null = null;
+  private moving = false;
+  private freed: (() => void) | null = null;
+
+  constructor(sitter: Sitter, seats: Seats) {
+    this.sitter = sitter;
+    this.seats = seats;
+  }
+
+  /** Moves the connection into a conversation, or out of all. The last call wins. */
+  place(conversation: Conversation | null): void {
+    if (this.freed !== null) return;
+    this.wanted = conversation;
+    this.settle();
+  }
+
+  /** Gives the seat up for good. @param freed called once no worker writes for the connection any more. */
+  vacate(freed: () => void): void {
+    this.wanted = null;
+    this.freed = freed;
+    this.settle();
+  }
+
+  private settle(): void {
+    if (this.moving) return;
+    if (this.host !== null && this.host.conversation !== this.wanted) return this.leave(this.host);
+    if (this.host === null && this.wanted !== null) this.join(this.wanted);
+    if (this.host === null && this.freed !== null) this.freed();
+  }
+
+  private join(conversation: Conversation): void {
+    const { sitter } = this;
+    const host = this.seats.enter(conversation, weight(sitter));
+    this.host = host;
+    this.shard = host.shard;
+    host.shard.join({
+      type: 'join',
+      connection: sitter.id,
+      conversation: conversation.key,
+      user: sitter.user,
+      number: ++host.lastNumber,
+      publication: sitter.publication,
+      slots: sitter.slotCount,
+    });
+  }
+
+  private leave(host: Host): void {
+    this.moving = true;
+    this.shard = null;
+    host.shard.leave(this.sitter.id, () => {
+      this.moving = false;
+      this.host = null;
+      this.seats.exit(host, weight(this.sitter));
+      this.settle();
+    });
+  }
+}
+
+/** Places conversations on workers. */
+export class Seats {
+  private readonly hosts = new Map<number, Host>();
+  private readonly leastLoaded: () => Shard;
+
+  constructor(leastLoaded: () => Shard) {
+    this.leastLoaded = leastLoaded;
+  }
+
+  /** Conversations that have connections. */
+  get hosted(): number {
+    return this.hosts.size;
+  }
+
+  /** One connection more in a conversation, which gets a worker with its first. */
+  enter(conversation: Conversation, load: number): Host {
+    const host = this.hosts.get(conversation.key) ?? {
+      conversation,
+      shard: this.leastLoaded(),
+      connections: 0,
+      lastNumber: 0,
+    };
+    this.hosts.set(conversation.key, host);
+    host.connections++;
+    host.shard.load += load;
+    return host;
+  }
+
+  /** One connection less. */
+  exit(host: Host, load: number): void {
+    host.shard.load -= load;
+    if (--host.connections === 0) this.hosts.delete(host.conversation.key);
+  }
+}
+
+/** What a connection costs its worker: each slot is one packet to write for each packet heard. */
+function weight({ publication, slotCount }: Sitter): number {
+  return slotCount + (publication === null ? 0 : 1);
+}

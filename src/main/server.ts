@@ -1,0 +1,204 @@
+/** HTTP: routes, claims and the upgrade to a websocket. */
+import { createServer, type IncomingMessage, METHODS, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import FindMyWay from 'find-my-way';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Claim, readClaim } from './claim.ts';
+import type { ListenAddress } from './config.ts';
+import { problemResponse, RequestError } from './errors.ts';
+import type { Log } from './log.ts';
+
+/** Longest conversation id, characters after decoding. */
+export const MAX_CONVERSATION_ID_LENGTH = 256;
+/** Header bytes a request may have; a claim is far below. */
+const MAX_HEADER_BYTES = 16_384;
+/** How long a request may take to arrive, milliseconds. */
+const REQUEST_TIMEOUT_MS = 15_000;
+
+/** What the routes do; each may throw a RequestError. */
+export interface Handlers {
+  /** Puts the user into a conversation. */
+  join(claim: Claim, conversation: string): void;
+  /** Takes the user out of it. */
+  leave(claim: Claim, conversation: string): void;
+  /** Decides whether a websocket may be opened. @returns what to do with it once it is. */
+  connect(claim: Claim): { opened(socket: WebSocket): void; abandoned(): void };
+}
+
+type Router = FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
+
+export class HttpServer {
+  private readonly server: Server;
+  private readonly router: Router;
+  private readonly websockets: WebSocketServer;
+  private readonly handlers: Handlers;
+  private readonly log: Log;
+  private draining = false;
+
+  /** @param maxMessageBytes largest websocket message taken. */
+  constructor(handlers: Handlers, maxMessageBytes: number, log: Log) {
+    this.handlers = handlers;
+    this.log = log;
+    this.router = this.buildRouter();
+    this.websockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: maxMessageBytes,
+      perMessageDeflate: false,
+      clientTracking: false,
+    });
+    this.server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
+      (request, response) => this.handle(request, response),
+    );
+    this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+  }
+
+  /** Listens. @throws Error that says which address was refused and how to choose another. */
+  listen({ host, port }: ListenAddress): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      const refused = (error: NodeJS.ErrnoException): void => {
+        const where = `${host ?? ''}:${port}`;
+        reject(
+          new Error(`${where} was refused (${error.code}): choose another address with LISTEN, as in LISTEN=:8080`),
+        );
+      };
+      this.server.once('error', refused);
+      this.server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+        this.server.off('error', refused);
+        resolve(this.server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** Refuses new websockets from now on; everything else is still answered. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  /** Stops listening and hangs up idle clients. */
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private buildRouter(): Router {
+    const router = FindMyWay({
+      maxParamLength: MAX_HEADER_BYTES,
+      defaultRoute: (request, response) => this.unknown(request, response as ServerResponse),
+      onBadUrl: (path, _request, response) => {
+        const detail = `The path ${JSON.stringify(path.slice(0, 100))} is badly escaped: percent-encode it as UTF-8.`;
+        const kind = path.startsWith('/join') ? 'bad-conversation' : 'bad-request';
+        this.refuse(response as ServerResponse, new RequestError(kind, detail));
+      },
+    });
+    router.on('GET', '/connect', (request) => {
+      readClaim(request);
+      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+      throw new RequestError('upgrade-required', 'Open /connect as a websocket.', headers);
+    });
+    const membership = (act: (claim: Claim, id: string) => void): FindMyWay.Handler<FindMyWay.HTTPVersion.V1> => {
+      return (request, response, params) => {
+        const claim = readClaim(request);
+        act(claim, conversationId(params['conversationid'] ?? ''));
+        response.writeHead(200, { 'Content-Length': '0' }).end();
+      };
+    };
+    const join = membership((claim, id) => this.handlers.join(claim, id));
+    const leave = membership((claim, id) => this.handlers.leave(claim, id));
+    for (const path of ['/join/:conversationid', '/join/', '/join']) {
+      router.on('POST', path, join);
+      router.on('DELETE', path, leave);
+    }
+    return router;
+  }
+
+  private handle(request: IncomingMessage, response: ServerResponse): void {
+    // No route takes a body; one that comes is read and thrown away.
+    request.resume();
+    try {
+      this.router.lookup(request, response);
+    } catch (error) {
+      this.refuse(response, error);
+    }
+  }
+
+  private unknown(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request);
+    const allowed = METHODS.filter((method) => this.router.find(method as FindMyWay.HTTPMethod, path) !== null);
+    if (allowed.length === 0) {
+      return this.refuse(
+        response,
+        new RequestError('not-found', 'There are GET /connect and POST or DELETE /join/:conversationid.'),
+      );
+    }
+    const detail = `${request.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
+    this.refuse(response, new RequestError('method-not-allowed', detail, { Allow: allowed.join(', ') }));
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
+    const isConnect = request.method === 'GET' && pathOf(request) === '/connect';
+    if (!wantsWebsocket || !isConnect) {
+      // An offer to speak another protocol, HTTP/2 say, may be ignored: RFC 9110, section 7.8.
+      response.assignSocket(socket as Socket);
+      response.on('finish', () => socket.end());
+      return this.handle(request, response);
+    }
+    let accepted: ReturnType<Handlers['connect']>;
+    try {
+      const claim = readClaim(request);
+      if (this.draining)
+        throw new RequestError('draining', 'Connect again: another instance will answer.', { 'Retry-After': '1' });
+      accepted = this.handlers.connect(claim);
+    } catch (error) {
+      response.assignSocket(socket as Socket);
+      response.on('finish', () => socket.end());
+      return this.refuse(response, error, 'not-established');
+    }
+    let opened = false;
+    const { abandoned } = accepted;
+    socket.once('close', () => {
+      if (!opened) abandoned();
+    });
+    this.websockets.handleUpgrade(request, socket, head, (websocket) => {
+      opened = true;
+      accepted.opened(websocket);
+    });
+  }
+
+  private refuse(
+    response: ServerResponse,
+    error: unknown,
+    otherwise: 'internal' | 'not-established' = 'internal',
+  ): void {
+    let known: RequestError;
+    if (error instanceof RequestError) {
+      known = error;
+    } else {
+      this.log.error({ err: error }, 'request failed');
+      known = new RequestError(otherwise, 'It is not the request; the log of the server says more.');
+    }
+    const { status, headers, body } = problemResponse(known);
+    response.writeHead(status, headers).end(body);
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0]!;
+}
+
+/** @throws RequestError `bad-conversation` */
+function conversationId(id: string): string {
+  const bad = (detail: string): RequestError => new RequestError('bad-conversation', detail);
+  if (id === '') throw bad('The conversation id is empty: POST /join/:conversationid.');
+  if (id.length > MAX_CONVERSATION_ID_LENGTH) {
+    throw bad(`The conversation id has ${id.length} characters; ${MAX_CONVERSATION_ID_LENGTH} are allowed.`);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\x00-\x1f\x7f]/.test(id)) throw bad('The conversation id has control characters.');
+  return id;
+}

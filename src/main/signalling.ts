@@ -1,0 +1,172 @@
+/**
+ * The course of one websocket: an offer comes, an answer goes, candidates trickle, and the socket closes with 1000 once
+ * the peer connection stands, or with the code that says why it does not.
+ */
+import { randomInt } from 'node:crypto';
+import type { WebSocket } from 'ws';
+import { writeAnswer } from './answer.ts';
+import { announce, offeredCandidates, readCandidate, readTrickled } from './candidates.ts';
+import type { Config } from './config.ts';
+import type { Connection, Connections, ConnectionWatcher, EndReason } from './connections.ts';
+import { Close, type CloseKind, closeReason } from './errors.ts';
+import type { Log } from './log.ts';
+import { looksLikeSdp, OfferError, planOffer } from './sdp.ts';
+
+/**
+ * How long the client's candidates are held back after the answer, milliseconds. With them the server would begin ICE
+ * and DTLS before the client has the answer, and a client built on libdatachannel then fails now and then to verify a
+ * certificate it has no fingerprint for yet.
+ */
+const CANDIDATE_HOLD_MS = 200;
+/** Messages that are neither candidates nor their end, before the client is cut off. */
+const MAX_MALFORMED = 8;
+
+type SignallingConfig = Pick<
+  Config,
+  'MAX_SLOTS' | 'MAX_MEDIA_LINES' | 'MAX_CANDIDATES' | 'OFFER_TIMEOUT_MS' | 'CONNECT_TIMEOUT_MS' | 'ANNOUNCED_ADDRESS'
+>;
+
+export class Signalling implements ConnectionWatcher {
+  private readonly socket: WebSocket;
+  private readonly connection: Connection;
+  private readonly connections: Connections;
+  private readonly config: SignallingConfig;
+  private readonly log: Log;
+  private timer: NodeJS.Timeout;
+  private hold: NodeJS.Timeout | undefined;
+  private offered = false;
+  private answered = false;
+  private finished = false;
+  /** The client's candidates that were not handed on yet; null once they go straight through. */
+  private held: string[] | null = [];
+  private candidates = 0;
+  private malformed = 0;
+
+  /** Takes the socket over; everything from here on happens by its events. */
+  constructor(socket: WebSocket, connection: Connection, connections: Connections, config: SignallingConfig, log: Log) {
+    this.socket = socket;
+    this.connection = connection;
+    this.connections = connections;
+    this.config = config;
+    this.log = log;
+    connection.watcher.current = this;
+    connections.begin(connection);
+    this.timer = setTimeout(
+      () => this.fail('no-offer', `within ${config.OFFER_TIMEOUT_MS} ms`),
+      config.OFFER_TIMEOUT_MS,
+    );
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.message(data, isBinary));
+    // The library closes with the right code (1009 for a frame too large, 1007 for bad UTF-8); "close" follows.
+    socket.on('error', (error) => log.debug({ connection: connection.id, err: error }, 'websocket error'));
+    socket.on('close', (code) => this.socketClosed(code));
+  }
+
+  /** The peer connection stands. */
+  connected(): void {
+    this.finish('connected', '');
+  }
+
+  /** The connection ended before it stood. */
+  ended(reason: EndReason, detail: string): void {
+    switch (reason) {
+      case 'replaced':
+        return this.finish('replaced', detail);
+      case 'draining':
+        return this.finish('draining', '');
+      case 'gone':
+        return this.finish('transport-failed', detail);
+      case 'signalling':
+        return this.finish('internal', detail);
+      default:
+        reason satisfies never;
+    }
+  }
+
+  private message(data: Buffer, isBinary: boolean): void {
+    if (this.finished) return;
+    if (isBinary) return this.fail('binary-frame', '');
+    const text = data.toString('utf8');
+    if (!this.offered) {
+      this.offered = true;
+      this.answer(text).catch((error: unknown) => this.answerFailed(error));
+    } else if (looksLikeSdp(text)) {
+      this.fail('bad-sdp', 'one offer a connection; connect again to renegotiate');
+    } else {
+      this.trickle(text);
+    }
+  }
+
+  private async answer(offer: string): Promise<void> {
+    const { config, connection } = this;
+    const plan = planOffer(offer, { maxSlots: config.MAX_SLOTS, maxLines: config.MAX_MEDIA_LINES });
+    this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
+    for (const line of offeredCandidates(offer)) this.addCandidate(readCandidate(line));
+    this.startTimer('not-connected', config.CONNECT_TIMEOUT_MS);
+    const { local, ssrcs } = await this.connections.open(connection, plan);
+    if (this.finished) return;
+    const candidates = announce(local.candidates, config.ANNOUNCED_ADDRESS);
+    const sessionId = String(randomInt(2 ** 47));
+    this.socket.send(writeAnswer(plan, { ...local, candidates }, ssrcs, sessionId));
+    this.answered = true;
+    this.hold = setTimeout(() => this.releaseCandidates(), CANDIDATE_HOLD_MS);
+  }
+
+  private answerFailed(error: unknown): void {
+    if (error instanceof OfferError) return this.fail(error.kind, error.message);
+    if (!this.finished) this.log.error({ connection: this.connection.id, err: error }, 'offer could not be answered');
+    this.fail('internal', 'the offer could not be answered');
+  }
+
+  private trickle(text: string): void {
+    const candidate = readTrickled(text);
+    if (candidate.kind !== 'malformed') return this.addCandidate(candidate);
+    if (++this.malformed > MAX_MALFORMED) this.fail('too-many-messages', 'that are not candidates');
+  }
+
+  private addCandidate(candidate: ReturnType<typeof readCandidate>): void {
+    if (candidate.kind === 'end' || candidate.kind === 'malformed') return;
+    // Useless ones count too, or they could be sent for ever; the first of an honest client are the best.
+    if (++this.candidates > this.config.MAX_CANDIDATES) {
+      if (this.candidates > 4 * this.config.MAX_CANDIDATES + 64) this.fail('too-many-messages', 'candidates');
+      return;
+    }
+    if (candidate.kind === 'unusable') return;
+    if (this.held === null) this.connection.peer?.addCandidate(candidate.candidate);
+    else this.held.push(candidate.candidate);
+  }
+
+  private releaseCandidates(): void {
+    const held = this.held ?? [];
+    this.held = null;
+    for (const candidate of held) this.connection.peer?.addCandidate(candidate);
+  }
+
+  private startTimer(kind: CloseKind, timeout: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fail(kind, `within ${timeout} ms`), timeout);
+  }
+
+  /** Ends the connection and the socket. */
+  private fail(kind: CloseKind, detail: string): void {
+    if (this.finished) return;
+    this.finish(kind, detail);
+    this.connections.end(this.connection, 'signalling', closeReason(kind, detail));
+  }
+
+  private finish(kind: CloseKind, detail: string): void {
+    if (this.finished) return;
+    this.finished = true;
+    clearTimeout(this.timer);
+    if (kind === 'connected') this.connection.watcher.current = null;
+    else clearTimeout(this.hold);
+    this.socket.close(Close[kind].code, closeReason(kind, detail));
+  }
+
+  /** The client may hang up once it has the answer; before that, nothing can come of it. */
+  private socketClosed(code: number): void {
+    if (this.finished || this.answered) return;
+    this.finished = true;
+    clearTimeout(this.timer);
+    this.connections.end(this.connection, 'signalling', `websocket closed by the client (${code})`);
+  }
+}

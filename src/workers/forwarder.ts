@@ -1,0 +1,175 @@
+/**
+ * One packet's way through a worker: checked, attributed to its source, ranked, and written once into the egress ring
+ * for every slot that carries the source.
+ *
+ * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
+ */
+import {
+  Header,
+  MAX_PACKET_BYTES,
+  OPUS_CLOCK_RATE,
+  RtpHeader,
+  readHeader,
+  SENT_HEADER_BYTES,
+  writeFields,
+  writeSharedHeader,
+} from '../rtp/packet.ts';
+import { Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
+import { Arrival } from '../rtp/sequence.ts';
+import { Conversation, type Source } from './conversation.ts';
+import { type Command, Count, connectionIndex, Drop, type ShardMemory } from './protocol.ts';
+import { NONE, type RingWriter } from './ring.ts';
+
+/** How often conversations look for speakers who fell quiet, ticks. */
+const TICK = OPUS_CLOCK_RATE / 10;
+
+export class Forwarder {
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private readonly counters: Int32Array;
+  private readonly egress: RingWriter;
+  private readonly slots: Int32Array;
+  private readonly slotsPerConnection: number;
+  /** Where the packet that all listeners share is put together. */
+  private readonly scratch: number;
+  /** Views of the scratch by length: making one costs more than the copy it is for. */
+  private readonly shared: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
+  private readonly header = new RtpHeader();
+  /** By connection index. */
+  private readonly sources: (Source | undefined)[] = [];
+  private readonly conversations = new Map<number, Conversation>();
+  /** The conversation that each connection id is in. */
+  private readonly placed = new Map<number, number>();
+  private lastKey = 0;
+  private lastTick = 0;
+
+  constructor(shard: ShardMemory, egress: RingWriter, slots: SharedArrayBuffer, slotsPerConnection: number) {
+    this.bytes = new Uint8Array(shard.memory);
+    this.view = new DataView(shard.memory);
+    this.counters = new Int32Array(shard.memory, shard.counters);
+    this.scratch = shard.workerScratch;
+    this.egress = egress;
+    this.slots = new Int32Array(slots);
+    this.slotsPerConnection = slotsPerConnection;
+  }
+
+  /** Conversations with at least one member. */
+  get conversationCount(): number {
+    return this.conversations.size;
+  }
+
+  join(command: Extract<Command, { type: 'join' }>): void {
+    this.leave(command.connection);
+    let conversation = this.conversations.get(command.conversation);
+    if (conversation === undefined) {
+      conversation = new Conversation(this.slots);
+      this.conversations.set(command.conversation, conversation);
+    }
+    const index = connectionIndex(command.connection);
+    const first = index * this.slotsPerConnection;
+    const rows = Array.from({ length: command.slots }, (_, i) => (first + i) * SLOT_WORDS);
+    this.placed.set(command.connection, command.conversation);
+    const { connection, user, number, publication } = command;
+    this.sources[index] = conversation.join({ connection, user, number, publication, rows }) ?? undefined;
+  }
+
+  leave(connection: number): void {
+    const placed = this.placed.get(connection);
+    if (placed === undefined) return;
+    this.placed.delete(connection);
+    this.sources[connectionIndex(connection)] = undefined;
+    const conversation = this.conversations.get(placed);
+    conversation?.leave(connection);
+    if (conversation?.size === 0) this.conversations.delete(placed);
+  }
+
+  /** To be called with every batch; looks after the conversations a few times a second. */
+  tick(clock: number): void {
+    if (((clock - this.lastTick) | 0) < TICK && ((clock - this.lastTick) | 0) >= 0) return;
+    this.lastTick = clock;
+    for (const conversation of this.conversations.values()) conversation.tick(clock);
+  }
+
+  /**
+   * Forwards one packet.
+   *
+   * @param offset where it lies in the shard's memory.
+   * @param length bytes.
+   * @param connection id of the connection it came from.
+   * @param clock now, in ticks of 1/48000 s, modulo 2^32.
+   */
+  forward(offset: number, length: number, connection: number, clock: number): void {
+    this.counters[Count.PacketsIn]!++;
+    const source = this.sources[connectionIndex(connection)];
+    if (source === undefined || source.connection !== connection) return this.drop(Drop.NotJoined);
+    const header = this.header;
+    if (readHeader(this.bytes, offset, length, header) !== Header.Ok) return this.drop(Drop.Malformed);
+    if (header.payloadType !== source.payloadType) return this.drop(Drop.WrongPayloadType);
+    if (!source.accepts(header.ssrc, clock)) return this.drop(Drop.UnknownSsrc);
+    const arrival = source.sequence.take(header.sequence);
+    if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
+    if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
+    if (arrival === Arrival.Restart) source.key = this.nextKey();
+    source.conversation.heard(source, header.payloadLength, clock);
+    if (source.targetCount === 0) return this.drop(Drop.Unheard);
+    this.fanOut(source, clock);
+  }
+
+  private fanOut(source: Source, clock: number): void {
+    const { header, bytes, slots, egress, scratch } = this;
+    const length = SENT_HEADER_BYTES + header.payloadLength;
+    if (length > MAX_PACKET_BYTES) return this.drop(Drop.Malformed);
+    writeSharedHeader(bytes, scratch, source.number);
+    bytes.copyWithin(scratch + SENT_HEADER_BYTES, header.payloadOffset, header.payloadOffset + header.payloadLength);
+    const shared = this.shared[length] ?? this.makeView(length);
+    const index = source.sequence.index;
+    let sent = 0;
+
+    for (let i = 0; i < source.targetCount; i++) {
+      const row = source.targets[i]!;
+      // Room first: a packet that finds none must not be numbered.
+      const at = egress.reserve(length);
+      if (at === NONE) {
+        this.drop(Drop.EgressFull);
+        continue;
+      }
+      const verdict = renumber(slots, row, source.key, index, header.timestamp, clock);
+      if (verdict === Renumbered.BeforeSwitch) {
+        this.drop(Drop.BeforeSwitch);
+        continue;
+      }
+      if (verdict === Renumbered.Switch) this.counters[Count.Switches]!++;
+      bytes.set(shared, at);
+      writeFields(
+        this.view,
+        at,
+        verdict === Renumbered.Switch ? 1 : header.marker,
+        slots[row + Slot.PayloadType]!,
+        slots[row + Slot.OutSequence]!,
+        slots[row + Slot.OutTimestamp]!,
+        slots[row + Slot.Ssrc]!,
+      );
+      egress.commit(slots[row + Slot.Connection]!, length);
+      slots[row + Slot.Packets]!++;
+      slots[row + Slot.Octets]! += header.payloadLength;
+      sent++;
+    }
+    this.counters[Count.PacketsOut]! += sent;
+  }
+
+  private drop(reason: number): void {
+    this.counters[reason]!++;
+  }
+
+  private nextKey(): number {
+    this.lastKey = (this.lastKey + 1) | 0;
+    if (this.lastKey === 0) this.lastKey = 1;
+    return this.lastKey;
+  }
+
+  private makeView(length: number): Uint8Array {
+    const view = this.bytes.subarray(this.scratch, this.scratch + length);
+    this.shared[length] = view;
+    return view;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Everything that crosses between the main thread and a worker, and nothing else.
+ *
+ * Packets travel in the rings, numbering in the slot table, counts in the counters; commands and reports travel on the
+ * control port. No string ever crosses: conversations and users are numbers that main gives out.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
+import { BELL_BYTES } from './bell.ts';
+import { type RingLocation, ringBytes } from './ring.ts';
+
+/** Most connections that ids have room for: the low 16 bits of an id. */
+export const MAX_CONNECTION_INDEX = 0xffff;
+
+/**
+ * The id of a connection: an index that is used again after the connection ended, and a generation that tells its
+ * users apart, so that a packet that was under way when a connection ended can never be taken for its successor's.
+ */
+export function connectionId(index: number, generation: number): number {
+  return (generation << 16) | index;
+}
+
+/** The index in a connection's id, 0 … {@link MAX_CONNECTION_INDEX}. */
+export function connectionIndex(id: number): number {
+  return id & MAX_CONNECTION_INDEX;
+}
+
+/** Why the worker did not forward a packet; each indexes one counter. */
+export const Drop = {
+  /** The connection is not, or no longer, in a conversation of this worker. */
+  NotJoined: 0,
+  /** Not a whole RTP version 2 packet with a payload (RFC 3550, section 5.1). */
+  Malformed: 1,
+  /** A payload type that this connection's offer did not give to Opus. */
+  WrongPayloadType: 2,
+  /** An SSRC that the offer did not declare, or a second one beside the one in use. */
+  UnknownSsrc: 3,
+  Duplicate: 4,
+  /** Too far behind the newest packet of its source. */
+  TooOld: 5,
+  /** No listener's slot carries this source. */
+  Unheard: 6,
+  /** From before the slot's switch to this source; counted once a slot. */
+  BeforeSwitch: 7,
+  /** The egress ring had no room; counted once a listener's packet. */
+  EgressFull: 8,
+} as const;
+export type DropReason = keyof typeof Drop;
+
+/** Counters of one worker, 32-bit words that wrap: one for each {@link Drop}, then these. */
+export const Count = {
+  /** Packets taken from the ingress ring. */
+  PacketsIn: 9,
+  /** Packets put into the egress ring. */
+  PacketsOut: 10,
+  /** Slots that changed their source. */
+  Switches: 11,
+} as const;
+/** Room for the counters, words. */
+export const COUNTER_WORDS = 32;
+
+/** Shared memory of one worker and where what lies in it, byte offsets. */
+export interface ShardMemory {
+  readonly memory: SharedArrayBuffer;
+  /** Packets from publishers; written by main. */
+  readonly ingress: RingLocation;
+  /** Packets for listeners; written by the worker. */
+  readonly egress: RingLocation;
+  /** The worker sleeps on this one. */
+  readonly workerBell: number;
+  /** Main sleeps on this one; it is woken by an {@link EGRESS_BELL}. */
+  readonly mainBell: number;
+  /** One word that main raises with every command. */
+  readonly commands: number;
+  readonly counters: number;
+  /** Room for one packet, for each side: the one being built, and the one being sent. */
+  readonly workerScratch: number;
+  readonly mainScratch: number;
+}
+
+/** Lays out the memory of one worker. @param ingress,egress capacities of the rings, bytes, powers of two. */
+export function layoutShard(ingress: number, egress: number): ShardMemory {
+  let end = 0;
+  const take = (bytes: number): number => {
+    const start = end;
+    end += (bytes + 63) & ~63;
+    return start;
+  };
+  const workerBell = take(BELL_BYTES);
+  const mainBell = take(BELL_BYTES);
+  const commands = take(64);
+  const counters = take(COUNTER_WORDS * 4);
+  const workerScratch = take(MAX_PACKET_BYTES);
+  const mainScratch = take(MAX_PACKET_BYTES);
+  const ingressBase = take(ringBytes(ingress));
+  const egressBase = take(ringBytes(egress));
+  const memory = new SharedArrayBuffer(end);
+  return {
+    memory,
+    ingress: { memory, base: ingressBase, capacity: ingress },
+    egress: { memory, base: egressBase, capacity: egress },
+    workerBell,
+    mainBell,
+    commands,
+    counters,
+    workerScratch,
+    mainScratch,
+  };
+}
+
+/** What a worker is started with. */
+export interface WorkerTask {
+  readonly shard: ShardMemory;
+  /** Rows of `src/rtp/rewriter.ts`, `slotsPerConnection` for each connection index; shared by all workers. */
+  readonly slots: SharedArrayBuffer;
+  readonly slotsPerConnection: number;
+  readonly port: MessagePort;
+}
+
+/** What a connection sends. */
+export interface Publication {
+  /** The payload type that its offer gave Opus. */
+  readonly payloadType: number;
+  /** The SSRCs its offer declared; empty if none: then the first one to come is taken. */
+  readonly ssrcs: readonly number[];
+}
+
+/** Main to worker. */
+export type Command =
+  | {
+      readonly type: 'join';
+      readonly connection: number;
+      readonly conversation: number;
+      /** Packets never go to connections of the same user. */
+      readonly user: number;
+      /** The speaker's number in the conversation, sent as CSRC. */
+      readonly number: number;
+      readonly publication: Publication | null;
+      /** Receive slots; their rows are open when this is sent. */
+      readonly slots: number;
+    }
+  | { readonly type: 'leave'; readonly connection: number }
+  | { readonly type: 'stop' };
+
+/** Worker to main: there is something in the egress ring. A bare number, for it is sent most often. */
+export const EGRESS_BELL = 0;
+
+/** Worker to main. */
+export type Report =
+  | typeof EGRESS_BELL
+  | { readonly type: 'ready' }
+  /** The worker writes nothing for this connection any more after `position` of the egress ring. */
+  | { readonly type: 'left'; readonly connection: number; readonly position: number };

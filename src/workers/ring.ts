@@ -1,0 +1,264 @@
+/**
+ * A queue of packets in shared memory, from exactly one writing thread to exactly one reading thread.
+ *
+ * Layout, in bytes from the ring's base:
+ *
+ * ```
+ *    0  HEAD       bytes ever written, modulo 2^32; stored by the writer
+ *    4  DROPPED    packets that found no room; writer
+ *    8  HIGHEST    largest fill seen by the writer, bytes
+ *   64  TAIL       bytes ever read, modulo 2^32; stored by the reader
+ *   68  CORRUPT    times the reader met something no writer writes
+ *  128  records    capacity bytes
+ * ```
+ *
+ * HEAD and TAIL lie on cache lines of their own, so that the two threads do not pull one line back and forth. A record
+ * is 8 bytes of header (length of the packet, and the id of the connection it is from or for) and the packet, padded to
+ * 8 bytes. A record never wraps: where it does not fit before the end, a header of length -1 sends the reader back to
+ * the start. Records are as long as their packets because a voice packet is a tenth of the longest one: the ring's
+ * working set then stays in the cache (a fixed-slot ring of the same speed needs ten times the memory).
+ *
+ * The memory order rests on `Atomics.store(HEAD)` after the record's bytes and `Atomics.load(HEAD)` before them, and
+ * the same for TAIL the other way round; both are sequentially consistent. Between publishing, the writer works on a
+ * head of its own, so that a batch costs one store.
+ *
+ * Nobody waits: a full ring refuses the newest packet and counts it.
+ */
+import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
+
+const HEAD = 0;
+const DROPPED = 1;
+const HIGHEST = 2;
+const TAIL = 16;
+const CORRUPT = 17;
+const DATA_BYTES = 128;
+const RECORD_HEADER_BYTES = 8;
+const WRAP = -1;
+
+/** Smallest and largest capacity, bytes. */
+export const MIN_RING_BYTES = 4096;
+export const MAX_RING_BYTES = 64 * 1024 * 1024;
+
+/** Returned by {@link RingWriter.reserve} for a full ring and by {@link RingReader.next} for an empty one. */
+export const NONE = -1;
+
+/** Bytes of shared memory that a ring with room for `capacity` bytes of records takes. */
+export function ringBytes(capacity: number): number {
+  return DATA_BYTES + capacity;
+}
+
+/** Where a ring lies. Plain values, so that it can be posted to another thread. */
+export interface RingLocation {
+  readonly memory: SharedArrayBuffer;
+  /** Start of the ring in `memory`; a multiple of 64. */
+  readonly base: number;
+  /** Room for records, bytes; a power of two from {@link MIN_RING_BYTES} to {@link MAX_RING_BYTES}. */
+  readonly capacity: number;
+}
+
+class RingEnd {
+  /** The whole memory, for callers that read or write at the offsets this class hands out. */
+  readonly bytes: Uint8Array;
+  protected readonly words: Int32Array;
+  protected readonly capacity: number;
+  protected readonly mask: number;
+  /** Index of the ring's first control word in {@link words}. */
+  protected readonly control: number;
+  /** Offset of the first record in {@link bytes}. */
+  protected readonly data: number;
+
+  constructor({ memory, base, capacity }: RingLocation) {
+    const powerOfTwo = capacity >= MIN_RING_BYTES && capacity <= MAX_RING_BYTES && (capacity & (capacity - 1)) === 0;
+    if (!powerOfTwo) throw new RangeError(`ring capacity ${capacity} is not a power of two in range`);
+    if (base % 64 !== 0 || base + ringBytes(capacity) > memory.byteLength) {
+      throw new RangeError(`a ring of ${capacity} bytes at ${base} does not fit ${memory.byteLength} bytes`);
+    }
+    this.bytes = new Uint8Array(memory);
+    this.words = new Int32Array(memory);
+    this.capacity = capacity;
+    this.mask = capacity - 1;
+    this.control = base >> 2;
+    this.data = base + DATA_BYTES;
+  }
+
+  /** Packets refused since the start because the ring was full, modulo 2^32. */
+  get dropped(): number {
+    return Atomics.load(this.words, this.control + DROPPED) >>> 0;
+  }
+
+  /** Largest fill so far, as a share of the capacity, 0 … 1. */
+  get highest(): number {
+    return Atomics.load(this.words, this.control + HIGHEST) / this.capacity;
+  }
+
+  /** How often the reader met bytes that no writer writes and skipped to the end. */
+  get corrupt(): number {
+    return Atomics.load(this.words, this.control + CORRUPT) >>> 0;
+  }
+
+  /** Bytes written and not yet read. */
+  get fill(): number {
+    return (Atomics.load(this.words, this.control + HEAD) - Atomics.load(this.words, this.control + TAIL)) | 0;
+  }
+}
+
+/** The writing end. */
+export class RingWriter extends RingEnd {
+  private head: number;
+  /** The reader's tail as last looked up; the real one can only be further. */
+  private knownTail: number;
+
+  constructor(location: RingLocation) {
+    super(location);
+    this.head = Atomics.load(this.words, this.control + HEAD);
+    this.knownTail = Atomics.load(this.words, this.control + TAIL);
+  }
+
+  /** Bytes written so far, modulo 2^32: what `RingReader.position` reaches once everything up to here was read. */
+  get position(): number {
+    return this.head;
+  }
+
+  /**
+   * Makes room for one packet.
+   *
+   * @param length 1 … {@link MAX_PACKET_BYTES}.
+   * @returns the offset in {@link bytes} to write it to, or {@link NONE} if the ring is full; the packet is then
+   *   counted as dropped. A reservation without {@link commit} is simply reused.
+   */
+  reserve(length: number): number {
+    if (length > MAX_PACKET_BYTES) return this.refuse();
+    const size = recordBytes(length);
+    const at = this.head & this.mask;
+    const toEnd = this.capacity - at;
+    const needed = size <= toEnd ? size : toEnd + size;
+    if (!this.hasRoom(needed)) return this.refuse();
+    if (size > toEnd) {
+      this.words[(this.data + at) >> 2] = WRAP;
+      this.head = (this.head + toEnd) | 0;
+      return this.data + RECORD_HEADER_BYTES;
+    }
+    return this.data + at + RECORD_HEADER_BYTES;
+  }
+
+  /**
+   * Adds the packet written to the last reservation; the reader sees it after {@link publish}.
+   *
+   * @param id the connection it is from or for, 32 bits.
+   * @param length as reserved.
+   */
+  commit(id: number, length: number): void {
+    const word = (this.data + (this.head & this.mask)) >> 2;
+    this.words[word] = length;
+    this.words[word + 1] = id;
+    this.head = (this.head + recordBytes(length)) | 0;
+  }
+
+  /** Lets the reader see all that was committed. */
+  publish(): void {
+    Atomics.store(this.words, this.control + HEAD, this.head);
+    const fill = (this.head - this.knownTail) | 0;
+    if (fill > this.words[this.control + HIGHEST]!) this.noteHighest();
+  }
+
+  /** Adds and publishes one packet. @returns false if the ring was full. */
+  push(id: number, packet: Uint8Array): boolean {
+    const offset = this.reserve(packet.length);
+    if (offset === NONE) return false;
+    this.bytes.set(packet, offset);
+    this.commit(id, packet.length);
+    this.publish();
+    return true;
+  }
+
+  private hasRoom(needed: number): boolean {
+    if (((this.head + needed - this.knownTail) | 0) <= this.capacity) return true;
+    this.knownTail = Atomics.load(this.words, this.control + TAIL);
+    return ((this.head + needed - this.knownTail) | 0) <= this.capacity;
+  }
+
+  private refuse(): number {
+    Atomics.add(this.words, this.control + DROPPED, 1);
+    return NONE;
+  }
+
+  private noteHighest(): void {
+    this.knownTail = Atomics.load(this.words, this.control + TAIL);
+    const fill = (this.head - this.knownTail) | 0;
+    if (fill > this.words[this.control + HIGHEST]!) Atomics.store(this.words, this.control + HIGHEST, fill);
+  }
+}
+
+/** The reading end. */
+export class RingReader extends RingEnd {
+  /** Id of the packet that {@link next} returned. */
+  id = 0;
+  /** Its length, bytes. */
+  length = 0;
+  private tail: number;
+  private knownHead: number;
+
+  constructor(location: RingLocation) {
+    super(location);
+    this.tail = Atomics.load(this.words, this.control + TAIL);
+    this.knownHead = this.tail;
+  }
+
+  /** Bytes read so far, modulo 2^32. */
+  get position(): number {
+    return this.tail;
+  }
+
+  /** Whether there is nothing to read at this moment. */
+  get empty(): boolean {
+    return Atomics.load(this.words, this.control + HEAD) === this.tail;
+  }
+
+  /**
+   * Steps to the next packet.
+   *
+   * @returns its offset in {@link bytes}, or {@link NONE}. The bytes stay as they are until {@link release}. Whatever
+   *   stands in the memory, the packet returned lies within the ring.
+   */
+  next(): number {
+    if (this.tail === this.knownHead) {
+      this.knownHead = Atomics.load(this.words, this.control + HEAD);
+      if (this.tail === this.knownHead) return NONE;
+    }
+    let at = this.tail & this.mask;
+    let word = (this.data + at) >> 2;
+    if (this.words[word] === WRAP) {
+      this.tail = (this.tail + this.capacity - at) | 0;
+      // A reservation that was never committed leaves a wrap with nothing behind it yet.
+      if (this.tail === this.knownHead) return this.next();
+      at = 0;
+      word = this.data >> 2;
+    }
+    const length = this.words[word]!;
+    const size = recordBytes(length);
+    const published = (this.knownHead - this.tail) | 0;
+    if (length <= 0 || length > MAX_PACKET_BYTES || size > published || at + size > this.capacity) {
+      return this.skipCorrupt();
+    }
+    this.length = length;
+    this.id = this.words[word + 1]!;
+    this.tail = (this.tail + size) | 0;
+    return this.data + at + RECORD_HEADER_BYTES;
+  }
+
+  /** Gives the room of all packets read so far back to the writer. */
+  release(): void {
+    Atomics.store(this.words, this.control + TAIL, this.tail);
+  }
+
+  /** Memory that makes no sense can only be skipped as a whole: where the next record begins is not known. */
+  private skipCorrupt(): number {
+    Atomics.add(this.words, this.control + CORRUPT, 1);
+    this.tail = this.knownHead;
+    return NONE;
+  }
+}
+
+function recordBytes(length: number): number {
+  return RECORD_HEADER_BYTES + ((length + 7) & ~7);
+}

@@ -1,0 +1,151 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPT = fileURLToPath(new URL('./client-process.js', import.meta.url));
+
+export interface ClientOptions {
+  readonly url: string;
+  readonly claim: { readonly userid: string; readonly clientid: string };
+  /** What its packets carry. */
+  readonly name: string;
+  /** Receive slots asked for: the first on the publishing line, the others on lines of their own. */
+  readonly slots: number;
+  readonly publishes: boolean;
+  readonly payloadType: number;
+  readonly declaresSsrc: boolean;
+}
+
+/** A packet as the client got it. */
+export interface ReceivedPacket {
+  readonly mid: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly payloadType: number;
+  readonly marker: number;
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly ssrc: number;
+  readonly csrc: number | null;
+  /** The sender's own count. */
+  readonly count: number;
+  /** The sender's name. */
+  readonly from: string;
+}
+
+export type ClientCommand = { readonly id: number; readonly client: number } & (
+  | { readonly type: 'open'; readonly options: ClientOptions }
+  | { readonly type: 'talk' | 'hush' | 'state' | 'take' | 'end' }
+);
+
+export interface ClientReply {
+  readonly id: number;
+  readonly error?: string;
+  // biome-ignore lint/suspicious/noConfusingVoidType: some commands answer nothing
+  readonly result?: void | null | { code: number; reason: string } | { state: string; sent: number } | ReceivedPacket[];
+}
+
+/** Client processes to be ended with the test run, however it ends. */
+const processes = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of processes) child.kill('SIGKILL');
+});
+
+/** A process that holds any number of clients. */
+export class ClientHost {
+  private readonly child: ChildProcess = fork(SCRIPT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  private readonly pending = new Map<number, (reply: ClientReply) => void>();
+  private lastId = 0;
+  private lastClient = 0;
+
+  constructor() {
+    processes.add(this.child);
+    this.child.on('message', (reply: ClientReply) => {
+      this.pending.get(reply.id)?.(reply);
+      this.pending.delete(reply.id);
+    });
+    this.child.once('exit', (code) => {
+      processes.delete(this.child);
+      for (const settle of this.pending.values()) settle({ id: 0, error: `the client process ended (${code})` });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  /**
+   * Connects a client and waits until the websocket is closed.
+   *
+   * @param url of the server. @param userid also its name, and the name its packets carry.
+   */
+  async connect(url: string, userid: string, options: Partial<Omit<ClientOptions, 'url'>> = {}): Promise<TestClient> {
+    const client = ++this.lastClient;
+    const all: ClientOptions = {
+      url,
+      claim: { userid, clientid: 'client' },
+      name: userid,
+      slots: 1,
+      publishes: true,
+      payloadType: 111,
+      declaresSsrc: true,
+      ...options,
+    };
+    const close = (await this.send({ type: 'open', options: all }, client)) as { code: number; reason: string };
+    return new TestClient(this, client, close, all.name);
+  }
+
+  /** @throws Error with the client's own. */
+  async send(
+    command: { type: 'open'; options: ClientOptions } | { type: 'talk' | 'hush' | 'state' | 'take' | 'end' },
+    client: number,
+  ): Promise<ClientReply['result']> {
+    const id = ++this.lastId;
+    const reply = new Promise<ClientReply>((resolve) => this.pending.set(id, resolve));
+    this.child.send({ id, client, ...command } satisfies ClientCommand);
+    const { error, result } = await reply;
+    if (error !== undefined) throw new Error(error);
+    return result;
+  }
+
+  /** Kills the process without a goodbye. */
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+/** One connected client. */
+export class TestClient {
+  /** How the websocket was closed. */
+  readonly close: { readonly code: number; readonly reason: string };
+  readonly name: string;
+  private readonly host: ClientHost;
+  private readonly client: number;
+
+  constructor(host: ClientHost, client: number, close: { code: number; reason: string }, name: string) {
+    this.host = host;
+    this.client = client;
+    this.close = close;
+    this.name = name;
+  }
+
+  async talk(): Promise<void> {
+    await this.host.send({ type: 'talk' }, this.client);
+  }
+
+  async hush(): Promise<void> {
+    await this.host.send({ type: 'hush' }, this.client);
+  }
+
+  async state(): Promise<{ state: string; sent: number }> {
+    return (await this.host.send({ type: 'state' }, this.client)) as { state: string; sent: number };
+  }
+
+  /** The packets received since the last call. */
+  async take(): Promise<ReceivedPacket[]> {
+    return (await this.host.send({ type: 'take' }, this.client)) as ReceivedPacket[];
+  }
+
+  async end(): Promise<void> {
+    await this.host.send({ type: 'end' }, this.client);
+  }
+}

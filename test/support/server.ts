@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
+const START_TIMEOUT_MS = 15_000;
+
+/** A server of its own, as an operator would start it: a process, an environment, signals. */
+export interface RunningServer {
+  readonly port: number;
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Lines of standard output so far. */
+  readonly logs: string[];
+  /** Resolves with the exit code once the process is gone. */
+  readonly exited: Promise<number | null>;
+  /** Waits until a log line contains all of these. */
+  logged(...parts: string[]): Promise<string>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Processes to be ended with the test run, however it ends. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+/**
+ * Starts the server on loopback, HTTP on a free port and media on a free one.
+ *
+ * @param env variables over the ones chosen here.
+ */
+export async function startServer(env: Record<string, string> = {}): Promise<RunningServer> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      ...process.env,
+      LISTEN: '127.0.0.1:0',
+      MEDIA_BIND: '127.0.0.1',
+      MEDIA_PORTS: String(await freeUdpPort()),
+      LOG_LEVEL: 'info',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.add(child);
+  const logs: string[] = [];
+  const waiting = new Set<() => void>();
+  const collect = (line: string): void => {
+    logs.push(line);
+    for (const look of waiting) look();
+  };
+  createInterface({ input: child.stdout }).on('line', collect);
+  createInterface({ input: child.stderr }).on('line', collect);
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => {
+      children.delete(child);
+      resolve(code);
+    });
+  });
+  const logged = (...parts: string[]): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        waiting.delete(look);
+        reject(new Error(`no log line with ${parts.join(', ')} in:\n${logs.join('\n')}`));
+      }, START_TIMEOUT_MS);
+      const look = (): void => {
+        const line = logs.find((text) => parts.every((part) => text.includes(part)));
+        if (line === undefined) return;
+        clearTimeout(timer);
+        waiting.delete(look);
+        resolve(line);
+      };
+      waiting.add(look);
+      look();
+    });
+  const started = await Promise.race([logged('"msg":"listening"'), exited.then(() => null)]);
+  if (started === null) throw new Error(`the server ended at start:\n${logs.join('\n')}`);
+  const port: number = JSON.parse(started).port;
+  const stop = (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return exited;
+  };
+  return { port, url: `http://127.0.0.1:${port}`, process: child, logs, exited, logged, stop };
+}
+
+/** A UDP port that is free at this moment. */
+export function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    socket.once('error', reject);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
+
+/** The claim header as backend-auth would set it. */
+export function claimHeader(userid: string, clientid = 'client'): { 'X-User-Claim': string } {
+  return { 'X-User-Claim': JSON.stringify({ userid, clientid }) };
+}

@@ -3,7 +3,7 @@
  * send numbered packets that carry their name, and note down every packet they receive.
  */
 import { randomInt } from 'node:crypto';
-import { Audio, PeerConnection, type Track } from 'node-datachannel';
+import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
 import { WebSocket } from 'ws';
 import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket } from './client.ts';
 
@@ -17,6 +17,7 @@ class Client {
   sent = 0;
   private readonly connection: PeerConnection;
   private readonly tracks: Track[] = [];
+  private readonly channel: DataChannel | null;
   private readonly options: ClientOptions;
   private readonly ssrc = randomInt(1, 2 ** 31);
   private sequence = randomInt(2 ** 16);
@@ -45,6 +46,7 @@ class Client {
       track.onMessage((packet) => this.take(String(i), packet));
       this.tracks.push(track);
     }
+    this.channel = options.data ? this.connection.createDataChannel('events') : null;
   }
 
   /** Resolves when the websocket closes. */
@@ -95,6 +97,7 @@ class Client {
     this.hush();
     this.socket?.terminate();
     for (const track of this.tracks) track.close();
+    this.channel?.close();
     this.connection.close();
   }
 

@@ -13,6 +13,8 @@ export interface ClientOptions {
   readonly publishes: boolean;
   readonly payloadType: number;
   readonly declaresSsrc: boolean;
+  /** Whether it opens a data channel; libdatachannel says goodbye only to a connection that has one. */
+  readonly data: boolean;
 }
 
 /** A packet as the client got it. */
@@ -88,6 +90,7 @@ export class ClientHost {
       publishes: true,
       payloadType: 111,
       declaresSsrc: true,
+      data: true,
       ...options,
     };
     const close = (await this.send({ type: 'open', options: all }, client)) as { code: number; reason: string };

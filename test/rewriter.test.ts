@@ -1,0 +1,341 @@
+import { equal, is, ok } from 'uvu/assert';
+import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
+import { clearSlot, openSlot, Renumbered, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
+import { Arrival, SourceSequence } from '../src/rtp/sequence.ts';
+import { below, prng, type Random, seed } from './support/prng.ts';
+import { scenarios } from './support/scenario.ts';
+
+const test = scenarios('rewriter');
+const { Continue, Switch, BeforeSwitch } = Renumbered;
+const FRAME = OPUS_FRAME_TICKS;
+
+interface Start {
+  readonly sequence?: number;
+  readonly timestamp?: number;
+  readonly clock?: number;
+}
+
+/** A slot between two others, and a shorthand that says what comes out. */
+function slot({ sequence = 100, timestamp = 5000, clock = 0 }: Start = {}) {
+  const words = new Int32Array(SLOT_WORDS * 3).fill(7);
+  const row = SLOT_WORDS;
+  openSlot(words, row, 0xabcd, 111, 42, sequence, timestamp | 0);
+  /** @param at the clock, in ticks after `clock`. */
+  const send = (source: number, index: number, time: number, at: number): [number, number, number] | 'drop' => {
+    const verdict = renumber(words, row, source, index, time | 0, (clock + at) | 0);
+    if (verdict === BeforeSwitch) return 'drop';
+    return [verdict, words[row + Slot.OutSequence]!, words[row + Slot.OutTimestamp]! >>> 0];
+  };
+  const untouched = (): boolean =>
+    words.subarray(0, row).every((word) => word === 7) && words.subarray(row + SLOT_WORDS).every((word) => word === 7);
+  return { words, row, send, untouched };
+}
+
+/** `[source, index, timestamp, clock] → [verdict, sequence, timestamp] | drop` */
+type Step = readonly [readonly [number, number, number, number], readonly [number, number, number] | 'drop'];
+
+const tables: readonly (readonly [string, Start, readonly Step[]])[] = [
+  [
+    'the first packet takes the seed and the marker, the next ones follow',
+    { sequence: 100, timestamp: 5000 },
+    [
+      [
+        [1, 9000, 70_000, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 9001, 70_960, FRAME],
+        [Continue, 101, 5960],
+      ],
+      [
+        [1, 9002, 71_920, 2 * FRAME],
+        [Continue, 102, 6920],
+      ],
+    ],
+  ],
+  [
+    "holes of the publisher's network stay visible, and a late packet fills its own",
+    {},
+    [
+      [
+        [1, 10, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 13, 3 * FRAME, 3 * FRAME],
+        [Continue, 103, 5000 + 3 * FRAME],
+      ],
+      [
+        [1, 12, 2 * FRAME, 3 * FRAME],
+        [Continue, 102, 5000 + 2 * FRAME],
+      ],
+      [
+        [1, 14, 4 * FRAME, 4 * FRAME],
+        [Continue, 104, 5000 + 4 * FRAME],
+      ],
+    ],
+  ],
+  [
+    'another source goes on at the next number, where the wall clock is',
+    {},
+    [
+      [
+        [1, 10, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 11, FRAME, FRAME],
+        [Continue, 101, 5960],
+      ],
+      [
+        [2, 777, 123_456, 10 * FRAME],
+        [Switch, 102, 5000 + 10 * FRAME],
+      ],
+      [
+        [2, 778, 124_416, 11 * FRAME],
+        [Continue, 103, 5000 + 11 * FRAME],
+      ],
+    ],
+  ],
+  [
+    'a switch within the frame that was sent last begins after that frame',
+    {},
+    [
+      [
+        [1, 10, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [2, 50, 0, 5],
+        [Switch, 101, 5000 + FRAME],
+      ],
+      [
+        [3, 50, 0, 10],
+        [Switch, 102, 5000 + FRAME + 1],
+      ],
+    ],
+  ],
+  [
+    'a packet from before the switch is dropped, also one of the same source',
+    {},
+    [
+      [
+        [1, 10, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [2, 50, 5 * FRAME, FRAME],
+        [Switch, 101, 5960],
+      ],
+      [[2, 49, 4 * FRAME, FRAME], 'drop'],
+      [
+        [2, 51, 6 * FRAME, 2 * FRAME],
+        [Continue, 102, 6920],
+      ],
+    ],
+  ],
+  [
+    'sequence numbers wrap at 2^16',
+    { sequence: 65_534 },
+    [
+      [
+        [1, 0, 0, 0],
+        [Switch, 65_534, 5000],
+      ],
+      [
+        [1, 1, FRAME, FRAME],
+        [Continue, 65_535, 5960],
+      ],
+      [
+        [1, 2, 2 * FRAME, 2 * FRAME],
+        [Continue, 0, 6920],
+      ],
+      [
+        [2, 9, 0, 3 * FRAME],
+        [Switch, 1, 7880],
+      ],
+    ],
+  ],
+  [
+    "a publisher's own numbers may wrap at any time",
+    {},
+    [
+      [
+        [1, 65_535, 2 ** 32 - FRAME, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 65_536, 0, FRAME],
+        [Continue, 101, 5960],
+      ],
+    ],
+  ],
+  [
+    'timestamps wrap at 2^32, within a source and at a switch',
+    { timestamp: 2 ** 32 - FRAME },
+    [
+      [
+        [1, 0, 50, 0],
+        [Switch, 100, 2 ** 32 - FRAME],
+      ],
+      [
+        [1, 1, 50 + FRAME, FRAME],
+        [Continue, 101, 0],
+      ],
+      [
+        [2, 0, 9, 2 * FRAME],
+        [Switch, 102, FRAME],
+      ],
+    ],
+  ],
+  [
+    'the clock wraps at 2^32',
+    { clock: -FRAME },
+    [
+      [
+        [1, 0, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [2, 0, 0, 3 * FRAME],
+        [Switch, 101, 5000 + 3 * FRAME],
+      ],
+    ],
+  ],
+  [
+    'after silence the same source goes on by its own clock',
+    {},
+    [
+      [
+        [1, 0, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 1, 500 * FRAME, 500 * FRAME],
+        [Continue, 101, 5000 + 500 * FRAME],
+      ],
+    ],
+  ],
+  [
+    'a source whose timestamps go back is anchored again',
+    {},
+    [
+      [
+        [1, 0, 100_000, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 1, 50_000, FRAME],
+        [Switch, 101, 5960],
+      ],
+      [
+        [1, 2, 50_000 + FRAME, 2 * FRAME],
+        [Continue, 102, 6920],
+      ],
+    ],
+  ],
+  [
+    'a source whose timestamps race is anchored again at two seconds ahead',
+    {},
+    [
+      [
+        [1, 0, 0, 0],
+        [Switch, 100, 5000],
+      ],
+      [
+        [1, 1, 96_000, 0],
+        [Continue, 101, 101_000],
+      ],
+      [
+        [1, 2, 96_001, 0],
+        [Switch, 102, 101_001],
+      ],
+    ],
+  ],
+];
+
+for (const [name, start, steps] of tables) {
+  test(name, () => {
+    const { send, untouched } = slot(start);
+    for (const [given, expected] of steps) equal(send(...given), expected, given.join(' '));
+    ok(untouched(), 'the rows beside it are left alone');
+  });
+}
+
+test('a cleared slot takes even the same source as a new one', () => {
+  const { words, row, send } = slot();
+  send(1, 0, 0, 0);
+  clearSlot(words, row);
+  equal(send(1, 30, 30 * FRAME, 30 * FRAME), [Switch, 101, 5000 + 30 * FRAME], 'what was not sent leaves no hole');
+});
+
+test('opening a slot forgets all of the one before', () => {
+  const { words, row, send } = slot();
+  send(1, 0, 0, 0);
+  openSlot(words, row, 1, 2, 3, 9, 10);
+  is(words[row + Slot.Started], 0);
+  equal(send(1, 1, 0, 77), [Switch, 9, 10]);
+});
+
+for (const [jitterTicks, lateFrames] of [
+  [1, 0],
+  [FRAME, 4],
+] as const) {
+  test(`over any traffic numbers never repeat or go back in time, and stay within 20 ms and the network's delay (${jitterTicks} ticks, ${lateFrames} frames) of the wall clock`, () => {
+    const random = prng(seed('rewriter traffic'));
+    for (let run = 0; run < 10; run++) traffic(random, jitterTicks, lateFrames);
+  });
+}
+
+function traffic(random: Random, jitterTicks: number, lateFrames: number): void {
+  const { words, row, send } = slot({ sequence: below(random, 65_536), timestamp: random(), clock: random() | 0 });
+  const sources = Array.from({ length: 4 }, () => ({
+    sequence: new SourceSequence(),
+    number: below(random, 65_536),
+    time: random(),
+    key: 0,
+  }));
+  let clock = 0;
+  let keys = 0;
+  let current = sources[0]!;
+  let first: { timestamp: number; clock: number } | undefined;
+  let newest: { sequence: number; timestamp: number } | undefined;
+  const sent = new Map<number, number>();
+  let count = 0;
+  for (let i = 0; i < 20_000; i++) {
+    clock += FRAME;
+    if (random() % 50 === 0) {
+      current = sources[below(random, 4)]!;
+      clearSlot(words, row);
+    }
+    // Every microphone's clock runs; its packets are lost, doubled and held back.
+    for (const source of sources) {
+      source.number = (source.number + 1) & 0xffff;
+      source.time = (source.time + FRAME) % 2 ** 32;
+    }
+    if (random() % 10 === 0) continue;
+    const behind = random() % 20 === 0 ? below(random, lateFrames + 1) : 0;
+    const arrival = current.sequence.take((current.number - behind) & 0xffff);
+    if (arrival === Arrival.Duplicate || arrival === Arrival.TooOld) continue;
+    if (arrival === Arrival.Restart) current.key = ++keys;
+    const jitter = below(random, jitterTicks);
+    const result = send(current.key, current.sequence.index, current.time - behind * FRAME, clock + jitter);
+    if (result === 'drop') continue;
+    const [verdict, sequence, timestamp] = result;
+    ok(count - (sent.get(sequence) ?? -65_536) > 30_000, `sequence number ${sequence} came twice`);
+    sent.set(sequence, count++);
+    first ??= { timestamp, clock: clock + jitter };
+    const ahead = newest === undefined ? 1 : ((sequence - newest.sequence) << 16) >> 16;
+    if (verdict === Switch && newest !== undefined) {
+      is(ahead, 1, 'a switch leaves no hole');
+      const drift = (timestamp - first.timestamp - (clock + jitter - first.clock)) | 0;
+      ok(Math.abs(drift) <= (1 + lateFrames) * FRAME + jitterTicks, `${drift} ticks off the wall clock at a switch`);
+    }
+    if (ahead <= 0) continue;
+    if (newest !== undefined) ok(((timestamp - newest.timestamp) | 0) > 0, 'time went back');
+    newest = { sequence, timestamp };
+  }
+  ok(count > 10_000);
+}
+
+test.run();

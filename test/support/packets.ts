@@ -1,0 +1,55 @@
+/** RTP packets for tests, made by werift-rtp: another hand than the one under test. */
+import { RtpHeader, RtpPacket } from 'werift-rtp';
+import { below, type Random } from './prng.ts';
+
+export interface PacketFields {
+  readonly payloadType?: number;
+  readonly marker?: boolean;
+  readonly sequence: number;
+  readonly timestamp?: number;
+  readonly ssrc?: number;
+  readonly csrc?: number[];
+  readonly payload?: Buffer;
+}
+
+/** One packet; what is left out is 111, no marker, 0, 1000, none and ten bytes. */
+export function rtp(fields: PacketFields): Buffer {
+  const header = new RtpHeader({
+    payloadType: fields.payloadType ?? 111,
+    marker: fields.marker ?? false,
+    sequenceNumber: fields.sequence & 0xffff,
+    timestamp: (fields.timestamp ?? 0) >>> 0,
+    ssrc: (fields.ssrc ?? 1000) >>> 0,
+    csrc: fields.csrc ?? [],
+  });
+  return new RtpPacket(header, fields.payload ?? Buffer.from('0123456789')).serialize();
+}
+
+/** A whole packet with anything that RTP allows in it: CSRCs, extensions of either form, padding. */
+export function anyRtp(random: Random): Buffer {
+  const header = new RtpHeader({
+    payloadType: below(random, 128),
+    marker: random() % 2 === 0,
+    sequenceNumber: below(random, 65_536),
+    timestamp: random(),
+    ssrc: random(),
+    csrc: Array.from({ length: below(random, 16) }, () => random()),
+  });
+  if (random() % 2 === 0) {
+    header.extension = true;
+    header.extensions = Array.from({ length: 1 + below(random, 3) }, (_, i) => ({
+      id: i + 1,
+      payload: bytes(random, 1 + below(random, 16)),
+    }));
+  }
+  const packet = new RtpPacket(header, bytes(random, 1 + below(random, 200))).serialize();
+  if (random() % 4 !== 0) return packet;
+  const padding = Buffer.alloc(1 + below(random, 20));
+  padding[padding.length - 1] = padding.length;
+  packet[0]! |= 0x20;
+  return Buffer.concat([packet, padding]);
+}
+
+export function bytes(random: Random, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => random() & 0xff));
+}

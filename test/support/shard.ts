@@ -1,0 +1,105 @@
+/** A worker's forwarder without its thread: packets go in by call and come out of the real egress ring. */
+
+import { RtpPacket } from 'werift-rtp';
+import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
+import { Forwarder } from '../../src/workers/forwarder.ts';
+import { connectionIndex, layoutShard } from '../../src/workers/protocol.ts';
+import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
+
+export const SLOTS = 4;
+
+/** A packet that left for a listener. */
+export interface Sent {
+  readonly to: number;
+  readonly payloadType: number;
+  readonly marker: boolean;
+  readonly sequence: number;
+  readonly timestamp: number;
+  readonly ssrc: number;
+  readonly csrc: number;
+  readonly payload: string;
+}
+
+export interface MemberOptions {
+  readonly conversation?: number;
+  readonly user?: number;
+  readonly slots?: number;
+  readonly payloadType?: number;
+  readonly publishes?: boolean;
+  readonly ssrcs?: number[];
+}
+
+export class Bench {
+  readonly counters: Int32Array;
+  readonly slots: Int32Array;
+  readonly forwarder: Forwarder;
+  clock = 0;
+  private readonly ingress: RingWriter;
+  private readonly incoming: RingReader;
+  private readonly egress: RingWriter;
+  private readonly outgoing: RingReader;
+
+  constructor(egressBytes = 1 << 20, connections = 64) {
+    const shard = layoutShard(1 << 16, egressBytes);
+    const table = new SharedArrayBuffer(connections * SLOTS * SLOT_WORDS * 4);
+    this.slots = new Int32Array(table);
+    this.counters = new Int32Array(shard.memory, shard.counters);
+    this.ingress = new RingWriter(shard.ingress);
+    this.incoming = new RingReader(shard.ingress);
+    this.egress = new RingWriter(shard.egress);
+    this.outgoing = new RingReader(shard.egress);
+    this.forwarder = new Forwarder(shard, this.egress, table, SLOTS);
+  }
+
+  /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
+  join(id: number, options: MemberOptions = {}): void {
+    const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true, ssrcs = [] } = options;
+    for (let i = 0; i < slots; i++) {
+      const row = (connectionIndex(id) * SLOTS + i) * SLOT_WORDS;
+      openSlot(this.slots, row, id * 100 + i, payloadType, id, 1000 * id, 0);
+    }
+    this.rejoin(id, { conversation, user, slots, payloadType, publishes, ssrcs });
+  }
+
+  /** As `join`, but the slots go on as they are, as when a connection moves. */
+  rejoin(id: number, options: MemberOptions = {}): void {
+    const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true, ssrcs = [] } = options;
+    const publication = publishes ? { payloadType, ssrcs } : null;
+    this.forwarder.join({ type: 'join', connection: id, conversation, user, number: id, publication, slots });
+  }
+
+  /** Forwards one packet at {@link clock} and returns what left for whom. */
+  send(from: number, packet: Uint8Array): Sent[] {
+    this.ingress.push(from, packet);
+    const offset = this.incoming.next();
+    this.forwarder.tick(this.clock);
+    this.forwarder.forward(offset, this.incoming.length, this.incoming.id, this.clock);
+    this.incoming.release();
+    this.egress.publish();
+    return this.drain();
+  }
+
+  drain(): Sent[] {
+    const all: Sent[] = [];
+    for (let at = this.outgoing.next(); at !== NONE; at = this.outgoing.next()) {
+      const bytes = Buffer.from(this.outgoing.bytes.slice(at, at + this.outgoing.length));
+      const { header, payload } = RtpPacket.deSerialize(bytes);
+      all.push({
+        to: this.outgoing.id,
+        payloadType: header.payloadType,
+        marker: header.marker,
+        sequence: header.sequenceNumber,
+        timestamp: header.timestamp,
+        ssrc: header.ssrc,
+        csrc: header.csrc[0]!,
+        payload: payload.toString('latin1'),
+      });
+    }
+    this.outgoing.release();
+    return all;
+  }
+
+  count(index: number): number {
+    return this.counters[index]!;
+  }
+}

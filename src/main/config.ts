@@ -55,11 +55,14 @@ const addresses = parsed('IP addresses separated by commas, or empty', (text) =>
   return all.every((one) => isIP(one) !== 0) ? all : undefined;
 });
 
+const ICE_SERVER =
+  /^(?:stun:|turns?:[^\s:@]+:[^\s:@]+@)(?:\[[\da-f:]+\]|[\w.-]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?$/i;
+
 const iceServers = parsed(
   'stun:host[:port] or turn:user:password@host[:port], separated by commas, or empty',
   (text) => {
     const all = list(text);
-    return all.every((one) => /^(stun|turns?):\S+$/.test(one)) ? all : undefined;
+    return all.every((one) => ICE_SERVER.test(one)) ? all : undefined;
   },
 );
 

@@ -8,7 +8,7 @@ import { type Connection, Connections } from './connections.ts';
 import { Conversations } from './conversations.ts';
 import { RequestError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
-import { MediaPorts } from './peer.ts';
+import { MediaPorts, peersClosed } from './peer.ts';
 import { Seats } from './seats.ts';
 import { HttpServer } from './server.ts';
 import { Shards } from './shards.ts';
@@ -18,6 +18,8 @@ import { Signalling } from './signalling.ts';
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 /** How often memberships without a connection are looked through, milliseconds. */
 const FORGET_INTERVAL_MS = 1000;
+/** How long the library may take to say goodbye to everybody, milliseconds. */
+const GOODBYE_TIMEOUT_MS = 1000;
 
 let config: Config;
 try {
@@ -84,6 +86,7 @@ async function start(config: Config, log: Log): Promise<void> {
     await connections.endAll('draining', signal ?? 'error');
     server.close();
     await shards.stop();
+    await peersClosed(GOODBYE_TIMEOUT_MS);
     ports.close();
     log.info('stopped');
     // The library's threads outlive everything else; nothing is left for them to do.

@@ -36,9 +36,9 @@ export interface PeerEvents {
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
 
-/** Peers that the library has not finished closing. */
-export function livePeers(): number {
-  return alive.size;
+/** Resolves once the library has closed all peers, so that each client got its goodbye, or after `timeout` ms. */
+export async function peersClosed(timeout: number): Promise<void> {
+  for (let waited = 0; alive.size > 0 && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
 }
 
 /** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */

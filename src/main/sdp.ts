@@ -16,8 +16,15 @@ const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,64}$/;
 const ICE_UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
 const ICE_PWD = /^[A-Za-z0-9+/]{22,256}$/;
-const FINGERPRINT = /^(?:[0-9A-Fa-f]{2}:){19,63}[0-9A-Fa-f]{2}$/;
-const HASHES = ['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512'];
+const FINGERPRINT = /^(?:[0-9A-Fa-f]{2}:)+[0-9A-Fa-f]{2}$/;
+/** Hash functions of certificate fingerprints (RFC 8122, section 5) and the bytes each yields. */
+const HASH_BYTES = new Map([
+  ['sha-1', 20],
+  ['sha-224', 28],
+  ['sha-256', 32],
+  ['sha-384', 48],
+  ['sha-512', 64],
+]);
 
 /** Why an offer cannot be answered; `kind` decides the close code, `message` is for the client's developer. */
 export class OfferError extends Error {
@@ -251,7 +258,7 @@ function transportOf(
   const fingerprint = media.fingerprint ?? session.fingerprint;
   const hash = String(fingerprint?.type ?? '').toLowerCase();
   const value = String(fingerprint?.hash ?? '');
-  if (!HASHES.includes(hash) || !FINGERPRINT.test(value)) {
+  if (!FINGERPRINT.test(value) || value.split(':').length !== HASH_BYTES.get(hash)) {
     throw new OfferError('bad-sdp', 'a=fingerprint is missing, malformed or of an unknown hash (RFC 8122)');
   }
   const setup = String(media.setup ?? session.setup ?? 'actpass');

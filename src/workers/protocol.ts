@@ -17,7 +17,7 @@ export const MAX_CONNECTION_INDEX = 0xffff;
  * users apart, so that a packet that was under way when a connection ended can never be taken for its successor's.
  */
 export function connectionId(index: number, generation: number): number {
-  return (generation << 16) | index;
+  return ((generation & 0x7fff) << 16) | index;
 }
 
 /** The index in a connection's id, 0 … {@link MAX_CONNECTION_INDEX}. */

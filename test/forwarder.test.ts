@@ -129,6 +129,20 @@ test('a voice that falls quiet makes room after the hang-over, but only if someb
   equal(summary(two()), [], 'and has to wait like everybody else');
 });
 
+test('a microphone that says it is silent makes room as one that sends comfort noise does', () => {
+  const bench = new Bench();
+  bench.join(1, { slots: 1, publishes: false });
+  bench.join(2, { slots: 0, levelExtension: 3 });
+  bench.join(3, { slots: 0, levelExtension: 3 });
+  const send = (from: number, sequence: number, level: number): Sent[] =>
+    bench.send(from, rtp({ sequence, timestamp: sequence * 960, ssrc: from, level: { id: 3, level } }));
+  is(send(2, 1, 20).length, 1);
+  bench.clock = 2 * HANG_OVER;
+  is(send(2, 2, 127).length, 1, 'the only one keeps the slot');
+  is(send(3, 1, 60).length, 1, 'somebody speaks');
+  is(send(2, 3, 127).length, 0);
+});
+
 test('who leaves and comes back goes on with the same numbers', () => {
   const bench = new Bench();
   bench.join(1);

@@ -62,7 +62,7 @@ test('packets come out as they went in, whatever their lengths and however the r
 
 test('a full ring refuses the newest, counts it, and takes again once something was read', () => {
   const { writer, reader } = ring();
-  const bytes = new Uint8Array(120);
+  const bytes = new Uint8Array(112);
   let pushed = 0;
   while (writer.push(pushed, bytes)) pushed++;
   is(pushed, MIN_RING_BYTES / 128, 'all of the capacity is used');
@@ -83,7 +83,7 @@ test('nothing is seen before it is published, and a batch is seen at once', () =
   for (let id = 1; id <= 3; id++) {
     const offset = writer.reserve(id);
     writer.bytes.fill(id, offset, offset + id);
-    writer.commit(id, id);
+    writer.commit(id, id, 0);
     is(reader.next(), NONE);
   }
   writer.publish();
@@ -95,7 +95,7 @@ test('a reservation that is not committed is used again', () => {
   const first = writer.reserve(100);
   is(writer.reserve(50), first);
   writer.bytes.fill(7, first, first + 50);
-  writer.commit(1, 50);
+  writer.commit(1, 50, 0);
   writer.publish();
   equal(read(reader), { id: 1, bytes: Array(50).fill(7) });
 });
@@ -103,7 +103,7 @@ test('a reservation that is not committed is used again', () => {
 test('a reservation at the end that is not committed leaves an empty ring empty', () => {
   const { writer, reader } = ring();
   while (writer.position < MIN_RING_BYTES - 128) {
-    writer.push(1, new Uint8Array(120));
+    writer.push(1, new Uint8Array(112));
     read(reader);
     reader.release();
   }
@@ -115,6 +115,16 @@ test('a reservation at the end that is not committed leaves an empty ring empty'
   equal(read(reader), { id: 5, bytes: [1, 2, 3] });
 });
 
+test('a stamp travels with its packet', () => {
+  const { writer, reader } = ring();
+  writer.push(1, new Uint8Array(10), -5);
+  writer.push(2, new Uint8Array(10), 7);
+  read(reader);
+  is(reader.stamp, -5);
+  read(reader);
+  is(reader.stamp, 7);
+});
+
 test('positions tell when everything written so far was read', () => {
   const { writer, reader } = ring();
   writer.push(1, new Uint8Array(10));
@@ -123,7 +133,7 @@ test('positions tell when everything written so far was read', () => {
   read(reader);
   is(reader.position, position);
   read(reader);
-  is((reader.position - position) | 0, 24);
+  is((reader.position - position) | 0, 32);
 });
 
 test('a packet that is too long is refused and counted', () => {
@@ -163,7 +173,7 @@ test('whatever a hostile neighbour writes, the reader stays inside the ring and 
     for (let k = 0; k < 100; k++) {
       const offset = reader.next();
       if (offset === NONE) break;
-      ok(offset >= BASE + 128 + 8 && offset + reader.length <= BASE + ringBytes(MIN_RING_BYTES));
+      ok(offset >= BASE + 128 + 16 && offset + reader.length <= BASE + ringBytes(MIN_RING_BYTES));
     }
     reader.release();
   }
@@ -196,7 +206,7 @@ const { workerData, parentPort } = require('node:worker_threads');
     }
     writer.bytes.fill(number & 0xff, offset, offset + length);
     new DataView(workerData.location.memory).setUint32(offset, number);
-    writer.commit(number, length);
+    writer.commit(number, length, 0);
     if (number % workerData.batch === 0 || number === workerData.count - 1) writer.publish();
     else if (refused > 0) writer.publish();
   }

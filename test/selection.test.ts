@@ -3,8 +3,8 @@ import { type Candidate, HANG_OVER, Selection } from '../src/workers/selection.t
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('selection');
-const SOUND = 80;
-const COMFORT_NOISE = 1;
+const SOUND = true;
+const COMFORT_NOISE = false;
 
 class Named implements Candidate {
   ranked = false;

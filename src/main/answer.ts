@@ -83,7 +83,7 @@ function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSs
     `a=rtpmap:${line.payloadType} opus/48000/2`,
     `a=fmtp:${line.payloadType} ${OPUS_PARAMETERS}`,
   ];
-  if (line.levelExtension !== null) text.push(`a=extmap:${line.levelExtension} ${LEVEL_EXTENSION}`);
+  if (line.levelExtension !== 0) text.push(`a=extmap:${line.levelExtension} ${LEVEL_EXTENSION}`);
   if (line.slot !== null) {
     const ssrc = ssrcs[line.slot];
     const stream = `slot-${line.slot}`;

@@ -13,6 +13,7 @@ import { Seats } from './seats.ts';
 import { HttpServer } from './server.ts';
 import { Shards } from './shards.ts';
 import { Signalling } from './signalling.ts';
+import { logStats } from './stats.ts';
 
 /** `.env` in the package's root; variables that are already set win. */
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
@@ -77,6 +78,8 @@ async function start(config: Config, log: Log): Promise<void> {
     log,
   );
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
+  if (config.STATS_INTERVAL_MS > 0)
+    logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');

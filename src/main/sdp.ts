@@ -4,6 +4,7 @@
  * Nothing of the offer's text reaches the native library or the answer but tokens that were checked here one by one.
  */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
+import type { Publication } from '../workers/protocol.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
@@ -43,8 +44,8 @@ export type PlannedLine =
       readonly mid: string;
       readonly protocol: string;
       readonly payloadType: number;
-      /** Id that the offer gave the audio level extension (RFC 6464), where this line publishes. */
-      readonly levelExtension: number | null;
+      /** Id that the offer gave the audio level extension (RFC 6464), where this line publishes; 0 for none. */
+      readonly levelExtension: number;
       /** Whether the client's audio on this line is taken. */
       readonly publishes: boolean;
       /** Index into {@link Plan.slots}, or null if nothing is sent on this line. */
@@ -63,7 +64,7 @@ export type PlannedLine =
 /** What an offer asks for and what it is given. */
 export interface Plan {
   readonly lines: readonly PlannedLine[];
-  readonly publication: { readonly payloadType: number; readonly ssrcs: readonly number[] } | null;
+  readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
   readonly slots: readonly { readonly mid: string; readonly payloadType: number }[];
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
@@ -215,9 +216,9 @@ class Planner {
       if (receives) return `more than ${this.limits.maxSlots} receive slots`;
       return sends ? 'a second publishing line' : 'inactive';
     }
-    if (publishes) this.publication = { payloadType, ssrcs: declaredSsrcs(media) };
+    const levelExtension = publishes ? levelExtensionId(media) : 0;
+    if (publishes) this.publication = { payloadType, levelExtension, ssrcs: declaredSsrcs(media) };
     if (slot !== null) this.slots.push({ mid, payloadType });
-    const levelExtension = publishes ? levelExtensionId(media) : null;
     return { kind: 'audio', mid, protocol, payloadType, levelExtension, publishes, slot };
   }
 }
@@ -241,10 +242,10 @@ function declaredSsrcs(media: MediaDescription): number[] {
   return [...ssrcs];
 }
 
-function levelExtensionId(media: MediaDescription): number | null {
+function levelExtensionId(media: MediaDescription): number {
   const extension = (media.ext ?? []).find(({ uri }) => uri === LEVEL_EXTENSION);
   // One-byte header extensions have the ids 1 … 14: RFC 8285, section 4.2.
-  return extension !== undefined && extension.value >= 1 && extension.value <= 14 ? extension.value : null;
+  return extension !== undefined && extension.value >= 1 && extension.value <= 14 ? extension.value : 0;
 }
 
 function transportOf(

@@ -2,6 +2,7 @@
  * Main's side of one worker: packets in through the ingress ring, packets out of the egress ring to the peers, commands
  * and reports over the port.
  */
+import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
 import type { MessagePort } from 'node:worker_threads';
 import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { Bell } from '../workers/bell.ts';
@@ -20,6 +21,8 @@ import { NONE, RingReader, RingWriter } from '../workers/ring.ts';
  * longer.
  */
 const PUMP_BUDGET = 256;
+/** One packet in this many is timed; a power of two. */
+const TIMED_ONE_IN = 16;
 
 /** What a packet can be delivered to. */
 export interface Receiver {
@@ -41,6 +44,8 @@ export class Shard {
   /** Slots and publishers placed here: what conversations are balanced by. */
   load = 0;
   readonly egressCounts: EgressCounts = { sent: 0, stale: 0, failed: 0 };
+  /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
+  readonly forwardTime: RecordableHistogram = createHistogram();
   private readonly port: MessagePort;
   private readonly ingress: RingWriter;
   private readonly egress: RingReader;
@@ -90,9 +95,14 @@ export class Shard {
     return this.ingress.dropped;
   }
 
+  /** The largest fill of each ring so far, as a share of its capacity, 0 … 1. */
+  get highestFill(): { ingress: number; egress: number } {
+    return { ingress: this.ingress.highest, egress: this.egress.highest };
+  }
+
   /** Hands a publisher's packet to the worker. @returns false if the ring was full. */
   push(connection: number, packet: Uint8Array): boolean {
-    const taken = this.ingress.push(connection, packet);
+    const taken = this.ingress.push(connection, packet, microseconds());
     this.workerBell.ring();
     return taken;
   }
@@ -183,8 +193,14 @@ export class Shard {
       view = bytes.subarray(this.scratch, this.scratch + length);
       this.views[length] = view;
     }
-    if (receiver.send(view)) this.egressCounts.sent++;
-    else this.egressCounts.failed++;
+    const { egressCounts } = this;
+    if (!receiver.send(view)) {
+      egressCounts.failed++;
+      return;
+    }
+    if (++egressCounts.sent % TIMED_ONE_IN === 0) {
+      this.forwardTime.record(Math.max(1, (microseconds() - this.egress.stamp) | 0));
+    }
   }
 
   private finishLeaves(): void {
@@ -192,4 +208,9 @@ export class Shard {
       this.draining.shift()!.then();
     }
   }
+}
+
+/** The main thread's clock as it fits a stamp, modulo 2^32. */
+function microseconds(): number {
+  return Math.floor(performance.now() * 1000) | 0;
 }

@@ -64,6 +64,12 @@ export class RtpHeader {
   payloadOffset = 0;
   /** Length without padding, bytes; at least 1. */
   payloadLength = 0;
+  /** The 16 bits that say what form the header extension has; 0 if there is none. */
+  extensionProfile = 0;
+  /** Where the extension's elements begin, bytes from the start of the buffer. */
+  extensionOffset = 0;
+  /** Length of the extension's elements, bytes; 0 if there is none. */
+  extensionLength = 0;
 }
 
 /**
@@ -83,11 +89,15 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
   if (first >> 6 !== VERSION) return Header.WrongVersion;
 
   let headerLength = RTP_HEADER_BYTES + (first & 0x0f) * 4;
+  header.extensionLength = 0;
   if ((first & 0x10) !== 0) {
     // RFC 3550, section 5.3.1: 16 bits of profile, 16 bits that count the 32-bit words that follow.
     const extension = offset + headerLength;
     if (headerLength + 4 > length) return Header.Truncated;
-    headerLength += 4 + ((bytes[extension + 2]! << 8) | bytes[extension + 3]!) * 4;
+    header.extensionProfile = (bytes[extension]! << 8) | bytes[extension + 1]!;
+    header.extensionOffset = extension + 4;
+    header.extensionLength = ((bytes[extension + 2]! << 8) | bytes[extension + 3]!) * 4;
+    headerLength += 4 + header.extensionLength;
   }
   if (headerLength > length) return Header.Truncated;
 

@@ -22,6 +22,8 @@ export class Source implements Candidate {
   readonly user: number;
   readonly number: number;
   readonly payloadType: number;
+  /** Id of its audio level extension, or 0. */
+  readonly levelExtension: number;
   readonly sequence = new SourceSequence();
   /** Names this run of sequence numbers to the slots; changes whenever the numbering begins anew. */
   key = NO_SOURCE;
@@ -39,6 +41,7 @@ export class Source implements Candidate {
     this.number = member.number;
     this.conversation = conversation;
     this.payloadType = publication.payloadType;
+    this.levelExtension = publication.levelExtension;
     this.declared = publication.ssrcs;
   }
 
@@ -127,8 +130,8 @@ export class Conversation {
   }
 
   /** Takes note of a packet of `source`, before it is forwarded: the one that wins a slot is itself heard. */
-  heard(source: Source, payloadLength: number, clock: number): void {
-    if (this.selection.heard(source, payloadLength, clock)) this.assign();
+  heard(source: Source, sound: boolean, clock: number): void {
+    if (this.selection.heard(source, sound, clock)) this.assign();
   }
 
   /** To be called a few times a second while packets flow. */

@@ -4,6 +4,7 @@
  *
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
+import { readLevel, SILENCE } from '../rtp/audio-level.ts';
 import {
   Header,
   MAX_PACKET_BYTES,
@@ -22,6 +23,8 @@ import { NONE, type RingWriter } from './ring.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
+/** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
+const DTX_PAYLOAD_BYTES = 2;
 
 export class Forwarder {
   private readonly bytes: Uint8Array;
@@ -96,9 +99,10 @@ export class Forwarder {
    * @param offset where it lies in the shard's memory.
    * @param length bytes.
    * @param connection id of the connection it came from.
+   * @param stamp goes with every packet that it becomes.
    * @param clock now, in ticks of 1/48000 s, modulo 2^32.
    */
-  forward(offset: number, length: number, connection: number, clock: number): void {
+  forward(offset: number, length: number, connection: number, stamp: number, clock: number): void {
     this.counters[Count.PacketsIn]!++;
     const source = this.sources[connectionIndex(connection)];
     if (source === undefined || source.connection !== connection) return this.drop(Drop.NotJoined);
@@ -110,12 +114,18 @@ export class Forwarder {
     if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
     if (arrival === Arrival.Restart) source.key = this.nextKey();
-    source.conversation.heard(source, header.payloadLength, clock);
+    source.conversation.heard(source, this.hasSound(source), clock);
     if (source.targetCount === 0) return this.drop(Drop.Unheard);
-    this.fanOut(source, clock);
+    this.fanOut(source, stamp, clock);
   }
 
-  private fanOut(source: Source, clock: number): void {
+  /** A muted microphone sends comfort noise, tiny packets, or with a level extension packets that say silence. */
+  private hasSound(source: Source): boolean {
+    if (this.header.payloadLength <= DTX_PAYLOAD_BYTES) return false;
+    return readLevel(this.bytes, this.header, source.levelExtension) !== SILENCE;
+  }
+
+  private fanOut(source: Source, stamp: number, clock: number): void {
     const { header, bytes, slots, egress, scratch } = this;
     const length = SENT_HEADER_BYTES + header.payloadLength;
     if (length > MAX_PACKET_BYTES) return this.drop(Drop.Malformed);
@@ -149,7 +159,7 @@ export class Forwarder {
         slots[row + Slot.OutTimestamp]!,
         slots[row + Slot.Ssrc]!,
       );
-      egress.commit(slots[row + Slot.Connection]!, length);
+      egress.commit(slots[row + Slot.Connection]!, length, stamp);
       slots[row + Slot.Packets]!++;
       slots[row + Slot.Octets]! += header.payloadLength;
       sent++;

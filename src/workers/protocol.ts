@@ -121,6 +121,8 @@ export interface WorkerTask {
 export interface Publication {
   /** The payload type that its offer gave Opus. */
   readonly payloadType: number;
+  /** The id that its offer gave the audio level extension (RFC 6464), 1 … 14; 0 if it gave none. */
+  readonly levelExtension: number;
   /** The SSRCs its offer declared; empty if none: then the first one to come is taken. */
   readonly ssrcs: readonly number[];
 }

@@ -13,8 +13,8 @@
  * ```
  *
  * HEAD and TAIL lie on cache lines of their own, so that the two threads do not pull one line back and forth. A record
- * is 8 bytes of header (length of the packet, and the id of the connection it is from or for) and the packet, padded to
- * 8 bytes. A record never wraps: where it does not fit before the end, a header of length -1 sends the reader back to
+ * is 16 bytes of header (length of the packet, the id of the connection it is from or for, and a stamp that is the
+ * callers' own) and the packet, padded to 8 bytes. A record never wraps: where it does not fit before the end, a header of length -1 sends the reader back to
  * the start. Records are as long as their packets because a voice packet is a tenth of the longest one: the ring's
  * working set then stays in the cache (a fixed-slot ring of the same speed needs ten times the memory).
  *
@@ -32,7 +32,8 @@ const HIGHEST = 2;
 const TAIL = 16;
 const CORRUPT = 17;
 const DATA_BYTES = 128;
-const RECORD_HEADER_BYTES = 8;
+/** A multiple of 8, so that payloads are aligned. */
+const RECORD_HEADER_BYTES = 16;
 const WRAP = -1;
 
 /** Smallest and largest capacity, bytes. */
@@ -146,11 +147,13 @@ export class RingWriter extends RingEnd {
    *
    * @param id the connection it is from or for, 32 bits.
    * @param length as reserved.
+   * @param stamp 32 bits that travel with the packet.
    */
-  commit(id: number, length: number): void {
+  commit(id: number, length: number, stamp: number): void {
     const word = (this.data + (this.head & this.mask)) >> 2;
     this.words[word] = length;
     this.words[word + 1] = id;
+    this.words[word + 2] = stamp;
     this.head = (this.head + recordBytes(length)) | 0;
   }
 
@@ -162,11 +165,11 @@ export class RingWriter extends RingEnd {
   }
 
   /** Adds and publishes one packet. @returns false if the ring was full. */
-  push(id: number, packet: Uint8Array): boolean {
+  push(id: number, packet: Uint8Array, stamp = 0): boolean {
     const offset = this.reserve(packet.length);
     if (offset === NONE) return false;
     this.bytes.set(packet, offset);
-    this.commit(id, packet.length);
+    this.commit(id, packet.length, stamp);
     this.publish();
     return true;
   }
@@ -195,6 +198,8 @@ export class RingReader extends RingEnd {
   id = 0;
   /** Its length, bytes. */
   length = 0;
+  /** Its stamp. */
+  stamp = 0;
   private tail: number;
   private knownHead: number;
 
@@ -242,6 +247,7 @@ export class RingReader extends RingEnd {
     }
     this.length = length;
     this.id = this.words[word + 1]!;
+    this.stamp = this.words[word + 2]!;
     this.tail = (this.tail + size) | 0;
     return this.data + at + RECORD_HEADER_BYTES;
   }

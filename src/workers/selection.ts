@@ -11,9 +11,6 @@ import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
 /** How long a source counts as speaking after its last packet with sound in it, ticks: nobody is cut between words. */
 export const HANG_OVER = OPUS_CLOCK_RATE;
 
-/** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
-const DTX_PAYLOAD_BYTES = 2;
-
 /** What the selection keeps of a source. */
 export interface Candidate {
   /** Set while it stands in the order. */
@@ -32,12 +29,11 @@ export class Selection<C extends Candidate> {
   /**
    * Takes note of a packet.
    *
-   * @param payloadLength bytes.
+   * @param sound whether there is any in it.
    * @param clock now, ticks.
    * @returns whether the order changed.
    */
-  heard(candidate: C, payloadLength: number, clock: number): boolean {
-    const sound = payloadLength > DTX_PAYLOAD_BYTES;
+  heard(candidate: C, sound: boolean, clock: number): boolean {
     if (sound) candidate.lastSound = clock;
     if (candidate.ranked && (candidate.speaking || !sound)) return false;
     this.remove(candidate);

@@ -61,7 +61,7 @@ export default function run({ shard, slots, slotsPerConnection, port }: WorkerTa
     for (; taken < BATCH; taken++) {
       const offset = ingress.next();
       if (offset === NONE) break;
-      forwarder.forward(offset, ingress.length, ingress.id, now);
+      forwarder.forward(offset, ingress.length, ingress.id, ingress.stamp, now);
       egress.publish();
       if (mainBell.claim()) report(EGRESS_BELL);
     }

@@ -10,6 +10,8 @@ export interface PacketFields {
   readonly ssrc?: number;
   readonly csrc?: number[];
   readonly payload?: Buffer;
+  /** Audio level extension, RFC 6464. */
+  readonly level?: { readonly id: number; readonly level: number };
 }
 
 /** One packet; what is left out is 111, no marker, 0, 1000, none and ten bytes. */
@@ -22,6 +24,10 @@ export function rtp(fields: PacketFields): Buffer {
     ssrc: (fields.ssrc ?? 1000) >>> 0,
     csrc: fields.csrc ?? [],
   });
+  if (fields.level !== undefined) {
+    header.extension = true;
+    header.extensions = [{ id: fields.level.id, payload: Buffer.from([0x80 | fields.level.level]) }];
+  }
   return new RtpPacket(header, fields.payload ?? Buffer.from('0123456789')).serialize();
 }
 

@@ -27,6 +27,7 @@ export interface MemberOptions {
   readonly payloadType?: number;
   readonly publishes?: boolean;
   readonly ssrcs?: number[];
+  readonly levelExtension?: number;
 }
 
 export class Bench {
@@ -53,18 +54,19 @@ export class Bench {
 
   /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
   join(id: number, options: MemberOptions = {}): void {
-    const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true, ssrcs = [] } = options;
+    const { slots = 1, payloadType = 111 } = options;
     for (let i = 0; i < slots; i++) {
       const row = (connectionIndex(id) * SLOTS + i) * SLOT_WORDS;
       openSlot(this.slots, row, id * 100 + i, payloadType, id, 1000 * id, 0);
     }
-    this.rejoin(id, { conversation, user, slots, payloadType, publishes, ssrcs });
+    this.rejoin(id, options);
   }
 
   /** As `join`, but the slots go on as they are, as when a connection moves. */
   rejoin(id: number, options: MemberOptions = {}): void {
-    const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true, ssrcs = [] } = options;
-    const publication = publishes ? { payloadType, ssrcs } : null;
+    const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true } = options;
+    const { ssrcs = [], levelExtension = 0 } = options;
+    const publication = publishes ? { payloadType, levelExtension, ssrcs } : null;
     this.forwarder.join({ type: 'join', connection: id, conversation, user, number: id, publication, slots });
   }
 
@@ -73,7 +75,7 @@ export class Bench {
     this.ingress.push(from, packet);
     const offset = this.incoming.next();
     this.forwarder.tick(this.clock);
-    this.forwarder.forward(offset, this.incoming.length, this.incoming.id, this.clock);
+    this.forwarder.forward(offset, this.incoming.length, this.incoming.id, this.incoming.stamp, this.clock);
     this.incoming.release();
     this.egress.publish();
     return this.drain();

@@ -1,0 +1,70 @@
+/** The figures of the running service as one log line every so often; off unless `STATS_INTERVAL_MS` says so. */
+import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { Count, Drop } from '../workers/protocol.ts';
+import type { Connections } from './connections.ts';
+import type { Conversations } from './conversations.ts';
+import type { Log } from './log.ts';
+import type { Shard } from './shard.ts';
+
+/** Resolution of the event loop's delay, milliseconds. */
+const LOOP_RESOLUTION_MS = 5;
+const NS_PER_MS = 1e6;
+
+/** What is looked at. */
+export interface StatsSources {
+  readonly connections: Connections;
+  readonly conversations: Conversations<unknown>;
+  readonly shards: readonly Shard[];
+}
+
+/** Logs the figures of each interval; counts are since the start. */
+export function logStats(sources: StatsSources, interval: number, log: Log): void {
+  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  loop.enable();
+  let utilization = performance.eventLoopUtilization();
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const busy = performance.eventLoopUtilization(now, utilization).utilization;
+    utilization = now;
+    log.info({ ...snapshot(sources), loop: { busy: round(busy), ...loopDelay(loop) } }, 'stats');
+    loop.reset();
+    for (const shard of sources.shards) shard.forwardTime.reset();
+  }, interval).unref();
+}
+
+function snapshot({ connections, conversations, shards }: StatsSources): Record<string, unknown> {
+  return {
+    connections: connections.count,
+    established: connections.establishedCount,
+    users: conversations.userCount,
+    conversations: conversations.conversationCount,
+    drops: connections.drops,
+    rss: process.memoryUsage.rss(),
+    shards: shards.map((shard) => ({
+      load: shard.load,
+      packetsIn: shard.counter(Count.PacketsIn),
+      packetsOut: shard.counter(Count.PacketsOut),
+      switches: shard.counter(Count.Switches),
+      ...shard.egressCounts,
+      ingressDropped: shard.ingressDropped,
+      highestFill: { ingress: round(shard.highestFill.ingress), egress: round(shard.highestFill.egress) },
+      drops: Object.fromEntries(Object.entries(Drop).map(([reason, index]) => [reason, shard.counter(index)])),
+      forwardUs: {
+        p50: shard.forwardTime.percentile(50),
+        p95: shard.forwardTime.percentile(95),
+        p99: shard.forwardTime.percentile(99),
+        count: shard.forwardTime.count,
+      },
+    })),
+  };
+}
+
+/** Above what the resolution itself adds, milliseconds. */
+function loopDelay(loop: IntervalHistogram): { p50Ms: number; p99Ms: number; maxMs: number } {
+  const excess = (nanoseconds: number): number => round(Math.max(0, nanoseconds / NS_PER_MS - LOOP_RESOLUTION_MS));
+  return { p50Ms: excess(loop.percentile(50)), p99Ms: excess(loop.percentile(99)), maxMs: excess(loop.max) };
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

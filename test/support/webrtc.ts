@@ -1,0 +1,102 @@
+/** A libdatachannel client that speaks the service's protocol; for tests and benchmarks. */
+import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
+import { WebSocket } from 'ws';
+
+export interface WebrtcOptions {
+  /** `http://host:port` of the server. */
+  readonly url: string;
+  readonly claim: { readonly userid: string; readonly clientid: string };
+  /** Receive slots: the first on the publishing line, the others on lines of their own. */
+  readonly slots: number;
+  readonly publishes: boolean;
+  readonly payloadType: number;
+  /** The SSRC that the offer declares, if any. */
+  readonly ssrc: number | null;
+  /** Whether to open a data channel; libdatachannel says goodbye only over a connection that has one. */
+  readonly data: boolean;
+  /** UDP ports to use, first and last. */
+  readonly ports?: readonly [number, number];
+}
+
+export class WebrtcClient {
+  state = 'new';
+  /** How the websocket ended. */
+  close: { code: number; reason: string } | null = null;
+  private readonly connection: PeerConnection;
+  private readonly tracks: Track[] = [];
+  private readonly channel: DataChannel | null;
+  private readonly options: WebrtcOptions;
+  private socket: WebSocket | undefined;
+
+  /** @param received gets each packet with the mid it came for; without it, packets are decrypted and thrown away. */
+  constructor(options: WebrtcOptions, received?: (mid: string, packet: Buffer) => void) {
+    this.options = options;
+    const [first, last] = options.ports ?? [];
+    this.connection = new PeerConnection(options.claim.userid, {
+      iceServers: [],
+      disableAutoNegotiation: true,
+      bindAddress: '127.0.0.1',
+      ...(first === undefined || last === undefined ? {} : { portRangeBegin: first, portRangeEnd: last }),
+    });
+    this.connection.onStateChange((state) => {
+      this.state = state;
+    });
+    for (let i = 0; i < Math.max(1, options.slots); i++) this.addLine(i, received);
+    this.channel = options.data ? this.connection.createDataChannel('events') : null;
+  }
+
+  /** Connects; resolves when the server closes the websocket. */
+  async connect(): Promise<void> {
+    this.connection.setLocalDescription('offer');
+    while (this.connection.gatheringState() !== 'complete') await new Promise((resolve) => setTimeout(resolve, 2));
+    const headers = { 'X-User-Claim': JSON.stringify(this.options.claim) };
+    const socket = new WebSocket(`${this.options.url.replace('http', 'ws')}/connect`, { headers });
+    this.socket = socket;
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', () => socket.send(this.connection.localDescription()!.sdp));
+      socket.once('error', reject);
+      socket.on('message', (answer) => {
+        try {
+          this.connection.setRemoteDescription(String(answer), 'answer');
+        } catch (error) {
+          reject(error);
+        }
+      });
+      socket.once('close', (code, reason) => {
+        this.close = { code, reason: String(reason) };
+        resolve();
+      });
+    });
+  }
+
+  /** @returns false if the connection is not open. */
+  send(packet: Buffer): boolean {
+    const track = this.tracks[0]!;
+    try {
+      return track.isOpen() && track.sendMessageBinary(packet);
+    } catch {
+      return false;
+    }
+  }
+
+  end(): void {
+    this.socket?.terminate();
+    for (const track of this.tracks) track.close();
+    this.channel?.close();
+    this.connection.close();
+  }
+
+  private addLine(i: number, received?: (mid: string, packet: Buffer) => void): void {
+    const { options } = this;
+    const publishes = i === 0 && options.publishes;
+    const receives = i < options.slots;
+    const audio = new Audio(String(i), publishes ? (receives ? 'SendRecv' : 'SendOnly') : 'RecvOnly');
+    audio.addOpusCodec(options.payloadType);
+    const { userid } = options.claim;
+    if (publishes && options.ssrc !== null) audio.addSSRC(options.ssrc, userid, userid, userid);
+    const track = this.connection.addTrack(audio);
+    track.onClosed(() => undefined);
+    if (received !== undefined) track.onMessage((packet) => received(String(i), packet));
+    this.tracks.push(track);
+  }
+}

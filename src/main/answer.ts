@@ -22,24 +22,35 @@ export interface LocalTransport {
 /** The outgoing SSRC of each slot, unsigned, in the order of `Plan.slots`. */
 export type SlotSsrcs = readonly number[];
 
+/** What browsers send when nothing is said, milliseconds of audio a packet. */
+const USUAL_PTIME_MS = 20;
+
 /**
  * Writes the answer (RFC 3264, RFC 8829): every m-line of the offer in its place, the refused ones with port 0, all
  * candidates in the first accepted one, and for each slot one fixed SSRC with a media stream of its own, so that a
  * browser shows every slot as a stream.
+ *
+ * @param ptime milliseconds of audio that the client is asked to put into a packet (RFC 8866, section 6.4).
  */
-export function writeAnswer(plan: Plan, local: LocalTransport, ssrcs: SlotSsrcs, sessionId: string): string {
+export function writeAnswer(
+  plan: Plan,
+  local: LocalTransport,
+  ssrcs: SlotSsrcs,
+  sessionId: string,
+  ptime = USUAL_PTIME_MS,
+): string {
   const accepted = plan.lines.filter((line) => line.kind !== 'refused');
   const text = [
     'v=0',
     `o=backend-webrtc ${sessionId} 1 IN IP4 127.0.0.1`,
     's=-',
     't=0 0',
-    `a=group:BUNDLE ${accepted.map(({ mid }) => mid).join(' ')}`,
+    ...(plan.bundled ? [`a=group:BUNDLE ${accepted.map(({ mid }) => mid).join(' ')}`] : []),
     'a=msid-semantic: WMS *',
     'a=ice-options:ice2',
   ];
   for (const line of plan.lines) {
-    text.push(...mediaLines(line, ssrcs));
+    text.push(...mediaLines(line, ssrcs, ptime));
     if (line.kind === 'refused') continue;
     text.push(`a=setup:${local.setup}`, `a=ice-ufrag:${local.ufrag}`, `a=ice-pwd:${local.pwd}`);
     text.push(`a=fingerprint:${local.fingerprint}`);
@@ -49,7 +60,7 @@ export function writeAnswer(plan: Plan, local: LocalTransport, ssrcs: SlotSsrcs,
   return `${text.join('\r\n')}\r\n`;
 }
 
-function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs): string[] {
+function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[] {
   switch (line.kind) {
     case 'refused':
       return [
@@ -67,13 +78,13 @@ function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs): string[] {
         `a=max-message-size:${MAX_MESSAGE_BYTES}`,
       ];
     case 'audio':
-      return audioLines(line, ssrcs);
+      return audioLines(line, ssrcs, ptime);
     default:
       return line satisfies never;
   }
 }
 
-function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs): string[] {
+function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs, ptime: number): string[] {
   const text = [
     `m=audio 9 ${line.protocol} ${line.payloadType}`,
     'c=IN IP4 0.0.0.0',
@@ -83,6 +94,7 @@ function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSs
     `a=rtpmap:${line.payloadType} opus/48000/2`,
     `a=fmtp:${line.payloadType} ${OPUS_PARAMETERS}`,
   ];
+  if (line.publishes && ptime !== USUAL_PTIME_MS) text.push(`a=ptime:${ptime}`);
   if (line.levelExtension !== 0) text.push(`a=extmap:${line.levelExtension} ${LEVEL_EXTENSION}`);
   if (line.slot !== null) {
     const ssrc = ssrcs[line.slot];

@@ -8,6 +8,11 @@ const CANDIDATE =
 
 const CandidateInit = v.object({ candidate: v.nullish(v.string()) });
 
+/** Whether a text is an IP address that means the same on every machine: without a zone (RFC 4007, section 11). */
+export function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
+}
+
 /** What a trickled message or an offer's line turned out to be. */
 export type RemoteCandidate =
   | { readonly kind: 'usable'; readonly candidate: string }
@@ -30,7 +35,7 @@ export function readCandidate(text: string): RemoteCandidate {
   if (match === null || line.length > 512) return { kind: 'malformed' };
   const [, foundation, component, transport, priority, address, port, type] = match;
   if (Number(port) > 65_535 || Number(priority) > 0xffff_ffff) return { kind: 'malformed' };
-  if (component !== '1' || transport!.toLowerCase() !== 'udp' || isIP(address!) === 0 || Number(port) === 0) {
+  if (component !== '1' || transport!.toLowerCase() !== 'udp' || !isAddress(address!) || Number(port) === 0) {
     return { kind: 'unusable' };
   }
   // Written anew, so that nothing but checked fields goes on; the related address is of no use to ICE.

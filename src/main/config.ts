@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
+import { isAddress } from './candidates.ts';
 
 /** A bad variable; the message names it, what it holds and what is allowed. */
 export class ConfigError extends Error {
@@ -20,7 +21,7 @@ export interface ListenAddress {
 }
 
 const listen = parsed('host:port, :port or [v6]:port', (text): ListenAddress | undefined => {
-  const match = /^(?:\[([^\]]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([^:\s[\]]*)):(\d{1,5})$/.exec(text);
   if (match === null || Number(match[3]) > 65_535) return undefined;
   const [, v6, name] = match;
   if (v6 !== undefined && isIP(v6) !== 6) return undefined;
@@ -52,7 +53,7 @@ const address = parsed('an IP address, or empty for all', (text) =>
 
 const addresses = parsed('IP addresses separated by commas, or empty', (text) => {
   const all = list(text);
-  return all.every((one) => isIP(one) !== 0) ? all : undefined;
+  return all.every(isAddress) ? all : undefined;
 });
 
 const ICE_SERVER =
@@ -70,6 +71,8 @@ const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (tex
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(text) ? text : undefined,
 );
 
+const ptime = parsed('20, 40 or 60', (text) => (['20', '40', '60'].includes(text) ? Number(text) : undefined));
+
 /** One variable: its default as it would be written in `.env`, and how it is read. */
 const variables = {
   LISTEN: { otherwise: ':80', schema: listen },
@@ -81,6 +84,7 @@ const variables = {
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
   MAX_SLOTS: { otherwise: '8', schema: integer(1, 64) },
+  PTIME_MS: { otherwise: '20', schema: ptime },
   MAX_MEDIA_LINES: { otherwise: '32', schema: integer(1, 256) },
   MAX_OFFER_BYTES: { otherwise: '65536', schema: integer(1024, 1_048_576) },
   MAX_CANDIDATES: { otherwise: '32', schema: integer(0, 256) },

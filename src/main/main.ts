@@ -35,7 +35,9 @@ const log = createLog(config.LOG_LEVEL);
 try {
   await start(config, log);
 } catch (error) {
-  log.fatal(error instanceof Error ? error.message : error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (log.isLevelEnabled('fatal')) log.fatal(message);
+  else console.error(message);
   process.exit(1);
 }
 

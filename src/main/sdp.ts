@@ -67,6 +67,8 @@ export interface Plan {
   readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
   readonly slots: readonly { readonly mid: string; readonly payloadType: number }[];
+  /** Whether the offer bundled the accepted lines; if not, there is only one. */
+  readonly bundled: boolean;
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
   readonly ice: { readonly ufrag: string; readonly pwd: string };
   readonly fingerprint: { readonly hash: string; readonly value: string };
@@ -106,6 +108,7 @@ export function planOffer(text: string, limits: PlanLimits): Plan {
     publication: planner.publication,
     slots: planner.slots,
     data: planner.data,
+    bundled: planner.bundled,
     ...transportOf(carrier, session),
   };
 }
@@ -137,6 +140,7 @@ class Planner {
   data: Plan['data'] = null;
   /** The first accepted m-line: the one whose transport all others share. */
   carrier: MediaDescription | null = null;
+  bundled = false;
   private readonly mids = new Set<string>();
   private readonly session: SessionDescription;
   private readonly limits: PlanLimits;
@@ -180,7 +184,9 @@ class Planner {
   private bundleOf(mid: string): readonly string[] {
     for (const group of this.session.groups ?? []) {
       const mids = String(group.mids).split(' ');
-      if (group.type === 'BUNDLE' && mids.includes(mid)) return mids;
+      if (group.type !== 'BUNDLE' || !mids.includes(mid)) continue;
+      this.bundled = true;
+      return mids;
     }
     return [mid];
   }
@@ -225,8 +231,10 @@ class Planner {
 
 /** The payload type that the line gives Opus (RFC 7587, section 7), or null. */
 function opusPayloadType(media: MediaDescription): number | null {
+  const listed = String(media.payloads ?? '').split(' ');
   for (const { payload, codec, rate, encoding } of media.rtp) {
     if (String(codec).toLowerCase() !== 'opus' || rate !== 48_000 || Number(encoding) !== 2) continue;
+    if (!listed.includes(String(payload))) continue;
     // 64 … 95 would read as RTCP: RFC 5761, section 4.
     if (Number.isInteger(payload) && payload >= 0 && payload <= 127 && (payload < 64 || payload > 95)) return payload;
   }
@@ -236,8 +244,8 @@ function opusPayloadType(media: MediaDescription): number | null {
 function declaredSsrcs(media: MediaDescription): number[] {
   const ssrcs = new Set<number>();
   for (const { id } of media.ssrcs ?? []) {
-    const ssrc = Number(id);
-    if (ssrcs.size < MAX_SSRCS && Number.isInteger(ssrc) && ssrc >= 0 && ssrc <= 0xffff_ffff) ssrcs.add(ssrc | 0);
+    const ssrc = /^\d{1,10}$/.test(String(id)) ? Number(id) : Number.NaN;
+    if (ssrcs.size < MAX_SSRCS && ssrc <= 0xffff_ffff) ssrcs.add(ssrc | 0);
   }
   return [...ssrcs];
 }
@@ -245,7 +253,8 @@ function declaredSsrcs(media: MediaDescription): number[] {
 function levelExtensionId(media: MediaDescription): number {
   const extension = (media.ext ?? []).find(({ uri }) => uri === LEVEL_EXTENSION);
   // One-byte header extensions have the ids 1 … 14: RFC 8285, section 4.2.
-  return extension !== undefined && extension.value >= 1 && extension.value <= 14 ? extension.value : 0;
+  const id = Number(extension?.value);
+  return id >= 1 && id <= 14 && Number.isInteger(id) ? id : 0;
 }
 
 function transportOf(

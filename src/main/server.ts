@@ -16,6 +16,9 @@ const MAX_HEADER_BYTES = 16_384;
 /** How long a request may take to arrive, milliseconds. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+/** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
+const CLOSE_TIMEOUT_MS = 3000;
+
 /** What the routes do; each may throw a RequestError. */
 export interface Handlers {
   /** Puts the user into a conversation. */
@@ -46,6 +49,8 @@ export class HttpServer {
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
       clientTracking: false,
+      // The library's types lag behind it.
+      ...({ closeTimeout: CLOSE_TIMEOUT_MS } as object),
     });
     this.server = createServer(
       { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
@@ -86,11 +91,7 @@ export class HttpServer {
     const router = FindMyWay({
       maxParamLength: MAX_HEADER_BYTES,
       defaultRoute: (request, response) => this.unknown(request, response as ServerResponse),
-      onBadUrl: (path, _request, response) => {
-        const detail = `The path ${JSON.stringify(path.slice(0, 100))} is badly escaped: percent-encode it as UTF-8.`;
-        const kind = path.startsWith('/join') ? 'bad-conversation' : 'bad-request';
-        this.refuse(response as ServerResponse, new RequestError(kind, detail));
-      },
+      onBadUrl: (path, _request, response) => this.refuse(response as ServerResponse, badlyEscaped(path)),
     });
     router.on('GET', '/connect', (request) => {
       readClaim(request);
@@ -125,6 +126,7 @@ export class HttpServer {
 
   private unknown(request: IncomingMessage, response: ServerResponse): void {
     const path = pathOf(request);
+    if (!isEscapedWell(path)) return this.refuse(response, badlyEscaped(path));
     const allowed = METHODS.filter((method) => this.router.find(method as FindMyWay.HTTPMethod, path) !== null);
     if (allowed.length === 0) {
       return this.refuse(
@@ -189,6 +191,20 @@ export class HttpServer {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0]!;
+}
+
+function isEscapedWell(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function badlyEscaped(path: string): RequestError {
+  const detail = `The path ${JSON.stringify(path.slice(0, 100))} is badly escaped: percent-encode it as UTF-8.`;
+  return new RequestError(path.startsWith('/join') ? 'bad-conversation' : 'bad-request', detail);
 }
 
 /** @throws RequestError `bad-conversation` */

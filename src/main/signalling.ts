@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { writeAnswer } from './answer.ts';
-import { announce, offeredCandidates, readCandidate, readTrickled } from './candidates.ts';
+import { announce, offeredCandidates, type RemoteCandidate, readCandidate, readTrickled } from './candidates.ts';
 import type { Config } from './config.ts';
 import type { Connection, Connections, ConnectionWatcher, EndReason } from './connections.ts';
 import { Close, type CloseKind, closeReason } from './errors.ts';
@@ -20,10 +20,18 @@ import { looksLikeSdp, OfferError, planOffer } from './sdp.ts';
 const CANDIDATE_HOLD_MS = 200;
 /** Messages that are neither candidates nor their end, before the client is cut off. */
 const MAX_MALFORMED = 8;
+/** Messages allowed beyond four times the candidates taken. */
+const MAX_OTHER_MESSAGES = 64;
 
 type SignallingConfig = Pick<
   Config,
-  'MAX_SLOTS' | 'MAX_MEDIA_LINES' | 'MAX_CANDIDATES' | 'OFFER_TIMEOUT_MS' | 'CONNECT_TIMEOUT_MS' | 'ANNOUNCED_ADDRESS'
+  | 'MAX_SLOTS'
+  | 'MAX_MEDIA_LINES'
+  | 'MAX_CANDIDATES'
+  | 'PTIME_MS'
+  | 'OFFER_TIMEOUT_MS'
+  | 'CONNECT_TIMEOUT_MS'
+  | 'ANNOUNCED_ADDRESS'
 >;
 
 export class Signalling implements ConnectionWatcher {
@@ -40,6 +48,7 @@ export class Signalling implements ConnectionWatcher {
   /** The client's candidates that were not handed on yet; null once they go straight through. */
   private held: string[] | null = [];
   private candidates = 0;
+  private trickled = 0;
   private malformed = 0;
 
   /** Takes the socket over; everything from here on happens by its events. */
@@ -100,13 +109,16 @@ export class Signalling implements ConnectionWatcher {
     const { config, connection } = this;
     const plan = planOffer(offer, { maxSlots: config.MAX_SLOTS, maxLines: config.MAX_MEDIA_LINES });
     this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
-    for (const line of offeredCandidates(offer)) this.addCandidate(readCandidate(line));
+    // A browser repeats its candidates on every m-line; what is in one message cannot be a flood.
+    for (const line of new Set(offeredCandidates(offer))) {
+      if (this.candidates < config.MAX_CANDIDATES) this.addCandidate(readCandidate(line));
+    }
     this.startTimer('not-connected', config.CONNECT_TIMEOUT_MS);
     const { local, ssrcs } = await this.connections.open(connection, plan);
     if (this.finished) return;
     const candidates = announce(local.candidates, config.ANNOUNCED_ADDRESS);
     const sessionId = String(randomInt(2 ** 47));
-    this.socket.send(writeAnswer(plan, { ...local, candidates }, ssrcs, sessionId));
+    this.socket.send(writeAnswer(plan, { ...local, candidates }, ssrcs, sessionId, config.PTIME_MS));
     this.answered = true;
     this.hold = setTimeout(() => this.releaseCandidates(), CANDIDATE_HOLD_MS);
   }
@@ -117,20 +129,19 @@ export class Signalling implements ConnectionWatcher {
     this.fail('internal', 'the offer could not be answered');
   }
 
+  /** The first candidates of an honest client are its best; what comes beyond is ignored, and a flood cut off. */
   private trickle(text: string): void {
     const candidate = readTrickled(text);
-    if (candidate.kind !== 'malformed') return this.addCandidate(candidate);
-    if (++this.malformed > MAX_MALFORMED) this.fail('too-many-messages', 'that are not candidates');
+    if (candidate.kind === 'malformed') this.malformed++;
+    if (++this.trickled > 4 * this.config.MAX_CANDIDATES + MAX_OTHER_MESSAGES) {
+      return this.fail('too-many-messages', 'more than any client has candidates');
+    }
+    if (this.malformed > MAX_MALFORMED) return this.fail('too-many-messages', 'that are not candidates');
+    this.addCandidate(candidate);
   }
 
-  private addCandidate(candidate: ReturnType<typeof readCandidate>): void {
-    if (candidate.kind === 'end' || candidate.kind === 'malformed') return;
-    // Useless ones count too, or they could be sent for ever; the first of an honest client are the best.
-    if (++this.candidates > this.config.MAX_CANDIDATES) {
-      if (this.candidates > 4 * this.config.MAX_CANDIDATES + 64) this.fail('too-many-messages', 'candidates');
-      return;
-    }
-    if (candidate.kind === 'unusable') return;
+  private addCandidate(candidate: RemoteCandidate): void {
+    if (candidate.kind !== 'usable' || ++this.candidates > this.config.MAX_CANDIDATES) return;
     if (this.held === null) this.connection.peer?.addCandidate(candidate.candidate);
     else this.held.push(candidate.candidate);
   }

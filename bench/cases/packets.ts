@@ -1,0 +1,20 @@
+/** Packets as a browser sends them: Opus-sized, with an audio level. */
+
+/** Voice packets of one source in a row: 12 bytes of header, an 8-byte extension, the payload. */
+export function voicePackets(count: number, payloadBytes = 100, ssrc = 1000): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => {
+    const packet = new Uint8Array(20 + payloadBytes).fill(0x55);
+    const view = new DataView(packet.buffer);
+    packet[0] = 0x90;
+    packet[1] = 111;
+    view.setUint16(2, i);
+    view.setUint32(4, i * 960);
+    view.setUint32(8, ssrc);
+    view.setUint32(12, 0xbede0001);
+    view.setUint32(16, 0x109e0000 | ((i & 63) << 16));
+    return packet;
+  });
+}
+
+/** The id of the audio level in {@link voicePackets}. */
+export const LEVEL_ID = 1;

@@ -1,0 +1,92 @@
+/** The whole way through a worker, without its thread: out of one ring, checked, ranked, numbered, into the other. */
+import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
+import { Forwarder } from '../../src/workers/forwarder.ts';
+import { layoutShard } from '../../src/workers/protocol.ts';
+import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
+import { assertWork, type Case } from './case.ts';
+import { LEVEL_ID, voicePackets } from './packets.ts';
+
+const SPEAKERS = 3;
+const PAYLOAD_BYTES = 100;
+const TICKS_PER_PACKET = 960;
+
+/** A room in which {@link SPEAKERS} talk to `slots` slots; a run is a packet of each of them, and all that follows. */
+export class StepRoom {
+  readonly outgoing: number;
+  private readonly ingress: RingWriter;
+  private readonly incoming: RingReader;
+  private readonly egress: RingWriter;
+  private readonly sent: RingReader;
+  private readonly forwarder: Forwarder;
+  private readonly voices: Uint8Array[];
+  private readonly views: DataView[];
+  private round = 0;
+
+  /** @param slots in all; divided among listeners of three each, the last may have fewer. */
+  constructor(slots: number) {
+    const shard = layoutShard(1 << 20, 1 << 22);
+    const listeners = Math.ceil(slots / SPEAKERS);
+    const table = new SharedArrayBuffer((listeners + SPEAKERS) * SPEAKERS * SLOT_WORDS * 4);
+    const words = new Int32Array(table);
+    this.ingress = new RingWriter(shard.ingress);
+    this.incoming = new RingReader(shard.ingress);
+    this.egress = new RingWriter(shard.egress);
+    this.sent = new RingReader(shard.egress);
+    this.forwarder = new Forwarder(shard, this.egress, table, SPEAKERS);
+    this.voices = Array.from({ length: SPEAKERS }, (_, i) => voicePackets(1, PAYLOAD_BYTES, 1000 + i)[0]!);
+    this.views = this.voices.map((packet) => new DataView(packet.buffer));
+    for (let id = 0; id < listeners + SPEAKERS; id++) {
+      const speaks = id < SPEAKERS;
+      const count = speaks ? 0 : Math.min(SPEAKERS, slots - (id - SPEAKERS) * SPEAKERS);
+      for (let i = 0; i < count; i++) openSlot(words, (id * SPEAKERS + i) * SLOT_WORDS, id * 10 + i, 111, id, 0, 0);
+      const publication = speaks ? { payloadType: 111, levelExtension: LEVEL_ID, ssrcs: [1000 + id] } : null;
+      this.forwarder.join({
+        type: 'join',
+        connection: id,
+        conversation: 1,
+        user: id,
+        number: id,
+        publication,
+        slots: count,
+      });
+    }
+    this.outgoing = slots;
+  }
+
+  /** One packet of each speaker. @returns packets that left. */
+  step(): number {
+    this.round++;
+    for (let i = 0; i < SPEAKERS; i++) {
+      this.views[i]!.setUint16(2, this.round & 0xffff);
+      this.views[i]!.setUint32(4, (this.round * TICKS_PER_PACKET) >>> 0);
+      this.ingress.push(i, this.voices[i]!, this.round);
+    }
+    const clock = (this.round * TICKS_PER_PACKET) | 0;
+    this.forwarder.tick(clock);
+    for (let at = this.incoming.next(); at !== NONE; at = this.incoming.next()) {
+      this.forwarder.forward(at, this.incoming.length, this.incoming.id, this.incoming.stamp, clock);
+      this.egress.publish();
+    }
+    this.incoming.release();
+    let left = 0;
+    while (this.sent.next() !== NONE) left++;
+    this.sent.release();
+    return left;
+  }
+}
+
+/** Fan-out to this many slots, with the reading of what came out. */
+export function stepCase(slots: number): Case {
+  const room = new StepRoom(slots);
+  const rounds = Math.max(1, Math.ceil(3000 / slots));
+  return {
+    name: `whole worker step, ${slots} slots`,
+    unit: 'outgoing packet',
+    operations: rounds * slots,
+    run() {
+      let left = 0;
+      for (let i = 0; i < rounds; i++) left += room.step();
+      assertWork(left === rounds * slots, `${left} of ${rounds * slots} packets left`);
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * The guard of the hot path: `npm run bench:guard` fails if a case costs more than its budget, as a ratio to the
+ * calibration loop. Both are measured by turns and the least of many short measurements counts: what else runs on the
+ * machine can only add.
+ *
+ * `GUARD_SLOWDOWN=1.6` multiplies what was measured, to see the guard fail.
+ */
+import { performance } from 'node:perf_hooks';
+import { BUDGETS, BUDGETS_SET } from './budgets.ts';
+import { CALIBRATION_STEPS, calibrate } from './calibration.ts';
+import { guardedCases } from './cases/all.ts';
+import type { Case } from './cases/case.ts';
+
+/** Measurements of each case; a case above its budget gets as many again, a few times, before it fails. */
+const ROUNDS = 60;
+const ATTEMPTS = 4;
+/** One measurement lasts about this long, milliseconds: shorter than a scheduler's slice. */
+const SLICE_MS = 2;
+
+/** Steps of the calibration loop that one operation of a case takes. */
+export function measureRatio(one: Case): number {
+  const caseRuns = runsFor(() => one.run());
+  const calibrationRuns = runsFor(calibrate);
+  let [least, leastCalibration] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let round = 0; round < ROUNDS; round++) {
+    leastCalibration = Math.min(leastCalibration, time(calibrate, calibrationRuns) / CALIBRATION_STEPS);
+    least = Math.min(least, time(() => one.run(), caseRuns) / one.operations);
+  }
+  return least / leastCalibration;
+}
+
+/** Warms up and finds how many runs fill a slice. */
+function runsFor(run: () => unknown): number {
+  for (let i = 0; i < 200; i++) run();
+  return Math.max(1, Math.round(SLICE_MS / time(run, 20)));
+}
+
+/** Milliseconds a run. */
+function time(run: () => unknown, runs: number): number {
+  const begun = performance.now();
+  for (let i = 0; i < runs; i++) run();
+  return (performance.now() - begun) / runs;
+}
+
+/** @returns the ratio, and whether it is within the budget in one of a few attempts. */
+function guard(one: Case, slowdown: number): { ratio: number; budget: number; held: boolean } {
+  const budget = BUDGETS[one.name];
+  if (budget === undefined) throw new Error(`"${one.name}" has no budget in bench/budgets.ts`);
+  let ratio = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < ATTEMPTS && ratio > budget; attempt++) {
+    ratio = Math.min(ratio, measureRatio(one) * slowdown);
+  }
+  return { ratio, budget, held: ratio <= budget };
+}
+
+const slowdown = Number(process.env['GUARD_SLOWDOWN'] ?? 1);
+let failed = 0;
+console.log(`steps of the calibration loop for each operation; budgets of ${BUDGETS_SET}`);
+for (const one of guardedCases()) {
+  const { ratio, budget, held } = guard(one, slowdown);
+  if (!held) failed++;
+  console.log(
+    `${held ? 'ok  ' : 'OVER'} ${one.name.padEnd(42)} ${ratio.toFixed(2).padStart(8)} of ${budget.toFixed(2)}`,
+  );
+}
+if (failed > 0)
+  console.log(`${failed} of the packet path's parts cost more than their budget: profile them with npm run bench`);
+process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,51 @@
+/** The thread hop: from the main thread through the real worker and back, one packet at a time. */
+
+import { readConfig } from '../src/main/config.ts';
+import { Shards } from '../src/main/shards.ts';
+import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
+import { LEVEL_ID, voicePackets } from './cases/packets.ts';
+
+export interface Hop {
+  /** Microseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Sends `count` packets, each when the one before is back, with idle time between, as a lone speaker does. */
+export async function measureHop(count: number, idleMs: number): Promise<Hop> {
+  let back: () => void = () => undefined;
+  const listener = {
+    id: 1,
+    send: () => {
+      back();
+      return true;
+    },
+  };
+  const shards = new Shards(
+    readConfig({ WORKERS: '1', MAX_CONNECTIONS: '2', MAX_SLOTS: '1' }),
+    [undefined, listener],
+    (error) => {
+      throw error;
+    },
+  );
+  await shards.whenReady();
+  const [shard] = shards.all;
+  openSlot(shards.slots, SLOT_WORDS, 1, 111, 1, 0, 0);
+  const publication = { payloadType: 111, levelExtension: LEVEL_ID, ssrcs: [1000] };
+  shard!.join({ type: 'join', connection: 0, conversation: 1, user: 1, number: 1, publication, slots: 0 });
+  shard!.join({ type: 'join', connection: 1, conversation: 1, user: 2, number: 2, publication: null, slots: 1 });
+  const times: number[] = [];
+  for (const packet of voicePackets(count)) {
+    await new Promise((resolve) => setTimeout(resolve, idleMs));
+    const begun = performance.now();
+    const returned = new Promise<void>((resolve) => {
+      back = resolve;
+    });
+    shard!.push(0, packet);
+    await returned;
+    times.push((performance.now() - begun) * 1000);
+  }
+  await shards.stop();
+  times.sort((a, b) => a - b);
+  return { p50: times[Math.floor(count * 0.5)]!, p99: times[Math.floor(count * 0.99)]! };
+}

@@ -1,0 +1,70 @@
+/**
+ * The room benchmark: the real server in a process of its own, real WebRTC clients in others, and in the same run the
+ * library's floor. See bench/README.md.
+ *
+ *   npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
+ */
+import { parseArgs } from 'node:util';
+import { canSink, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';
+import { printTable, type RoomResult } from './room/report.ts';
+import { type RoomSetup, runRoom } from './room/run.ts';
+
+const { values } = parseArgs({
+  options: {
+    speakers: { type: 'string', default: '3' },
+    listeners: { type: 'string', default: '100' },
+    slots: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '15' },
+    payload: { type: 'string', default: '100' },
+    ptime: { type: 'string', default: '20' },
+    measured: { type: 'string', default: '20' },
+    sinks: { type: 'boolean', default: false },
+    'no-floor': { type: 'boolean', default: false },
+    env: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  console.log(`npm run bench:room -- [options]
+  --speakers N    people who talk (3)
+  --listeners N   people who only listen (100)
+  --slots N       receive slots of a listener (3)
+  --seconds N     measured time (15)
+  --payload N     bytes of a packet's payload (100)
+  --ptime N       milliseconds of a packet (20)
+  --measured N    listeners whose packets are looked at (20); the others decrypt and throw away
+  --sinks         packets of all but the measured listeners are dropped by the kernel, so that the clients cost
+                  next to nothing; Linux, root, nft; runs in a network namespace of its own
+  --no-floor      without the library's floor
+  --env K=V       a variable of the server's; may be given several times
+  --json          the result as JSON on the last line`);
+  process.exit(0);
+}
+
+const whole = (name: 'speakers' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured'): number => {
+  const value = Number(values[name]);
+  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}; a whole number is wanted`);
+  return value;
+};
+const setup: RoomSetup = {
+  speakers: whole('speakers'),
+  listeners: whole('listeners'),
+  slots: whole('slots'),
+  seconds: whole('seconds'),
+  payloadBytes: Math.max(8, whole('payload')),
+  intervalMs: Math.max(1, whole('ptime')),
+  measured: Math.min(whole('measured'), whole('listeners')),
+  sinkPorts: values.sinks ? SINK_PORTS : null,
+  env: Object.fromEntries(values.env.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])),
+};
+
+if (values.sinks && !inNamespace()) canSink();
+if (values.sinks) sinkPackets();
+const results: RoomResult[] = [];
+if (!values['no-floor']) results.push(await runRoom('floor', setup));
+results.push(await runRoom('server', setup));
+printTable(setup, results);
+if (values.json) console.log(JSON.stringify({ setup, results }));
+process.exit(0);

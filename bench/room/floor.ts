@@ -1,0 +1,118 @@
+/**
+ * The library's floor: a server that only sends. It connects clients as the real one does, by the same texts, and then
+ * sends the same packets to the same number of peers from a bare loop over `sendMessageBinary`. No ring, no worker, no
+ * rewriting, nothing received.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { Audio, PeerConnection, type Track } from 'node-datachannel';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { writeAnswer, writeTransportOffer } from '../../src/main/answer.ts';
+import { planOffer } from '../../src/main/sdp.ts';
+import type { Sample } from './protocol.ts';
+
+const ports = (process.env['MEDIA_PORTS'] ?? '40000').split(',').map(Number);
+const voices = Number(process.env['FLOOR_VOICES']);
+const payloadBytes = Number(process.env['FLOOR_PAYLOAD_BYTES']);
+const intervalMs = Number(process.env['FLOOR_INTERVAL_MS']);
+const LOOP_RESOLUTION_MS = 5;
+
+const peers: { readonly connection: PeerConnection; readonly track: Track; readonly slots: number }[] = [];
+let sent = 0;
+let failed = 0;
+
+async function answer(socket: WebSocket, offer: string): Promise<void> {
+  const plan = planOffer(offer, { maxSlots: 64, maxLines: 80 });
+  const port = ports[peers.length % ports.length]!;
+  const connection = new PeerConnection('floor', {
+    iceServers: [],
+    enableIceUdpMux: true,
+    portRangeBegin: port,
+    portRangeEnd: port,
+    bindAddress: '127.0.0.1',
+    disableAutoNegotiation: true,
+    forceMediaTransport: true,
+  });
+  const audio = new Audio('0', 'SendRecv');
+  audio.addOpusCodec(111);
+  const track = connection.addTrack(audio);
+  track.onClosed(() => undefined);
+  connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
+  connection.setLocalDescription('answer');
+  while (connection.gatheringState() !== 'complete') await new Promise((resolve) => setTimeout(resolve, 2));
+  const { sdp } = connection.localDescription()!;
+  const attribute = (name: string): string => new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(sdp)![1]!;
+  const local = {
+    ufrag: attribute('ice-ufrag'),
+    pwd: attribute('ice-pwd'),
+    fingerprint: attribute('fingerprint'),
+    setup: attribute('setup'),
+    candidates: [...sdp.matchAll(/^a=(candidate:.*?)\r?$/gm)].map((match) => match[1]!),
+  };
+  const ssrcs = plan.slots.map((_, i) => i + 1);
+  socket.send(writeAnswer(plan, local, ssrcs, '1'));
+  while (!track.isOpen()) await new Promise((resolve) => setTimeout(resolve, 2));
+  // Publishers are among the clients; the real server sends them nothing of their own.
+  if (plan.slots.length > 0) peers.push({ connection, track, slots: plan.slots.length });
+  socket.close(1000);
+}
+
+/** Each voice's packet goes to every peer in one burst, as it comes in the real server; the voices' phases are spread. */
+function send(): void {
+  const packet = Buffer.alloc(16 + payloadBytes, 0x55);
+  packet[0] = 0x81;
+  packet[1] = 111;
+  const begun = performance.now();
+  const due = Array.from({ length: voices }, (_, i) => begun + (i * intervalMs) / voices);
+  const sequences = new Uint16Array(voices);
+  setInterval(() => {
+    const now = performance.now();
+    for (let voice = 0; voice < voices; voice++) {
+      while (due[voice]! <= now) {
+        due[voice]! += intervalMs;
+        packet.writeUInt16BE(sequences[voice]!++, 2);
+        packet.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
+        packet.writeUInt32BE(voice + 1, 8);
+        packet.writeBigUInt64BE(process.hrtime.bigint(), 16);
+        for (const { track, slots } of peers) {
+          if (voice >= slots) continue;
+          try {
+            if (track.sendMessageBinary(packet)) sent++;
+            else failed++;
+          } catch {
+            failed++;
+          }
+        }
+      }
+    }
+  }, 2);
+}
+
+const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+loop.enable();
+const server = createServer((request, response) => {
+  if (request.url === '/send') send();
+  response.end();
+});
+const websockets = new WebSocketServer({ server });
+websockets.on('connection', (socket) => socket.once('message', (offer) => void answer(socket, String(offer))));
+server.listen(0, '127.0.0.1', () => {
+  console.log(JSON.stringify({ msg: 'listening', port: (server.address() as AddressInfo).port }));
+});
+let utilization = performance.eventLoopUtilization();
+setInterval(() => {
+  const now = performance.eventLoopUtilization();
+  const sample: Sample = {
+    sent,
+    dropped: failed,
+    rss: process.memoryUsage.rss(),
+    loopP99Ms: Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS),
+    loopBusy: performance.eventLoopUtilization(now, utilization).utilization,
+    forwardUs: { p50: 0, p95: 0, p99: 0 },
+    fill: { ingress: 0, egress: 0 },
+  };
+  utilization = now;
+  loop.reset();
+  console.log(JSON.stringify({ msg: 'sample', ...sample }));
+}, 1000);

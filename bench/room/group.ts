@@ -1,0 +1,148 @@
+/** A process of clients of the room benchmark: publishers that send on a clock, or listeners. */
+import { randomInt } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { WebrtcClient } from '../../test/support/webrtc.ts';
+import type { FromGroup, GroupOptions, GroupReport, ToGroup } from './protocol.ts';
+
+/** Connections being set up at a time. */
+const PARALLEL = 16;
+/** Every packet of this one-in-so-many is timed. */
+const TIMED_ONE_IN = 8;
+const LOOP_RESOLUTION_MS = 5;
+
+interface Stream {
+  first: number;
+  last: number;
+  received: number;
+}
+
+const clients: WebrtcClient[] = [];
+let streams = new Map<string, Stream>();
+let latencies: number[] = [];
+let sent = 0;
+let seen = 0;
+const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+
+async function open(options: GroupOptions): Promise<number> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < options.count) {
+      const number = next++;
+      const claim = { userid: `${options.name}-${number}`, clientid: 'bench' };
+      const received = (mid: string, packet: Buffer): void => take(`${number}/${mid}`, packet);
+      const client = new WebrtcClient(
+        {
+          url: options.url,
+          claim,
+          slots: options.slots,
+          publishes: options.publishes,
+          payloadType: 111,
+          ssrc: options.publishes ? number + 1 : null,
+          data: true,
+          ports: options.ports,
+        },
+        options.measured ? received : undefined,
+      );
+      clients.push(client);
+      await client.connect();
+      await fetch(`${options.url}/join/${options.room}`, {
+        method: 'POST',
+        headers: { 'X-User-Claim': JSON.stringify(claim) },
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, one));
+  return clients.filter(({ close }) => close?.code === 1000).length;
+}
+
+/** Every publisher sends a packet each interval, their phases spread over it. */
+function talk(payloadBytes: number, intervalMs: number): void {
+  const begun = performance.now();
+  const voices = clients.map((client, i) => ({
+    client,
+    packet: voicePacket(i + 1, payloadBytes),
+    due: begun + (i * intervalMs) / clients.length,
+    sequence: randomInt(2 ** 15),
+    timestamp: randomInt(2 ** 31),
+  }));
+  setInterval(() => {
+    const now = performance.now();
+    for (const voice of voices) {
+      while (voice.due <= now) {
+        voice.due += intervalMs;
+        voice.packet.writeUInt16BE(voice.sequence++ & 0xffff, 2);
+        voice.packet.writeUInt32BE(voice.timestamp, 4);
+        voice.timestamp = (voice.timestamp + intervalMs * 48) % 2 ** 32;
+        voice.packet.writeBigUInt64BE(process.hrtime.bigint(), 20);
+        if (voice.client.send(voice.packet)) sent++;
+      }
+    }
+  }, 2);
+}
+
+/** Header, an extension that says a level of 30, and a payload that begins with the time. */
+function voicePacket(ssrc: number, payloadBytes: number): Buffer {
+  const packet = Buffer.alloc(20 + payloadBytes, 0x55);
+  packet[0] = 0x90;
+  packet[1] = 111;
+  packet.writeUInt32BE(ssrc, 8);
+  packet.writeUInt32BE(0xbede0001, 12);
+  packet.writeUInt32BE(0x109e0000, 16);
+  return packet;
+}
+
+function take(key: string, packet: Buffer): void {
+  const second = packet[1]!;
+  if (second >= 192 && second <= 223) return;
+  const sequence = packet.readUInt16BE(2);
+  const stream = streams.get(key);
+  if (stream === undefined) {
+    streams.set(key, { first: sequence, last: sequence, received: 1 });
+  } else {
+    const step = ((sequence - stream.last) << 16) >> 16;
+    if (step > 0) stream.last += step;
+    stream.received++;
+  }
+  if (++seen % TIMED_ONE_IN === 0) {
+    latencies.push(Number(process.hrtime.bigint() - packet.readBigUInt64BE(12 + (packet[0]! & 15) * 4)) / 1e6);
+  }
+}
+
+function report(): GroupReport {
+  let received = 0;
+  let lost = 0;
+  for (const stream of streams.values()) {
+    received += stream.received;
+    lost += Math.max(0, stream.last - stream.first + 1 - stream.received);
+  }
+  const loopP99Ms = Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS);
+  return { sent, received, lost, latencies: latencies.sort((a, b) => a - b), loopP99Ms };
+}
+
+function reset(): void {
+  streams = new Map();
+  latencies = [];
+  sent = 0;
+  loop.reset();
+}
+
+const tell = (message: FromGroup): void => void process.send!(message);
+
+process.on('message', async (message: ToGroup) => {
+  switch (message.type) {
+    case 'open':
+      tell({ type: 'opened', connected: await open(message.options) });
+      loop.enable();
+      return;
+    case 'talk':
+      talk(message.payloadBytes, message.intervalMs);
+      return tell({ type: 'talking' });
+    case 'reset':
+      return reset();
+    case 'report':
+      return tell({ type: 'report', report: report() });
+    default:
+      message satisfies never;
+  }
+});
+process.on('disconnect', () => process.exit(0));

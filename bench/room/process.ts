@@ -1,0 +1,52 @@
+/** What the kernel knows of a process: `/proc`, Linux only. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Clock ticks a second in `/proc/*​/stat`: fixed in the kernel's interface. */
+const TICKS_PER_SECOND = 100;
+
+export interface CpuTime {
+  /** Seconds since the start. */
+  readonly user: number;
+  readonly system: number;
+}
+
+/** CPU time of a process, all threads. */
+export function cpuOf(pid: number): CpuTime {
+  return readStat(`/proc/${pid}/stat`).cpu;
+}
+
+/** CPU time by the threads' names, those of one name added up. */
+export function cpuByThread(pid: number): Map<string, number> {
+  const threads = new Map<string, number>();
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const { name, cpu } = readStat(`/proc/${pid}/task/${task}/stat`);
+      const shown = Number(task) === pid ? 'main' : name;
+      threads.set(shown, (threads.get(shown) ?? 0) + cpu.user + cpu.system);
+    } catch {
+      // The thread ended in between.
+    }
+  }
+  return threads;
+}
+
+/** Datagrams that the kernel dropped because a socket's buffer was full, by local port. */
+export function udpDrops(first: number, last: number): number {
+  let drops = 0;
+  for (const line of readFileSync('/proc/net/udp', 'utf8').split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    const port = Number.parseInt(fields[1]?.split(':')[1] ?? '', 16);
+    if (port >= first && port <= last) drops += Number(fields[fields.length - 1]);
+  }
+  return drops;
+}
+
+function readStat(path: string): { name: string; cpu: CpuTime } {
+  const text = readFileSync(path, 'utf8');
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  return {
+    name: text.slice(text.indexOf('(') + 1, close),
+    cpu: { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND },
+  };
+}

@@ -1,0 +1,55 @@
+/** What the room benchmark and its processes tell each other. */
+
+/** A group of clients in one process. */
+export interface GroupOptions {
+  readonly url: string;
+  readonly room: string;
+  /** Users are named `<name>-<number>`. */
+  readonly name: string;
+  readonly count: number;
+  readonly slots: number;
+  readonly publishes: boolean;
+  /** Whether packets are looked at; without it they are decrypted and thrown away by the library. */
+  readonly measured: boolean;
+  readonly ports: readonly [number, number];
+}
+
+export type ToGroup =
+  | { readonly type: 'open'; readonly options: GroupOptions }
+  /** Publishers begin to send. */
+  | { readonly type: 'talk'; readonly payloadBytes: number; readonly intervalMs: number }
+  /** Counts begin anew. */
+  | { readonly type: 'reset' }
+  | { readonly type: 'report' };
+
+export interface GroupReport {
+  /** Packets sent by publishers. */
+  readonly sent: number;
+  readonly received: number;
+  /** Sequence numbers missing between the first and the last received. */
+  readonly lost: number;
+  /** One-way latency of a sample, milliseconds, sorted. */
+  readonly latencies: readonly number[];
+  /** Delay of this process's own event loop, 99th percentile, milliseconds. */
+  readonly loopP99Ms: number;
+}
+
+export type FromGroup =
+  | { readonly type: 'opened'; readonly connected: number }
+  | { readonly type: 'talking' }
+  | { readonly type: 'report'; readonly report: GroupReport };
+
+/** What a measured server says once a second. */
+export interface Sample {
+  /** Packets sent since the start. */
+  readonly sent: number;
+  /** Packets dropped since the start, for whatever reason. */
+  readonly dropped: number;
+  readonly rss: number;
+  readonly loopP99Ms: number;
+  readonly loopBusy: number;
+  /** Time inside the server, microseconds; 0 where not known. */
+  readonly forwardUs: { readonly p50: number; readonly p95: number; readonly p99: number };
+  /** Largest fill of the rings so far, 0 … 1. */
+  readonly fill: { readonly ingress: number; readonly egress: number };
+}

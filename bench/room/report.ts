@@ -1,0 +1,90 @@
+/** The room benchmark's result and how it is printed. */
+import type { RoomSetup } from './run.ts';
+
+export interface RoomResult {
+  readonly kind: 'server' | 'floor';
+  readonly packetsInPerSecond: number;
+  readonly packetsOutPerSecond: number;
+  readonly expectedPerSecond: number;
+  /** Packets the server dropped in the measured time. */
+  readonly dropped: number;
+  /** Share of the measured listeners' packets that are missing. */
+  readonly loss: number;
+  /** CPU time of the server, microseconds for each packet sent. */
+  readonly cpu: {
+    readonly total: number;
+    readonly user: number;
+    readonly system: number;
+    readonly threads: readonly { readonly name: string; readonly micros: number }[];
+  };
+  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly samples: number };
+  readonly forwardUs: { readonly p50: number; readonly p95: number; readonly p99: number };
+  readonly loopP99Ms: number;
+  readonly loopBusy: number;
+  readonly rssMiB: number;
+  readonly fill: { readonly ingress: number; readonly egress: number };
+  readonly clientLoopP99Ms: number;
+  readonly clientKernelDrops: number;
+  /** CPU of the busiest client process, cores. */
+  readonly busiestClientCore: number;
+}
+
+/** Prints the results side by side, the headline, and whether the clients were the bottleneck. */
+export function printTable(setup: RoomSetup, results: readonly RoomResult[]): void {
+  const fixed = (value: number, digits: number): string => value.toFixed(digits);
+  const rows: [string, (result: RoomResult) => string][] = [
+    ['packets/s in', (r) => fixed(r.packetsInPerSecond, 0)],
+    ['packets/s out', (r) => `${fixed(r.packetsOutPerSecond, 0)} of ${fixed(r.expectedPerSecond, 0)}`],
+    ['dropped by the server', (r) => String(r.dropped)],
+    ['loss at the listeners', (r) => `${fixed(r.loss * 100, 3)} %`],
+    ['CPU µs a packet', (r) => fixed(r.cpu.total, 2)],
+    ['  user / system', (r) => `${fixed(r.cpu.user, 2)} / ${fixed(r.cpu.system, 2)}`],
+    [
+      '  by thread',
+      (r) =>
+        r.cpu.threads
+          .slice(0, 4)
+          .map(({ name, micros }) => `${name} ${fixed(micros, 2)}`)
+          .join(', '),
+    ],
+    [
+      'latency ms p50/p95/p99',
+      (r) => [r.latencyMs.p50, r.latencyMs.p95, r.latencyMs.p99].map((ms) => fixed(ms, 2)).join(' / '),
+    ],
+    [
+      'inside the server ms p50/p95/p99',
+      (r) => [r.forwardUs.p50, r.forwardUs.p95, r.forwardUs.p99].map((us) => fixed(us / 1000, 3)).join(' / '),
+    ],
+    ['main thread busy', (r) => `${fixed(r.loopBusy * 100, 0)} %`],
+    ['event-loop delay p99 ms', (r) => fixed(r.loopP99Ms, 2)],
+    ['rings, fullest in/out', (r) => `${fixed(r.fill.ingress * 100, 1)} % / ${fixed(r.fill.egress * 100, 1)} %`],
+    ['memory MiB', (r) => fixed(r.rssMiB, 0)],
+  ];
+  const { speakers, listeners, slots, seconds, payloadBytes, intervalMs, sinkPorts } = setup;
+  console.log(
+    `${speakers} speakers, ${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
+      `${slots} slots, ${payloadBytes} bytes every ${intervalMs} ms, ${seconds} s`,
+  );
+  for (const [title, of] of rows)
+    console.log([title.padEnd(34), ...results.map((result) => of(result).padEnd(44))].join(' '));
+  const [floor, server] = ['floor', 'server'].map((kind) => results.find((result) => result.kind === kind));
+  if (floor !== undefined && server !== undefined) {
+    console.log(`CPU a packet, server ÷ floor: ${fixed(server.cpu.total / floor.cpu.total, 3)}`);
+  }
+  for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
+}
+
+/** What says that the clients, not the server, set the limit. */
+function bottlenecks(result: RoomResult): string[] {
+  const warnings: string[] = [];
+  if (result.clientKernelDrops > 0)
+    warnings.push(`clients are too slow: ${result.clientKernelDrops} packets dropped at their sockets`);
+  if (result.busiestClientCore > 0.9)
+    warnings.push(`clients are too slow: one process uses ${result.busiestClientCore.toFixed(2)} cores`);
+  if (result.clientLoopP99Ms > 20)
+    warnings.push(`clients are late: event-loop delay ${result.clientLoopP99Ms.toFixed(1)} ms; latencies are theirs`);
+  if (result.packetsOutPerSecond < 0.99 * result.expectedPerSecond && result.dropped === 0) {
+    warnings.push('fewer packets than expected and none dropped: the speakers were late');
+  }
+  return warnings;
+}

@@ -1,0 +1,288 @@
+/** One room, measured: a server process, its clients, and what they and the kernel say. */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { freeUdpPort } from '../../test/support/server.ts';
+import { type CpuTime, cpuByThread, cpuOf, udpDrops } from './process.ts';
+import type { FromGroup, GroupOptions, GroupReport, Sample, ToGroup } from './protocol.ts';
+import type { RoomResult } from './report.ts';
+
+const WARM_UP_SAMPLES = 3;
+const MEDIA_PORTS = 4;
+/** Clients of one process; more would make the process itself the bottleneck. */
+const GROUP_SIZE = 150;
+const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
+
+export interface RoomSetup {
+  readonly speakers: number;
+  readonly listeners: number;
+  readonly slots: number;
+  readonly seconds: number;
+  readonly payloadBytes: number;
+  readonly intervalMs: number;
+  /** Listeners whose packets are looked at. */
+  readonly measured: number;
+  /** UDP ports of the other listeners if the kernel drops their packets. */
+  readonly sinkPorts: readonly [number, number] | null;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+interface Moment {
+  readonly at: number;
+  readonly cpu: CpuTime;
+  readonly threads: Map<string, number>;
+  readonly sample: Sample;
+}
+
+/** @param kind the real server, or the library's floor. */
+export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promise<RoomResult> {
+  const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
+  say('starting');
+  const server = await ServerProcess.start(kind, setup);
+  const groups: Group[] = [];
+  const open = async (options: Omit<GroupOptions, 'url' | 'room'>): Promise<Group> => {
+    const group = new Group();
+    groups.push(group);
+    const connected = await group.open({ ...options, url: server.url, room: 'bench' });
+    if (connected !== options.count) throw new Error(`${connected} of ${options.count} ${options.name} connected`);
+    return group;
+  };
+  try {
+    const { slots, speakers, listeners, measured } = setup;
+    const ports = CLIENT_PORTS;
+    say('connecting the measured listeners');
+    const live = await open({ name: 'live', count: measured, slots, publishes: false, measured: true, ports });
+    for (let rest = listeners - measured, i = 0; rest > 0; rest -= GROUP_SIZE, i++) {
+      say(`connecting ${rest} more listeners`);
+      const count = Math.min(rest, GROUP_SIZE);
+      await open({
+        name: `other${i}`,
+        count,
+        slots,
+        publishes: false,
+        measured: false,
+        ports: setup.sinkPorts ?? ports,
+      });
+    }
+    say('connecting the speakers');
+    const voices = await open({ name: 'speaker', count: speakers, slots: 0, publishes: true, measured: false, ports });
+    if (kind === 'floor') await fetch(`${server.url}/send`);
+    else await voices.talk(setup.payloadBytes, setup.intervalMs);
+    say('warming up');
+    for (let i = 0; i < WARM_UP_SAMPLES; i++) await server.nextSample();
+    for (const group of groups) group.tell({ type: 'reset' });
+    const samples: Sample[] = [];
+    const first = await server.moment();
+    const before = { groups: groups.map((group) => cpuSeconds(group.pid)), drops: udpDrops(...ports) };
+    let last = first;
+    for (let second = 1; second <= setup.seconds; second++) {
+      last = await server.moment();
+      samples.push(last.sample);
+      say(`${second} of ${setup.seconds} s, ${Math.round((last.sample.sent - first.sample.sent) / second)} packets/s`);
+    }
+    const reports = await Promise.all([live.report(), voices.report()]);
+    process.stderr.write('\r\x1b[K');
+    const seconds = (last.at - first.at) / 1000;
+    return {
+      kind,
+      ...figures(setup, first, last, samples, reports[0]),
+      packetsInPerSecond: reports[1].sent / seconds,
+      clientLoopP99Ms: Math.max(...reports.map(({ loopP99Ms }) => loopP99Ms)),
+      clientKernelDrops: udpDrops(...ports) - before.drops,
+      busiestClientCore: Math.max(...groups.map((group, i) => (cpuSeconds(group.pid) - before.groups[i]!) / seconds)),
+    };
+  } finally {
+    for (const group of groups) group.end();
+    await server.end();
+  }
+}
+
+function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonly Sample[], live: GroupReport) {
+  const seconds = (last.at - first.at) / 1000;
+  const sent = last.sample.sent - first.sample.sent;
+  const micros = (from: number, to: number): number => ((to - from) * 1e6) / sent;
+  const threads = [...last.threads]
+    .map(([name, cpu]) => ({ name, micros: micros(first.threads.get(name) ?? 0, cpu) }))
+    .filter((thread) => thread.micros > 0.01)
+    .sort((a, b) => b.micros - a.micros);
+  const percentile = (p: number): number => live.latencies[Math.floor((live.latencies.length - 1) * p)] ?? 0;
+  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
+  return {
+    packetsOutPerSecond: sent / seconds,
+    expectedPerSecond: (Math.min(setup.speakers, setup.slots) * setup.listeners * 1000) / setup.intervalMs,
+    dropped: last.sample.dropped - first.sample.dropped,
+    loss: live.lost / Math.max(1, live.received + live.lost),
+    cpu: {
+      total: micros(first.cpu.user + first.cpu.system, last.cpu.user + last.cpu.system),
+      user: micros(first.cpu.user, last.cpu.user),
+      system: micros(first.cpu.system, last.cpu.system),
+      threads,
+    },
+    latencyMs: { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), samples: live.latencies.length },
+    forwardUs: {
+      p50: median(samples.map(({ forwardUs }) => forwardUs.p50)),
+      p95: median(samples.map(({ forwardUs }) => forwardUs.p95)),
+      p99: median(samples.map(({ forwardUs }) => forwardUs.p99)),
+    },
+    loopP99Ms: median(samples.map(({ loopP99Ms }) => loopP99Ms)),
+    loopBusy: median(samples.map(({ loopBusy }) => loopBusy)),
+    rssMiB: last.sample.rss / 2 ** 20,
+    fill: last.sample.fill,
+  };
+}
+
+function cpuSeconds(pid: number): number {
+  const { user, system } = cpuOf(pid);
+  return user + system;
+}
+
+/** The measured process; it says a sample a second. */
+class ServerProcess {
+  url = '';
+  private readonly child: ChildProcess;
+  private waiting: ((sample: Sample) => void)[] = [];
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+  }
+
+  static async start(kind: 'server' | 'floor', setup: RoomSetup): Promise<ServerProcess> {
+    const ports: number[] = [];
+    for (let i = 0; i < MEDIA_PORTS; i++) ports.push(await freeUdpPort());
+    const script = kind === 'server' ? '../../src/main/main.js' : './floor.js';
+    const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        LISTEN: '127.0.0.1:0',
+        MEDIA_BIND: '127.0.0.1',
+        MEDIA_PORTS: ports.join(','),
+        STATS_INTERVAL_MS: '1000',
+        MAX_CONNECTIONS: '4000',
+        MAX_SLOTS: '64',
+        MAX_MEDIA_LINES: '80',
+        FLOOR_VOICES: String(setup.speakers),
+        FLOOR_PAYLOAD_BYTES: String(setup.payloadBytes),
+        FLOOR_INTERVAL_MS: String(setup.intervalMs),
+        ...setup.env,
+      },
+    });
+    const server = new ServerProcess(child);
+    process.on('exit', () => child.kill('SIGKILL'));
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the ${kind} ended with ${code}`)));
+      createInterface({ input: child.stdout! }).on('line', (line) => {
+        const message = JSON.parse(line);
+        if (message.msg === 'listening') {
+          server.url = `http://127.0.0.1:${message.port}`;
+          resolve();
+        } else if (message.msg === 'stats') server.take(sampleOf(message));
+        else if (message.msg === 'sample') server.take(message);
+      });
+    });
+    child.removeAllListeners('exit');
+    return server;
+  }
+
+  nextSample(): Promise<Sample> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** The next sample, and the CPU time at that moment. */
+  async moment(): Promise<Moment> {
+    const sample = await this.nextSample();
+    return { sample, at: performance.now(), cpu: cpuOf(this.child.pid!), threads: cpuByThread(this.child.pid!) };
+  }
+
+  end(): Promise<void> {
+    return new Promise((resolve) => {
+      this.child.once('exit', () => resolve());
+      this.child.kill('SIGKILL');
+    });
+  }
+
+  private take(sample: Sample): void {
+    for (const resolve of this.waiting.splice(0)) resolve(sample);
+  }
+}
+
+interface ShardStats {
+  sent: number;
+  failed: number;
+  ingressDropped: number;
+  drops: Record<string, number>;
+  forwardUs: Sample['forwardUs'];
+  highestFill: Sample['fill'];
+}
+
+function sampleOf(stats: { rss: number; loop: { p99Ms: number; busy: number }; shards: ShardStats[] }): Sample {
+  const sum = (of: (shard: ShardStats) => number): number =>
+    stats.shards.reduce((total, shard) => total + of(shard), 0);
+  const most = (of: (shard: ShardStats) => number): number => Math.max(...stats.shards.map(of));
+  return {
+    sent: sum(({ sent }) => sent),
+    dropped: sum(({ failed, ingressDropped, drops }) => failed + ingressDropped + (drops['EgressFull'] ?? 0)),
+    rss: stats.rss,
+    loopP99Ms: stats.loop.p99Ms,
+    loopBusy: stats.loop.busy,
+    forwardUs: {
+      p50: most(({ forwardUs }) => forwardUs.p50),
+      p95: most(({ forwardUs }) => forwardUs.p95),
+      p99: most(({ forwardUs }) => forwardUs.p99),
+    },
+    fill: {
+      ingress: most(({ highestFill }) => highestFill.ingress),
+      egress: most(({ highestFill }) => highestFill.egress),
+    },
+  };
+}
+
+/** A process of clients. */
+class Group {
+  private readonly child: ChildProcess = fork(fileURLToPath(new URL('./group.js', import.meta.url)));
+
+  constructor() {
+    process.on('exit', () => this.child.kill('SIGKILL'));
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  tell(message: ToGroup): void {
+    this.child.send(message);
+  }
+
+  async open(options: GroupOptions): Promise<number> {
+    this.tell({ type: 'open', options });
+    const reply = await this.reply();
+    return reply.type === 'opened' ? reply.connected : 0;
+  }
+
+  async talk(payloadBytes: number, intervalMs: number): Promise<void> {
+    this.tell({ type: 'talk', payloadBytes, intervalMs });
+    await this.reply();
+  }
+
+  async report(): Promise<GroupReport> {
+    this.tell({ type: 'report' });
+    const reply = await this.reply();
+    if (reply.type !== 'report') throw new Error(`${reply.type} instead of a report`);
+    return reply.report;
+  }
+
+  end(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  private reply(): Promise<FromGroup> {
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`a client process ended with ${code}`));
+      this.child.once('exit', ended);
+      this.child.once('message', (message: FromGroup) => {
+        this.child.off('exit', ended);
+        resolve(message);
+      });
+    });
+  }
+}

@@ -1,0 +1,274 @@
+import { equal, is, ok } from 'uvu/assert';
+import { Conversations, type Placement } from '../src/main/conversations.ts';
+import { prng, seed } from './support/prng.ts';
+import { scenarios } from './support/scenario.ts';
+
+const test = scenarios('conversations');
+
+const PATIENCE = 1000;
+const MANY = 100;
+
+/** A registry whose connections are plain names. */
+function registry(maxUsers = MANY): Conversations<string> {
+  return new Conversations<string>(maxUsers, PATIENCE);
+}
+
+/** What a change led to, with the conversation as its id. */
+function seen(placement: Placement<string> | null): { connections: string[]; conversation: string | null } | null {
+  if (placement === null) return null;
+  return { connections: [...placement.connections], conversation: placement.conversation?.id ?? null };
+}
+
+function isEmpty(conversations: Conversations<string>): void {
+  is(conversations.userCount, 0, 'users');
+  is(conversations.conversationCount, 0, 'conversations');
+}
+
+test('who joins before connecting is there once connected', () => {
+  const all = registry();
+  equal(seen(all.join('ann', 'kitchen', 0)), { connections: [], conversation: 'kitchen' });
+  is(all.connect('ann', 'a1')?.conversation?.id, 'kitchen');
+});
+
+test('who connects before joining is in no conversation until then', () => {
+  const all = registry();
+  is(all.connect('ann', 'a1')?.conversation, null);
+  equal(seen(all.join('ann', 'kitchen', 0)), { connections: ['a1'], conversation: 'kitchen' });
+});
+
+test("joining moves all clients of the user at once, and nobody else's", () => {
+  const all = registry();
+  for (const client of ['a1', 'a2', 'a3']) all.connect('ann', client);
+  all.connect('ben', 'b1');
+  all.join('ann', 'kitchen', 0);
+  all.join('ben', 'kitchen', 0);
+  equal(seen(all.join('ann', 'garden', 0)), { connections: ['a1', 'a2', 'a3'], conversation: 'garden' });
+  is(all.connect('ben', 'b2')?.conversation?.id, 'kitchen');
+  is(all.conversationCount, 2);
+});
+
+test('joining the same conversation again changes nothing', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  const first = all.join('ann', 'kitchen', 0);
+  const again = all.join('ann', 'kitchen', 1);
+  is(again?.conversation, first?.conversation);
+  all.leave('ann', 'kitchen');
+  is(all.conversationCount, 0);
+});
+
+test('a user is in one conversation at most: the one moved out of is gone when nobody else is in it', () => {
+  const all = registry();
+  all.join('ann', 'kitchen', 0);
+  all.join('ann', 'garden', 0);
+  is(all.conversationCount, 1);
+  equal(seen(all.leave('ann', 'kitchen')), { connections: [], conversation: null });
+  is(all.conversationCount, 1, 'leaving the one before is nothing');
+});
+
+test('members of one conversation share its number, and a number is never used again', () => {
+  const all = registry();
+  const kitchen = all.join('ann', 'kitchen', 0)!.conversation!;
+  is(all.join('ben', 'kitchen', 0)!.conversation!.key, kitchen.key);
+  const garden = all.join('cat', 'garden', 0)!.conversation!;
+  is.not(garden.key, kitchen.key);
+  all.leave('ann', 'kitchen');
+  all.leave('ben', 'kitchen');
+  const again = all.join('ann', 'kitchen', 0)!.conversation!;
+  ok(again.key !== kitchen.key && again.key !== garden.key);
+});
+
+test("clients of one user share the user's number, and other users have others", () => {
+  const all = registry();
+  const ann = all.connect('ann', 'a1')!.user;
+  is(all.connect('ann', 'a2')!.user, ann);
+  is.not(all.connect('ben', 'b1')!.user, ann);
+});
+
+test('leaving is idempotent, and all clients are told', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  all.connect('ann', 'a2');
+  all.join('ann', 'kitchen', 0);
+  equal(seen(all.leave('ann', 'kitchen')), { connections: ['a1', 'a2'], conversation: null });
+  equal(seen(all.leave('ann', 'kitchen')), { connections: [], conversation: null });
+  is(all.userCount, 1, 'still connected');
+  is(all.connect('ann', 'a3')?.conversation, null);
+});
+
+test('leaving another conversation, or as an unknown user, is nothing', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  all.join('ann', 'kitchen', 0);
+  equal(seen(all.leave('ann', 'garden')), { connections: [], conversation: null });
+  equal(seen(all.leave('nobody', 'kitchen')), { connections: [], conversation: null });
+  is(all.connect('ann', 'a2')?.conversation?.id, 'kitchen');
+  is(all.userCount, 1);
+});
+
+test("a membership outlasts its user's last connection by the patience and not longer", () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  all.join('ann', 'kitchen', 0);
+  all.disconnect('ann', 'a1', 5000);
+  is(all.forget(5000 + PATIENCE - 1), 0);
+  is(all.connect('ann', 'a2')?.conversation?.id, 'kitchen');
+  all.disconnect('ann', 'a2', 7000);
+  is(all.forget(7000 + PATIENCE), 1);
+  isEmpty(all);
+  is(all.connect('ann', 'a3')?.conversation, null);
+});
+
+test('a membership of somebody who never connects is forgotten too, counted from the last join', () => {
+  const all = registry();
+  all.join('ann', 'kitchen', 0);
+  all.join('ann', 'kitchen', 500);
+  is(all.forget(PATIENCE), 0);
+  is(all.forget(500 + PATIENCE), 1);
+  isEmpty(all);
+});
+
+test('nobody who is connected is ever forgotten', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  all.connect('ann', 'a2');
+  all.join('ann', 'kitchen', 0);
+  all.disconnect('ann', 'a1', 10);
+  is(all.forget(1e9), 0);
+  is(all.userCount, 1);
+});
+
+test('a user without a conversation is gone with the last connection', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  all.connect('ann', 'a2');
+  all.disconnect('ann', 'a1', 0);
+  is(all.userCount, 1);
+  all.disconnect('ann', 'a2', 0);
+  isEmpty(all);
+});
+
+test('disconnecting what is not connected is nothing', () => {
+  const all = registry();
+  all.disconnect('nobody', 'x', 0);
+  all.join('ann', 'kitchen', 0);
+  all.disconnect('ann', 'x', 900);
+  is(all.forget(PATIENCE), 1, 'and prolongs no membership');
+  isEmpty(all);
+});
+
+test('a full registry takes no further user, but the known ones still connect and move', () => {
+  const all = registry(2);
+  all.join('ann', 'kitchen', 0);
+  all.connect('ben', 'b1');
+  is(all.join('cat', 'kitchen', 0), null);
+  is(all.connect('cat', 'c1'), null);
+  is(all.connect('ann', 'a1')?.conversation?.id, 'kitchen');
+  equal(seen(all.join('ben', 'garden', 0)), { connections: ['b1'], conversation: 'garden' });
+  is(all.userCount, 2);
+  all.leave('ann', 'kitchen');
+  all.disconnect('ann', 'a1', 0);
+  equal(seen(all.join('cat', 'kitchen', 0)), { connections: [], conversation: 'kitchen' });
+});
+
+test('ids are compared as they are: no trimming, no case, no meaning', () => {
+  const all = registry();
+  const ids = ['a', 'A', ' a', 'a ', '', '__proto__', 'constructor', 'toString', 'é', 'e\u0301'];
+  for (const id of ids) all.join(`user of ${id}`, id, 0);
+  is(all.conversationCount, ids.length);
+  for (const id of ids) all.join(id, 'one', 0);
+  is(all.userCount, 2 * ids.length);
+});
+
+/** The registry written naively: one list of connections, one of memberships. */
+class Model {
+  connections: { user: string; connection: string }[] = [];
+  memberships: { user: string; id: string; until: number }[] = [];
+
+  connectionsOf(user: string): string[] {
+    return this.connections.filter((one) => one.user === user).map(({ connection }) => connection);
+  }
+
+  conversationOf(user: string): string | null {
+    return this.memberships.find((one) => one.user === user)?.id ?? null;
+  }
+
+  users(): Set<string> {
+    return new Set([...this.connections, ...this.memberships].map(({ user }) => user));
+  }
+
+  prolong(user: string, now: number): void {
+    for (const one of this.memberships) if (one.user === user) one.until = now + PATIENCE;
+  }
+
+  drop(user: string): void {
+    this.memberships = this.memberships.filter((one) => one.user !== user);
+  }
+
+  forget(now: number): number {
+    const before = this.memberships.length;
+    this.memberships = this.memberships.filter(({ user, until }) => this.connectionsOf(user).length > 0 || until > now);
+    return before - this.memberships.length;
+  }
+}
+
+test('random operations do what a naive model does, and leave nothing behind', () => {
+  const random = prng(seed('random memberships'));
+  const pick = (most: number): number => random() % most;
+  for (let round = 0; round < 20; round++) {
+    const maxUsers = 1 + pick(8);
+    const all = registry(maxUsers);
+    const model = new Model();
+    let now = 0;
+    let connections = 0;
+    for (let step = 0; step < 1000; step++) {
+      now += pick(PATIENCE / 4);
+      const user = `user ${pick(10)}`;
+      const id = `room ${pick(5)}`;
+      const room = model.users().has(user) || model.users().size < maxUsers;
+      switch (pick(5)) {
+        case 0: {
+          const connection = `connection ${++connections}`;
+          const member = all.connect(user, connection);
+          is(member !== null, room);
+          if (member === null) break;
+          model.connections.push({ user, connection });
+          is(member.conversation?.id ?? null, model.conversationOf(user));
+          break;
+        }
+        case 1: {
+          const open = model.connectionsOf(user);
+          const connection = open[pick(open.length + 1)] ?? 'unknown';
+          all.disconnect(user, connection, now);
+          if (open.includes(connection)) model.prolong(user, now);
+          model.connections = model.connections.filter((one) => one.connection !== connection);
+          break;
+        }
+        case 2: {
+          const placement = seen(all.join(user, id, now));
+          is(placement !== null, room);
+          if (placement === null) break;
+          equal(placement, { connections: model.connectionsOf(user), conversation: id });
+          model.drop(user);
+          model.memberships.push({ user, id, until: now + PATIENCE });
+          break;
+        }
+        case 3: {
+          const there = model.conversationOf(user) === id;
+          equal(seen(all.leave(user, id)), { connections: there ? model.connectionsOf(user) : [], conversation: null });
+          if (there) model.drop(user);
+          break;
+        }
+        default:
+          is(all.forget(now), model.forget(now));
+      }
+      is(all.userCount, model.users().size);
+      is(all.conversationCount, new Set(model.memberships.map((one) => one.id)).size);
+    }
+    for (const { user, connection } of model.connections) all.disconnect(user, connection, now);
+    all.forget(now + PATIENCE);
+    isEmpty(all);
+  }
+});
+
+test.run();

@@ -1,0 +1,219 @@
+/** Plans written as answers, and as the offer that the native library is told. */
+import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
+import { equal, is, match, ok } from 'uvu/assert';
+import { type LocalTransport, writeAnswer, writeTransportOffer } from '../src/main/answer.ts';
+import { LEVEL_EXTENSION, type Plan, planOffer } from '../src/main/sdp.ts';
+import { isCleanAnswer, isCleanTransportOffer, LOCAL } from './support/grammar.ts';
+import { type OfferLine, offerNames, readOffer, writeOffer } from './support/offers.ts';
+import { LIMITS } from './support/plans.ts';
+import { scenarios } from './support/scenario.ts';
+
+const test = scenarios('sdp answers');
+
+/** Outgoing SSRCs of as many slots as any plan here has; the last ones do not fit 31 bits. */
+const SSRCS = [11, 22, 33, 44, 55, 66, 77, 4_294_967_295];
+
+interface Answered {
+  readonly offer: SessionDescription;
+  readonly plan: Plan;
+  readonly text: string;
+  readonly answer: SessionDescription;
+}
+
+function answerTo(offer: string, local: LocalTransport = LOCAL): Answered {
+  const plan = planOffer(offer, LIMITS);
+  const text = writeAnswer(plan, local, SSRCS, '123456789');
+  return { offer: parse(offer), plan, text, answer: parse(text) };
+}
+
+function midsOf({ media }: SessionDescription): string[] {
+  return media.map(({ mid }) => String(mid));
+}
+
+function bundleOf(session: SessionDescription): string[] {
+  return session.groups?.filter(({ type }) => type === 'BUNDLE').flatMap(({ mids }) => String(mids).split(' ')) ?? [];
+}
+
+/** All offers that are answered here: the recorded ones, and synthetic ones with a bit of everything. */
+const OFFERS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(offerNames().map((name) => [name, readOffer(name)])),
+  'video first': writeOffer([{ media: 'video' }, {}]),
+  'data first': writeOffer([{ media: 'application' }, { direction: 'sendonly' }, { direction: 'recvonly' }]),
+  'all kinds': writeOffer([
+    { direction: 'recvonly', mid: 'listen' },
+    { media: 'text', mid: null },
+    { direction: 'sendrecv', mid: 'x.y' },
+    { direction: 'sendonly' },
+    { media: 'application' },
+    { media: 'application' },
+    ...Array<OfferLine>(8)
+      .fill({ direction: 'recvonly' })
+      .map((line, i) => ({ ...line, mid: `s${i}` })),
+  ]),
+};
+
+for (const [name, text] of Object.entries(OFFERS)) {
+  test(`the answer to ${name} has every m-line of the offer in its place`, () => {
+    const { offer, answer, plan } = answerTo(text);
+    equal(midsOf(answer), midsOf(offer));
+    equal(
+      answer.media.map(({ type }) => type),
+      offer.media.map(({ type }) => type),
+    );
+    equal(
+      answer.media.map(({ protocol }) => protocol),
+      offer.media.map(({ protocol }) => protocol),
+    );
+    equal(
+      answer.media.map(({ port }) => port === 0),
+      plan.lines.map(({ kind }) => kind === 'refused'),
+    );
+    const accepted = plan.lines.filter(({ kind }) => kind !== 'refused').map(({ mid }) => mid);
+    equal(bundleOf(answer), accepted);
+    for (const mid of accepted) ok(bundleOf(offer).includes(mid!));
+  });
+
+  test(`the answer to ${name} gives each slot a stream and an SSRC of its own, and nobody else one`, () => {
+    const { answer, plan } = answerTo(text);
+    const streams = new Set<string>();
+    const ssrcs = new Set<number>();
+    plan.lines.forEach((line, i) => {
+      const media = answer.media[i]!;
+      const declared = new Set((media.ssrcs ?? []).map(({ id }) => Number(id)));
+      if (line.kind !== 'audio' || line.slot === null) {
+        is(media.msid, undefined);
+        is(declared.size, 0);
+        return;
+      }
+      equal([...declared], [SSRCS[line.slot]]);
+      const [msid] = media.msid!;
+      const { value } = media.ssrcs!.find(({ attribute }) => attribute === 'msid')!;
+      is(value, `${msid!.id} ${msid!.appdata}`);
+      streams.add(msid!.id);
+      ssrcs.add(SSRCS[line.slot]!);
+    });
+    is(streams.size, plan.slots.length);
+    is(ssrcs.size, plan.slots.length);
+  });
+
+  test(`the answer to ${name} turns the directions round and agrees on nothing but Opus and levels`, () => {
+    const { answer, offer, plan } = answerTo(text);
+    plan.lines.forEach((line, i) => {
+      const media = answer.media[i]!;
+      if (line.kind === 'refused') is(media.direction, 'inactive');
+      if (line.kind === 'audio') isOpus(media, offer.media[i]!, line.payloadType);
+      if (line.kind === 'data') is(media.payloads, 'webrtc-datachannel');
+    });
+  });
+
+  test(`the answer to ${name} has the transport in every accepted line and the candidates in the first`, () => {
+    const { answer, plan, text: written } = answerTo(text);
+    const first = plan.lines.findIndex(({ kind }) => kind !== 'refused');
+    plan.lines.forEach((line, i) => {
+      const { iceUfrag, icePwd, fingerprint, setup, candidates = [], endOfCandidates } = answer.media[i]!;
+      const accepted = line.kind !== 'refused';
+      is(iceUfrag, accepted ? LOCAL.ufrag : undefined);
+      is(icePwd, accepted ? LOCAL.pwd : undefined);
+      is(
+        fingerprint === undefined ? undefined : `${fingerprint.type} ${fingerprint.hash}`,
+        accepted ? LOCAL.fingerprint : undefined,
+      );
+      is(setup, accepted ? LOCAL.setup : undefined);
+      is(candidates.length, i === first ? LOCAL.candidates.length : 0);
+      is(endOfCandidates !== undefined, i === first);
+    });
+    isCleanAnswer(written);
+    isCleanTransportOffer(writeTransportOffer(plan));
+  });
+}
+
+function isOpus(answered: MediaDescription, offered: MediaDescription, payloadType: number): void {
+  const turned = { sendrecv: 'sendrecv', sendonly: 'recvonly', recvonly: 'sendonly', inactive: 'inactive' } as const;
+  // A line that wants both may be given less, never more.
+  const expected = turned[offered.direction ?? 'sendrecv'];
+  ok(expected === answered.direction || expected === 'sendrecv', `${offered.direction} → ${answered.direction}`);
+  is(String(answered.payloads), String(payloadType));
+  equal(answered.rtp, [{ payload: payloadType, codec: 'opus', rate: 48_000, encoding: 2 }]);
+  ok(offered.rtp.some(({ payload, codec }) => payload === payloadType && codec === 'opus'));
+  is(answered.fmtp.length, 1);
+  is(answered.fmtp[0]!.payload, payloadType);
+  equal(answered.fmtp[0]!.config.split(';').sort(), ['minptime=10', 'usedtx=1', 'useinbandfec=1']);
+  is(answered.rtcpMux, 'rtcp-mux');
+  is(answered.rtcpFb, undefined);
+  for (const { value, uri } of answered.ext ?? []) {
+    is(uri, LEVEL_EXTENSION);
+    ok(
+      offered.ext?.some((one) => one.value === value && one.uri === uri),
+      "the id is the offer's",
+    );
+  }
+}
+
+test('the level extension is agreed on where the client publishes, and only there', () => {
+  const { answer } = answerTo(readOffer('chromium-156-slots-3'));
+  equal(
+    answer.media.map(({ ext }) => ext?.length ?? 0),
+    [1, 0, 0],
+  );
+  const without = answerTo(writeOffer([{ without: /extmap/ }]));
+  is(without.answer.media[0]!.ext, undefined);
+});
+
+test('the session lines are those of RFC 8866, with the session id given', () => {
+  const { text } = answerTo(readOffer('firefox-153-sendrecv'));
+  match(text, /^v=0\r\no=backend-webrtc 123456789 1 IN IP4 127\.0\.0\.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n/);
+  ok(text.endsWith('\r\n'));
+});
+
+test('an SSRC beyond 31 bits is written unsigned', () => {
+  const { text } = answerTo(OFFERS['all kinds']!);
+  match(text, 'a=ssrc:4294967295 cname:');
+});
+
+test('an offer that bundles nothing is answered without a BUNDLE group', () => {
+  const { answer } = answerTo(writeOffer([{}], { bundle: null }));
+  equal(bundleOf(answer), []);
+});
+
+test("the native library is told one audio line with the client's transport, and no candidates", () => {
+  const plan = planOffer(readOffer('chromium-156-slots-3'), LIMITS);
+  const told = parse(writeTransportOffer(plan));
+  is(told.media.length, 1);
+  const [media] = told.media;
+  is(media!.direction, 'sendrecv');
+  is(media!.iceUfrag, plan.ice.ufrag);
+  is(media!.icePwd, plan.ice.pwd);
+  is(media!.setup, 'actpass');
+  equal(media!.fingerprint, { type: plan.fingerprint.hash, hash: plan.fingerprint.value });
+  equal(media!.rtp, [{ payload: 111, codec: 'opus', rate: 48_000, encoding: 2 }]);
+  is(media!.candidates, undefined);
+  is(media!.ssrcs, undefined);
+});
+
+test('the native library is told the payload type of the publication, or else of the first slot', () => {
+  const payloads = (lines: OfferLine[]): string =>
+    String(parse(writeTransportOffer(planOffer(writeOffer(lines), LIMITS))).media[0]!.payloads);
+  is(payloads([{ direction: 'recvonly', payloadType: 100 }, { payloadType: 109 }]), '109');
+  is(payloads([{ direction: 'recvonly', payloadType: 100 }]), '100');
+});
+
+test('the native library is told of the data channel line as the client offered it', () => {
+  const offer = writeOffer([{}, { media: 'application', without: /sctp-port/, more: ['a=sctp-port:6000'] }]);
+  const told = parse(writeTransportOffer(planOffer(offer, LIMITS)));
+  equal(bundleOf(told), midsOf(told));
+  is(told.media[1]!.sctpPort, 6000);
+  is(told.media[1]!.maxMessageSize, 262_144);
+});
+
+test('a packet time other than the usual is asked for where the client publishes', () => {
+  const plan = planOffer(writeOffer([{}, { direction: 'recvonly' }]), LIMITS);
+  const lines = (ptime?: number): string[] =>
+    writeAnswer(plan, LOCAL, SSRCS, '1', ptime)
+      .split('\r\n')
+      .filter((line) => line.startsWith('a=ptime'));
+  equal(lines(), []);
+  equal(lines(20), []);
+  equal(lines(40), ['a=ptime:40']);
+});
+
+test.run();

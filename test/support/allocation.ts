@@ -1,0 +1,27 @@
+/**
+ * Run as a process of its own with `--trace-gc` and a tiny young generation: the packet path, a million outgoing packets
+ * after a warm-up, between two marks. `ALLOCATE=1` adds one small object a packet, to see the count go up.
+ */
+import { StepRoom } from '../../bench/cases/step.ts';
+
+const WARM_UP_STEPS = 3000;
+const STEPS = 3400;
+
+const room = new StepRoom(300);
+const allocates = process.env['ALLOCATE'] === '1';
+const kept: { packet: number }[] = [];
+
+function run(steps: number): number {
+  let packets = 0;
+  for (let i = 0; i < steps; i++) {
+    const left = room.step();
+    packets += left;
+    if (allocates) for (let k = 0; k < left; k++) kept[k] = { packet: k };
+  }
+  return packets;
+}
+
+run(WARM_UP_STEPS);
+console.log('MARK begin');
+const packets = run(STEPS);
+console.log(`MARK end ${packets}`);

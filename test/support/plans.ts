@@ -1,0 +1,24 @@
+import { ok } from 'uvu/assert';
+import { OfferError, type Plan, planOffer } from '../../src/main/sdp.ts';
+
+/** More than any test's offer needs. */
+export const LIMITS = { maxSlots: 8, maxLines: 32 };
+
+/** A plan in short, for each m-line: `<mid> both|publish|slot|data|refused`. */
+export function words(plan: Plan): string[] {
+  return plan.lines.map((line) => {
+    if (line.kind !== 'audio') return `${line.mid} ${line.kind}`;
+    return `${line.mid} ${line.publishes ? (line.slot === null ? 'publish' : 'both') : 'slot'}`;
+  });
+}
+
+/** The error that an offer leads to. */
+export function refusal(offer: string, limits = LIMITS): OfferError {
+  try {
+    planOffer(offer, limits);
+  } catch (error) {
+    ok(error instanceof OfferError, String(error));
+    return error;
+  }
+  throw new Error(`this offer was taken:\n${offer}`);
+}

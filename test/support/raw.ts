@@ -1,0 +1,22 @@
+import { connect } from 'node:net';
+
+/**
+ * Sends bytes to a port of this machine and returns all that comes back, as Latin-1, until the server closes the
+ * connection or what has come matches `enough`.
+ */
+export function exchange(port: number, request: string | Uint8Array, enough?: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      if (enough?.test(Buffer.concat(chunks).toString('latin1')) === true) socket.destroy();
+    });
+    socket.once('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket.once('error', reject);
+  });
+}
+
+/** Lines of a websocket handshake, for requests written by hand. */
+export const HANDSHAKE =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';

@@ -1,0 +1,291 @@
+/**
+ * A voice client for the browser tests: a tone for a microphone, a recorder and a frequency detector for ears.
+ *
+ * The tests call the functions of `window.voice` by name from outside the page, so what goes in and comes out is JSON.
+ *
+ * Nothing here uses a running AudioContext: Firefox does not start one on a machine without an audio device. Media elements
+ * and recorders run everywhere.
+ */
+
+/** How long any one step of connecting may take. Milliseconds. */
+const STEP_MS = 10_000;
+
+/** How long one look at the received sound is. Milliseconds. */
+const LISTEN_MS = 400;
+
+/** Samples of it that are analysed, a third of a second at 48 kHz: longer than one swell of the tone. */
+const WINDOW = 16_384;
+
+const RATE = 48_000;
+
+/** Length of the sound before it repeats: longer than a test. Seconds. */
+const TONE_S = 60;
+
+/** Swells of the tone a second, as often as syllables in speech. */
+const SWELL_HZ = 4;
+
+let session;
+
+/**
+ * A WAV file of one note. It swells and fades like syllables, because speaker detection by level takes an even sound for
+ * background noise. (Opus's discontinuous transmission does not: it sends an even tone as well.)
+ */
+function wav(tone) {
+  const count = RATE * TONE_S;
+  const view = new DataView(new ArrayBuffer(44 + 2 * count));
+  const text = (at, value) => [...value].forEach((char, i) => void view.setUint8(at + i, char.charCodeAt(0)));
+  text(0, 'RIFF');
+  view.setUint32(4, 36 + 2 * count, true);
+  text(8, 'WAVEfmt ');
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true); // PCM
+  view.setUint16(22, 1, true); // mono
+  view.setUint32(24, RATE, true);
+  view.setUint32(28, 2 * RATE, true);
+  view.setUint16(32, 2, true);
+  view.setUint16(34, 16, true);
+  text(36, 'data');
+  view.setUint32(40, 2 * count, true);
+  for (let i = 0; i < RATE; i++) {
+    const turn = (2 * Math.PI * i) / RATE;
+    const loudness = 0.22 + 0.2 * Math.sin(SWELL_HZ * turn);
+    view.setInt16(44 + 2 * i, 32_767 * loudness * Math.sin(tone * turn), true);
+  }
+  // Whole numbers of Hz: every second is like the first.
+  const bytes = new Uint8Array(view.buffer);
+  for (let second = 1; second < TONE_S; second++) bytes.copyWithin(44 + second * 2 * RATE, 44, 44 + 2 * RATE);
+  return new Blob([view.buffer], { type: 'audio/wav' });
+}
+
+/** A microphone that sings one note. */
+async function microphone(tone) {
+  const element = new Audio(URL.createObjectURL(wav(tone)));
+  element.loop = true;
+  const stream = element.captureStream ? element.captureStream() : element.mozCaptureStream();
+  await element.play();
+  await when(stream, 'addtrack', () => stream.getAudioTracks().length > 0);
+  return { element, track: stream.getAudioTracks()[0] };
+}
+
+/** A camera that shows nothing. */
+function camera() {
+  const canvas = document.createElement('canvas');
+  canvas.getContext('2d');
+  return canvas.captureStream().getVideoTracks()[0];
+}
+
+/** The level of each tone in these samples, in dB relative to a full-scale sine; null if they are too few to say. */
+function levelsOf(samples, tones) {
+  if (samples.length < WINDOW) return null;
+  const last = samples.subarray(-WINDOW);
+  const windowed = last.map((sample, i) => sample * (1 - Math.cos((2 * Math.PI * i) / last.length)));
+  return tones.map((tone) => {
+    let re = 0;
+    let im = 0;
+    for (let i = 0; i < windowed.length; i++) {
+      const phase = (2 * Math.PI * tone * i) / RATE;
+      re += windowed[i] * Math.cos(phase);
+      im += windowed[i] * Math.sin(phase);
+    }
+    // The floor stands for digital silence: JSON has no -Infinity.
+    return Math.round(20 * Math.log10((2 * Math.hypot(re, im)) / last.length + 1e-10));
+  });
+}
+
+/** What a track plays in the next moment: the level of each tone. */
+async function listen(track, tones) {
+  const recorder = new MediaRecorder(new MediaStream([track]), { audioBitsPerSecond: 128_000 });
+  const chunks = [];
+  recorder.ondataavailable = ({ data }) => chunks.push(data);
+  const stopped = new Promise((resolve) => {
+    recorder.onstop = resolve;
+  });
+  recorder.start();
+  await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+  recorder.stop();
+  await within('recording stopped', stopped);
+  const recording = await new Blob(chunks).arrayBuffer();
+  const decoder = new OfflineAudioContext(1, 1, RATE);
+  return levelsOf((await decoder.decodeAudioData(recording)).getChannelData(0), tones);
+}
+
+/** Fails by name when a step takes too long. */
+function within(step, promise) {
+  const deadline = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`${step}: not within ${STEP_MS} ms`)), STEP_MS);
+  });
+  return Promise.race([promise, deadline]);
+}
+
+/** Resolves when `holds` does; looks again at every `event` of the target. */
+function when(target, event, holds) {
+  return new Promise((resolve) => {
+    const look = () => holds() && resolve();
+    target.addEventListener(event, look);
+    look();
+  });
+}
+
+const connected = (pc) =>
+  within(
+    'peer connection connected',
+    when(pc, 'connectionstatechange', () => pc.connectionState === 'connected'),
+  );
+
+/** The offer, complete with candidates, of a connection with this microphone and so many listening slots. */
+async function makeOffer(pc, track, { slots = 1, video = false, dataChannel = false, listenOnly = false }) {
+  if (listenOnly) pc.addTransceiver('audio', { direction: 'recvonly' });
+  else pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
+  for (let slot = 1; slot < slots; slot++) pc.addTransceiver('audio', { direction: 'recvonly' });
+  if (video) pc.addTransceiver(camera(), { direction: 'sendrecv', streams: [new MediaStream([track])] });
+  if (dataChannel) pc.createDataChannel('data');
+  await pc.setLocalDescription(await pc.createOffer());
+  return gathered(pc);
+}
+
+/** The local description, complete with candidates. */
+async function gathered(pc) {
+  await within(
+    'candidates gathered',
+    when(pc, 'icegatheringstatechange', () => pc.iceGatheringState === 'complete'),
+  );
+  return pc.localDescription.sdp;
+}
+
+/** One signalling exchange: the offer as the first frame, the answer as the only one that comes back. */
+function exchange(socket, offer) {
+  return new Promise((resolve, reject) => {
+    socket.onopen = () => socket.send(offer);
+    socket.onmessage = ({ data }) => resolve(data);
+    socket.addEventListener('close', ({ code, reason }) => {
+      reject(new Error(`websocket closed without an answer: ${code} ${reason}`));
+    });
+  });
+}
+
+/** Makes this the connection that the page's other functions speak of. */
+function adopt({ pc, ...rest }) {
+  const slots = new Map();
+  pc.addEventListener('track', ({ track, transceiver }) => {
+    // Chromium decodes a remote track only while a media element plays it.
+    const element = new Audio();
+    element.muted = true;
+    element.srcObject = new MediaStream([track]);
+    element.play().catch(() => undefined);
+    slots.set(transceiver.mid, { track, element });
+  });
+  session = { pc, slots, ...rest };
+}
+
+function close() {
+  if (!session) return;
+  for (const { element } of session.slots.values()) element.srcObject = null;
+  session.mic?.element.pause();
+  session.pc.close();
+  session.far?.close();
+  session = undefined;
+}
+
+/** How the server closes the websocket. */
+function closing(socket) {
+  return new Promise((resolve) => {
+    socket.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
+  });
+}
+
+/** Connects to the server. Resolves once the peer connection is connected and the server has closed the websocket. */
+async function connect({ token, tone, ...shape }) {
+  close();
+  const mic = await microphone(tone);
+  const pc = new RTCPeerConnection();
+  adopt({ pc, mic });
+  const offer = await makeOffer(pc, mic.track, shape);
+  const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/connect?token=${encodeURIComponent(token)}`);
+  const closed = closing(socket);
+  const answer = await within('answer received', exchange(socket, offer));
+  await pc.setRemoteDescription({ type: 'answer', sdp: answer });
+  await connected(pc);
+  const { code, reason } = await within('websocket closed by the server', closed);
+  return { offer, answer, code, reason };
+}
+
+/** The offer that `connect` would send. */
+async function offer(shape) {
+  const { track } = await microphone(440);
+  const pc = new RTCPeerConnection();
+  const sdp = await makeOffer(pc, track, shape);
+  pc.close();
+  return sdp;
+}
+
+/** Two connections within this page, one singing and one listening: what a tone sounds like after Opus with DTX. */
+async function loopback({ tone }) {
+  close();
+  const mic = await microphone(tone);
+  const far = new RTCPeerConnection();
+  const pc = new RTCPeerConnection();
+  adopt({ pc, mic, far });
+  await pc.setRemoteDescription({ type: 'offer', sdp: await makeOffer(far, mic.track, {}) });
+  await pc.setLocalDescription(await pc.createAnswer());
+  const answer = (await gathered(pc)).replace('useinbandfec=1', 'useinbandfec=1;usedtx=1');
+  await far.setRemoteDescription({ type: 'answer', sdp: answer });
+  await connected(far);
+}
+
+/** Moves the token's user: 'POST' joins, 'DELETE' leaves. */
+async function membership({ method, token, conversation }) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const response = await fetch(`/join/${encodeURIComponent(conversation)}`, { method, headers });
+  return { status: response.status, body: await response.text() };
+}
+
+/** For every slot, by mid, the level of each of these tones. */
+async function levels(tones) {
+  const slots = [...session.slots].map(async ([mid, { track }]) => [mid, await listen(track, tones)]);
+  return Object.fromEntries(await Promise.all(slots));
+}
+
+async function stats() {
+  const { pc } = session;
+  const report = await pc.getStats();
+  const entries = [...report.values()];
+  const inbound = {};
+  let packetsSent = 0;
+  for (const entry of entries) {
+    if (entry.type === 'outbound-rtp') packetsSent += entry.packetsSent;
+    if (entry.type !== 'inbound-rtp') continue;
+    const { mid, ssrc, packetsReceived, packetsLost, concealedSamples, totalSamplesReceived } = entry;
+    inbound[mid] = { ssrc, packetsReceived, packetsLost, concealedSamples, totalSamplesReceived };
+  }
+  const pair = entries.find(
+    (entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded',
+  );
+  const end = (id) => {
+    const { candidateType, address, port } = report.get(id) ?? {};
+    return { candidateType, address, port };
+  };
+  return {
+    connectionState: pc.connectionState,
+    packetsSent,
+    inbound,
+    pair: pair && { local: end(pair.localCandidateId), remote: end(pair.remoteCandidateId) },
+  };
+}
+
+/** For every slot, by mid, the contributing sources heard in it of late. */
+function csrcs() {
+  const receivers = session.pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === 'audio');
+  return Object.fromEntries(
+    receivers.map(({ mid, receiver }) => [mid, receiver.getContributingSources().map(({ source }) => source)]),
+  );
+}
+
+/** Mutes or unmutes the microphone as applications do it: the track goes on, in silence. */
+function mute(muted) {
+  session.mic.track.enabled = !muted;
+}
+
+window.voice = {
+  ...{ microphone, when, adopt, closing, connected },
+  ...{ connect, offer, loopback, membership, levels, stats, csrcs, mute, close },
+};

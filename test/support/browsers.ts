@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { chromium } from 'playwright-core';
+import puppeteer from 'puppeteer-core';
+
+export type BrowserKind = 'chromium' | 'firefox';
+
+const EXECUTABLES: Record<BrowserKind, string> = {
+  chromium: '/usr/bin/chromium',
+  firefox: '/usr/bin/firefox-esr',
+};
+
+/** Longest a browser may take to start, or a page to load. Milliseconds. */
+const START_MS = 30_000;
+
+export interface Page {
+  /** Evaluates an expression in the page, waits for it if it is a promise, and returns its JSON value. */
+  evaluate<T>(expression: string): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Browser {
+  kind: BrowserKind;
+  /** As in `156`. */
+  majorVersion: string;
+  /** The main process. */
+  pid: number;
+  newPage(url: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+export interface LaunchOptions {
+  /** Hide addresses behind `.local` names (mDNS), as browsers do for a page that may not use the microphone. */
+  mdns?: boolean;
+}
+
+/** Whether a browser of this kind is installed. */
+export function browserAvailable(kind: BrowserKind): boolean {
+  return existsSync(EXECUTABLES[kind]);
+}
+
+/**
+ * Starts a headless browser that takes and makes loopback connections and plays without being clicked on.
+ *
+ * Both libraries kill the browser's process group when this process exits, so it only has to exit properly.
+ */
+export function launchBrowser(kind: BrowserKind, { mdns = false }: LaunchOptions = {}): Promise<Browser> {
+  exitOnSignals();
+  return kind === 'chromium' ? launchChromium(mdns) : launchFirefox(mdns);
+}
+
+let exitsOnSignals = false;
+
+/** By default a signal ends a process without its exit hooks. The libraries' own handlers close browsers, yet go on. */
+function exitOnSignals(): void {
+  if (exitsOnSignals) return;
+  exitsOnSignals = true;
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+}
+
+const NO_SIGNALS = { handleSIGHUP: false, handleSIGINT: false, handleSIGTERM: false };
+
+async function launchChromium(mdns: boolean): Promise<Browser> {
+  const browser = await chromium.launch({
+    executablePath: EXECUTABLES.chromium,
+    headless: true,
+    timeout: START_MS,
+    ...NO_SIGNALS,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--autoplay-policy=no-user-gesture-required',
+      '--allow-loopback-in-peer-connection',
+    ],
+  });
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  const pid = processInfo.find(({ type }) => type === 'browser')!.id;
+  return {
+    kind: 'chromium',
+    majorVersion: majorOf(browser.version()),
+    pid,
+    newPage: async (url) => {
+      // Chromium shows a page its addresses once that page may use the microphone.
+      const context = await browser.newContext({ permissions: mdns ? [] : ['microphone'] });
+      const page = await context.newPage();
+      await page.goto(url, { timeout: START_MS });
+      return { evaluate: (expression) => page.evaluate(expression), close: () => context.close() };
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function launchFirefox(mdns: boolean): Promise<Browser> {
+  const browser = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: EXECUTABLES.firefox,
+    headless: true,
+    timeout: START_MS,
+    ...NO_SIGNALS,
+    extraPrefsFirefox: {
+      'media.autoplay.default': 0,
+      // Every page but the last is a background tab, which would neither play nor be woken in time.
+      'media.block-autoplay-until-in-foreground': false,
+      'dom.min_background_timeout_value': 4,
+      'media.navigator.permission.disabled': true,
+      'media.peerconnection.ice.loopback': true,
+      'media.peerconnection.ice.obfuscate_host_addresses': mdns,
+    },
+  });
+  return {
+    kind: 'firefox',
+    majorVersion: majorOf(await browser.version()),
+    pid: browser.process()!.pid!,
+    newPage: async (url) => {
+      const page = await browser.newPage();
+      await page.goto(url, { timeout: START_MS });
+      return {
+        evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
+        close: () => page.close(),
+      };
+    },
+    close: () => browser.close(),
+  };
+}
+
+/** The major version in `156.0.8078.79` or `firefox/153.7.0`. */
+function majorOf(version: string): string {
+  return /\d+/.exec(version)?.[0] ?? version;
+}

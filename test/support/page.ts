@@ -1,0 +1,205 @@
+import type { Browser, Page } from './browsers.ts';
+import type { Gateway } from './gateway.ts';
+
+/** Tones that people sing, in Hz: far apart and no multiples of one another, so that distortion of one is never another. */
+export const TONES = [437, 631, 853, 1181, 1607] as const;
+
+/** A tone is heard from this level on. It is sung at about -13 dB. */
+const HEARD_DB = -30;
+
+/** And is silent below this one. In between the observation counts as neither. */
+const SILENT_DB = -50;
+
+/** Observations in a row that make a condition stable; each takes about half a second. */
+const STABLE = 3;
+
+/** What a page asks for in its offer, beside its microphone. */
+export interface Shape {
+  /** Audio m-lines on which to hear somebody; the first is the microphone's own. */
+  slots?: number;
+  video?: boolean;
+  dataChannel?: boolean;
+  /** No microphone: the first m-line is `recvonly` too. */
+  listenOnly?: boolean;
+}
+
+export interface Connected {
+  offer: string;
+  answer: string;
+  /** How the server closed the websocket. */
+  code: number;
+  reason: string;
+}
+
+export interface InboundStats {
+  ssrc: number;
+  packetsReceived: number;
+  packetsLost: number;
+  concealedSamples: number;
+  totalSamplesReceived: number;
+}
+
+export interface CandidateStats {
+  candidateType: string;
+  address: string;
+  port: number;
+}
+
+export interface Stats {
+  connectionState: string;
+  packetsSent: number;
+  /** By mid; a slot that nothing was received on may be missing. */
+  inbound: Record<string, InboundStats>;
+  pair?: { local: CandidateStats; remote: CandidateStats };
+}
+
+/** What was heard at one moment. */
+export interface Hearing {
+  /** Every tone heard, once for each slot that it was heard in, in ascending order. */
+  heard: number[];
+  /** Tones too faint to be heard and too loud to be silence. */
+  unclear: number[];
+  levels: Levels;
+}
+
+/** Level of each of `TONES` in dB, by mid; null where the recording was too short to measure. */
+export type Levels = Record<string, number[] | null>;
+
+export interface Person {
+  user: string;
+  client?: string;
+  tone: number;
+}
+
+/** A page of the voice client in some browser: one person with one tone. */
+export class VoicePage {
+  readonly tone: number;
+  readonly token: string;
+  private readonly page: Page;
+
+  constructor(page: Page, person: Person) {
+    this.page = page;
+    this.tone = person.tone;
+    this.token = tokenOf(person);
+  }
+
+  /** Connects, or connects again; resolves when connected and the server has closed the websocket. */
+  connect(shape: Shape = {}): Promise<Connected> {
+    return this.call('connect', { token: this.token, tone: this.tone, ...shape });
+  }
+
+  /** The same of a page that connects by itself, and how many media streams its tracks came in. */
+  established(): Promise<Connected & { streams: number }> {
+    return this.call('established');
+  }
+
+  /** The offer that `connect` would send, with its candidates. */
+  offer(shape: Shape = {}): Promise<string> {
+    return this.call('offer', shape);
+  }
+
+  /** Sings to itself over two peer connections within the page, without a server. */
+  loopback(): Promise<void> {
+    return this.call('loopback', { tone: this.tone });
+  }
+
+  join(conversation: string): Promise<{ status: number; body: string }> {
+    return this.call('membership', { method: 'POST', token: this.token, conversation });
+  }
+
+  leave(conversation: string): Promise<{ status: number; body: string }> {
+    return this.call('membership', { method: 'DELETE', token: this.token, conversation });
+  }
+
+  /** Listens to all slots for a moment. */
+  async hear(): Promise<Hearing> {
+    return judge(await this.call<Levels>('levels', TONES));
+  }
+
+  stats(): Promise<Stats> {
+    return this.call('stats');
+  }
+
+  /** Contributing sources of each slot, by mid. */
+  csrcs(): Promise<Record<string, number[]>> {
+    return this.call('csrcs');
+  }
+
+  mute(muted: boolean): Promise<void> {
+    return this.call('mute', muted);
+  }
+
+  /** Ends the peer connection; the page stays open. */
+  hangUp(): Promise<void> {
+    return this.call('close');
+  }
+
+  /** Ends the peer connection and the page. */
+  close(): Promise<void> {
+    return this.page.close();
+  }
+
+  private call<T>(name: string, argument?: unknown): Promise<T> {
+    return this.page.evaluate<T>(`voice.${name}(${argument === undefined ? '' : JSON.stringify(argument)})`);
+  }
+}
+
+/** Opens the voice client for one person. */
+export async function openVoicePage(browser: Browser, gateway: Gateway, person: Person): Promise<VoicePage> {
+  return new VoicePage(await browser.newPage(gateway.url), person);
+}
+
+/** Opens the example client of the README, which connects at once. */
+export async function openExamplePage(browser: Browser, gateway: Gateway, person: Person): Promise<VoicePage> {
+  const url = `${gateway.url}/example?token=${encodeURIComponent(tokenOf(person))}#${person.tone}`;
+  return new VoicePage(await browser.newPage(url), person);
+}
+
+/** The token that the gateway turns into this user's claim. */
+export function tokenOf({ user, client = 'browser' }: Omit<Person, 'tone'>): string {
+  return `${user}.${client}`;
+}
+
+/** Sorts the measured levels into heard, unclear and, unsaid, silent. */
+export function judge(levels: Levels): Hearing {
+  const hearing: Hearing = { heard: [], unclear: [], levels };
+  for (const slot of Object.values(levels)) {
+    TONES.forEach((tone, i) => {
+      const level = slot?.[i];
+      if (level === undefined) hearing.unclear.push(tone);
+      else if (level >= HEARD_DB) hearing.heard.push(tone);
+      else if (level > SILENT_DB) hearing.unclear.push(tone);
+    });
+  }
+  hearing.heard.sort((a, b) => a - b);
+  return hearing;
+}
+
+/**
+ * Waits until a page hears exactly these tones, each in one slot, several times in a row.
+ *
+ * @param never tones that must not be heard even once meanwhile. The page's own is always one of them.
+ */
+export async function hearsExactly(
+  page: VoicePage,
+  tones: readonly number[],
+  { never = [], seconds = 25 }: { never?: readonly number[]; seconds?: number } = {},
+): Promise<void> {
+  const wanted = [...tones].sort((a, b) => a - b).join(' ');
+  const forbidden = [page.tone, ...never];
+  const deadline = Date.now() + seconds * 1000;
+  const trail: string[] = [];
+  let row = 0;
+  let last: Hearing | undefined;
+  while (row < STABLE) {
+    if (Date.now() > deadline) {
+      throw new Error(`${page.token} should hear [${wanted}], heard ${trail.join(', ')}: ${JSON.stringify(last)}`);
+    }
+    last = await page.hear();
+    trail.push(`[${last.heard.join(' ')}]${last.unclear.length > 0 ? '?' : ''}`);
+    if (forbidden.some((tone) => last?.heard.includes(tone))) {
+      throw new Error(`${page.token} must never hear [${forbidden.join(' ')}]: ${JSON.stringify(last)}`);
+    }
+    row = last.heard.join(' ') === wanted && last.unclear.length === 0 ? row + 1 : 0;
+  }
+}

@@ -117,8 +117,8 @@ test('what is written is read by werift-rtp', () => {
     const packet = Buffer.alloc(8 + SENT_HEADER_BYTES + 3, 0xff);
     const [csrc, sequence, timestamp, ssrc] = [random(), below(random, 65_536), random(), random()];
     const payloadType = below(random, 128);
-    writeSharedHeader(packet, 8, csrc);
     const view = new DataView(packet.buffer, packet.byteOffset);
+    writeSharedHeader(view, 8, csrc);
     writeFields(view, 8, i % 2, payloadType, sequence, timestamp | 0, ssrc | 0);
     const { header: read } = RtpPacket.deSerialize(packet.subarray(8));
     equal(

@@ -69,8 +69,9 @@ function send(): void {
   setInterval(() => {
     const now = performance.now();
     for (let voice = 0; voice < voices; voice++) {
-      while (due[voice]! <= now) {
-        due[voice]! += intervalMs;
+      if (due[voice]! <= now) {
+        // Who is late by more than a packet stays late: the loop would never end on a machine that cannot keep up.
+        due[voice] = Math.max(due[voice]! + intervalMs, now - intervalMs);
         packet.writeUInt16BE(sequences[voice]!++, 2);
         packet.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
         packet.writeUInt32BE(voice + 1, 8);

@@ -9,6 +9,8 @@ const PARALLEL = 16;
 /** Every packet of this one-in-so-many is timed. */
 const TIMED_ONE_IN = 8;
 const LOOP_RESOLUTION_MS = 5;
+/** Packets that a late publisher sends at once. */
+const MAX_BURST = 5;
 
 interface Stream {
   first: number;
@@ -38,7 +40,8 @@ async function open(options: GroupOptions): Promise<number> {
           publishes: options.publishes,
           payloadType: 111,
           ssrc: options.publishes ? number + 1 : null,
-          data: true,
+          // Nobody says goodbye here, and SCTP has timers of its own.
+          data: false,
           ports: options.ports,
         },
         options.measured ? received : undefined,
@@ -68,7 +71,7 @@ function talk(payloadBytes: number, intervalMs: number): void {
   setInterval(() => {
     const now = performance.now();
     for (const voice of voices) {
-      while (voice.due <= now) {
+      for (let burst = 0; voice.due <= now && burst < MAX_BURST; burst++) {
         voice.due += intervalMs;
         voice.packet.writeUInt16BE(voice.sequence++ & 0xffff, 2);
         voice.packet.writeUInt32BE(voice.timestamp, 4);

@@ -27,7 +27,9 @@ export function canSink(): never {
  */
 export function sinkPackets(): void {
   const rules = `table inet sinks { chain input { type filter hook input priority 0;
-    udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop; } }`;
+    udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop
+  }
+}`;
   try {
     execFileSync('nft', ['-f', '-'], { input: rules, stdio: ['pipe', 'inherit', 'inherit'] });
   } catch {

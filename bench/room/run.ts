@@ -197,7 +197,7 @@ class ServerProcess {
   end(): Promise<void> {
     return new Promise((resolve) => {
       this.child.once('exit', () => resolve());
-      this.child.kill('SIGKILL');
+      this.child.kill('SIGTERM');
     });
   }
 
@@ -209,6 +209,7 @@ class ServerProcess {
 interface ShardStats {
   sent: number;
   failed: number;
+  late: number;
   ingressDropped: number;
   drops: Record<string, number>;
   forwardUs: Sample['forwardUs'];
@@ -221,7 +222,9 @@ function sampleOf(stats: { rss: number; loop: { p99Ms: number; busy: number }; s
   const most = (of: (shard: ShardStats) => number): number => Math.max(...stats.shards.map(of));
   return {
     sent: sum(({ sent }) => sent),
-    dropped: sum(({ failed, ingressDropped, drops }) => failed + ingressDropped + (drops['EgressFull'] ?? 0)),
+    dropped: sum(
+      ({ failed, late, ingressDropped, drops }) => failed + late + ingressDropped + (drops['EgressFull'] ?? 0),
+    ),
     rss: stats.rss,
     loopP99Ms: stats.loop.p99Ms,
     loopBusy: stats.loop.busy,

@@ -8,6 +8,7 @@ import { type Connection, Connections } from './connections.ts';
 import { Conversations } from './conversations.ts';
 import { RequestError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { offloadUnderLoad } from './offload.ts';
 import { MediaPorts, peersClosed } from './peer.ts';
 import { Seats } from './seats.ts';
 import { HttpServer } from './server.ts';
@@ -80,6 +81,7 @@ async function start(config: Config, log: Log): Promise<void> {
     log,
   );
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
+  offloadUnderLoad(receivers, config.OFFLOAD_PERCENT / 100, log);
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 

@@ -38,12 +38,14 @@ export interface EgressCounts {
   stale: number;
   /** The library did not take it. */
   failed: number;
+  /** Too old to be of use when its turn came. */
+  late: number;
 }
 
 export class Shard {
   /** Slots and publishers placed here: what conversations are balanced by. */
   load = 0;
-  readonly egressCounts: EgressCounts = { sent: 0, stale: 0, failed: 0 };
+  readonly egressCounts: EgressCounts = { sent: 0, stale: 0, failed: 0, late: 0 };
   /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
   readonly forwardTime: RecordableHistogram = createHistogram();
   private readonly port: MessagePort;
@@ -57,6 +59,8 @@ export class Shard {
   private readonly receivers: readonly (Receiver | undefined)[];
   /** Where a packet is put before it is sent, and views of it by length: making one costs more than the copy. */
   private readonly scratch: number;
+  /** Microseconds. */
+  private readonly maxDelay: number;
   private readonly views: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
   private readonly leaving = new Map<number, () => void>();
   private readonly draining: { position: number; then: () => void }[] = [];
@@ -66,8 +70,10 @@ export class Shard {
     this.ready = resolve;
   });
 
-  constructor(memory: ShardMemory, port: MessagePort, receivers: readonly (Receiver | undefined)[]) {
+  /** @param maxDelay packets older than this are not sent any more, milliseconds. */
+  constructor(memory: ShardMemory, port: MessagePort, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
     this.port = port;
+    this.maxDelay = maxDelay * 1000;
     this.receivers = receivers;
     this.ingress = new RingWriter(memory.ingress);
     this.egress = new RingReader(memory.egress);
@@ -162,10 +168,11 @@ export class Shard {
   private pump(): void {
     this.pumping = true;
     let budget = PUMP_BUDGET;
+    const now = microseconds();
     for (; budget > 0; budget--) {
       const offset = this.egress.next();
       if (offset === NONE) break;
-      this.deliver(offset, this.egress.length, this.egress.id);
+      this.deliver(offset, this.egress.length, this.egress.id, now);
     }
     this.egress.release();
     this.finishLeaves();
@@ -180,10 +187,15 @@ export class Shard {
     setImmediate(() => this.pump());
   }
 
-  private deliver(offset: number, length: number, id: number): void {
+  private deliver(offset: number, length: number, id: number, now: number): void {
     const receiver = this.receivers[connectionIndex(id)];
     if (receiver === undefined || receiver.id !== id) {
       this.egressCounts.stale++;
+      return;
+    }
+    // A thread that cannot keep up sends what is fresh: a queue of old voices would only make every later one old, too.
+    if (((now - this.egress.stamp) | 0) > this.maxDelay) {
+      this.egressCounts.late++;
       return;
     }
     const bytes = this.egress.bytes;

@@ -10,7 +10,7 @@ const WORKER = new URL('../workers/worker.js', import.meta.url).href;
 
 type PoolConfig = Pick<
   Config,
-  'WORKERS' | 'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'INGRESS_RING_BYTES' | 'EGRESS_RING_BYTES'
+  'WORKERS' | 'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'INGRESS_RING_BYTES' | 'EGRESS_RING_BYTES' | 'MAX_DELAY_MS'
 >;
 
 export class Shards {
@@ -49,7 +49,7 @@ export class Shards {
       const done: Promise<unknown> = this.pool.run(task, { transferList: [port2] });
       done.catch(failed);
       this.tasks.push(done);
-      return new Shard(memory, port1, receivers);
+      return new Shard(memory, port1, receivers, config.MAX_DELAY_MS);
     });
   }
 

@@ -134,12 +134,14 @@ export function isRtcp(bytes: Uint8Array): boolean {
  * Writes the 16-byte header that every listener of one packet shares: version, one CSRC, and zeros where
  * {@link writeFields} fills in what differs.
  *
+ * @param view over the whole buffer.
  * @param csrc the speaker's number in the conversation, 32 bits.
  */
-export function writeSharedHeader(bytes: Uint8Array, offset: number, csrc: number): void {
-  bytes.fill(0, offset, offset + SENT_HEADER_BYTES);
-  bytes[offset] = (VERSION << 6) | 1;
-  writeInt32(bytes, offset + OFFSET_CSRC, csrc);
+export function writeSharedHeader(view: DataView, offset: number, csrc: number): void {
+  view.setInt32(offset, (VERSION << 30) | (1 << 24));
+  view.setInt32(offset + OFFSET_TIMESTAMP, 0);
+  view.setInt32(offset + OFFSET_SSRC, 0);
+  view.setInt32(offset + OFFSET_CSRC, csrc);
 }
 
 /**
@@ -165,11 +167,4 @@ export function writeFields(
 
 function readInt32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-}
-
-function writeInt32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

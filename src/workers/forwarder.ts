@@ -129,7 +129,7 @@ export class Forwarder {
     const { header, bytes, slots, egress, scratch } = this;
     const length = SENT_HEADER_BYTES + header.payloadLength;
     if (length > MAX_PACKET_BYTES) return this.drop(Drop.Malformed);
-    writeSharedHeader(bytes, scratch, source.number);
+    writeSharedHeader(this.view, scratch, source.number);
     bytes.copyWithin(scratch + SENT_HEADER_BYTES, header.payloadOffset, header.payloadOffset + header.payloadLength);
     const shared = this.shared[length] ?? this.makeView(length);
     const index = source.sequence.index;

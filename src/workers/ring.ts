@@ -6,9 +6,9 @@
  * ```
  *    0  HEAD       bytes ever written, modulo 2^32; stored by the writer
  *    4  DROPPED    packets that found no room; writer
- *    8  HIGHEST    largest fill seen by the writer, bytes
  *   64  TAIL       bytes ever read, modulo 2^32; stored by the reader
  *   68  CORRUPT    times the reader met something no writer writes
+ *   72  HIGHEST    largest fill that the reader met, bytes
  *  128  records    capacity bytes
  * ```
  *
@@ -28,9 +28,9 @@ import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 
 const HEAD = 0;
 const DROPPED = 1;
-const HIGHEST = 2;
 const TAIL = 16;
 const CORRUPT = 17;
+const HIGHEST = 18;
 const DATA_BYTES = 128;
 /** A multiple of 8, so that payloads are aligned. */
 const RECORD_HEADER_BYTES = 16;
@@ -87,9 +87,9 @@ class RingEnd {
     return Atomics.load(this.words, this.control + DROPPED) >>> 0;
   }
 
-  /** Largest fill so far, as a share of the capacity, 0 … 1. */
+  /** Largest fill so far, as a share of the capacity, 0 … 1: what the reader met, and 1 if a packet was refused. */
   get highest(): number {
-    return Atomics.load(this.words, this.control + HIGHEST) / this.capacity;
+    return this.dropped > 0 ? 1 : Atomics.load(this.words, this.control + HIGHEST) / this.capacity;
   }
 
   /** How often the reader met bytes that no writer writes and skipped to the end. */
@@ -160,8 +160,6 @@ export class RingWriter extends RingEnd {
   /** Lets the reader see all that was committed. */
   publish(): void {
     Atomics.store(this.words, this.control + HEAD, this.head);
-    const fill = (this.head - this.knownTail) | 0;
-    if (fill > this.words[this.control + HIGHEST]!) this.noteHighest();
   }
 
   /** Adds and publishes one packet. @returns false if the ring was full. */
@@ -183,12 +181,6 @@ export class RingWriter extends RingEnd {
   private refuse(): number {
     Atomics.add(this.words, this.control + DROPPED, 1);
     return NONE;
-  }
-
-  private noteHighest(): void {
-    this.knownTail = Atomics.load(this.words, this.control + TAIL);
-    const fill = (this.head - this.knownTail) | 0;
-    if (fill > this.words[this.control + HIGHEST]!) Atomics.store(this.words, this.control + HIGHEST, fill);
   }
 }
 
@@ -228,7 +220,9 @@ export class RingReader extends RingEnd {
   next(): number {
     if (this.tail === this.knownHead) {
       this.knownHead = Atomics.load(this.words, this.control + HEAD);
-      if (this.tail === this.knownHead) return NONE;
+      const fill = (this.knownHead - this.tail) | 0;
+      if (fill === 0) return NONE;
+      if (fill > this.words[this.control + HIGHEST]!) this.words[this.control + HIGHEST] = fill;
     }
     let at = this.tail & this.mask;
     let word = (this.data + at) >> 2;

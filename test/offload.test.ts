@@ -1,0 +1,75 @@
+import { equal, is, ok } from 'uvu/assert';
+import { type Offloadable, offloadNext } from '../src/main/offload.ts';
+import { ClientHost, type ReceivedPacket } from './support/client.ts';
+import { scenarios } from './support/scenario.ts';
+import { claimHeader, startServer } from './support/server.ts';
+
+const test = scenarios('offload');
+
+class FakePeer implements Offloadable {
+  offloaded = false;
+  offload(): void {
+    this.offloaded = true;
+  }
+}
+const peers = (count: number): FakePeer[] => Array.from({ length: count }, () => new FakePeer());
+const handedOver = (all: readonly Offloadable[]): number => all.filter(({ offloaded }) => offloaded).length;
+
+test('below the threshold nobody is handed over, above it a quarter of the rest at a time', () => {
+  const all = peers(16);
+  is(offloadNext(all, 0.84, 0.85), 0);
+  equal([offloadNext(all, 0.85, 0.85), handedOver(all)], [4, 4]);
+  equal([offloadNext(all, 1, 0.85), handedOver(all)], [3, 7]);
+  is(offloadNext(all, 0.2, 0.85), 0);
+  for (let i = 0; i < 20; i++) offloadNext(all, 1, 0.85);
+  is(handedOver(all), 16);
+  is(offloadNext(all, 1, 0.85), 0);
+});
+
+test('a threshold of 0 takes all at once, one of 1 nobody', () => {
+  const all = peers(10);
+  is(offloadNext(all, 1, 1), 0);
+  is(offloadNext(all, 0, 0), 10);
+});
+
+test('a listener who is handed over in mid-call misses nothing and gets everything in order', async () => {
+  const server = await startServer({ OFFLOAD_PERCENT: '50' });
+  const host = new ClientHost();
+  const listener = await host.connect(server.url, 'listener', { slots: 2, publishes: false });
+  const speakers = [
+    await host.connect(server.url, 'ann', { slots: 0 }),
+    await host.connect(server.url, 'bob', { slots: 0 }),
+  ];
+  for (const { name } of [listener, ...speakers]) {
+    await fetch(`${server.url}/join/room`, { method: 'POST', headers: claimHeader(name) });
+  }
+  for (const speaker of speakers) await speaker.talk();
+  const packets: ReceivedPacket[] = [];
+  const hear = async (count: number): Promise<void> => {
+    while (packets.length < count) {
+      packets.push(...(await listener.take()));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await hear(100);
+  const offloaded = (): boolean => server.logs.some((line) => line.includes('"msg":"offloaded"'));
+  is(offloaded(), false, 'so far the main thread has room');
+  const busy = async (): Promise<void> => {
+    while (!offloaded()) await fetch(`${server.url}/join/other`, { method: 'POST', headers: claimHeader('busy') });
+  };
+  await Promise.all(Array.from({ length: 16 }, busy));
+  await hear(packets.length + 200);
+  for (const name of ['ann', 'bob']) {
+    const counts = packets.filter(({ from }) => from === name).map(({ count }) => count);
+    ok(counts.length > 100, `${counts.length} packets of ${name}`);
+    equal(
+      counts,
+      Array.from({ length: counts.length }, (_, i) => counts[0]! + i),
+      'the sender’s own count',
+    );
+  }
+  is(await server.stop(), 0);
+  host.kill();
+});
+
+test.run();

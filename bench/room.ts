@@ -19,6 +19,7 @@ const { values } = parseArgs({
     ptime: { type: 'string', default: '20' },
     measured: { type: 'string', default: '20' },
     sinks: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '1' },
     'no-floor': { type: 'boolean', default: false },
     env: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
@@ -37,13 +38,16 @@ if (values.help) {
   --measured N    listeners whose packets are looked at (20); the others decrypt and throw away
   --sinks         packets of all but the measured listeners are dropped by the kernel, so that the clients cost
                   next to nothing; Linux, root, nft; runs in a network namespace of its own
+  --rounds N      floor and server so many times, by turns: the machine's drift then hits both alike (1)
   --no-floor      without the library's floor
   --env K=V       a variable of the server's; may be given several times
   --json          the result as JSON on the last line`);
   process.exit(0);
 }
 
-const whole = (name: 'speakers' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured'): number => {
+const whole = (
+  name: 'rounds' | 'speakers' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured',
+): number => {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}; a whole number is wanted`);
   return value;
@@ -63,8 +67,10 @@ const setup: RoomSetup = {
 if (values.sinks && !inNamespace()) canSink();
 if (values.sinks) sinkPackets();
 const results: RoomResult[] = [];
-if (!values['no-floor']) results.push(await runRoom('floor', setup));
-results.push(await runRoom('server', setup));
+for (let round = 0; round < whole('rounds'); round++) {
+  const kinds: RoomResult['kind'][] = values['no-floor'] ? ['server'] : ['floor', 'server'];
+  for (const kind of round % 2 === 0 ? kinds : kinds.reverse()) results.push(await runRoom(kind, setup));
+}
 printTable(setup, results);
 if (values.json) console.log(JSON.stringify({ setup, results }));
 process.exit(0);

@@ -56,8 +56,8 @@ interface House {
 }
 
 /** A server with its gateway, for as long as `body` runs. */
-async function inHouse(body: (house: House) => Promise<void>, mediaBind = '127.0.0.1'): Promise<void> {
-  const server = await startServer({ MEDIA_BIND: mediaBind });
+async function inHouse(body: (house: House) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
+  const server = await startServer(env);
   const gateway = await startGateway(server.port);
   const pages: VoicePage[] = [];
   const visit: House['visit'] = async (browser, tone, open = openVoicePage) => {
@@ -181,6 +181,25 @@ async function moveBetweenRooms(kind: BrowserKind): Promise<void> {
   });
 }
 
+/** Larger packets where an operator wants them: half as many are sent, and they are heard as well. */
+async function sendLargerPackets(kind: BrowserKind): Promise<void> {
+  await inHouse(
+    async ({ visit }) => {
+      const browser = await browserOf(kind);
+      const people = await Promise.all([visit(browser, A), visit(browser, B)]);
+      await enter(people, 'kitchen', {});
+      await hearOneAnother(people);
+      const begun = performance.now();
+      const before = (await people[0]!.stats()).packetsSent;
+      await hearOneAnother(people);
+      const sent = (await people[0]!.stats()).packetsSent - before;
+      const perSecond = (sent * 1000) / (performance.now() - begun);
+      ok(perSecond > 15 && perSecond < 35, `${perSecond} packets a second where 25 were asked for`);
+    },
+    { PTIME_MS: '40' },
+  );
+}
+
 async function connectAgain(kind: BrowserKind): Promise<void> {
   await inHouse(async ({ visit }) => {
     const browser = await browserOf(kind);
@@ -199,13 +218,16 @@ async function connectAgain(kind: BrowserKind): Promise<void> {
 async function hideAddresses(kind: BrowserKind): Promise<void> {
   const browser = await launchBrowser(kind, { mdns: true });
   try {
-    await inHouse(async ({ visit }) => {
-      const people = await Promise.all([visit(browser, A), visit(browser, B)]);
-      const addresses = [...(await people[0]!.offer()).matchAll(/^a=candidate:\S+ 1 \S+ \d+ (\S+)/gm)];
-      ok(addresses.length > 0 && addresses.every(([, address]) => address?.endsWith('.local')), addresses.join());
-      await enter(people, 'kitchen', {});
-      await hearOneAnother(people);
-    }, outwardAddress());
+    await inHouse(
+      async ({ visit }) => {
+        const people = await Promise.all([visit(browser, A), visit(browser, B)]);
+        const addresses = [...(await people[0]!.offer()).matchAll(/^a=candidate:\S+ 1 \S+ \d+ (\S+)/gm)];
+        ok(addresses.length > 0 && addresses.every(([, address]) => address?.endsWith('.local')), addresses.join());
+        await enter(people, 'kitchen', {});
+        await hearOneAnother(people);
+      },
+      { MEDIA_BIND: outwardAddress() ?? '' },
+    );
   } finally {
     await browser.close();
   }
@@ -288,6 +310,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     moveBetweenRooms(kind),
   );
   scenario([kind], `${kind}: the contributing source says who is in a slot`, () => knowTheSpeakers(kind));
+  scenario([kind], `${kind}: packets of 40 ms are sent where PTIME_MS asks for them`, () => sendLargerPackets(kind));
   scenario([kind], `${kind}: who connects again is in the conversation still`, () => connectAgain(kind));
   scenario(
     [kind],

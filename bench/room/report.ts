@@ -19,6 +19,8 @@ export interface RoomResult {
   };
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly samples: number };
   readonly forwardUs: { readonly p50: number; readonly p95: number; readonly p99: number };
+  /** POST /join, as seen by its client. */
+  readonly joinMs: { readonly p50: number; readonly p99: number };
   readonly loopP99Ms: number;
   readonly loopBusy: number;
   readonly rssMiB: number;
@@ -57,6 +59,7 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
     ],
     ['main thread busy', (r) => `${fixed(r.loopBusy * 100, 0)} %`],
     ['event-loop delay p99 ms', (r) => fixed(r.loopP99Ms, 2)],
+    ['POST /join ms p50/p99', (r) => `${fixed(r.joinMs.p50, 1)} / ${fixed(r.joinMs.p99, 1)}`],
     ['rings, fullest in/out', (r) => `${fixed(r.fill.ingress * 100, 1)} % / ${fixed(r.fill.egress * 100, 1)} %`],
     ['memory MiB', (r) => fixed(r.rssMiB, 0)],
   ];
@@ -67,9 +70,12 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
   );
   for (const [title, of] of rows)
     console.log([title.padEnd(34), ...results.map((result) => of(result).padEnd(44))].join(' '));
-  const [floor, server] = ['floor', 'server'].map((kind) => results.find((result) => result.kind === kind));
-  if (floor !== undefined && server !== undefined) {
-    console.log(`CPU a packet, server ÷ floor: ${fixed(server.cpu.total / floor.cpu.total, 3)}`);
+  const mean = (kind: RoomResult['kind']): number => {
+    const all = results.filter((result) => result.kind === kind);
+    return all.reduce((sum, { cpu }) => sum + cpu.total, 0) / all.length;
+  };
+  if (results.some(({ kind }) => kind === 'floor')) {
+    console.log(`CPU a packet, server ÷ floor: ${fixed(mean('server') / mean('floor'), 3)}`);
   }
   for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
 }

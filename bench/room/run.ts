@@ -9,6 +9,7 @@ import type { RoomResult } from './report.ts';
 
 const WARM_UP_SAMPLES = 3;
 const MEDIA_PORTS = 4;
+const JOIN_INTERVAL_MS = 20;
 /** Clients of one process; more would make the process itself the bottleneck. */
 const GROUP_SIZE = 150;
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
@@ -70,22 +71,25 @@ export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promi
     else await voices.talk(setup.payloadBytes, setup.intervalMs);
     say('warming up');
     for (let i = 0; i < WARM_UP_SAMPLES; i++) await server.nextSample();
-    for (const group of groups) group.tell({ type: 'reset' });
     const samples: Sample[] = [];
     const first = await server.moment();
+    for (const group of groups) group.tell({ type: 'reset' });
     const before = { groups: groups.map((group) => cpuSeconds(group.pid)), drops: udpDrops(...ports) };
     let last = first;
+    const joins = kind === 'server' ? new JoinProbe(server.url) : null;
     for (let second = 1; second <= setup.seconds; second++) {
       last = await server.moment();
       samples.push(last.sample);
       say(`${second} of ${setup.seconds} s, ${Math.round((last.sample.sent - first.sample.sent) / second)} packets/s`);
     }
+    const joinMs = (await joins?.end()) ?? { p50: 0, p99: 0 };
     const reports = await Promise.all([live.report(), voices.report()]);
     process.stderr.write('\r\x1b[K');
     const seconds = (last.at - first.at) / 1000;
     return {
       kind,
       ...figures(setup, first, last, samples, reports[0]),
+      joinMs,
       packetsInPerSecond: reports[1].sent / seconds,
       clientLoopP99Ms: Math.max(...reports.map(({ loopP99Ms }) => loopP99Ms)),
       clientKernelDrops: udpDrops(...ports) - before.drops,
@@ -129,6 +133,35 @@ function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonl
     rssMiB: last.sample.rss / 2 ** 20,
     fill: last.sample.fill,
   };
+}
+
+/** Somebody who moves between two other rooms all the time: what a join takes while packets flow. */
+class JoinProbe {
+  private readonly times: number[] = [];
+  private ended = false;
+  private readonly done: Promise<void>;
+
+  constructor(url: string) {
+    this.done = this.run(url);
+  }
+
+  async end(): Promise<{ p50: number; p99: number }> {
+    this.ended = true;
+    await this.done;
+    this.times.sort((a, b) => a - b);
+    const at = (p: number): number => this.times[Math.floor((this.times.length - 1) * p)] ?? 0;
+    return { p50: at(0.5), p99: at(0.99) };
+  }
+
+  private async run(url: string): Promise<void> {
+    const headers = { 'X-User-Claim': JSON.stringify({ userid: 'bystander', clientid: 'bench' }) };
+    for (let i = 0; !this.ended; i++) {
+      const begun = performance.now();
+      await fetch(`${url}/join/elsewhere${i % 2}`, { method: 'POST', headers });
+      this.times.push(performance.now() - begun);
+      await new Promise((resolve) => setTimeout(resolve, JOIN_INTERVAL_MS));
+    }
+  }
 }
 
 function cpuSeconds(pid: number): number {

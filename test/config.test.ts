@@ -140,6 +140,7 @@ const TABLE: readonly Row[] = [
   integer('STATS_INTERVAL_MS', 0, 86_400_000),
   integer('MAX_DELAY_MS', 1, 60_000),
   integer('OFFLOAD_PERCENT', 0, 100),
+  integer('OFFLOAD_IDLE_PERCENT', 0, 100_000),
   powerOfTwo('INGRESS_RING_BYTES', 4096, 67_108_864),
   powerOfTwo('EGRESS_RING_BYTES', 4096, 67_108_864),
   {

@@ -15,25 +15,32 @@ class FakePeer implements Offloadable {
 const peers = (count: number): FakePeer[] => Array.from({ length: count }, () => new FakePeer());
 const handedOver = (all: readonly Offloadable[]): number => all.filter(({ offloaded }) => offloaded).length;
 
+const LIMITS = { threshold: 0.85, idleCores: 0.5 };
+const full = { main: 1, idleCores: 4 };
+
 test('below the threshold nobody is handed over, above it a quarter of the rest at a time', () => {
   const all = peers(16);
-  is(offloadNext(all, 0.84, 0.85), 0);
-  equal([offloadNext(all, 0.85, 0.85), handedOver(all)], [4, 4]);
-  equal([offloadNext(all, 1, 0.85), handedOver(all)], [3, 7]);
-  is(offloadNext(all, 0.2, 0.85), 0);
-  for (let i = 0; i < 20; i++) offloadNext(all, 1, 0.85);
+  is(offloadNext(all, { main: 0.84, idleCores: 4 }, LIMITS), 0);
+  equal([offloadNext(all, { main: 0.85, idleCores: 0.5 }, LIMITS), handedOver(all)], [4, 4]);
+  equal([offloadNext(all, full, LIMITS), handedOver(all)], [3, 7]);
+  is(offloadNext(all, { main: 0.2, idleCores: 4 }, LIMITS), 0);
+  for (let i = 0; i < 20; i++) offloadNext(all, full, LIMITS);
   is(handedOver(all), 16);
-  is(offloadNext(all, 1, 0.85), 0);
+  is(offloadNext(all, full, LIMITS), 0);
+});
+
+test('where no core is idle nobody is handed over, for it would cost what the main thread lacks', () => {
+  is(offloadNext(peers(16), { main: 1, idleCores: 0.49 }, LIMITS), 0);
 });
 
 test('a threshold of 0 takes all at once, one of 1 nobody', () => {
   const all = peers(10);
-  is(offloadNext(all, 1, 1), 0);
-  is(offloadNext(all, 0, 0), 10);
+  is(offloadNext(all, full, { threshold: 1, idleCores: 0 }), 0);
+  is(offloadNext(all, { main: 0, idleCores: 0 }, { threshold: 0, idleCores: 0.5 }), 10);
 });
 
 test('a listener who is handed over in mid-call misses nothing and gets everything in order', async () => {
-  const server = await startServer({ OFFLOAD_PERCENT: '50' });
+  const server = await startServer({ OFFLOAD_PERCENT: '50', OFFLOAD_IDLE_PERCENT: '0' });
   const host = new ClientHost();
   const listener = await host.connect(server.url, 'listener', { slots: 2, publishes: false });
   const speakers = [

@@ -1,5 +1,6 @@
 /** What the kernel knows of a process: `/proc`, Linux only. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
 /** Clock ticks a second in `/proc/*​/stat`: fixed in the kernel's interface. */
 const TICKS_PER_SECOND = 100;
@@ -28,6 +29,11 @@ export function cpuByThread(pid: number): Map<string, number> {
     }
   }
   return threads;
+}
+
+/** Idle time of all cores since the machine started, seconds. */
+export function idleSeconds(): number {
+  return cpus().reduce((sum, { times }) => sum + times.idle, 0) / 1000;
 }
 
 /** Datagrams that the kernel dropped because a socket's buffer was full, by local port. */

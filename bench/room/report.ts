@@ -27,8 +27,13 @@ export interface RoomResult {
   readonly fill: { readonly ingress: number; readonly egress: number };
   readonly clientLoopP99Ms: number;
   readonly clientKernelDrops: number;
-  /** CPU of the busiest client process, cores. */
-  readonly busiestClientCore: number;
+  /** CPU, in cores. */
+  readonly cores: {
+    readonly server: number;
+    readonly clients: number;
+    readonly busiestClient: number;
+    readonly idle: number;
+  };
 }
 
 /** Prints the results side by side, the headline, and whether the clients were the bottleneck. */
@@ -85,8 +90,10 @@ function bottlenecks(result: RoomResult): string[] {
   const warnings: string[] = [];
   if (result.clientKernelDrops > 0)
     warnings.push(`clients are too slow: ${result.clientKernelDrops} packets dropped at their sockets`);
-  if (result.busiestClientCore > 0.9)
-    warnings.push(`clients are too slow: one process uses ${result.busiestClientCore.toFixed(2)} cores`);
+  const { clients, busiestClient, idle } = result.cores;
+  if (busiestClient > 0.9) warnings.push(`clients are too slow: one process uses ${busiestClient.toFixed(2)} cores`);
+  if (idle < 0.25)
+    warnings.push(`the machine is full: the clients take ${clients.toFixed(2)} cores of it; try --sinks`);
   if (result.clientLoopP99Ms > 20)
     warnings.push(`clients are late: event-loop delay ${result.clientLoopP99Ms.toFixed(1)} ms; latencies are theirs`);
   if (result.packetsOutPerSecond < 0.99 * result.expectedPerSecond && result.dropped === 0) {

@@ -3,7 +3,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freeUdpPort } from '../../test/support/server.ts';
-import { type CpuTime, cpuByThread, cpuOf, udpDrops } from './process.ts';
+import { type CpuTime, cpuByThread, cpuOf, idleSeconds, udpDrops } from './process.ts';
 import type { FromGroup, GroupOptions, GroupReport, Sample, ToGroup } from './protocol.ts';
 import type { RoomResult } from './report.ts';
 
@@ -74,7 +74,12 @@ export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promi
     const samples: Sample[] = [];
     const first = await server.moment();
     for (const group of groups) group.tell({ type: 'reset' });
-    const before = { groups: groups.map((group) => cpuSeconds(group.pid)), drops: udpDrops(...ports) };
+    const before = {
+      groups: groups.map((group) => cpuSeconds(group.pid)),
+      drops: udpDrops(...ports),
+      idle: idleSeconds(),
+      at: performance.now(),
+    };
     let last = first;
     const joins = kind === 'server' ? new JoinProbe(server.url) : null;
     for (let second = 1; second <= setup.seconds; second++) {
@@ -86,6 +91,8 @@ export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promi
     const reports = await Promise.all([live.report(), voices.report()]);
     process.stderr.write('\r\x1b[K');
     const seconds = (last.at - first.at) / 1000;
+    const elapsed = (performance.now() - before.at) / 1000;
+    const clientSeconds = groups.map((group, i) => cpuSeconds(group.pid) - before.groups[i]!);
     return {
       kind,
       ...figures(setup, first, last, samples, reports[0]),
@@ -93,7 +100,12 @@ export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promi
       packetsInPerSecond: reports[1].sent / seconds,
       clientLoopP99Ms: Math.max(...reports.map(({ loopP99Ms }) => loopP99Ms)),
       clientKernelDrops: udpDrops(...ports) - before.drops,
-      busiestClientCore: Math.max(...groups.map((group, i) => (cpuSeconds(group.pid) - before.groups[i]!) / seconds)),
+      cores: {
+        server: (last.cpu.user + last.cpu.system - first.cpu.user - first.cpu.system) / seconds,
+        clients: clientSeconds.reduce((sum, one) => sum + one, 0) / elapsed,
+        busiestClient: Math.max(...clientSeconds) / elapsed,
+        idle: (idleSeconds() - before.idle) / elapsed,
+      },
     };
   } finally {
     for (const group of groups) group.end();

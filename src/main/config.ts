@@ -95,6 +95,7 @@ const variables = {
   SHUTDOWN_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
   MAX_DELAY_MS: { otherwise: '200', schema: integer(1, 60_000) },
   OFFLOAD_PERCENT: { otherwise: '85', schema: integer(0, 100) },
+  OFFLOAD_IDLE_PERCENT: { otherwise: '50', schema: integer(0, 100_000) },
   INGRESS_RING_BYTES: { otherwise: '1048576', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
   EGRESS_RING_BYTES: { otherwise: '4194304', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
   STATS_INTERVAL_MS: { otherwise: '0', schema: integer(0, 86_400_000) },

@@ -81,7 +81,8 @@ async function start(config: Config, log: Log): Promise<void> {
     log,
   );
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
-  offloadUnderLoad(receivers, config.OFFLOAD_PERCENT / 100, log);
+  const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
+  offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 

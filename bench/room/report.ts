@@ -55,6 +55,10 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
           .join(', '),
     ],
     [
+      'cores: server/clients/idle',
+      ({ cores }) => [cores.server, cores.clients, cores.idle].map((share) => fixed(share, 2)).join(' / '),
+    ],
+    [
       'latency ms p50/p95/p99',
       (r) => [r.latencyMs.p50, r.latencyMs.p95, r.latencyMs.p99].map((ms) => fixed(ms, 2)).join(' / '),
     ],

@@ -135,7 +135,7 @@ export function writeTransportOffer(plan: Plan): string {
     `m=audio 9 UDP/TLS/RTP/SAVPF ${payloadType}`,
     'c=IN IP4 0.0.0.0',
     `a=mid:${TRANSPORT_MID}`,
-    'a=sendrecv',
+    plan.publication === null ? 'a=recvonly' : 'a=sendrecv',
     'a=rtcp-mux',
     `a=rtpmap:${payloadType} opus/48000/2`,
     ...transport,

@@ -6,7 +6,8 @@
  * - An object that JavaScript lets go of is closed by the garbage collector, so peers are held until they are closed.
  * - A track without an `onClosed` callback stays in a list of the library's after its memory is gone, which crashes
  *   the library's `cleanup()` later; so there is always one.
- * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer.
+ * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are two or three a
+ *   peer: the library insists on one for the connection and one for the track, and a publisher's track has another.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -134,11 +135,13 @@ export class Peer {
    * @throws Error if the library refuses the offer or the peer is closed meanwhile.
    */
   async accept(plan: Plan, timeout: number): Promise<LocalTransport> {
-    const audio = new Audio(TRANSPORT_MID, 'SendRecv');
+    // A track that only sends throws away what comes, so a mere listener needs no callback: its reports end there.
+    const publishes = plan.publication !== null;
+    const audio = new Audio(TRANSPORT_MID, publishes ? 'SendRecv' : 'SendOnly');
     audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
-    this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
+    if (publishes) this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
     await this.until(() => this.connection.gatheringState() === 'complete', timeout);

@@ -201,6 +201,8 @@ test('without a declared SSRC the first one counts, and another only after a sec
   bench.clock = 50_000;
   const [sent] = bench.send(1, rtp({ sequence: 30_000, ssrc: 8 }));
   equal([sent?.sequence, sent?.marker], [2001, true]);
+  bench.clock = (bench.clock + 13 * 3600 * 48_000) | 0;
+  is(bench.send(1, rtp({ sequence: 1, ssrc: 9 })).length, 1, 'also after thirteen hours, when the clock wrapped');
 });
 
 test('a full egress ring drops the newest, counts it, and recovers without a torn number', () => {

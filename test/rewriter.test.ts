@@ -269,6 +269,21 @@ test('a cleared slot takes even the same source as a new one', () => {
   equal(send(1, 30, 30 * FRAME, 30 * FRAME), [Switch, 101, 5000 + 30 * FRAME], 'what was not sent leaves no hole');
 });
 
+for (const hours of [12, 12.5, 13, 20, 24.8, 25]) {
+  test(`after ${hours} hours in which nobody was heard a new source goes on as any other`, () => {
+    const { send } = slot();
+    send(1, 0, 0, 0);
+    const later = hours * 3600 * 48_000;
+    const first = send(2, 50, 0, later);
+    is(first[0], Switch);
+    for (let i = 1; i < 5; i++) {
+      const next = send(2, 50 + i, i * FRAME, later + i * FRAME);
+      equal([next[0], next[1]], [Continue, 101 + i]);
+      is(Number(next[2]) - Number(first[2]), i * FRAME);
+    }
+  });
+}
+
 test('opening a slot forgets all of the one before', () => {
   const { words, row, send } = slot();
   send(1, 0, 0, 0);

@@ -6,6 +6,8 @@ import { RequestError } from './errors.ts';
 /** Longest userid or clientid, characters. */
 export const MAX_ID_LENGTH = 256;
 const HEADER = 'x-user-claim';
+/** Strict: two claims that differ in broken bytes must not become one user. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_LENGTH));
 const ClaimSchema = v.object({ userid: id, clientid: id });
@@ -23,12 +25,11 @@ export function readClaim(request: Pick<IncomingMessage, 'headersDistinct'>): Cl
   if (values.length === 0) throw bad('it is missing; backend-auth sets it for requests that come through the proxy');
   if (values.length > 1) throw bad(`it is there ${values.length} times`);
   // Node reads header bytes as Latin-1; JSON is UTF-8.
-  const text = Buffer.from(values[0]!, 'latin1').toString('utf8');
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(UTF8.decode(Buffer.from(values[0]!, 'latin1')));
   } catch {
-    throw bad('it is not JSON');
+    throw bad('it is not JSON in UTF-8');
   }
   const claim = v.safeParse(ClaimSchema, json);
   if (!claim.success) {

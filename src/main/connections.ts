@@ -21,7 +21,7 @@ import { Seat, type Seats, type Sitter } from './seats.ts';
 import type { Receiver } from './shard.ts';
 
 /** Why a connection ended. */
-export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining';
+export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';
 
 /** Packets that did not reach a worker, by reason. */
 export interface IngressDrops {
@@ -193,7 +193,7 @@ export class Connections {
     const { claim } = connection;
     const key = clientKey(claim);
     const member = this.parts.conversations.connect(claim.userid, connection);
-    if (member === null) return this.end(connection, 'signalling', 'no room for another user');
+    if (member === null) return this.end(connection, 'full', 'no room for another user');
     const older = this.established.get(key);
     this.established.set(key, connection);
     this.signalling.delete(key);

@@ -35,6 +35,8 @@ interface Occupied extends Conversation {
 export class Conversations<C> {
   private readonly users = new Map<string, User<C>>();
   private readonly conversations = new Map<string, Occupied>();
+  /** Users without a connection, whoever has waited longest first. */
+  private readonly waiting = new Map<string, User<C>>();
   private readonly maxUsers: number;
   private readonly patience: number;
   private lastUserKey = 0;
@@ -63,6 +65,7 @@ export class Conversations<C> {
     const user = this.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
+    this.waiting.delete(userid);
     return { user: user.key, conversation: user.conversation };
   }
 
@@ -70,7 +73,7 @@ export class Conversations<C> {
   disconnect(userid: string, connection: C, now: number): void {
     const user = this.users.get(userid);
     if (user === undefined || !user.connections.delete(connection)) return;
-    user.forgetAt = now + this.patience;
+    this.wait(userid, user, now);
     this.dropIfIdle(userid, user);
   }
 
@@ -78,7 +81,7 @@ export class Conversations<C> {
   join(userid: string, id: string, now: number): Placement<C> | null {
     const user = this.enter(userid);
     if (user === null) return null;
-    user.forgetAt = now + this.patience;
+    this.wait(userid, user, now);
     if (user.conversation?.id !== id) {
       this.vacate(user);
       const conversation = this.conversations.get(id) ?? { id, key: ++this.lastConversationKey, users: 0 };
@@ -101,10 +104,11 @@ export class Conversations<C> {
   /** Forgets memberships whose users have not been connected for too long. @returns how many. */
   forget(now: number): number {
     let forgotten = 0;
-    for (const [userid, user] of this.users) {
-      if (user.connections.size > 0 || user.forgetAt > now) continue;
+    for (const [userid, user] of this.waiting) {
+      if (user.forgetAt > now) break;
       this.vacate(user);
       this.users.delete(userid);
+      this.waiting.delete(userid);
       forgotten++;
     }
     return forgotten;
@@ -127,6 +131,16 @@ export class Conversations<C> {
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
-    if (user.connections.size === 0 && user.conversation === null) this.users.delete(userid);
+    if (user.connections.size > 0 || user.conversation !== null) return;
+    this.users.delete(userid);
+    this.waiting.delete(userid);
+  }
+
+  /** Begins, or begins anew, to count how long a user has no connection. */
+  private wait(userid: string, user: User<C>, now: number): void {
+    if (user.connections.size > 0) return;
+    user.forgetAt = now + this.patience;
+    this.waiting.delete(userid);
+    this.waiting.set(userid, user);
   }
 }

@@ -47,15 +47,16 @@ export function problemResponse(error: RequestError): {
 }
 
 /**
- * How a websocket ends. 1000 is the good end; 1003, 1009, 1011 and 1012 are RFC 6455's and the registry's; the codes
+ * How a websocket ends. 1000 is the good end; 1003 and 1011 to 1013 are RFC 6455's and the registry's, as are 1007 and
+ * 1009, which the websocket library sends; the codes
  * from 4000 on are ours, and end in the HTTP status that they resemble.
  */
 export const Close = {
   connected: { code: 1000, reason: 'connected' },
   'binary-frame': { code: 1003, reason: 'the offer is text: send a text frame' },
-  'too-large': { code: 1009, reason: 'the frame is too large' },
   internal: { code: 1011, reason: 'internal error' },
   draining: { code: 1012, reason: 'the server is shutting down: connect again' },
+  full: { code: 1013, reason: 'the server is full: try again later' },
   'bad-sdp': { code: 4400, reason: 'bad SDP' },
   'no-audio': { code: 4406, reason: 'no usable audio' },
   'no-offer': { code: 4408, reason: 'no offer in time' },

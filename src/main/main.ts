@@ -86,7 +86,9 @@ async function start(config: Config, log: Log): Promise<void> {
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
+  // A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction.
+  const skip = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
+  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: false, skip: [...skip] }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
     else log.info({ signal }, 'shutting down');
     server.drain();

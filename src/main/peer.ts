@@ -6,13 +6,22 @@
  * - An object that JavaScript lets go of is closed by the garbage collector, so peers are held until they are closed.
  * - A track without an `onClosed` callback stays in a list of the library's after its memory is gone, which crashes
  *   the library's `cleanup()` later; so there is always one.
+ * - A data channel that nobody reads stops the library's threads after a thousand messages, and with them the whole
+ *   process at the next close; so every channel is read, whatever it says.
  * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are two or three a
  *   peer: the library insists on one for the connection and one for the track, and a publisher's track has another.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Audio, IceUdpMuxListener, PacingHandler, PeerConnection, type Track } from 'node-datachannel';
+import {
+  Audio,
+  type DataChannel,
+  IceUdpMuxListener,
+  PacingHandler,
+  PeerConnection,
+  type Track,
+} from 'node-datachannel';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from './answer.ts';
 import type { Config } from './config.ts';
 import type { Plan } from './sdp.ts';
@@ -22,6 +31,8 @@ const POLL_MS = 2;
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
 
+/** Data channels that a client may open: one is of use. */
+const MAX_CHANNELS = 4;
 /** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
 const NO_PACING = [1e9, 1] as const;
 
@@ -103,6 +114,8 @@ export class Peer {
   private readonly port: number;
   private track: Track | null = null;
   private pacer: PacingHandler | null = null;
+  /** Held so that the garbage collector does not close them. */
+  private readonly channels: DataChannel[] = [];
   private ended = false;
 
   /** @throws Error if the library refuses. */
@@ -142,6 +155,7 @@ export class Peer {
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
     if (publishes) this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
+    if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.drain(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
     await this.until(() => this.connection.gatheringState() === 'complete', timeout);
@@ -197,6 +211,15 @@ export class Peer {
   /** Closes the connection; a client with a data channel is told at once. */
   close(): void {
     this.end('closed by the server');
+  }
+
+  /** Reads a channel of the client's and throws away what it says. */
+  private drain(channel: DataChannel): void {
+    this.channels.push(channel);
+    channel.onClosed(() => undefined);
+    channel.onMessage(() => undefined);
+    // The reader comes first: closing a connection with an unread channel is what hangs.
+    if (this.channels.length > MAX_CHANNELS) setImmediate(() => this.end('too many data channels'));
   }
 
   private stateChanged(state: string): void {

@@ -10,6 +10,8 @@ export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
 /** Most SSRCs taken from one m-line: a browser declares one. */
 const MAX_SSRCS = 4;
+/** Lines of text in an offer: parsing takes 10 µs a line, and a browser writes 50 an m-line. */
+const MAX_TEXT_LINES = 3000;
 const DEFAULT_SCTP_PORT = 5000;
 /** What RFC 8841, section 6 has in force when an offer says nothing. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
@@ -123,6 +125,8 @@ function parseOffer(text: string): SessionDescription {
     const json = text.trimStart().startsWith('{') ? ' (it is JSON: send description.sdp, not the description)' : '';
     throw new OfferError('bad-sdp', `the first message must be the raw SDP of an offer, beginning with v=0${json}`);
   }
+  const count = text.split('\n', MAX_TEXT_LINES + 1).length;
+  if (count > MAX_TEXT_LINES) throw new OfferError('bad-sdp', `the offer has more than ${MAX_TEXT_LINES} lines`);
   try {
     const session = parse(text);
     if (session.media.length === 0) throw new OfferError('bad-sdp', 'the offer has no m-line');

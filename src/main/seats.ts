@@ -20,7 +20,7 @@ interface Host {
   readonly conversation: Conversation;
   readonly shard: Shard;
   connections: number;
-  /** The last speaker's number given out; a number is never used twice in a conversation. */
+  /** The last speaker's number given out; none is given out twice while anybody is there to hear it. */
   lastNumber: number;
 }
 

@@ -1,7 +1,7 @@
 /** HTTP: routes, claims and the upgrade to a websocket. */
 import { createServer, type IncomingMessage, METHODS, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, PassThrough } from 'node:stream';
 import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Claim, readClaim } from './claim.ts';
@@ -16,6 +16,8 @@ const MAX_HEADER_BYTES = 16_384;
 /** How long a request may take to arrive, milliseconds. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+/** How long a client may take to read the last response and hang up, milliseconds. */
+const LINGER_MS = 1000;
 /** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
 const CLOSE_TIMEOUT_MS = 3000;
 
@@ -93,11 +95,7 @@ export class HttpServer {
       defaultRoute: (request, response) => this.unknown(request, response as ServerResponse),
       onBadUrl: (path, _request, response) => this.refuse(response as ServerResponse, badlyEscaped(path)),
     });
-    router.on('GET', '/connect', (request) => {
-      readClaim(request);
-      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
-      throw new RequestError('upgrade-required', 'Open /connect as a websocket.', headers);
-    });
+    router.on('GET', '/connect', upgradeRequired);
     const membership = (act: (claim: Claim, id: string) => void): FindMyWay.Handler<FindMyWay.HTTPVersion.V1> => {
       return (request, response, params) => {
         const claim = readClaim(request);
@@ -140,26 +138,20 @@ export class HttpServer {
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
     const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
-    const isConnect = request.method === 'GET' && pathOf(request) === '/connect';
-    if (!wantsWebsocket || !isConnect) {
-      // An offer to speak another protocol, HTTP/2 say, may be ignored: RFC 9110, section 7.8.
-      response.assignSocket(socket as Socket);
-      response.on('finish', () => socket.end());
-      return this.handle(request, response);
-    }
+    const route = request.method === 'GET' ? this.router.find('GET', request.url ?? '') : null;
+    // An offer to speak another protocol, HTTP/2 say, may be ignored: RFC 9110, section 7.8.
+    if (!wantsWebsocket || route?.handler !== upgradeRequired)
+      return this.handle(request, lastResponse(request, socket));
     let accepted: ReturnType<Handlers['connect']>;
     try {
       const claim = readClaim(request);
-      if (this.draining)
+      if (this.draining) {
         throw new RequestError('draining', 'Connect again: another instance will answer.', { 'Retry-After': '1' });
+      }
       accepted = this.handlers.connect(claim);
     } catch (error) {
-      response.assignSocket(socket as Socket);
-      response.on('finish', () => socket.end());
-      return this.refuse(response, error, 'not-established');
+      return this.refuse(lastResponse(request, socket), error, 'not-established');
     }
     let opened = false;
     const { abandoned } = accepted;
@@ -187,6 +179,29 @@ export class HttpServer {
     const { status, headers, body } = problemResponse(known);
     response.writeHead(status, headers).end(body);
   }
+}
+
+/** `GET /connect` without an upgrade. */
+function upgradeRequired(request: IncomingMessage): void {
+  readClaim(request);
+  const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+  throw new RequestError('upgrade-required', 'Open /connect as a websocket.', headers);
+}
+
+/**
+ * The response to a request whose socket Node has let go of for an upgrade that does not come. It is written past the
+ * responses of requests before it on the same socket, and ends the socket, which no timeout of Node's looks after any more.
+ */
+function lastResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  const sink = new PassThrough();
+  response.assignSocket(sink as unknown as Socket);
+  response.on('finish', () => sink.end());
+  sink.pipe(socket);
+  socket.resume();
+  socket.once('finish', () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
+  return response;
 }
 
 function pathOf(request: IncomingMessage): string {

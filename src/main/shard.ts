@@ -101,6 +101,11 @@ export class Shard {
     return this.ingress.dropped;
   }
 
+  /** How often either ring held what no writer writes; anything but 0 is a bug. */
+  get corrupt(): number {
+    return this.ingress.corrupt + this.egress.corrupt;
+  }
+
   /** The largest fill of each ring so far, as a share of its capacity, 0 … 1. */
   get highestFill(): { ingress: number; egress: number } {
     return { ingress: this.ingress.highest, egress: this.egress.highest };

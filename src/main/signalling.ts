@@ -82,6 +82,8 @@ export class Signalling implements ConnectionWatcher {
         return this.finish('replaced', detail);
       case 'draining':
         return this.finish('draining', '');
+      case 'full':
+        return this.finish('full', detail);
       case 'gone':
         return this.finish('transport-failed', detail);
       case 'signalling':

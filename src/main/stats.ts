@@ -47,6 +47,7 @@ function snapshot({ connections, conversations, shards }: StatsSources): Record<
       switches: shard.counter(Count.Switches),
       ...shard.egressCounts,
       ingressDropped: shard.ingressDropped,
+      corrupt: shard.corrupt,
       highestFill: { ingress: round(shard.highestFill.ingress), egress: round(shard.highestFill.egress) },
       drops: Object.fromEntries(Object.entries(Drop).map(([reason, index]) => [reason, shard.counter(index)])),
       forwardUs: {

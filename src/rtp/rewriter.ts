@@ -41,15 +41,9 @@ export const Slot = {
   TimestampOffset: 9,
   /** Incoming index of the packet of the switch. */
   SwitchIndex: 10,
-  /** Packets sent, modulo 2^32; for sender reports. */
-  Packets: 11,
-  /** Payload bytes sent, modulo 2^32; for sender reports. */
-  Octets: 12,
-  /** Clock of the newest packet sent, ticks. */
-  LastClock: 13,
   /** Results of {@link renumber}. */
-  OutSequence: 14,
-  OutTimestamp: 15,
+  OutSequence: 11,
+  OutTimestamp: 12,
 } as const;
 
 /** What {@link renumber} decided. */
@@ -131,7 +125,6 @@ export function renumber(
     if (back || racing) return switchSource(words, row, source, index, timestamp, clock);
     words[row + Slot.LastSequence] = outSequence;
     words[row + Slot.LastTimestamp] = outTimestamp;
-    words[row + Slot.LastClock] = clock;
   }
   words[row + Slot.OutSequence] = outSequence;
   words[row + Slot.OutTimestamp] = outTimestamp;
@@ -154,7 +147,6 @@ function switchSource(
   words[row + Slot.TimestampOffset] = (outTimestamp - timestamp) | 0;
   words[row + Slot.LastSequence] = outSequence;
   words[row + Slot.LastTimestamp] = outTimestamp;
-  words[row + Slot.LastClock] = clock;
   words[row + Slot.OutSequence] = outSequence;
   words[row + Slot.OutTimestamp] = outTimestamp;
   return Renumbered.Switch;
@@ -173,6 +165,12 @@ function nextTimestamp(words: Int32Array, row: number, clock: number): number {
   }
   const now = (clock + words[row + Slot.Anchor]!) | 0;
   const since = (now - last) | 0;
+  if (since < -2 * MAX_AHEAD) {
+    // Nobody was heard here for so long (12 hours) that the clock's difference wrapped: the anchor is taken anew.
+    const next = (last + OPUS_FRAME_TICKS) | 0;
+    words[row + Slot.Anchor] = (next - clock) | 0;
+    return next;
+  }
   if (since >= OPUS_FRAME_TICKS) return now;
   return since >= 0 ? (last + OPUS_FRAME_TICKS) | 0 : (last + 1) | 0;
 }

@@ -54,7 +54,7 @@ export class Source implements Candidate {
       const allowed =
         this.declared.length > 0
           ? this.declared.includes(ssrc)
-          : !this.ssrcKnown || ((clock - this.lastPacket) | 0) > SSRC_PATIENCE;
+          : !this.ssrcKnown || (clock - this.lastPacket) >>> 0 > SSRC_PATIENCE;
       if (!allowed) return false;
       this.ssrc = ssrc;
       this.ssrcKnown = true;

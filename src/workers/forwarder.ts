@@ -160,8 +160,6 @@ export class Forwarder {
         slots[row + Slot.Ssrc]!,
       );
       egress.commit(slots[row + Slot.Connection]!, length, stamp);
-      slots[row + Slot.Packets]!++;
-      slots[row + Slot.Octets]! += header.payloadLength;
       sent++;
     }
     this.counters[Count.PacketsOut]! += sent;

@@ -99,6 +99,8 @@ async function obey(command: ClientCommand): Promise<ClientReply['result']> {
       return client.talk();
     case 'hush':
       return client.hush();
+    case 'say':
+      return client.webrtc.say(command.count);
     case 'state':
       return { state: client.webrtc.state, sent: client.sent };
     case 'take':

@@ -36,6 +36,7 @@ export interface ReceivedPacket {
 
 export type ClientCommand = { readonly id: number; readonly client: number } & (
   | { readonly type: 'open'; readonly options: ClientOptions }
+  | { readonly type: 'say'; readonly count: number }
   | { readonly type: 'talk' | 'hush' | 'state' | 'take' | 'end' }
 );
 
@@ -99,7 +100,10 @@ export class ClientHost {
 
   /** @throws Error with the client's own. */
   async send(
-    command: { type: 'open'; options: ClientOptions } | { type: 'talk' | 'hush' | 'state' | 'take' | 'end' },
+    command:
+      | { type: 'open'; options: ClientOptions }
+      | { type: 'say'; count: number }
+      | { type: 'talk' | 'hush' | 'state' | 'take' | 'end' },
     client: number,
   ): Promise<ClientReply['result']> {
     const id = ++this.lastId;
@@ -137,6 +141,11 @@ export class TestClient {
 
   async hush(): Promise<void> {
     await this.host.send({ type: 'hush' }, this.client);
+  }
+
+  /** Sends messages over the data channel. */
+  async say(count: number): Promise<void> {
+    await this.host.send({ type: 'say', count }, this.client);
   }
 
   async state(): Promise<{ state: string; sent: number }> {

@@ -79,6 +79,12 @@ export class WebrtcClient {
     }
   }
 
+  /** Sends messages over the data channel as fast as it takes them. */
+  async say(count: number): Promise<void> {
+    while (this.channel?.isOpen() === false) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let i = 0; i < count; i++) this.channel?.sendMessage('0123456789');
+  }
+
   end(): void {
     this.socket?.terminate();
     for (const track of this.tracks) track.close();

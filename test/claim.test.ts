@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { equal, instance, is, match, ok } from 'uvu/assert';
+import { equal, instance, is, match, ok, throws } from 'uvu/assert';
 import { readClaim } from '../src/main/claim.ts';
 import { RequestError } from '../src/main/errors.ts';
 import { exchange } from './support/raw.ts';
@@ -140,6 +140,10 @@ test('a claim in another header or in the query string is no claim', async () =>
 
 test('the server stops', async () => {
   is(await (await serve()).stop(), 0);
+});
+
+test('bytes that are not UTF-8 are refused: two different claims must not become one user', () => {
+  throws(() => readClaim({ headersDistinct: { 'x-user-claim': ['{"userid":"\xff","clientid":"c"}'] } }), /UTF-8/);
 });
 
 test.run();

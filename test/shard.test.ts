@@ -1,0 +1,148 @@
+/** Main's side of a worker: the pump, without the worker's thread. */
+
+import { performance } from 'node:perf_hooks';
+import { MessageChannel } from 'node:worker_threads';
+import { equal, is, ok } from 'uvu/assert';
+import { Shard } from '../src/main/shard.ts';
+import { type Command, EGRESS_BELL, layoutShard } from '../src/workers/protocol.ts';
+import { RingReader, RingWriter } from '../src/workers/ring.ts';
+import { scenarios } from './support/scenario.ts';
+
+const test = scenarios('shard');
+const MAX_DELAY_MS = 200;
+
+class Listener {
+  readonly id: number;
+  readonly got: number[] = [];
+  answer = true;
+  constructor(id: number) {
+    this.id = id;
+  }
+  send(packet: Uint8Array): boolean {
+    this.got.push(packet[0]!);
+    return this.answer;
+  }
+}
+
+function setUp() {
+  const memory = layoutShard(1 << 16, 1 << 20);
+  const { port1, port2 } = new MessageChannel();
+  const listeners = [new Listener(0), new Listener(1), new Listener(2)];
+  const shard = new Shard(memory, port1, listeners, MAX_DELAY_MS);
+  const egress = new RingWriter(memory.egress);
+  const now = (): number => Math.floor(performance.now() * 1000) | 0;
+  const write = (id: number, byte: number, age = 0): boolean =>
+    egress.push(id, Uint8Array.of(byte, 0, 0), (now() - age * 1000) | 0);
+  const ring = (): void => port2.postMessage(EGRESS_BELL);
+  /** Lets the event loop turn until a condition holds. */
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const end = (): void => shard.close();
+  return { memory, port2, listeners, shard, egress, write, ring, until, end };
+}
+
+test('packets go to their receivers in order', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  for (let i = 0; i < 90; i++) write(i % 3, i);
+  ring();
+  await until(() => shard.egressCounts.sent === 90);
+  for (const [k, { got }] of listeners.entries())
+    equal(
+      got,
+      Array.from({ length: 30 }, (_, i) => 3 * i + k),
+    );
+  end();
+});
+
+test('packets for a connection that ended, or whose index another one has now, are not delivered', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  write(1 | (1 << 16), 1);
+  write(40, 2);
+  write(1, 3);
+  ring();
+  await until(() => shard.egressCounts.sent === 1);
+  is(shard.egressCounts.stale, 2);
+  equal(listeners[1]!.got, [3]);
+  end();
+});
+
+test('what the library does not take is counted', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  listeners[0]!.answer = false;
+  write(0, 1);
+  write(1, 2);
+  ring();
+  await until(() => shard.egressCounts.sent === 1);
+  is(shard.egressCounts.failed, 1);
+  end();
+});
+
+test('packets that waited for too long are dropped, fresh ones behind them are sent', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  write(0, 1, MAX_DELAY_MS + 50);
+  write(0, 2, MAX_DELAY_MS / 2);
+  write(0, 3);
+  ring();
+  await until(() => shard.egressCounts.sent === 2);
+  is(shard.egressCounts.late, 1);
+  equal(listeners[0]!.got, [2, 3]);
+  end();
+});
+
+test('many packets are sent in several turns of the event loop', async () => {
+  const { shard, write, ring, until, end } = setUp();
+  for (let i = 0; i < 2000; i++) ok(write(0, i));
+  const turns = new Set<number>();
+  ring();
+  await until(() => {
+    turns.add(shard.egressCounts.sent);
+    return shard.egressCounts.sent === 2000;
+  });
+  ok(turns.size >= 7, `${turns.size} turns`);
+  end();
+});
+
+test('one bell is enough for packets that are written while the pump runs', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  const send = listeners[0]!.send.bind(listeners[0]);
+  listeners[0]!.send = (packet) => {
+    if (packet[0]! < 5) write(0, packet[0]! + 1);
+    return send(packet);
+  };
+  write(0, 1);
+  ring();
+  await until(() => shard.egressCounts.sent === 5);
+  equal(listeners[0]!.got, [1, 2, 3, 4, 5]);
+  end();
+});
+
+test('a connection has left once all that was written for it before has been sent', async () => {
+  const { listeners, shard, port2, egress, write, until, end } = setUp();
+  const commands: Command[] = [];
+  port2.on('message', (command: Command) => commands.push(command));
+  let left = -1;
+  shard.leave(0, () => {
+    left = listeners[0]!.got.length;
+  });
+  await until(() => commands.length === 1);
+  equal(commands, [{ type: 'leave', connection: 0 }]);
+  for (let i = 0; i < 600; i++) write(0, i);
+  port2.postMessage({ type: 'left', connection: 0, position: egress.position });
+  await until(() => left >= 0);
+  is(left, 600);
+  end();
+});
+
+test('a publisher’s packet reaches the ring with its time', () => {
+  const { memory, shard, end } = setUp();
+  const reader = new RingReader(memory.ingress);
+  const before = Math.floor(performance.now() * 1000) | 0;
+  ok(shard.push(7, Uint8Array.of(1, 2, 3)));
+  reader.next();
+  equal([reader.id, reader.length], [7, 3]);
+  ok(reader.stamp >= before && reader.stamp - before < 1_000_000);
+  end();
+});
+
+test.run();

@@ -87,13 +87,13 @@ test('a client that hangs up its websocket after the answer connects all the sam
   is(await server.stop(), 0);
 });
 
-test('a user for whom there is no room gets 1011 once connected', async () => {
+test('a user for whom there is no room gets 1013 once connected', async () => {
   const server = await startServer({ MAX_MEMBERSHIPS: '1' });
   const clients = new ClientHost();
   const first = await clients.connect(server.url, 'first');
   is(first.close.code, 1000);
   const second = await clients.connect(server.url, 'second');
-  is(second.close.code, 1011);
+  is(second.close.code, 1013);
   match(second.close.reason, 'no room for another user');
   await second.end();
   await first.end();

@@ -169,8 +169,8 @@ export class Peer {
     if (this.ended) return;
     try {
       this.connection.addRemoteCandidate(candidate, TRANSPORT_MID);
-    } catch (error) {
-      this.events.failed(error);
+    } catch {
+      // The client has hung up, which its "closed" will say in a moment.
     }
   }
 

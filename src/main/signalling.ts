@@ -170,8 +170,9 @@ export class Signalling implements ConnectionWatcher {
     if (this.finished) return;
     this.finished = true;
     clearTimeout(this.timer);
+    // Candidates that are still held back have nothing left to do.
+    clearTimeout(this.hold);
     if (kind === 'connected') this.connection.watcher.current = null;
-    else clearTimeout(this.hold);
     this.socket.close(Close[kind].code, closeReason(kind, detail));
   }
 

@@ -57,7 +57,7 @@ interface House {
 
 /** A server with its gateway, for as long as `body` runs. */
 async function inHouse(body: (house: House) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
-  const server = await startServer(env);
+  const server = await startServer({ STATS_INTERVAL_MS: '500', ...env });
   const gateway = await startGateway(server.port);
   const pages: VoicePage[] = [];
   const visit: House['visit'] = async (browser, tone, open = openVoicePage) => {
@@ -67,6 +67,10 @@ async function inHouse(body: (house: House) => Promise<void>, env: Record<string
   };
   try {
     await body({ visit });
+  } catch (error) {
+    // What the server itself dropped, and why, is the first thing to know.
+    console.log(server.logs.findLast((line) => line.includes('"msg":"stats"')));
+    throw error;
   } finally {
     await Promise.allSettled(pages.map((page) => page.close()));
     await gateway.close();

@@ -198,8 +198,8 @@ export class Peer {
   }
 
   /**
-   * From now on packets are encrypted and sent by the library's own threads, which takes the calling thread an eighth
-   * of the time and the machine more in all. Order is kept: what was sent before has left. There is no way back, for
+   * From now on packets are encrypted and sent by the library's own threads, which takes the calling thread about
+   * half of the time and the machine up to twice as much in all. Order is kept: what was sent before has left. There is no way back, for
    * nothing tells when the library's queue is empty; a connection lives for one call at most.
    */
   offload(): void {

@@ -1,7 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { equal, is, ok, throws } from 'uvu/assert';
-import { MAX_PACKET_BYTES } from '../src/rtp/packet.ts';
-import { MIN_RING_BYTES, NONE, type RingLocation, RingReader, RingWriter, ringBytes } from '../src/workers/ring.ts';
+import {
+  MAX_RECORD_BYTES,
+  MIN_RING_BYTES,
+  NONE,
+  type RingLocation,
+  RingReader,
+  RingWriter,
+  ringBytes,
+} from '../src/workers/ring.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -44,7 +51,7 @@ test('packets come out as they went in, whatever their lengths and however the r
   let taken = 0;
   for (let i = 0; i < 60_000; i++) {
     if (random() % 100 < 52) {
-      const bytes = packet(random, random() % 50 === 0 ? MAX_PACKET_BYTES : 1 + below(random, 200));
+      const bytes = packet(random, random() % 50 === 0 ? MAX_RECORD_BYTES : 1 + below(random, 200));
       const id = random() | 0;
       if (writer.push(id, bytes)) model.push({ id, bytes: [...bytes] });
       else refused++;
@@ -138,7 +145,7 @@ test('positions tell when everything written so far was read', () => {
 
 test('a packet that is too long is refused and counted', () => {
   const { writer } = ring();
-  is(writer.push(1, new Uint8Array(MAX_PACKET_BYTES + 1)), false);
+  is(writer.push(1, new Uint8Array(MAX_RECORD_BYTES + 1)), false);
   is(writer.dropped, 1);
 });
 

@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { MessageChannel } from 'node:worker_threads';
 import { equal, is, ok } from 'uvu/assert';
 import { Shard } from '../src/main/shard.ts';
+import { SENT_HEADER_BYTES } from '../src/rtp/packet.ts';
+import { BurstWriter } from '../src/workers/burst.ts';
 import { type Command, EGRESS_BELL, layoutShard } from '../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../src/workers/ring.ts';
 import { scenarios } from './support/scenario.ts';
@@ -19,7 +21,7 @@ class Listener {
     this.id = id;
   }
   send(packet: Uint8Array): boolean {
-    this.got.push(packet[0]!);
+    this.got.push(packet[SENT_HEADER_BYTES]!);
     return this.answer;
   }
 }
@@ -31,8 +33,17 @@ function setUp() {
   const shard = new Shard(memory, port1, listeners, MAX_DELAY_MS);
   const egress = new RingWriter(memory.egress);
   const now = (): number => Math.floor(performance.now() * 1000) | 0;
-  const write = (id: number, byte: number, age = 0): boolean =>
-    egress.push(id, Uint8Array.of(byte, 0, 0), (now() - age * 1000) | 0);
+  const bursts = new BurstWriter(egress);
+  /** A payload of three bytes, of which the first is looked at. */
+  const write = (id: number, byte: number, age = 0): boolean => {
+    const source = memory.scratch + 1000;
+    egress.bytes[source] = byte;
+    if (!bursts.begin(source, 3, 1)) return false;
+    bursts.add(id, 0, 111, byte, 0, 1);
+    bursts.end(1, (now() - age * 1000) | 0);
+    egress.publish();
+    return true;
+  };
   const ring = (): void => port2.postMessage(EGRESS_BELL);
   /** Lets the event loop turn until a condition holds. */
   const until = async (condition: () => boolean): Promise<void> => {
@@ -107,7 +118,7 @@ test('one bell is enough for packets that are written while the pump runs', asyn
   const { listeners, shard, write, ring, until, end } = setUp();
   const send = listeners[0]!.send.bind(listeners[0]);
   listeners[0]!.send = (packet) => {
-    if (packet[0]! < 5) write(0, packet[0]! + 1);
+    if (packet[SENT_HEADER_BYTES]! < 5) write(0, packet[SENT_HEADER_BYTES]! + 1);
     return send(packet);
   };
   write(0, 1);

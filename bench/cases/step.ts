@@ -1,5 +1,6 @@
 /** The whole way through a worker, without its thread: out of one ring, checked, ranked, numbered, into the other. */
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
+import { BurstReader } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
 import { layoutShard } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
@@ -17,6 +18,7 @@ export class StepRoom {
   private readonly incoming: RingReader;
   private readonly egress: RingWriter;
   private readonly sent: RingReader;
+  private readonly bursts: BurstReader;
   private readonly forwarder: Forwarder;
   private readonly voices: Uint8Array[];
   private readonly views: DataView[];
@@ -32,6 +34,7 @@ export class StepRoom {
     this.incoming = new RingReader(shard.ingress);
     this.egress = new RingWriter(shard.egress);
     this.sent = new RingReader(shard.egress);
+    this.bursts = new BurstReader(this.sent);
     this.forwarder = new Forwarder(shard, this.egress, table, SPEAKERS);
     this.voices = Array.from({ length: SPEAKERS }, (_, i) => voicePackets(1, PAYLOAD_BYTES, 1000 + i)[0]!);
     this.views = this.voices.map((packet) => new DataView(packet.buffer));
@@ -68,8 +71,14 @@ export class StepRoom {
       this.egress.publish();
     }
     this.incoming.release();
+    const { bursts } = this;
     let left = 0;
-    while (this.sent.next() !== NONE) left++;
+    while (bursts.next()) {
+      for (let i = 0; i < bursts.deliveries; i++) {
+        bursts.delivery(i);
+        if (bursts.payloadLength === PAYLOAD_BYTES) left++;
+      }
+    }
     this.sent.release();
     return left;
   }

@@ -4,8 +4,9 @@
  */
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
 import type { MessagePort } from 'node:worker_threads';
-import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
+import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../rtp/packet.ts';
 import { Bell } from '../workers/bell.ts';
+import { BurstReader } from '../workers/burst.ts';
 import {
   COUNTER_WORDS,
   type Command,
@@ -14,7 +15,7 @@ import {
   type Report,
   type ShardMemory,
 } from '../workers/protocol.ts';
-import { NONE, RingReader, RingWriter } from '../workers/ring.ts';
+import { RingReader, RingWriter } from '../workers/ring.ts';
 
 /**
  * Packets sent before the event loop gets a turn: about 2 ms of work, so that HTTP and ICE are never kept waiting
@@ -51,6 +52,8 @@ export class Shard {
   private readonly port: MessagePort;
   private readonly ingress: RingWriter;
   private readonly egress: RingReader;
+  private readonly bursts: BurstReader;
+  private readonly view: DataView;
   private readonly workerBell: Bell;
   private readonly mainBell: Bell;
   private readonly commands: Int32Array;
@@ -81,7 +84,9 @@ export class Shard {
     this.mainBell = new Bell(memory.memory, memory.mainBell);
     this.commands = new Int32Array(memory.memory, memory.commands, 1);
     this.counterWords = new Int32Array(memory.memory, memory.counters, COUNTER_WORDS);
-    this.scratch = memory.mainScratch;
+    this.bursts = new BurstReader(this.egress);
+    this.view = new DataView(memory.memory);
+    this.scratch = memory.scratch;
     port.on('message', (report: Report) => this.take(report));
     this.mainBell.arm();
   }
@@ -174,10 +179,9 @@ export class Shard {
     this.pumping = true;
     let budget = PUMP_BUDGET;
     const now = microseconds();
-    for (; budget > 0; budget--) {
-      const offset = this.egress.next();
-      if (offset === NONE) break;
-      this.deliver(offset, this.egress.length, this.egress.id, now);
+    while (budget > 0 && this.bursts.next()) {
+      this.deliver(now);
+      budget -= this.bursts.deliveries;
     }
     this.egress.release();
     this.finishLeaves();
@@ -192,32 +196,44 @@ export class Shard {
     setImmediate(() => this.pump());
   }
 
-  private deliver(offset: number, length: number, id: number, now: number): void {
-    const receiver = this.receivers[connectionIndex(id)];
-    if (receiver === undefined || receiver.id !== id) {
-      this.egressCounts.stale++;
-      return;
-    }
+  /** Sends one payload to all its listeners; their headers are written, one after the other, in front of it. */
+  private deliver(now: number): void {
+    const { bursts, egressCounts, scratch, view } = this;
     // A thread that cannot keep up sends what is fresh: a queue of old voices would only make every later one old, too.
-    if (((now - this.egress.stamp) | 0) > this.maxDelay) {
-      this.egressCounts.late++;
+    if (((now - bursts.stamp) | 0) > this.maxDelay) {
+      egressCounts.late += bursts.deliveries;
       return;
     }
-    const bytes = this.egress.bytes;
-    bytes.copyWithin(this.scratch, offset, offset + length);
+    const packet = this.packetOf(SENT_HEADER_BYTES + bursts.payloadLength);
+    writeSharedHeader(view, scratch, bursts.csrc);
+    this.egress.bytes.copyWithin(
+      scratch + SENT_HEADER_BYTES,
+      bursts.payloadOffset,
+      bursts.payloadOffset + bursts.payloadLength,
+    );
+    for (let i = 0; i < bursts.deliveries; i++) {
+      bursts.delivery(i);
+      const receiver = this.receivers[connectionIndex(bursts.connection)];
+      if (receiver === undefined || receiver.id !== bursts.connection) {
+        egressCounts.stale++;
+        continue;
+      }
+      writeFields(view, scratch, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
+      if (!receiver.send(packet)) egressCounts.failed++;
+      else if (++egressCounts.sent % TIMED_ONE_IN === 0) {
+        this.forwardTime.record(Math.max(1, (microseconds() - bursts.stamp) | 0));
+      }
+    }
+  }
+
+  /** A view of the scratch. */
+  private packetOf(length: number): Uint8Array {
     let view = this.views[length];
     if (view === undefined) {
-      view = bytes.subarray(this.scratch, this.scratch + length);
+      view = this.egress.bytes.subarray(this.scratch, this.scratch + length);
       this.views[length] = view;
     }
-    const { egressCounts } = this;
-    if (!receiver.send(view)) {
-      egressCounts.failed++;
-      return;
-    }
-    if (++egressCounts.sent % TIMED_ONE_IN === 0) {
-      this.forwardTime.record(Math.max(1, (microseconds() - this.egress.stamp) | 0));
-    }
+    return view;
   }
 
   private finishLeaves(): void {

@@ -1,25 +1,17 @@
 /**
- * One packet's way through a worker: checked, attributed to its source, ranked, and written once into the egress ring
- * for every slot that carries the source.
+ * One packet's way through a worker: checked, attributed to its source, ranked, and written into the egress ring with
+ * a number for every slot that carries the source.
  *
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
 import { readLevel, SILENCE } from '../rtp/audio-level.ts';
-import {
-  Header,
-  MAX_PACKET_BYTES,
-  OPUS_CLOCK_RATE,
-  RtpHeader,
-  readHeader,
-  SENT_HEADER_BYTES,
-  writeFields,
-  writeSharedHeader,
-} from '../rtp/packet.ts';
+import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
 import { Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
 import { Arrival } from '../rtp/sequence.ts';
+import { BurstWriter, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from './burst.ts';
 import { Conversation, type Source } from './conversation.ts';
 import { type Command, Count, connectionIndex, Drop, type ShardMemory } from './protocol.ts';
-import { NONE, type RingWriter } from './ring.ts';
+import type { RingWriter } from './ring.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
@@ -28,15 +20,10 @@ const DTX_PAYLOAD_BYTES = 2;
 
 export class Forwarder {
   private readonly bytes: Uint8Array;
-  private readonly view: DataView;
   private readonly counters: Int32Array;
-  private readonly egress: RingWriter;
+  private readonly bursts: BurstWriter;
   private readonly slots: Int32Array;
   private readonly slotsPerConnection: number;
-  /** Where the packet that all listeners share is put together. */
-  private readonly scratch: number;
-  /** Views of the scratch by length: making one costs more than the copy it is for. */
-  private readonly shared: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
   private readonly header = new RtpHeader();
   /** By connection index. */
   private readonly sources: (Source | undefined)[] = [];
@@ -48,10 +35,8 @@ export class Forwarder {
 
   constructor(shard: ShardMemory, egress: RingWriter, slots: SharedArrayBuffer, slotsPerConnection: number) {
     this.bytes = new Uint8Array(shard.memory);
-    this.view = new DataView(shard.memory);
     this.counters = new Int32Array(shard.memory, shard.counters);
-    this.scratch = shard.workerScratch;
-    this.egress = egress;
+    this.bursts = new BurstWriter(egress);
     this.slots = new Int32Array(slots);
     this.slotsPerConnection = slotsPerConnection;
   }
@@ -126,41 +111,38 @@ export class Forwarder {
   }
 
   private fanOut(source: Source, stamp: number, clock: number): void {
-    const { header, bytes, slots, egress, scratch } = this;
-    const length = SENT_HEADER_BYTES + header.payloadLength;
-    if (length > MAX_PACKET_BYTES) return this.drop(Drop.Malformed);
-    writeSharedHeader(this.view, scratch, source.number);
-    bytes.copyWithin(scratch + SENT_HEADER_BYTES, header.payloadOffset, header.payloadOffset + header.payloadLength);
-    const shared = this.shared[length] ?? this.makeView(length);
+    const { header, slots, bursts } = this;
+    if (header.payloadLength > MAX_PAYLOAD_BYTES) return this.drop(Drop.Malformed);
+    const { targets, targetCount } = source;
     const index = source.sequence.index;
     let sent = 0;
 
-    for (let i = 0; i < source.targetCount; i++) {
-      const row = source.targets[i]!;
+    for (let first = 0; first < targetCount; first += MAX_DELIVERIES) {
+      const end = Math.min(first + MAX_DELIVERIES, targetCount);
       // Room first: a packet that finds none must not be numbered.
-      const at = egress.reserve(length);
-      if (at === NONE) {
-        this.drop(Drop.EgressFull);
+      if (!bursts.begin(header.payloadOffset, header.payloadLength, end - first)) {
+        this.counters[Drop.EgressFull]! += end - first;
         continue;
       }
-      const verdict = renumber(slots, row, source.key, index, header.timestamp, clock);
-      if (verdict === Renumbered.BeforeSwitch) {
-        this.drop(Drop.BeforeSwitch);
-        continue;
+      for (let i = first; i < end; i++) {
+        const row = targets[i]!;
+        const verdict = renumber(slots, row, source.key, index, header.timestamp, clock);
+        if (verdict === Renumbered.BeforeSwitch) {
+          this.drop(Drop.BeforeSwitch);
+          continue;
+        }
+        if (verdict === Renumbered.Switch) this.counters[Count.Switches]!++;
+        bursts.add(
+          slots[row + Slot.Connection]!,
+          verdict === Renumbered.Switch ? 1 : header.marker,
+          slots[row + Slot.PayloadType]!,
+          slots[row + Slot.OutSequence]!,
+          slots[row + Slot.OutTimestamp]!,
+          slots[row + Slot.Ssrc]!,
+        );
+        sent++;
       }
-      if (verdict === Renumbered.Switch) this.counters[Count.Switches]!++;
-      bytes.set(shared, at);
-      writeFields(
-        this.view,
-        at,
-        verdict === Renumbered.Switch ? 1 : header.marker,
-        slots[row + Slot.PayloadType]!,
-        slots[row + Slot.OutSequence]!,
-        slots[row + Slot.OutTimestamp]!,
-        slots[row + Slot.Ssrc]!,
-      );
-      egress.commit(slots[row + Slot.Connection]!, length, stamp);
-      sent++;
+      bursts.end(source.number, stamp);
     }
     this.counters[Count.PacketsOut]! += sent;
   }
@@ -173,11 +155,5 @@ export class Forwarder {
     this.lastKey = (this.lastKey + 1) | 0;
     if (this.lastKey === 0) this.lastKey = 1;
     return this.lastKey;
-  }
-
-  private makeView(length: number): Uint8Array {
-    const view = this.bytes.subarray(this.scratch, this.scratch + length);
-    this.shared[length] = view;
-    return view;
   }
 }

@@ -64,7 +64,7 @@ export interface ShardMemory {
   readonly memory: SharedArrayBuffer;
   /** Packets from publishers; written by main. */
   readonly ingress: RingLocation;
-  /** Packets for listeners; written by the worker. */
+  /** Bursts (`burst.ts`) for listeners; written by the worker. */
   readonly egress: RingLocation;
   /** The worker sleeps on this one. */
   readonly workerBell: number;
@@ -73,9 +73,8 @@ export interface ShardMemory {
   /** One word that main raises with every command. */
   readonly commands: number;
   readonly counters: number;
-  /** Room for one packet, for each side: the one being built, and the one being sent. */
-  readonly workerScratch: number;
-  readonly mainScratch: number;
+  /** Room for one packet: the one that main is sending. */
+  readonly scratch: number;
 }
 
 /** Lays out the memory of one worker. @param ingress,egress capacities of the rings, bytes, powers of two. */
@@ -90,8 +89,7 @@ export function layoutShard(ingress: number, egress: number): ShardMemory {
   const mainBell = take(BELL_BYTES);
   const commands = take(64);
   const counters = take(COUNTER_WORDS * 4);
-  const workerScratch = take(MAX_PACKET_BYTES);
-  const mainScratch = take(MAX_PACKET_BYTES);
+  const scratch = take(MAX_PACKET_BYTES);
   const ingressBase = take(ringBytes(ingress));
   const egressBase = take(ringBytes(egress));
   const memory = new SharedArrayBuffer(end);
@@ -103,8 +101,7 @@ export function layoutShard(ingress: number, egress: number): ShardMemory {
     mainBell,
     commands,
     counters,
-    workerScratch,
-    mainScratch,
+    scratch,
   };
 }
 

@@ -24,8 +24,6 @@
  *
  * Nobody waits: a full ring refuses the newest packet and counts it.
  */
-import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
-
 const HEAD = 0;
 const DROPPED = 1;
 const TAIL = 16;
@@ -35,6 +33,9 @@ const DATA_BYTES = 128;
 /** A multiple of 8, so that payloads are aligned. */
 const RECORD_HEADER_BYTES = 16;
 const WRAP = -1;
+
+/** Longest record, bytes: with its header half of the smallest ring, so that an empty ring has room wherever it stands. */
+export const MAX_RECORD_BYTES = 2032;
 
 /** Smallest and largest capacity, bytes. */
 export const MIN_RING_BYTES = 4096;
@@ -123,12 +124,12 @@ export class RingWriter extends RingEnd {
   /**
    * Makes room for one packet.
    *
-   * @param length 1 … {@link MAX_PACKET_BYTES}.
+   * @param length 1 … {@link MAX_RECORD_BYTES}.
    * @returns the offset in {@link bytes} to write it to, or {@link NONE} if the ring is full; the packet is then
    *   counted as dropped. A reservation without {@link commit} is simply reused.
    */
   reserve(length: number): number {
-    if (length > MAX_PACKET_BYTES) return this.refuse();
+    if (length > MAX_RECORD_BYTES) return this.refuse();
     const size = recordBytes(length);
     const at = this.head & this.mask;
     const toEnd = this.capacity - at;
@@ -236,7 +237,7 @@ export class RingReader extends RingEnd {
     const length = this.words[word]!;
     const size = recordBytes(length);
     const published = (this.knownHead - this.tail) | 0;
-    if (length <= 0 || length > MAX_PACKET_BYTES || size > published || at + size > this.capacity) {
+    if (length <= 0 || length > MAX_RECORD_BYTES || size > published || at + size > this.capacity) {
       return this.skipCorrupt();
     }
     this.length = length;
@@ -251,9 +252,14 @@ export class RingReader extends RingEnd {
     Atomics.store(this.words, this.control + TAIL, this.tail);
   }
 
+  /** Counts a record whose content makes no sense to the caller. */
+  countCorrupt(): void {
+    Atomics.add(this.words, this.control + CORRUPT, 1);
+  }
+
   /** Memory that makes no sense can only be skipped as a whole: where the next record begins is not known. */
   private skipCorrupt(): number {
-    Atomics.add(this.words, this.control + CORRUPT, 1);
+    this.countCorrupt();
     this.tail = this.knownHead;
     return NONE;
   }

@@ -1,10 +1,12 @@
 /** A worker's forwarder without its thread: packets go in by call and come out of the real egress ring. */
 
 import { RtpPacket } from 'werift-rtp';
+import { SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
+import { BurstReader } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
 import { connectionIndex, layoutShard } from '../../src/workers/protocol.ts';
-import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
+import { RingReader, RingWriter } from '../../src/workers/ring.ts';
 
 export const SLOTS = 4;
 
@@ -39,6 +41,7 @@ export class Bench {
   private readonly incoming: RingReader;
   private readonly egress: RingWriter;
   private readonly outgoing: RingReader;
+  private readonly bursts: BurstReader;
 
   constructor(egressBytes = 1 << 20, connections = 64) {
     const shard = layoutShard(1 << 16, egressBytes);
@@ -49,6 +52,7 @@ export class Bench {
     this.incoming = new RingReader(shard.ingress);
     this.egress = new RingWriter(shard.egress);
     this.outgoing = new RingReader(shard.egress);
+    this.bursts = new BurstReader(this.outgoing);
     this.forwarder = new Forwarder(shard, this.egress, table, SLOTS);
   }
 
@@ -81,21 +85,33 @@ export class Bench {
     return this.drain();
   }
 
+  /** What main would send. */
   drain(): Sent[] {
     const all: Sent[] = [];
-    for (let at = this.outgoing.next(); at !== NONE; at = this.outgoing.next()) {
-      const bytes = Buffer.from(this.outgoing.bytes.slice(at, at + this.outgoing.length));
-      const { header, payload } = RtpPacket.deSerialize(bytes);
-      all.push({
-        to: this.outgoing.id,
-        payloadType: header.payloadType,
-        marker: header.marker,
-        sequence: header.sequenceNumber,
-        timestamp: header.timestamp,
-        ssrc: header.ssrc,
-        csrc: header.csrc[0]!,
-        payload: payload.toString('latin1'),
-      });
+    const { bursts } = this;
+    while (bursts.next()) {
+      const packet = new Uint8Array(SENT_HEADER_BYTES + bursts.payloadLength);
+      const view = new DataView(packet.buffer);
+      packet.set(
+        this.outgoing.bytes.subarray(bursts.payloadOffset, bursts.payloadOffset + bursts.payloadLength),
+        SENT_HEADER_BYTES,
+      );
+      writeSharedHeader(view, 0, bursts.csrc);
+      for (let i = 0; i < bursts.deliveries; i++) {
+        bursts.delivery(i);
+        writeFields(view, 0, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
+        const { header, payload } = RtpPacket.deSerialize(Buffer.from(packet));
+        all.push({
+          to: bursts.connection,
+          payloadType: header.payloadType,
+          marker: header.marker,
+          sequence: header.sequenceNumber,
+          timestamp: header.timestamp,
+          ssrc: header.ssrc,
+          csrc: header.csrc[0]!,
+          payload: payload.toString('latin1'),
+        });
+      }
     }
     this.outgoing.release();
     return all;

@@ -20,6 +20,7 @@ const { values } = parseArgs({
     measured: { type: 'string', default: '20' },
     sinks: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
+    relay: { type: 'boolean', default: false },
     'no-floor': { type: 'boolean', default: false },
     env: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
@@ -39,6 +40,7 @@ if (values.help) {
   --sinks         packets of all but the measured listeners are dropped by the kernel, so that the clients cost
                   next to nothing; Linux, root, nft; runs in a network namespace of its own
   --rounds N      floor and server so many times, by turns: the machine's drift then hits both alike (1)
+  --relay         beside the floor a bare relay: it sends from the callback that brings a speaker's packet
   --no-floor      without the library's floor
   --env K=V       a variable of the server's; may be given several times
   --json          the result as JSON on the last line`);
@@ -68,7 +70,9 @@ if (values.sinks && !inNamespace()) canSink();
 if (values.sinks) sinkPackets();
 const results: RoomResult[] = [];
 for (let round = 0; round < whole('rounds'); round++) {
-  const kinds: RoomResult['kind'][] = values['no-floor'] ? ['server'] : ['floor', 'server'];
+  const kinds: RoomResult['kind'][] = ['server'];
+  if (!values['no-floor']) kinds.unshift('floor');
+  if (values.relay) kinds.unshift('relay');
   for (const kind of round % 2 === 0 ? kinds : kinds.reverse()) results.push(await runRoom(kind, setup));
 }
 printTable(setup, results);

@@ -1,6 +1,6 @@
 /** One payload for many listeners, through a real ring. */
 import { equal, is, not, ok } from 'uvu/assert';
-import { BurstReader, BurstWriter, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from '../src/workers/burst.ts';
+import { BurstReader, BurstWriter, DELIVERY_WORDS, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from '../src/workers/burst.ts';
 import { MIN_RING_BYTES, RingReader, RingWriter, ringBytes } from '../src/workers/ring.ts';
 import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
@@ -20,7 +20,7 @@ function setUp() {
 function contents(reader: BurstReader, ring: RingReader): unknown {
   const { csrc, stamp, payloadOffset, payloadLength } = reader;
   const deliveries = Array.from({ length: reader.deliveries }, (_, i) => {
-    reader.delivery(i);
+    reader.read(reader.firstDelivery + i * DELIVERY_WORDS);
     const { connection, marker, payloadType, sequence, timestamp, ssrc } = reader;
     return [connection, marker, payloadType, sequence, timestamp, ssrc];
   });
@@ -94,7 +94,7 @@ test('a record that is no burst is skipped and counted', () => {
   ringIn.publish();
   ok(reader.next());
   is(ringOut.corrupt, records.length);
-  reader.delivery(0);
+  reader.read(reader.firstDelivery);
   equal([reader.connection, reader.marker, reader.payloadType, reader.sequence], [9, 1, 96, 65_535]);
   not(reader.next());
 });

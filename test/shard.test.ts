@@ -57,7 +57,7 @@ test('packets go to their receivers in order', async () => {
   const { listeners, shard, write, ring, until, end } = setUp();
   for (let i = 0; i < 90; i++) write(i % 3, i);
   ring();
-  await until(() => shard.egressCounts.sent === 90);
+  await until(() => shard.egress.counts.sent === 90);
   for (const [k, { got }] of listeners.entries())
     equal(
       got,
@@ -72,9 +72,57 @@ test('packets for a connection that ended, or whose index another one has now, a
   write(40, 2);
   write(1, 3);
   ring();
-  await until(() => shard.egressCounts.sent === 1);
-  is(shard.egressCounts.stale, 2);
+  await until(() => shard.egress.counts.sent === 1);
+  is(shard.egress.counts.stale, 2);
   equal(listeners[1]!.got, [3]);
+  end();
+});
+
+test('what has gathered goes to one receiver after the other, and to each in order', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  const served: string[] = [];
+  for (const [k, listener] of listeners.entries()) {
+    listener.send = (packet) => {
+      served.push(`${k}:${packet[SENT_HEADER_BYTES]}`);
+      return true;
+    };
+  }
+  for (let i = 0; i < 3; i++) for (const to of [2, 0, 1]) write(to, i);
+  ring();
+  await until(() => shard.egress.counts.sent === 9);
+  equal(served, ['2:0', '2:1', '2:2', '0:0', '0:1', '0:2', '1:0', '1:1', '1:2']);
+  end();
+});
+
+test('each packet has the payload and the fields of its own burst', async () => {
+  const { memory, shard, listeners, egress, ring, until, end } = setUp();
+  const packets: string[] = [];
+  for (const listener of listeners) {
+    listener.send = (packet) => {
+      packets.push(Buffer.from(packet).toString('hex'));
+      return true;
+    };
+  }
+  const bursts = new BurstWriter(egress);
+  for (const [csrc, payload] of [
+    [0x0a, [1, 2, 3, 4, 5]],
+    [0x0b, [9]],
+  ] as const) {
+    egress.bytes.set(payload, memory.scratch + 1000);
+    bursts.begin(memory.scratch + 1000, payload.length, 2);
+    bursts.add(0, 1, 111, 0x1234, 0x01020304, 0x11111111);
+    bursts.add(1, 0, 96, 0x4321, -1, -2);
+    bursts.end(csrc, Math.floor(performance.now() * 1000) | 0);
+  }
+  egress.publish();
+  ring();
+  await until(() => shard.egress.counts.sent === 4);
+  equal(packets, [
+    '81ef12340102030411111111' + '0000000a' + '0102030405',
+    '81ef12340102030411111111' + '0000000b' + '09',
+    '81604321fffffffffffffffe' + '0000000a' + '0102030405',
+    '81604321fffffffffffffffe' + '0000000b' + '09',
+  ]);
   end();
 });
 
@@ -84,8 +132,8 @@ test('what the library does not take is counted', async () => {
   write(0, 1);
   write(1, 2);
   ring();
-  await until(() => shard.egressCounts.sent === 1);
-  is(shard.egressCounts.failed, 1);
+  await until(() => shard.egress.counts.sent === 1);
+  is(shard.egress.counts.failed, 1);
   end();
 });
 
@@ -95,8 +143,8 @@ test('packets that waited for too long are dropped, fresh ones behind them are s
   write(0, 2, MAX_DELAY_MS / 2);
   write(0, 3);
   ring();
-  await until(() => shard.egressCounts.sent === 2);
-  is(shard.egressCounts.late, 1);
+  await until(() => shard.egress.counts.sent === 2);
+  is(shard.egress.counts.late, 1);
   equal(listeners[0]!.got, [2, 3]);
   end();
 });
@@ -107,8 +155,8 @@ test('many packets are sent in several turns of the event loop', async () => {
   const turns = new Set<number>();
   ring();
   await until(() => {
-    turns.add(shard.egressCounts.sent);
-    return shard.egressCounts.sent === 2000;
+    turns.add(shard.egress.counts.sent);
+    return shard.egress.counts.sent === 2000;
   });
   ok(turns.size >= 7, `${turns.size} turns`);
   end();
@@ -123,7 +171,7 @@ test('one bell is enough for packets that are written while the pump runs', asyn
   };
   write(0, 1);
   ring();
-  await until(() => shard.egressCounts.sent === 5);
+  await until(() => shard.egress.counts.sent === 5);
   equal(listeners[0]!.got, [1, 2, 3, 4, 5]);
   end();
 });

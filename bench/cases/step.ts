@@ -1,6 +1,6 @@
 /** The whole way through a worker, without its thread: out of one ring, checked, ranked, numbered, into the other. */
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
-import { BurstReader } from '../../src/workers/burst.ts';
+import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
 import { layoutShard } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
@@ -75,7 +75,7 @@ export class StepRoom {
     let left = 0;
     while (bursts.next()) {
       for (let i = 0; i < bursts.deliveries; i++) {
-        bursts.delivery(i);
+        bursts.read(bursts.firstDelivery + i * DELIVERY_WORDS);
         if (bursts.payloadLength === PAYLOAD_BYTES) left++;
       }
     }

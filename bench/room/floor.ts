@@ -2,6 +2,9 @@
  * The library's floor: a server that only sends. It connects clients as the real one does, by the same texts, and then
  * sends the same packets to the same number of peers from a bare loop over `sendMessageBinary`. No ring, no worker, no
  * rewriting, nothing received.
+ *
+ * As a relay (`FLOOR_KIND=relay`) it sends when a speaker's packet comes, from that very callback: what a server on this
+ * library costs at least if it receives, too. What the real one costs more is its ranking, its rewriting and its worker.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,10 +18,12 @@ import type { Sample } from './protocol.ts';
 const ports = (process.env['MEDIA_PORTS'] ?? '40000').split(',').map(Number);
 const voices = Number(process.env['FLOOR_VOICES']);
 const payloadBytes = Number(process.env['FLOOR_PAYLOAD_BYTES']);
+const relays = process.env['FLOOR_KIND'] === 'relay';
 const intervalMs = Number(process.env['FLOOR_INTERVAL_MS']);
 const LOOP_RESOLUTION_MS = 5;
 
 const peers: { readonly connection: PeerConnection; readonly track: Track; readonly slots: number }[] = [];
+let publishers = 0;
 let sent = 0;
 let failed = 0;
 
@@ -38,6 +43,13 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   audio.addOpusCodec(111);
   const track = connection.addTrack(audio);
   track.onClosed(() => undefined);
+  if (relays && plan.publication !== null) {
+    const voice = publishers++;
+    track.onMessage((packet) => {
+      // Not RTCP: RFC 5761, section 4.
+      if (packet[1]! < 192 || packet[1]! > 223) relay(voice, packet);
+    });
+  }
   connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
   connection.setLocalDescription('answer');
   while (connection.gatheringState() !== 'complete') await new Promise((resolve) => setTimeout(resolve, 2));
@@ -53,38 +65,54 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   const ssrcs = plan.slots.map((_, i) => i + 1);
   socket.send(writeAnswer(plan, local, ssrcs, '1'));
   while (!track.isOpen()) await new Promise((resolve) => setTimeout(resolve, 2));
-  // Publishers are among the clients; the real server sends them nothing of their own.
-  if (plan.slots.length > 0) peers.push({ connection, track, slots: plan.slots.length });
+  // Publishers are held as well: what JavaScript lets go of is closed. Having no slots, they are sent nothing.
+  peers.push({ connection, track, slots: plan.slots.length });
   socket.close(1000);
+}
+
+const outgoing = Buffer.alloc(16 + payloadBytes, 0x55);
+outgoing[0] = 0x81;
+outgoing[1] = 111;
+const sequences = new Uint16Array(voices);
+
+/** The packet that all get, numbered on. */
+function nextPacket(voice: number): Buffer {
+  outgoing.writeUInt16BE(sequences[voice]!++, 2);
+  outgoing.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
+  outgoing.writeUInt32BE(voice + 1, 8);
+  return outgoing;
+}
+
+/** A speaker's packet to everybody, under a header of our own. */
+function relay(voice: number, packet: Buffer): void {
+  packet.copy(outgoing, 16, packet.length - payloadBytes);
+  toAll(voice, nextPacket(voice));
+}
+
+function toAll(voice: number, packet: Buffer): void {
+  for (const { track, slots } of peers) {
+    if (voice >= slots) continue;
+    try {
+      if (track.sendMessageBinary(packet)) sent++;
+      else failed++;
+    } catch {
+      failed++;
+    }
+  }
 }
 
 /** Each voice's packet goes to every peer in one burst, as it comes in the real server; the voices' phases are spread. */
 function send(): void {
-  const packet = Buffer.alloc(16 + payloadBytes, 0x55);
-  packet[0] = 0x81;
-  packet[1] = 111;
   const begun = performance.now();
   const due = Array.from({ length: voices }, (_, i) => begun + (i * intervalMs) / voices);
-  const sequences = new Uint16Array(voices);
   setInterval(() => {
     const now = performance.now();
     for (let voice = 0; voice < voices; voice++) {
       if (due[voice]! <= now) {
         // Who is late by more than a packet stays late: the loop would never end on a machine that cannot keep up.
         due[voice] = Math.max(due[voice]! + intervalMs, now - intervalMs);
-        packet.writeUInt16BE(sequences[voice]!++, 2);
-        packet.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
-        packet.writeUInt32BE(voice + 1, 8);
-        packet.writeBigUInt64BE(process.hrtime.bigint(), 16);
-        for (const { track, slots } of peers) {
-          if (voice >= slots) continue;
-          try {
-            if (track.sendMessageBinary(packet)) sent++;
-            else failed++;
-          } catch {
-            failed++;
-          }
-        }
+        outgoing.writeBigUInt64BE(process.hrtime.bigint(), 16);
+        toAll(voice, nextPacket(voice));
       }
     }
   }, 2);

@@ -2,7 +2,11 @@
 import type { RoomSetup } from './run.ts';
 
 export interface RoomResult {
-  readonly kind: 'server' | 'floor';
+  /**
+   * The real server; a bare loop that sends the same packets to as many peers (`floor`); or one that sends each
+   * speaker's packet to all of them from the very callback that brings it (`relay`).
+   */
+  readonly kind: 'server' | 'floor' | 'relay';
   readonly packetsInPerSecond: number;
   readonly packetsOutPerSecond: number;
   readonly expectedPerSecond: number;
@@ -77,14 +81,16 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
     `${speakers} speakers, ${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
       `${slots} slots, ${payloadBytes} bytes every ${intervalMs} ms, ${seconds} s`,
   );
+  console.log([''.padEnd(34), ...results.map(({ kind }) => kind.padEnd(44))].join(' '));
   for (const [title, of] of rows)
     console.log([title.padEnd(34), ...results.map((result) => of(result).padEnd(44))].join(' '));
   const mean = (kind: RoomResult['kind']): number => {
     const all = results.filter((result) => result.kind === kind);
     return all.reduce((sum, { cpu }) => sum + cpu.total, 0) / all.length;
   };
-  if (results.some(({ kind }) => kind === 'floor')) {
-    console.log(`CPU a packet, server ÷ floor: ${fixed(mean('server') / mean('floor'), 3)}`);
+  for (const base of ['floor', 'relay'] as const) {
+    if (!results.some(({ kind }) => kind === base)) continue;
+    console.log(`CPU a packet, server ÷ ${base}: ${fixed(mean('server') / mean(base), 3)}`);
   }
   for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
 }

@@ -1,6 +1,7 @@
 /** One room, measured: a server process, its clients, and what they and the kernel say. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freeUdpPort } from '../../test/support/server.ts';
 import { type CpuTime, cpuByThread, cpuOf, idleSeconds, udpDrops } from './process.ts';
@@ -9,8 +10,8 @@ import type { RoomResult } from './report.ts';
 
 const WARM_UP_SAMPLES = 3;
 const MEDIA_PORTS = 4;
-/** Rare enough to cost nothing that shows. */
-const JOIN_INTERVAL_MS = 200;
+const JOIN_INTERVAL_MS = 50;
+const JOIN_PROBES = 60;
 /** Clients of one process; more would make the process itself the bottleneck. */
 const GROUP_SIZE = 150;
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
@@ -36,8 +37,8 @@ interface Moment {
   readonly sample: Sample;
 }
 
-/** @param kind the real server, or the library's floor. */
-export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promise<RoomResult> {
+/** @param kind the real server, or one of the floors. */
+export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promise<RoomResult> {
   const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
   say('starting');
   const server = await ServerProcess.start(kind, setup);
@@ -82,30 +83,32 @@ export async function runRoom(kind: 'server' | 'floor', setup: RoomSetup): Promi
       at: performance.now(),
     };
     let last = first;
-    const joins = kind === 'server' ? new JoinProbe(server.url) : null;
     for (let second = 1; second <= setup.seconds; second++) {
       last = await server.moment();
       samples.push(last.sample);
       say(`${second} of ${setup.seconds} s, ${Math.round((last.sample.sent - first.sample.sent) / second)} packets/s`);
     }
-    const joinMs = (await joins?.end()) ?? { p50: 0, p99: 0 };
     const reports = await Promise.all([live.report(), voices.report()]);
-    process.stderr.write('\r\x1b[K');
     const seconds = (last.at - first.at) / 1000;
     const elapsed = (performance.now() - before.at) / 1000;
     const clientSeconds = groups.map((group, i) => cpuSeconds(group.pid) - before.groups[i]!);
+    const idle = (idleSeconds() - before.idle) / elapsed;
+    const clientKernelDrops = udpDrops(...ports) - before.drops;
+    if (kind === 'server') say('POST /join under load');
+    const joinMs = kind === 'server' ? await probeJoins(server.url) : { p50: 0, p99: 0 };
+    process.stderr.write('\r\x1b[K');
     return {
       kind,
       ...figures(setup, first, last, samples, reports[0]),
       joinMs,
       packetsInPerSecond: reports[1].sent / seconds,
       clientLoopP99Ms: Math.max(...reports.map(({ loopP99Ms }) => loopP99Ms)),
-      clientKernelDrops: udpDrops(...ports) - before.drops,
+      clientKernelDrops,
       cores: {
         server: (last.cpu.user + last.cpu.system - first.cpu.user - first.cpu.system) / seconds,
         clients: clientSeconds.reduce((sum, one) => sum + one, 0) / elapsed,
         busiestClient: Math.max(...clientSeconds) / elapsed,
-        idle: (idleSeconds() - before.idle) / elapsed,
+        idle,
       },
     };
   } finally {
@@ -148,33 +151,19 @@ function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonl
   };
 }
 
-/** Somebody who moves between two other rooms all the time: what a join takes while packets flow. */
-class JoinProbe {
-  private readonly times: number[] = [];
-  private ended = false;
-  private readonly done: Promise<void>;
-
-  constructor(url: string) {
-    this.done = this.run(url);
+/** How long `POST /join` takes under the load; asked after the measured time, for a request costs CPU, too. */
+async function probeJoins(url: string): Promise<{ p50: number; p99: number }> {
+  const headers = { 'X-User-Claim': JSON.stringify({ userid: 'bystander', clientid: 'bench' }) };
+  const times: number[] = [];
+  for (let i = 0; i < JOIN_PROBES; i++) {
+    const begun = performance.now();
+    await fetch(`${url}/join/elsewhere${i % 2}`, { method: 'POST', headers });
+    times.push(performance.now() - begun);
+    await delay(JOIN_INTERVAL_MS);
   }
-
-  async end(): Promise<{ p50: number; p99: number }> {
-    this.ended = true;
-    await this.done;
-    this.times.sort((a, b) => a - b);
-    const at = (p: number): number => this.times[Math.floor((this.times.length - 1) * p)] ?? 0;
-    return { p50: at(0.5), p99: at(0.99) };
-  }
-
-  private async run(url: string): Promise<void> {
-    const headers = { 'X-User-Claim': JSON.stringify({ userid: 'bystander', clientid: 'bench' }) };
-    for (let i = 0; !this.ended; i++) {
-      const begun = performance.now();
-      await fetch(`${url}/join/elsewhere${i % 2}`, { method: 'POST', headers });
-      this.times.push(performance.now() - begun);
-      await new Promise((resolve) => setTimeout(resolve, JOIN_INTERVAL_MS));
-    }
-  }
+  times.sort((a, b) => a - b);
+  const at = (p: number): number => times[Math.floor((times.length - 1) * p)] ?? 0;
+  return { p50: at(0.5), p99: at(0.99) };
 }
 
 function cpuSeconds(pid: number): number {
@@ -192,7 +181,7 @@ class ServerProcess {
     this.child = child;
   }
 
-  static async start(kind: 'server' | 'floor', setup: RoomSetup): Promise<ServerProcess> {
+  static async start(kind: RoomResult['kind'], setup: RoomSetup): Promise<ServerProcess> {
     const ports: number[] = [];
     for (let i = 0; i < MEDIA_PORTS; i++) ports.push(await freeUdpPort());
     const script = kind === 'server' ? '../../src/main/main.js' : './floor.js';
@@ -207,6 +196,7 @@ class ServerProcess {
         MAX_CONNECTIONS: '4000',
         MAX_SLOTS: '64',
         MAX_MEDIA_LINES: '80',
+        FLOOR_KIND: kind,
         FLOOR_VOICES: String(setup.speakers),
         FLOOR_PAYLOAD_BYTES: String(setup.payloadBytes),
         FLOOR_INTERVAL_MS: String(setup.intervalMs),

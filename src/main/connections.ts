@@ -13,12 +13,12 @@ import type { LocalTransport } from './answer.ts';
 import type { Claim } from './claim.ts';
 import type { Config } from './config.ts';
 import type { Conversations, Placement } from './conversations.ts';
+import type { Receiver } from './egress.ts';
 import { RequestError } from './errors.ts';
 import type { Log } from './log.ts';
 import { type MediaPorts, Peer } from './peer.ts';
 import type { Plan } from './sdp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
-import type { Receiver } from './shard.ts';
 
 /** Why a connection ended. */
 export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';

@@ -2,69 +2,29 @@
  * Main's side of one worker: packets in through the ingress ring, packets out of the egress ring to the peers, commands
  * and reports over the port.
  */
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
 import type { MessagePort } from 'node:worker_threads';
-import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../rtp/packet.ts';
 import { Bell } from '../workers/bell.ts';
-import { BurstReader } from '../workers/burst.ts';
-import {
-  COUNTER_WORDS,
-  type Command,
-  connectionIndex,
-  EGRESS_BELL,
-  type Report,
-  type ShardMemory,
-} from '../workers/protocol.ts';
-import { RingReader, RingWriter } from '../workers/ring.ts';
+import { COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type ShardMemory } from '../workers/protocol.ts';
+import { RingWriter } from '../workers/ring.ts';
+import { Egress, microseconds, type Receiver } from './egress.ts';
 
 /**
  * Packets sent before the event loop gets a turn: about 2 ms of work, so that HTTP and ICE are never kept waiting
  * longer.
  */
 const PUMP_BUDGET = 256;
-/** One packet in this many is timed; a power of two. */
-const TIMED_ONE_IN = 16;
-
-/** What a packet can be delivered to. */
-export interface Receiver {
-  readonly id: number;
-  /** @returns false if it could not be sent. */
-  send(packet: Uint8Array): boolean;
-}
-
-/** Counts of one shard's egress, packets. */
-export interface EgressCounts {
-  sent: number;
-  /** For a connection that has ended. */
-  stale: number;
-  /** The library did not take it. */
-  failed: number;
-  /** Too old to be of use when its turn came. */
-  late: number;
-}
 
 export class Shard {
   /** Slots and publishers placed here: what conversations are balanced by. */
   load = 0;
-  readonly egressCounts: EgressCounts = { sent: 0, stale: 0, failed: 0, late: 0 };
-  /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
-  readonly forwardTime: RecordableHistogram = createHistogram();
+  /** What comes from the worker. */
+  readonly egress: Egress;
   private readonly port: MessagePort;
   private readonly ingress: RingWriter;
-  private readonly egress: RingReader;
-  private readonly bursts: BurstReader;
-  private readonly view: DataView;
   private readonly workerBell: Bell;
   private readonly mainBell: Bell;
   private readonly commands: Int32Array;
   private readonly counterWords: Int32Array;
-  /** By connection index. */
-  private readonly receivers: readonly (Receiver | undefined)[];
-  /** Where a packet is put before it is sent, and views of it by length: making one costs more than the copy. */
-  private readonly scratch: number;
-  /** Microseconds. */
-  private readonly maxDelay: number;
-  private readonly views: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
   private readonly leaving = new Map<number, () => void>();
   private readonly draining: { position: number; then: () => void }[] = [];
   private pumping = false;
@@ -76,17 +36,12 @@ export class Shard {
   /** @param maxDelay packets older than this are not sent any more, milliseconds. */
   constructor(memory: ShardMemory, port: MessagePort, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
     this.port = port;
-    this.maxDelay = maxDelay * 1000;
-    this.receivers = receivers;
     this.ingress = new RingWriter(memory.ingress);
-    this.egress = new RingReader(memory.egress);
+    this.egress = new Egress(memory, receivers, maxDelay);
     this.workerBell = new Bell(memory.memory, memory.workerBell);
     this.mainBell = new Bell(memory.memory, memory.mainBell);
     this.commands = new Int32Array(memory.memory, memory.commands, 1);
     this.counterWords = new Int32Array(memory.memory, memory.counters, COUNTER_WORDS);
-    this.bursts = new BurstReader(this.egress);
-    this.view = new DataView(memory.memory);
-    this.scratch = memory.scratch;
     port.on('message', (report: Report) => this.take(report));
     this.mainBell.arm();
   }
@@ -177,15 +132,9 @@ export class Shard {
   /** Sends what is ready, then sleeps or, if there is more, lets the event loop turn first. */
   private pump(): void {
     this.pumping = true;
-    let budget = PUMP_BUDGET;
-    const now = microseconds();
-    while (budget > 0 && this.bursts.next()) {
-      this.deliver(now);
-      budget -= this.bursts.deliveries;
-    }
-    this.egress.release();
+    const more = this.egress.send(PUMP_BUDGET);
     this.finishLeaves();
-    if (budget > 0) {
+    if (!more) {
       this.mainBell.arm();
       if (this.egress.empty) {
         this.pumping = false;
@@ -196,54 +145,9 @@ export class Shard {
     setImmediate(() => this.pump());
   }
 
-  /** Sends one payload to all its listeners; their headers are written, one after the other, in front of it. */
-  private deliver(now: number): void {
-    const { bursts, egressCounts, scratch, view } = this;
-    // A thread that cannot keep up sends what is fresh: a queue of old voices would only make every later one old, too.
-    if (((now - bursts.stamp) | 0) > this.maxDelay) {
-      egressCounts.late += bursts.deliveries;
-      return;
-    }
-    const packet = this.packetOf(SENT_HEADER_BYTES + bursts.payloadLength);
-    writeSharedHeader(view, scratch, bursts.csrc);
-    this.egress.bytes.copyWithin(
-      scratch + SENT_HEADER_BYTES,
-      bursts.payloadOffset,
-      bursts.payloadOffset + bursts.payloadLength,
-    );
-    for (let i = 0; i < bursts.deliveries; i++) {
-      bursts.delivery(i);
-      const receiver = this.receivers[connectionIndex(bursts.connection)];
-      if (receiver === undefined || receiver.id !== bursts.connection) {
-        egressCounts.stale++;
-        continue;
-      }
-      writeFields(view, scratch, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
-      if (!receiver.send(packet)) egressCounts.failed++;
-      else if (++egressCounts.sent % TIMED_ONE_IN === 0) {
-        this.forwardTime.record(Math.max(1, (microseconds() - bursts.stamp) | 0));
-      }
-    }
-  }
-
-  /** A view of the scratch. */
-  private packetOf(length: number): Uint8Array {
-    let view = this.views[length];
-    if (view === undefined) {
-      view = this.egress.bytes.subarray(this.scratch, this.scratch + length);
-      this.views[length] = view;
-    }
-    return view;
-  }
-
   private finishLeaves(): void {
     while (this.draining.length > 0 && ((this.egress.position - this.draining[0]!.position) | 0) >= 0) {
       this.draining.shift()!.then();
     }
   }
-}
-
-/** The main thread's clock as it fits a stamp, modulo 2^32. */
-function microseconds(): number {
-  return Math.floor(performance.now() * 1000) | 0;
 }

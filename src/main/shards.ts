@@ -4,7 +4,8 @@ import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../rtp/rewriter.ts';
 import { layoutShard, type WorkerTask } from '../workers/protocol.ts';
 import type { Config } from './config.ts';
-import { type Receiver, Shard } from './shard.ts';
+import type { Receiver } from './egress.ts';
+import { Shard } from './shard.ts';
 
 const WORKER = new URL('../workers/worker.js', import.meta.url).href;
 

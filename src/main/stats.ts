@@ -28,7 +28,7 @@ export function logStats(sources: StatsSources, interval: number, log: Log): voi
     utilization = now;
     log.info({ ...snapshot(sources), loop: { busy: round(busy), ...loopDelay(loop) } }, 'stats');
     loop.reset();
-    for (const shard of sources.shards) shard.forwardTime.reset();
+    for (const shard of sources.shards) shard.egress.forwardTime.reset();
   }, interval).unref();
 }
 
@@ -45,16 +45,16 @@ function snapshot({ connections, conversations, shards }: StatsSources): Record<
       packetsIn: shard.counter(Count.PacketsIn),
       packetsOut: shard.counter(Count.PacketsOut),
       switches: shard.counter(Count.Switches),
-      ...shard.egressCounts,
+      ...shard.egress.counts,
       ingressDropped: shard.ingressDropped,
       corrupt: shard.corrupt,
       highestFill: { ingress: round(shard.highestFill.ingress), egress: round(shard.highestFill.egress) },
       drops: Object.fromEntries(Object.entries(Drop).map(([reason, index]) => [reason, shard.counter(index)])),
       forwardUs: {
-        p50: shard.forwardTime.percentile(50),
-        p95: shard.forwardTime.percentile(95),
-        p99: shard.forwardTime.percentile(99),
-        count: shard.forwardTime.count,
+        p50: shard.egress.forwardTime.percentile(50),
+        p95: shard.egress.forwardTime.percentile(95),
+        p99: shard.egress.forwardTime.percentile(99),
+        count: shard.egress.forwardTime.count,
       },
     })),
   };

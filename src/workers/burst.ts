@@ -18,7 +18,8 @@ export const MAX_DELIVERIES = 32;
 /** Longest payload, bytes: what fits a packet behind the header that is sent. */
 export const MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - SENT_HEADER_BYTES;
 
-const DELIVERY_WORDS = 4;
+/** Length of a delivery, 32-bit words. */
+export const DELIVERY_WORDS = 4;
 const LENGTH_BYTES = 4;
 
 function padded(payloadLength: number): number {
@@ -86,13 +87,15 @@ export class BurstWriter {
   }
 }
 
-/** Reads bursts; the fields are those of the last {@link next} and {@link delivery}. */
+/** Reads bursts; the fields are those of the last {@link next} and {@link read}. */
 export class BurstReader {
   csrc = 0;
   stamp = 0;
   payloadOffset = 0;
   payloadLength = 0;
   deliveries = 0;
+  /** Place of its first delivery; each of the others is {@link DELIVERY_WORDS} further. */
+  firstDelivery = 0;
   connection = 0;
   marker = 0;
   payloadType = 0;
@@ -101,7 +104,6 @@ export class BurstReader {
   ssrc = 0;
   private readonly ring: RingReader;
   private readonly words: Int32Array;
-  private first = 0;
 
   constructor(ring: RingReader) {
     this.ring = ring;
@@ -130,21 +132,25 @@ export class BurstReader {
       this.payloadOffset = at + LENGTH_BYTES;
       this.payloadLength = payloadLength;
       this.deliveries = deliveries;
-      this.first = (at + fixed) >> 2;
+      this.firstDelivery = (at + fixed) >> 2;
       return true;
     }
   }
 
-  /** Reads one delivery. @param i 0 … `deliveries` − 1. */
-  delivery(i: number): void {
+  /** The connection that the delivery at `place` is for. */
+  connectionAt(place: number): number {
+    return this.words[place]!;
+  }
+
+  /** Reads the delivery at `place`, of any burst whose bytes were not released yet. */
+  read(place: number): void {
     const { words } = this;
-    const at = this.first + i * DELIVERY_WORDS;
-    const fields = words[at + 1]!;
-    this.connection = words[at]!;
+    const fields = words[place + 1]!;
+    this.connection = words[place]!;
     this.marker = (fields >> 23) & 1;
     this.payloadType = (fields >> 16) & 0x7f;
     this.sequence = fields & 0xffff;
-    this.timestamp = words[at + 2]!;
-    this.ssrc = words[at + 3]!;
+    this.timestamp = words[place + 2]!;
+    this.ssrc = words[place + 3]!;
   }
 }

@@ -3,7 +3,7 @@
 import { RtpPacket } from 'werift-rtp';
 import { SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
-import { BurstReader } from '../../src/workers/burst.ts';
+import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
 import { connectionIndex, layoutShard } from '../../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../../src/workers/ring.ts';
@@ -98,7 +98,7 @@ export class Bench {
       );
       writeSharedHeader(view, 0, bursts.csrc);
       for (let i = 0; i < bursts.deliveries; i++) {
-        bursts.delivery(i);
+        bursts.read(bursts.firstDelivery + i * DELIVERY_WORDS);
         writeFields(view, 0, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
         const { header, payload } = RtpPacket.deSerialize(Buffer.from(packet));
         all.push({

@@ -31,9 +31,29 @@ export async function measureHop(count: number, idleMs: number): Promise<Hop> {
   await shards.whenReady();
   const [shard] = shards.all;
   openSlot(shards.slots, SLOT_WORDS, 1, 111, 1, 0, 0);
-  const publication = { payloadType: 111, levelExtension: LEVEL_ID, ssrcs: [1000] };
-  shard!.join({ type: 'join', connection: 0, conversation: 1, user: 1, number: 1, publication, slots: 0 });
-  shard!.join({ type: 'join', connection: 1, conversation: 1, user: 2, number: 2, publication: null, slots: 1 });
+  const publication = { payloadType: 111, redPayloadType: 0, levelExtension: LEVEL_ID, ssrcs: [1000] };
+  shard!.join({
+    type: 'join',
+    connection: 0,
+    conversation: 1,
+    user: 1,
+    number: 1,
+    publication,
+    slots: 0,
+    muted: false,
+    deafened: false,
+  });
+  shard!.join({
+    type: 'join',
+    connection: 1,
+    conversation: 1,
+    user: 2,
+    number: 2,
+    publication: null,
+    slots: 1,
+    muted: false,
+    deafened: false,
+  });
   const times: number[] = [];
   for (const packet of voicePackets(count)) {
     await new Promise((resolve) => setTimeout(resolve, idleMs));

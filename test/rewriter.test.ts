@@ -22,7 +22,7 @@ function slot({ sequence = 100, timestamp = 5000, clock = 0 }: Start = {}) {
   openSlot(words, row, 0xabcd, 111, 42, sequence, timestamp | 0);
   /** @param at the clock, in ticks after `clock`. */
   const send = (source: number, index: number, time: number, at: number): [number, number, number] | 'drop' => {
-    const verdict = renumber(words, row, source, index, time | 0, (clock + at) | 0);
+    const verdict = renumber(words, row, source, index, time | 0, 100, (clock + at) | 0);
     if (verdict === BeforeSwitch) return 'drop';
     return [verdict, words[row + Slot.OutSequence]!, words[row + Slot.OutTimestamp]! >>> 0];
   };
@@ -288,7 +288,7 @@ test('opening a slot forgets all of the one before', () => {
   const { words, row, send } = slot();
   send(1, 0, 0, 0);
   openSlot(words, row, 1, 2, 3, 9, 10);
-  is(words[row + Slot.Started], 0);
+  is(words[row + Slot.Packets], 0);
   equal(send(1, 1, 0, 77), [Switch, 9, 10]);
 });
 

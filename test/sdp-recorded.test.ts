@@ -73,7 +73,7 @@ for (const [name, { lines, payloadType, ssrcs, levelExtension }] of Object.entri
     const offer = readOffer(name);
     const read = planOffer(offer, LIMITS);
     equal(words(read), lines);
-    const publication = { payloadType, levelExtension, ssrcs: ssrcs?.map((ssrc) => ssrc | 0) };
+    const publication = { payloadType, redPayloadType: 0, levelExtension, ssrcs: ssrcs?.map((ssrc) => ssrc | 0) };
     equal(read.publication, ssrcs === null ? null : publication);
     const slots = read.lines.filter((line) => line.kind === 'audio' && line.slot !== null);
     equal(

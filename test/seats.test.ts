@@ -55,14 +55,17 @@ function table(shardCount = 1): Table {
   const seats = new Seats(leastLoaded);
   let lastId = 0;
   const sit = (sitter: Partial<Sitter> = {}): Seat =>
-    new Seat({ id: ++lastId, user: lastId, publication: null, slotCount: 1, ...sitter }, seats);
+    new Seat(
+      { id: ++lastId, user: lastId, publication: null, slotCount: 1, muted: false, deafened: false, ...sitter },
+      seats,
+    );
   return { shards, seats, sit };
 }
 
 const KITCHEN: Conversation = { id: 'kitchen', key: 1 };
 const GARDEN: Conversation = { id: 'garden', key: 2 };
 const CELLAR: Conversation = { id: 'cellar', key: 3 };
-const PUBLICATION = { payloadType: 111, levelExtension: 1, ssrcs: [7] };
+const PUBLICATION = { payloadType: 111, redPayloadType: 0, levelExtension: 1, ssrcs: [7] };
 
 test('a placed connection joins its conversation with all that the worker has to know', () => {
   const { shards, sit } = table();
@@ -71,7 +74,17 @@ test('a placed connection joins its conversation with all that the worker has to
   seat.place(KITCHEN);
   is(seat.shard as unknown, shards[0]);
   equal(shards[0]!.joins, [
-    { type: 'join', connection: 65_537, conversation: 1, user: 9, number: 1, publication: PUBLICATION, slots: 3 },
+    {
+      type: 'join',
+      connection: 65_537,
+      conversation: 1,
+      user: 9,
+      number: 1,
+      publication: PUBLICATION,
+      slots: 3,
+      muted: false,
+      deafened: false,
+    },
   ]);
 });
 

@@ -67,7 +67,7 @@ export function rewriteCase(): Case {
       for (let i = 0; i < OPERATIONS; i++) {
         index = (index + 1) | 0;
         const clock = Math.imul(index, 960);
-        const verdict = renumber(words, 0, 7, index, clock, clock);
+        const verdict = renumber(words, 0, 7, index, clock, 100, clock);
         const [sequence, timestamp] = [Slot.OutSequence, Slot.OutTimestamp];
         writeFields(
           view,

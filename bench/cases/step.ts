@@ -2,7 +2,7 @@
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
-import { layoutShard } from '../../src/workers/protocol.ts';
+import { layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
 import { assertWork, type Case } from './case.ts';
 import { LEVEL_ID, voicePackets } from './packets.ts';
@@ -29,20 +29,23 @@ export class StepRoom {
     const shard = layoutShard(1 << 20, 1 << 22);
     const listeners = Math.ceil(slots / SPEAKERS);
     const table = new SharedArrayBuffer((listeners + SPEAKERS) * SPEAKERS * SLOT_WORDS * 4);
+    const sources = new SharedArrayBuffer((listeners + SPEAKERS) * SOURCE_WORDS * 4);
     const words = new Int32Array(table);
     this.ingress = new RingWriter(shard.ingress);
     this.incoming = new RingReader(shard.ingress);
     this.egress = new RingWriter(shard.egress);
     this.sent = new RingReader(shard.egress);
     this.bursts = new BurstReader(this.sent);
-    this.forwarder = new Forwarder(shard, this.egress, table, SPEAKERS);
+    this.forwarder = new Forwarder(shard, this.egress, { slots: table, slotsPerConnection: SPEAKERS, sources });
     this.voices = Array.from({ length: SPEAKERS }, (_, i) => voicePackets(1, PAYLOAD_BYTES, 1000 + i)[0]!);
     this.views = this.voices.map((packet) => new DataView(packet.buffer));
     for (let id = 0; id < listeners + SPEAKERS; id++) {
       const speaks = id < SPEAKERS;
       const count = speaks ? 0 : Math.min(SPEAKERS, slots - (id - SPEAKERS) * SPEAKERS);
       for (let i = 0; i < count; i++) openSlot(words, (id * SPEAKERS + i) * SLOT_WORDS, id * 10 + i, 111, id, 0, 0);
-      const publication = speaks ? { payloadType: 111, levelExtension: LEVEL_ID, ssrcs: [1000 + id] } : null;
+      const publication = speaks
+        ? { payloadType: 111, redPayloadType: 0, levelExtension: LEVEL_ID, ssrcs: [1000 + id] }
+        : null;
       this.forwarder.join({
         type: 'join',
         connection: id,
@@ -51,6 +54,8 @@ export class StepRoom {
         number: id,
         publication,
         slots: count,
+        muted: false,
+        deafened: false,
       });
     }
     this.outgoing = slots;

@@ -49,6 +49,8 @@ export class Connection implements Receiver, Sitter {
   user = 0;
   publication: Publication | null = null;
   slotCount = 0;
+  muted = false;
+  deafened = false;
   state: State = 'reserved';
   readonly seat: Seat;
   readonly watcher: { current: ConnectionWatcher | null } = { current: null };

@@ -227,7 +227,7 @@ class Planner {
       return sends ? 'a second publishing line' : 'inactive';
     }
     const levelExtension = publishes ? levelExtensionId(media) : 0;
-    if (publishes) this.publication = { payloadType, levelExtension, ssrcs: declaredSsrcs(media) };
+    if (publishes) this.publication = { payloadType, redPayloadType: 0, levelExtension, ssrcs: declaredSsrcs(media) };
     if (slot !== null) this.slots.push({ mid, payloadType });
     return { kind: 'audio', mid, protocol, payloadType, levelExtension, publishes, slot };
   }

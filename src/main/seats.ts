@@ -13,21 +13,28 @@ export interface Sitter {
   readonly user: number;
   readonly publication: Publication | null;
   readonly slotCount: number;
+  /** Chosen by the client: nothing that it publishes is forwarded; it is sent nothing. */
+  readonly muted: boolean;
+  readonly deafened: boolean;
 }
 
 /** A conversation that has connections, and where it is served. */
-interface Host {
+export interface Host {
   readonly conversation: Conversation;
   readonly shard: Shard;
   connections: number;
   /** The last speaker's number given out; none is given out twice while anybody is there to hear it. */
   lastNumber: number;
+  /** Who has which number. */
+  readonly sitters: Map<number, Sitter>;
 }
 
 /** One connection's place. */
 export class Seat {
   /** The worker that its packets go to now; null while it is in no conversation or on its way to one. */
   shard: Shard | null = null;
+  /** The connection's number as a speaker in its conversation; 0 while it is in none. */
+  number = 0;
   private readonly sitter: Sitter;
   private readonly seats: Seats;
   private host: Host | null = null;
@@ -38,6 +45,11 @@ export class Seat {
   constructor(sitter: Sitter, seats: Seats) {
     this.sitter = sitter;
     this.seats = seats;
+  }
+
+  /** The conversation's host; null while the connection is in none or on its way. */
+  get current(): Host | null {
+    return this.shard === null ? null : this.host;
   }
 
   /** Moves the connection into a conversation, or out of all. The last call wins. */
@@ -66,20 +78,26 @@ export class Seat {
     const host = this.seats.enter(conversation, weight(sitter));
     this.host = host;
     this.shard = host.shard;
+    this.number = ++host.lastNumber;
+    host.sitters.set(this.number, sitter);
     host.shard.join({
       type: 'join',
       connection: sitter.id,
       conversation: conversation.key,
       user: sitter.user,
-      number: ++host.lastNumber,
+      number: this.number,
       publication: sitter.publication,
       slots: sitter.slotCount,
+      muted: sitter.muted,
+      deafened: sitter.deafened,
     });
   }
 
   private leave(host: Host): void {
     this.moving = true;
     this.shard = null;
+    host.sitters.delete(this.number);
+    this.number = 0;
     host.shard.leave(this.sitter.id, () => {
       this.moving = false;
       this.host = null;
@@ -110,6 +128,7 @@ export class Seats {
       shard: this.leastLoaded(),
       connections: 0,
       lastNumber: 0,
+      sitters: new Map(),
     };
     this.hosts.set(conversation.key, host);
     host.connections++;

@@ -27,6 +27,8 @@ export class Shard {
   private readonly counterWords: Int32Array;
   private readonly leaving = new Map<number, () => void>();
   private readonly draining: { position: number; then: () => void }[] = [];
+  /** Told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
+  dominantChanged: (conversation: number, speaker: number) => void = () => undefined;
   private pumping = false;
   private ready: () => void = () => undefined;
   private readonly readyPromise = new Promise<void>((resolve) => {
@@ -94,6 +96,16 @@ export class Shard {
     this.command({ type: 'leave', connection });
   }
 
+  /** Stops or resumes forwarding what a connection publishes. */
+  mute(connection: number, muted: boolean): void {
+    this.command({ type: 'mute', connection, muted });
+  }
+
+  /** Changes what a connection hears. */
+  listen(command: Extract<Command, { type: 'listen' }>): void {
+    this.command(command);
+  }
+
   /** Ends the worker once it has forwarded what is in its ring. */
   stop(): void {
     this.command({ type: 'stop' });
@@ -114,6 +126,8 @@ export class Shard {
     switch (report.type) {
       case 'ready':
         return this.ready();
+      case 'dominant':
+        return this.dominantChanged(report.conversation, report.speaker);
       case 'left': {
         const then = this.leaving.get(report.connection);
         this.leaving.delete(report.connection);

@@ -2,7 +2,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../rtp/rewriter.ts';
-import { layoutShard, type WorkerTask } from '../workers/protocol.ts';
+import { layoutShard, SOURCE_WORDS, type WorkerTask } from '../workers/protocol.ts';
 import type { Config } from './config.ts';
 import type { Receiver } from './egress.ts';
 import { Shard } from './shard.ts';
@@ -18,6 +18,8 @@ export class Shards {
   /** The slot table: `MAX_SLOTS` rows for each connection index. Shared by all workers; see `src/rtp/rewriter.ts`. */
   readonly slots: Int32Array;
   readonly slotsPerConnection: number;
+  /** A row of `SourceWord`s for each connection index. Shared by all workers. */
+  readonly sources: Int32Array;
   readonly all: readonly Shard[];
   private readonly pool: Piscina;
   private readonly tasks: Promise<unknown>[] = [];
@@ -30,6 +32,9 @@ export class Shards {
     this.slotsPerConnection = config.MAX_SLOTS;
     const rows = config.MAX_CONNECTIONS * config.MAX_SLOTS;
     this.slots = new Int32Array(new SharedArrayBuffer(rows * SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT));
+    this.sources = new Int32Array(
+      new SharedArrayBuffer(config.MAX_CONNECTIONS * SOURCE_WORDS * Int32Array.BYTES_PER_ELEMENT),
+    );
     this.pool = new Piscina({
       filename: WORKER,
       minThreads: config.WORKERS,
@@ -45,6 +50,7 @@ export class Shards {
         shard: memory,
         slots: this.slots.buffer as SharedArrayBuffer,
         slotsPerConnection: this.slotsPerConnection,
+        sources: this.sources.buffer as SharedArrayBuffer,
         port: port2,
       };
       const done: Promise<unknown> = this.pool.run(task, { transferList: [port2] });

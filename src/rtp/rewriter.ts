@@ -26,12 +26,12 @@ export const Slot = {
   PayloadType: 1,
   /** The connection that the slot belongs to; the caller's. */
   Connection: 2,
-  /** Non-zero once a packet was sent. */
-  Started: 3,
   /** Newest sequence number sent, 0 … 65535. */
-  LastSequence: 4,
+  LastSequence: 3,
   /** Timestamp of that packet. */
-  LastTimestamp: 5,
+  LastTimestamp: 4,
+  /** Clock when it was sent, ticks. */
+  LastClock: 5,
   /** Timestamp minus clock, both in ticks, taken at the first packet. */
   Anchor: 6,
   /** Key of the source being sent; 0 for none. */
@@ -44,6 +44,11 @@ export const Slot = {
   /** Results of {@link renumber}. */
   OutSequence: 11,
   OutTimestamp: 12,
+  /** Packets and payload bytes sent, modulo 2^32: what a sender report tells (RFC 3550, section 6.4.1). */
+  Packets: 13,
+  Octets: 14,
+  /** Number of the speaker who has the slot, 0 for nobody; the caller's. */
+  Speaker: 15,
 } as const;
 
 /** What {@link renumber} decided. */
@@ -103,6 +108,7 @@ export function clearSlot(words: Int32Array, row: number): void {
  * @param source key of the packet's source, never {@link NO_SOURCE}; a source that restarts its numbering has a new key.
  * @param index the packet's number as `SourceSequence` unwrapped it.
  * @param timestamp the packet's own timestamp.
+ * @param octets length of its payload, bytes.
  * @param clock now, in ticks of 1/48000 s, modulo 2^32.
  */
 export function renumber(
@@ -111,9 +117,10 @@ export function renumber(
   source: number,
   index: number,
   timestamp: number,
+  octets: number,
   clock: number,
 ): RenumberVerdict {
-  if (words[row + Slot.Source] !== source) return switchSource(words, row, source, index, timestamp, clock);
+  if (words[row + Slot.Source] !== source) return switchSource(words, row, source, index, timestamp, octets, clock);
   if (((index - words[row + Slot.SwitchIndex]!) | 0) < 0) return Renumbered.BeforeSwitch;
 
   const outSequence = (index + words[row + Slot.SequenceOffset]!) & 0xffff;
@@ -122,10 +129,12 @@ export function renumber(
   if (ahead > 0) {
     const back = ((outTimestamp - words[row + Slot.LastTimestamp]!) | 0) < 0;
     const racing = ((outTimestamp - clock - words[row + Slot.Anchor]!) | 0) > MAX_AHEAD;
-    if (back || racing) return switchSource(words, row, source, index, timestamp, clock);
+    if (back || racing) return switchSource(words, row, source, index, timestamp, octets, clock);
     words[row + Slot.LastSequence] = outSequence;
     words[row + Slot.LastTimestamp] = outTimestamp;
+    words[row + Slot.LastClock] = clock;
   }
+  count(words, row, octets);
   words[row + Slot.OutSequence] = outSequence;
   words[row + Slot.OutTimestamp] = outTimestamp;
   return Renumbered.Continue;
@@ -137,6 +146,7 @@ function switchSource(
   source: number,
   index: number,
   timestamp: number,
+  octets: number,
   clock: number,
 ): RenumberVerdict {
   const outSequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
@@ -147,9 +157,16 @@ function switchSource(
   words[row + Slot.TimestampOffset] = (outTimestamp - timestamp) | 0;
   words[row + Slot.LastSequence] = outSequence;
   words[row + Slot.LastTimestamp] = outTimestamp;
+  words[row + Slot.LastClock] = clock;
   words[row + Slot.OutSequence] = outSequence;
   words[row + Slot.OutTimestamp] = outTimestamp;
+  count(words, row, octets);
   return Renumbered.Switch;
+}
+
+function count(words: Int32Array, row: number, octets: number): void {
+  words[row + Slot.Packets]!++;
+  words[row + Slot.Octets]! += octets;
 }
 
 /**
@@ -158,8 +175,7 @@ function switchSource(
  */
 function nextTimestamp(words: Int32Array, row: number, clock: number): number {
   const last = words[row + Slot.LastTimestamp]!;
-  if (words[row + Slot.Started] === 0) {
-    words[row + Slot.Started] = 1;
+  if (words[row + Slot.Packets] === 0) {
     words[row + Slot.Anchor] = (last - clock) | 0;
     return last;
   }

@@ -4,7 +4,7 @@
  * No packets and no threads in here; time is an argument. Slots are assigned when somebody comes, goes, begins or
  * stops speaking, never for each packet: a packet only walks its source's list of targets.
  */
-import { clearSlot, NO_SOURCE } from '../rtp/rewriter.ts';
+import { clearSlot, NO_SOURCE, Slot } from '../rtp/rewriter.ts';
 import { SourceSequence } from '../rtp/sequence.ts';
 import type { Publication } from './protocol.ts';
 import { type Candidate, Selection } from './selection.ts';
@@ -124,7 +124,10 @@ export class Conversation {
     const member = this.members.get(connection);
     if (member === undefined) return;
     this.members.delete(connection);
-    for (const row of member.info.rows) clearSlot(this.slots, row);
+    for (const row of member.info.rows) {
+      clearSlot(this.slots, row);
+      this.slots[row + Slot.Speaker] = 0;
+    }
     if (member.source !== null) this.selection.remove(member.source);
     this.assign();
   }
@@ -160,10 +163,14 @@ export class Conversation {
       if (holder !== null && !chosen.includes(holder)) {
         holders[i] = null;
         clearSlot(this.slots, info.rows[i]!);
+        this.slots[info.rows[i]! + Slot.Speaker] = 0;
       }
     }
     for (const source of chosen) {
-      if (!holders.includes(source)) holders[holders.indexOf(null)] = source;
+      if (holders.includes(source)) continue;
+      const free = holders.indexOf(null);
+      holders[free] = source;
+      this.slots[info.rows[free]! + Slot.Speaker] = source.number;
     }
   }
 }

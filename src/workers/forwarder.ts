@@ -10,7 +10,15 @@ import { Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
 import { Arrival } from '../rtp/sequence.ts';
 import { BurstWriter, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from './burst.ts';
 import { Conversation, type Source } from './conversation.ts';
-import { type Command, Count, connectionIndex, Drop, type ShardMemory } from './protocol.ts';
+import {
+  type Command,
+  Count,
+  connectionIndex,
+  Drop,
+  type ShardMemory,
+  SOURCE_WORDS,
+  type WorkerTask,
+} from './protocol.ts';
 import type { RingWriter } from './ring.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
@@ -18,12 +26,16 @@ const TICK = OPUS_CLOCK_RATE / 10;
 /** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
 const DTX_PAYLOAD_BYTES = 2;
 
+/** The tables that all workers share. */
+export type Tables = Pick<WorkerTask, 'slots' | 'slotsPerConnection' | 'sources'>;
+
 export class Forwarder {
   private readonly bytes: Uint8Array;
   private readonly counters: Int32Array;
   private readonly bursts: BurstWriter;
   private readonly slots: Int32Array;
   private readonly slotsPerConnection: number;
+  private readonly sourceRows: Int32Array;
   private readonly header = new RtpHeader();
   /** By connection index. */
   private readonly sources: (Source | undefined)[] = [];
@@ -33,12 +45,19 @@ export class Forwarder {
   private lastKey = 0;
   private lastTick = 0;
 
-  constructor(shard: ShardMemory, egress: RingWriter, slots: SharedArrayBuffer, slotsPerConnection: number) {
+  /** @param _dominant told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
+  constructor(
+    shard: ShardMemory,
+    egress: RingWriter,
+    { slots, slotsPerConnection, sources }: Tables,
+    _dominant: (conversation: number, speaker: number) => void = () => undefined,
+  ) {
     this.bytes = new Uint8Array(shard.memory);
     this.counters = new Int32Array(shard.memory, shard.counters);
     this.bursts = new BurstWriter(egress);
     this.slots = new Int32Array(slots);
     this.slotsPerConnection = slotsPerConnection;
+    this.sourceRows = new Int32Array(sources);
   }
 
   /** Conversations with at least one member. */
@@ -57,6 +76,7 @@ export class Forwarder {
     const first = index * this.slotsPerConnection;
     const rows = Array.from({ length: command.slots }, (_, i) => (first + i) * SLOT_WORDS);
     this.placed.set(command.connection, command.conversation);
+    this.sourceRows.fill(0, index * SOURCE_WORDS, (index + 1) * SOURCE_WORDS);
     const { connection, user, number, publication } = command;
     this.sources[index] = conversation.join({ connection, user, number, publication, rows }) ?? undefined;
   }
@@ -70,6 +90,12 @@ export class Forwarder {
     conversation?.leave(connection);
     if (conversation?.size === 0) this.conversations.delete(placed);
   }
+
+  /** Stops or resumes forwarding what a connection publishes. */
+  mute(_connection: number, _muted: boolean): void {}
+
+  /** Changes what a connection hears. */
+  listen(_command: Extract<Command, { type: 'listen' }>): void {}
 
   /** To be called with every batch; looks after the conversations a few times a second. */
   tick(clock: number): void {
@@ -126,7 +152,7 @@ export class Forwarder {
       }
       for (let i = first; i < end; i++) {
         const row = targets[i]!;
-        const verdict = renumber(slots, row, source.key, index, header.timestamp, clock);
+        const verdict = renumber(slots, row, source.key, index, header.timestamp, header.payloadLength, clock);
         if (verdict === Renumbered.BeforeSwitch) {
           this.drop(Drop.BeforeSwitch);
           continue;

@@ -44,17 +44,19 @@ export const Drop = {
   BeforeSwitch: 7,
   /** The egress ring had no room; counted once a listener's packet. */
   EgressFull: 8,
+  /** The publisher has muted itself. */
+  Muted: 9,
 } as const;
 export type DropReason = keyof typeof Drop;
 
 /** Counters of one worker, 32-bit words that wrap: one for each {@link Drop}, then these. */
 export const Count = {
   /** Packets taken from the ingress ring. */
-  PacketsIn: 9,
+  PacketsIn: 16,
   /** Packets put into the egress ring. */
-  PacketsOut: 10,
+  PacketsOut: 17,
   /** Slots that changed their source. */
-  Switches: 11,
+  Switches: 18,
 } as const;
 /** Room for the counters, words. */
 export const COUNTER_WORDS = 32;
@@ -111,8 +113,19 @@ export interface WorkerTask {
   /** Rows of `src/rtp/rewriter.ts`, `slotsPerConnection` for each connection index; shared by all workers. */
   readonly slots: SharedArrayBuffer;
   readonly slotsPerConnection: number;
+  /** A row of {@link SourceWord}s for each connection index; shared by all workers. */
+  readonly sources: SharedArrayBuffer;
   readonly port: MessagePort;
 }
+
+/** Length of a publisher's row, 32-bit words: one cache line. */
+export const SOURCE_WORDS = 16;
+
+/** Words of a publisher's row: what its worker knows of it and main wants to look up. Cleared when it joins. */
+export const SourceWord = {
+  /** 1 while it speaks. */
+  Speaking: 0,
+} as const;
 
 /** What a connection sends. */
 export interface Publication {
@@ -120,6 +133,8 @@ export interface Publication {
   readonly payloadType: number;
   /** The id that its offer gave the audio level extension (RFC 6464), 1 … 14; 0 if it gave none. */
   readonly levelExtension: number;
+  /** The payload type that its offer gave RED (RFC 2198) and the answer accepted; 0 for none. */
+  readonly redPayloadType: number;
   /** The SSRCs its offer declared; empty if none: then the first one to come is taken. */
   readonly ssrcs: readonly number[];
 }
@@ -137,8 +152,23 @@ export type Command =
       readonly publication: Publication | null;
       /** Receive slots; their rows are open when this is sent. */
       readonly slots: number;
+      readonly muted: boolean;
+      readonly deafened: boolean;
     }
   | { readonly type: 'leave'; readonly connection: number }
+  /** Whether nothing of what the connection publishes is forwarded. */
+  | { readonly type: 'mute'; readonly connection: number; readonly muted: boolean }
+  /** What the connection wants to hear, wholly anew; people are given by their numbers in the conversation. */
+  | {
+      readonly type: 'listen';
+      readonly connection: number;
+      /** Nothing at all. */
+      readonly deafened: boolean;
+      /** These first, in this order, whether they speak or not. */
+      readonly pinned: readonly number[];
+      /** These never. */
+      readonly excluded: readonly number[];
+    }
   | { readonly type: 'stop' };
 
 /** Worker to main: there is something in the egress ring. A bare number, for it is sent most often. */
@@ -148,5 +178,7 @@ export const EGRESS_BELL = 0;
 export type Report =
   | typeof EGRESS_BELL
   | { readonly type: 'ready' }
+  /** The dominant speaker of a conversation changed; `speaker` is a number in it, 0 for nobody. */
+  | { readonly type: 'dominant'; readonly conversation: number; readonly speaker: number }
   /** The worker writes nothing for this connection any more after `position` of the egress ring. */
   | { readonly type: 'left'; readonly connection: number; readonly position: number };

@@ -18,10 +18,13 @@ const SLEEP_MS = 1000;
 const TICKS_PER_MS = OPUS_CLOCK_RATE / 1000;
 
 /** Runs until a `stop` command; everything that reached the ingress ring before it is forwarded first. */
-export default function run({ shard, slots, slotsPerConnection, port }: WorkerTask): void {
+export default function run({ shard, slots, slotsPerConnection, sources, port }: WorkerTask): void {
+  const report = (message: Report): void => port.postMessage(message);
   const ingress = new RingReader(shard.ingress);
   const egress = new RingWriter(shard.egress);
-  const forwarder = new Forwarder(shard, egress, slots, slotsPerConnection);
+  const forwarder = new Forwarder(shard, egress, { slots, slotsPerConnection, sources }, (conversation, speaker) =>
+    report({ type: 'dominant', conversation, speaker }),
+  );
   const bell = new Bell(shard.memory, shard.workerBell);
   const mainBell = new Bell(shard.memory, shard.mainBell);
   const commands = new Int32Array(shard.memory, shard.commands, 1);
@@ -29,7 +32,6 @@ export default function run({ shard, slots, slotsPerConnection, port }: WorkerTa
   let commandsSeen = 0;
   let stopping = false;
 
-  const report = (message: Report): void => port.postMessage(message);
   const obey = (command: Command): void => {
     switch (command.type) {
       case 'join':
@@ -38,6 +40,10 @@ export default function run({ shard, slots, slotsPerConnection, port }: WorkerTa
         forwarder.leave(command.connection);
         egress.publish();
         return report({ type: 'left', connection: command.connection, position: egress.position });
+      case 'mute':
+        return forwarder.mute(command.connection, command.muted);
+      case 'listen':
+        return forwarder.listen(command);
       case 'stop':
         stopping = true;
         return;

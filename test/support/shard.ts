@@ -5,7 +5,7 @@ import { SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
-import { connectionIndex, layoutShard } from '../../src/workers/protocol.ts';
+import { connectionIndex, layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../../src/workers/ring.ts';
 
 export const SLOTS = 4;
@@ -30,12 +30,19 @@ export interface MemberOptions {
   readonly publishes?: boolean;
   readonly ssrcs?: number[];
   readonly levelExtension?: number;
+  readonly redPayloadType?: number;
+  readonly muted?: boolean;
+  readonly deafened?: boolean;
 }
 
 export class Bench {
   readonly counters: Int32Array;
   readonly slots: Int32Array;
   readonly forwarder: Forwarder;
+  /** Rows of publishers. */
+  readonly sources: Int32Array;
+  /** What was reported of dominant speakers: conversation and number. */
+  readonly dominant: [number, number][] = [];
   clock = 0;
   private readonly ingress: RingWriter;
   private readonly incoming: RingReader;
@@ -47,13 +54,19 @@ export class Bench {
     const shard = layoutShard(1 << 16, egressBytes);
     const table = new SharedArrayBuffer(connections * SLOTS * SLOT_WORDS * 4);
     this.slots = new Int32Array(table);
+    this.sources = new Int32Array(new SharedArrayBuffer(connections * SOURCE_WORDS * 4));
     this.counters = new Int32Array(shard.memory, shard.counters);
     this.ingress = new RingWriter(shard.ingress);
     this.incoming = new RingReader(shard.ingress);
     this.egress = new RingWriter(shard.egress);
     this.outgoing = new RingReader(shard.egress);
     this.bursts = new BurstReader(this.outgoing);
-    this.forwarder = new Forwarder(shard, this.egress, table, SLOTS);
+    this.forwarder = new Forwarder(
+      shard,
+      this.egress,
+      { slots: table, slotsPerConnection: SLOTS, sources: this.sources.buffer as SharedArrayBuffer },
+      (conversation, speaker) => this.dominant.push([conversation, speaker]),
+    );
   }
 
   /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
@@ -69,9 +82,19 @@ export class Bench {
   /** As `join`, but the slots go on as they are, as when a connection moves. */
   rejoin(id: number, options: MemberOptions = {}): void {
     const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true } = options;
-    const { ssrcs = [], levelExtension = 0 } = options;
-    const publication = publishes ? { payloadType, levelExtension, ssrcs } : null;
-    this.forwarder.join({ type: 'join', connection: id, conversation, user, number: id, publication, slots });
+    const { ssrcs = [], levelExtension = 0, redPayloadType = 0, muted = false, deafened = false } = options;
+    const publication = publishes ? { payloadType, redPayloadType, levelExtension, ssrcs } : null;
+    this.forwarder.join({
+      type: 'join',
+      connection: id,
+      conversation,
+      user,
+      number: id,
+      publication,
+      slots,
+      muted,
+      deafened,
+    });
   }
 
   /** Forwards one packet at {@link clock} and returns what left for whom. */

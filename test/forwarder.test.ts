@@ -1,12 +1,12 @@
 import { equal, is, ok } from 'uvu/assert';
 import { RtpPacket } from 'werift-rtp';
+import { HANG_OVER } from '../src/rtp/loudness.ts';
 import { MAX_PACKET_BYTES, OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
 import { Count, Drop } from '../src/workers/protocol.ts';
-import { HANG_OVER } from '../src/workers/selection.ts';
 import { anyRtp, bytes, rtp } from './support/packets.ts';
 import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
-import { Bench, type Sent } from './support/shard.ts';
+import { Bench, type Sent, SILENCE } from './support/shard.ts';
 
 const test = scenarios('forwarder');
 
@@ -108,10 +108,15 @@ test('a slot whose voice leaves goes to the next, without a hole in its numbers'
   is(to1(two())?.sequence, 1000);
   is(to1(three()), undefined);
   bench.forwarder.leave(2);
+  bench.drain();
   bench.clock = 100 * OPUS_FRAME_TICKS;
   const next = to1(three());
   equal([next?.sequence, next?.marker, next?.timestamp, next?.csrc], [1001, true, 100 * OPUS_FRAME_TICKS, 3]);
-  is(two().length, 0, 'who left is not heard any more');
+  equal(
+    two().filter(({ payload }) => payload !== SILENCE),
+    [],
+    'who left is not heard any more',
+  );
   is(bench.count(Drop.NotJoined), 1);
 });
 
@@ -150,12 +155,13 @@ test('who leaves and comes back goes on with the same numbers', () => {
   const two = voice(bench, 2);
   is(two()[0]?.sequence, 1000);
   bench.forwarder.leave(1);
+  equal(summary(bench.drain()), [`1/0: ${SILENCE}`], 'silence ends what was heard');
   is(two().length, 0);
   bench.rejoin(1, { conversation: 9 });
   bench.join(3, { conversation: 9 });
   bench.clock = 50 * OPUS_FRAME_TICKS;
   const [sent] = voice(bench, 3)();
-  equal([sent?.to, sent?.sequence, sent?.timestamp], [1, 1001, 50 * OPUS_FRAME_TICKS]);
+  equal([sent?.to, sent?.sequence, sent?.timestamp], [1, 1002, 50 * OPUS_FRAME_TICKS]);
 });
 
 test('a connection that took over an index does not get the packets of the one before', () => {
@@ -233,6 +239,7 @@ test('random bytes and random membership never throw, and every packet is accoun
   const bench = new Bench();
   const joined = new Set<number>();
   let drained = 0;
+  let silence = 0;
   for (let i = 0; i < 50_000; i++) {
     bench.clock = (bench.clock + below(random, 3000)) | 0;
     const id = 1 + below(random, 30);
@@ -243,16 +250,19 @@ test('random bytes and random membership never throw, and every packet is accoun
     } else if (dice === 1) {
       bench.forwarder.leave(id);
       joined.delete(id);
+      silence += bench.drain().length;
     } else {
       const packet =
         random() % 3 === 0 ? bytes(random, 1 + below(random, 80)) : rtp({ sequence: i, ssrc: id, timestamp: random() });
-      for (const { to } of bench.send(id, packet)) {
-        drained++;
-        ok(joined.has(to) && to !== id);
+      for (const { to, payload } of bench.send(id, packet)) {
+        if (payload === SILENCE) silence++;
+        else drained++;
+        ok(joined.has(to) && (payload === SILENCE || to !== id));
       }
     }
   }
   is(bench.count(Count.PacketsOut), drained);
+  is(bench.count(Count.Silence), silence);
   ok(drained > 10_000);
   for (const id of joined) bench.forwarder.leave(id);
   is(bench.forwarder.conversationCount, 0, 'nothing is left behind');

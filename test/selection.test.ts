@@ -1,62 +1,90 @@
+/** The order of a conversation's sources, with integers for clocks and levels made by hand. */
 import { equal, is } from 'uvu/assert';
-import { type Candidate, HANG_OVER, Selection } from '../src/workers/selection.ts';
+import { HANG_OVER, Loudness } from '../src/rtp/loudness.ts';
+import { type Candidate, Captures, Selection } from '../src/workers/selection.ts';
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('selection');
-const SOUND = true;
-const COMFORT_NOISE = false;
+const FRAME = 960;
+const MS = 48;
+/** Levels in -dBov. */
+const QUIET = 127;
 
 class Named implements Candidate {
-  ranked = false;
+  rank = -1;
   speaking = false;
-  lastSound = 0;
+  readonly loudness = new Loudness();
+  readonly captures = new Captures();
   readonly name: string;
   constructor(name: string) {
     this.name = name;
   }
 }
 
-function setUp(): { selection: Selection<Named>; ann: Named; bob: Named; cid: Named; order(): string } {
+function setUp(depth = 1) {
   const selection = new Selection<Named>();
+  selection.depth = depth;
+  const [ann, bob, cid, dot] = ['ann', 'bob', 'cid', 'dot'].map((name) => new Named(name)) as [
+    Named,
+    Named,
+    Named,
+    Named,
+  ];
   const order = (): string => selection.order.map(({ name }) => name).join(' ');
-  return { selection, ann: new Named('ann'), bob: new Named('bob'), cid: new Named('cid'), order };
+  const say = (who: Named, level: number, clock: number): boolean =>
+    selection.heard(who, who.loudness.hear(level, false, clock), clock);
+  /** Everybody in `levels` sends a packet every 20 ms from `from` for `ms`. @returns the clock behind it. */
+  const talk = (levels: readonly (readonly [Named, number])[], from: number, ms: number): number => {
+    let clock = from;
+    for (; clock - from < ms * MS; clock += FRAME) {
+      for (const [who, level] of levels) say(who, level, clock);
+      selection.expire(clock);
+    }
+    return clock;
+  };
+  return { selection, ann, bob, cid, dot, order, say, talk };
 }
 
 test('whoever speaks first stands first', () => {
-  const { selection, ann, bob, order } = setUp();
-  is(selection.heard(bob, SOUND, 0), true);
-  is(selection.heard(ann, SOUND, 1), true);
-  is(selection.heard(bob, SOUND, 2), false);
+  const { ann, bob, order, say } = setUp(9);
+  is(say(bob, 30, 0), true);
+  is(say(ann, 30, 1), true);
+  is(say(bob, 30, 2), false);
   is(order(), 'bob ann');
 });
 
 test('who speaks stands before who only sends comfort noise', () => {
-  const { selection, ann, bob, order } = setUp();
-  selection.heard(ann, COMFORT_NOISE, 0);
-  selection.heard(bob, SOUND, 1);
-  is(order(), 'bob ann');
-  is(selection.heard(ann, SOUND, 2), true);
+  const { ann, bob, order, say } = setUp();
+  say(ann, QUIET, 0);
+  say(bob, 50, 1);
   is(order(), 'bob ann');
 });
 
-test('a speaker keeps the place between words and loses it after the hang-over, to come in last again', () => {
-  const { selection, ann, bob, order } = setUp();
-  selection.heard(ann, SOUND, 0);
-  selection.heard(bob, SOUND, HANG_OVER);
+test('a change behind all slots is none', () => {
+  const { ann, bob, cid, say } = setUp(2);
+  is(say(ann, 30, 0), true);
+  is(say(bob, 30, 0), true);
+  is(say(cid, 30, 0), false);
+});
+
+test('a speaker is expired after the hang-over, to come in last again', () => {
+  const { selection, ann, bob, order, say } = setUp(9);
+  say(ann, 30, 0);
+  say(bob, 30, HANG_OVER);
   is(selection.expire(HANG_OVER), false);
   is(selection.expire(HANG_OVER + 1), true);
   is(order(), 'bob ann');
-  is(selection.heard(ann, COMFORT_NOISE, HANG_OVER + 2), false);
-  selection.heard(ann, SOUND, HANG_OVER + 3);
+  is(say(ann, QUIET, HANG_OVER + 2), false);
+  say(ann, 30, HANG_OVER + 3);
   is(order(), 'bob ann');
   equal([ann.speaking, bob.speaking], [true, true]);
 });
 
 test('who fell quiet last stands first among the quiet', () => {
-  const { selection, ann, bob, cid, order } = setUp();
-  selection.heard(ann, SOUND, 0);
-  selection.heard(bob, SOUND, 10);
-  selection.heard(cid, SOUND, 20);
+  const { selection, ann, bob, cid, order, say } = setUp();
+  say(ann, 30, 0);
+  say(bob, 30, 10);
+  say(cid, 30, 20);
   selection.expire(HANG_OVER + 5);
   is(order(), 'bob cid ann');
   selection.expire(HANG_OVER + 15);
@@ -64,21 +92,135 @@ test('who fell quiet last stands first among the quiet', () => {
 });
 
 test('the clock may wrap', () => {
-  const { selection, ann } = setUp();
-  selection.heard(ann, SOUND, 0x7fff_ffff);
+  const { selection, ann, bob, order, say, talk } = setUp();
+  say(ann, 30, 0x7fff_ffff);
   is(selection.expire((0x7fff_ffff + HANG_OVER) | 0), false);
   is(selection.expire((0x7fff_ffff + HANG_OVER + 1) | 0), true);
+  talk(
+    [
+      [ann, 50],
+      [bob, 20],
+    ],
+    0x7fff_ffff - 100 * FRAME,
+    5000,
+  );
+  is(order(), 'bob ann');
 });
 
 test('a source that is taken out is gone, and may come back', () => {
-  const { selection, ann, bob, order } = setUp();
+  const { selection, ann, bob, order, say } = setUp();
   is(selection.remove(ann), false);
-  selection.heard(ann, SOUND, 0);
-  selection.heard(bob, SOUND, 0);
+  say(ann, 30, 0);
+  say(bob, 30, 0);
   is(selection.remove(ann), true);
   is(order(), 'bob');
-  selection.heard(ann, SOUND, 5);
+  say(ann, 127, 5);
   is(order(), 'bob ann');
+});
+
+test('the louder of two who talk passes the other within half a second, and not at the first packet', () => {
+  const { ann, bob, order, talk } = setUp();
+  let clock = talk([[ann, 40]], 0, 2000);
+  const begun = clock;
+  while (order() !== 'bob ann') {
+    clock = talk(
+      [
+        [ann, 40],
+        [bob, 20],
+      ],
+      clock,
+      20,
+    );
+  }
+  const ms = (clock - begun) / MS;
+  is(ms > 100 && ms <= 500, true, `${ms} ms`);
+});
+
+test('one who is not clearly louder passes nobody who talks', () => {
+  const { ann, bob, order, talk } = setUp();
+  const clock = talk([[ann, 40]], 0, 1000);
+  talk(
+    [
+      [ann, 40],
+      [bob, 35],
+    ],
+    clock,
+    10_000,
+  );
+  is(order(), 'ann bob');
+});
+
+test('a clap passes nobody who talks', () => {
+  const { ann, bob, order, talk } = setUp();
+  let clock = talk([[ann, 35]], 0, 1000);
+  for (let i = 0; i < 10; i++) {
+    clock = talk(
+      [
+        [ann, 35],
+        [bob, 5],
+      ],
+      clock,
+      100,
+    );
+    is(order(), 'ann bob');
+    clock = talk([[ann, 35], [bob, QUIET]], clock, 900); // biome-ignore format: one line a step
+  }
+});
+
+test('in a pause somebody else is heard from the second packet on, and gives way as fast', () => {
+  const { ann, bob, order, talk } = setUp();
+  let clock = talk([[ann, 30]], 0, 1000);
+  clock = talk([[ann, QUIET]], clock, 500);
+  clock = talk([[ann, QUIET], [bob, 30]], clock, 40); // biome-ignore format: one line a step
+  is(order(), 'bob ann');
+  clock = talk([[ann, QUIET], [bob, QUIET]], clock, 400); // biome-ignore format: one line a step
+  talk([[ann, 30], [bob, QUIET]], clock, 20); // biome-ignore format: one line a step
+  is(order(), 'ann bob');
+});
+
+test('between words nobody passes', () => {
+  const { ann, bob, order, talk } = setUp();
+  let clock = talk([[ann, 30]], 0, 1000);
+  clock = talk([[ann, QUIET]], clock, 200);
+  talk([[ann, QUIET], [bob, 30]], clock, 80); // biome-ignore format: one line a step
+  is(order(), 'ann bob');
+});
+
+test('a user takes the slot of people who talk five times in a row, then once in two seconds', () => {
+  const captures = new Captures();
+  const taken = (clock: number): number => {
+    let count = 0;
+    while (captures.take(clock)) count++;
+    return count;
+  };
+  is(taken(0), 5);
+  is(taken(95_999), 0);
+  is(taken(96_000), 1);
+  is(taken(96_000 * 3), 2);
+  is(taken(96_000 * 100), 5);
+});
+
+test('a level that never changes is noise after 15 s, whatever it claims; a voice with pauses is not', () => {
+  const loudness = new Loudness();
+  const voice = new Loudness();
+  const heard: boolean[] = [];
+  for (let clock = 0; clock < 20_000 * MS; clock += FRAME) {
+    heard.push(loudness.hear(0, false, clock));
+    const word = Math.floor(clock / (400 * MS)) % 2 === 0;
+    is(voice.hear(word ? 30 : 75, false, clock), word, `the voice at ${clock / MS} ms`);
+  }
+  is(heard[0], true, 'who comes talking is heard');
+  is(heard.at(-1), false);
+  is(heard.lastIndexOf(true) * 20 <= 15_020, true, `${heard.lastIndexOf(true) * 20} ms`);
+});
+
+test('the noise floor falls with the first quieter packet', () => {
+  const loudness = new Loudness();
+  let clock = 0;
+  for (; clock < 16_000 * MS; clock += FRAME) loudness.hear(30, false, clock);
+  is(loudness.hear(30, false, clock), false);
+  loudness.hear(60, false, clock + FRAME);
+  is(loudness.hear(30, false, clock + 2 * FRAME), true);
 });
 
 test.run();

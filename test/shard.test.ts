@@ -1,11 +1,11 @@
 /** Main's side of a worker: the pump, without the worker's thread. */
 
-import { performance } from 'node:perf_hooks';
 import { MessageChannel } from 'node:worker_threads';
 import { equal, is, ok } from 'uvu/assert';
 import { Shard } from '../src/main/shard.ts';
 import { SENT_HEADER_BYTES } from '../src/rtp/packet.ts';
 import { BurstWriter } from '../src/workers/burst.ts';
+import { milliseconds, toStamp } from '../src/workers/clock.ts';
 import { type Command, EGRESS_BELL, layoutShard } from '../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../src/workers/ring.ts';
 import { scenarios } from './support/scenario.ts';
@@ -32,7 +32,7 @@ function setUp() {
   const listeners = [new Listener(0), new Listener(1), new Listener(2)];
   const shard = new Shard(memory, port1, listeners, MAX_DELAY_MS);
   const egress = new RingWriter(memory.egress);
-  const now = (): number => Math.floor(performance.now() * 1000) | 0;
+  const now = (): number => toStamp(milliseconds());
   const bursts = new BurstWriter(egress);
   /** A payload of three bytes, of which the first is looked at. */
   const write = (id: number, byte: number, age = 0): boolean => {
@@ -112,7 +112,7 @@ test('each packet has the payload and the fields of its own burst', async () => 
     bursts.begin(memory.scratch + 1000, payload.length, 2);
     bursts.add(0, 1, 111, 0x1234, 0x01020304, 0x11111111);
     bursts.add(1, 0, 96, 0x4321, -1, -2);
-    bursts.end(csrc, Math.floor(performance.now() * 1000) | 0);
+    bursts.end(csrc, toStamp(milliseconds()));
   }
   egress.publish();
   ring();
@@ -196,7 +196,7 @@ test('a connection has left once all that was written for it before has been sen
 test('a publisher’s packet reaches the ring with its time', () => {
   const { memory, shard, end } = setUp();
   const reader = new RingReader(memory.ingress);
-  const before = Math.floor(performance.now() * 1000) | 0;
+  const before = toStamp(milliseconds());
   ok(shard.push(7, Uint8Array.of(1, 2, 3)));
   reader.next();
   equal([reader.id, reader.length], [7, 3]);

@@ -70,7 +70,7 @@ export class StepRoom {
       this.ingress.push(i, this.voices[i]!, this.round);
     }
     const clock = (this.round * TICKS_PER_PACKET) | 0;
-    this.forwarder.tick(clock);
+    this.forwarder.tick(clock, 0);
     for (let at = this.incoming.next(); at !== NONE; at = this.incoming.next()) {
       this.forwarder.forward(at, this.incoming.length, this.incoming.id, this.incoming.stamp, clock);
       this.egress.publish();

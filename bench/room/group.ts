@@ -106,8 +106,10 @@ function take(key: string, packet: Buffer): void {
     if (step > 0) stream.last += step;
     stream.received++;
   }
-  if (++seen % TIMED_ONE_IN === 0) {
-    latencies.push(Number(process.hrtime.bigint() - packet.readBigUInt64BE(12 + (packet[0]! & 15) * 4)) / 1e6);
+  const payload = 12 + (packet[0]! & 15) * 4;
+  // Shorter ones are the server's own silence.
+  if (packet.length >= payload + 8 && ++seen % TIMED_ONE_IN === 0) {
+    latencies.push(Number(process.hrtime.bigint() - packet.readBigUInt64BE(payload)) / 1e6);
   }
 }
 

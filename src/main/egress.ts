@@ -6,9 +6,10 @@
  * listeners" into "one listener, all voices". Nothing waits for that: a single voice's burst is sent at once, and the
  * busier the thread is, the more there is at hand. Packets of one connection keep their order.
  */
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../rtp/packet.ts';
 import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../workers/burst.ts';
+import { milliseconds, toStamp } from '../workers/clock.ts';
 import { connectionIndex, type ShardMemory } from '../workers/protocol.ts';
 import { RingReader } from '../workers/ring.ts';
 
@@ -119,7 +120,7 @@ export class Egress {
   private nextConnection(): boolean {
     if (this.served === this.orderSize) {
       this.finish();
-      this.collect(microseconds());
+      this.collect(toStamp(milliseconds()));
       if (this.orderSize === 0) {
         this.finish();
         return false;
@@ -193,7 +194,7 @@ export class Egress {
     this.ring.bytes.copyWithin(scratch + SENT_HEADER_BYTES, offset, offset + length);
     if (!receiver.send(this.packetOf(SENT_HEADER_BYTES + length))) counts.failed++;
     else if (++counts.sent % TIMED_ONE_IN === 0) {
-      this.forwardTime.record(Math.max(1, (microseconds() - this.stamp[burst]!) | 0));
+      this.forwardTime.record(Math.max(1, (toStamp(milliseconds()) - this.stamp[burst]!) | 0));
     }
   }
 
@@ -206,9 +207,4 @@ export class Egress {
     }
     return view;
   }
-}
-
-/** The main thread's clock as it fits a stamp, modulo 2^32. */
-export function microseconds(): number {
-  return Math.floor(performance.now() * 1000) | 0;
 }

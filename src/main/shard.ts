@@ -4,9 +4,10 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Bell } from '../workers/bell.ts';
+import { milliseconds, toStamp } from '../workers/clock.ts';
 import { COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type ShardMemory } from '../workers/protocol.ts';
 import { RingWriter } from '../workers/ring.ts';
-import { Egress, microseconds, type Receiver } from './egress.ts';
+import { Egress, type Receiver } from './egress.ts';
 
 /**
  * Packets sent before the event loop gets a turn: about 2 ms of work, so that HTTP and ICE are never kept waiting
@@ -75,7 +76,7 @@ export class Shard {
 
   /** Hands a publisher's packet to the worker. @returns false if the ring was full. */
   push(connection: number, packet: Uint8Array): boolean {
-    const taken = this.ingress.push(connection, packet, microseconds());
+    const taken = this.ingress.push(connection, packet, toStamp(milliseconds()));
     this.workerBell.ring();
     return taken;
   }

@@ -140,6 +140,19 @@ export function renumber(
   return Renumbered.Continue;
 }
 
+/**
+ * Numbers a packet of the server's own behind the last one of a slot; whatever comes next is a new source.
+ *
+ * @param octets length of its payload, bytes.
+ * @param clock now, ticks.
+ */
+export function insert(words: Int32Array, row: number, octets: number, clock: number): void {
+  const sequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
+  const timestamp = nextTimestamp(words, row, clock);
+  words[row + Slot.Source] = NO_SOURCE;
+  sent(words, row, sequence, timestamp, octets, clock);
+}
+
 function switchSource(
   words: Int32Array,
   row: number,
@@ -155,13 +168,25 @@ function switchSource(
   words[row + Slot.SwitchIndex] = index;
   words[row + Slot.SequenceOffset] = (outSequence - index) | 0;
   words[row + Slot.TimestampOffset] = (outTimestamp - timestamp) | 0;
-  words[row + Slot.LastSequence] = outSequence;
-  words[row + Slot.LastTimestamp] = outTimestamp;
-  words[row + Slot.LastClock] = clock;
-  words[row + Slot.OutSequence] = outSequence;
-  words[row + Slot.OutTimestamp] = outTimestamp;
-  count(words, row, octets);
+  sent(words, row, outSequence, outTimestamp, octets, clock);
   return Renumbered.Switch;
+}
+
+/** Takes note of the newest packet. */
+function sent(
+  words: Int32Array,
+  row: number,
+  sequence: number,
+  timestamp: number,
+  octets: number,
+  clock: number,
+): void {
+  words[row + Slot.LastSequence] = sequence;
+  words[row + Slot.LastTimestamp] = timestamp;
+  words[row + Slot.LastClock] = clock;
+  words[row + Slot.OutSequence] = sequence;
+  words[row + Slot.OutTimestamp] = timestamp;
+  count(words, row, octets);
 }
 
 function count(words: Int32Array, row: number, octets: number): void {

@@ -1,176 +1,208 @@
 /**
  * One conversation in its worker: its members, and which source is in which listener's slot.
  *
- * No packets and no threads in here; time is an argument. Slots are assigned when somebody comes, goes, begins or
- * stops speaking, never for each packet: a packet only walks its source's list of targets.
+ * No packets and no threads in here; time is an argument. Slots are assigned when somebody comes, goes, or passes
+ * somebody else in the order, never for each packet: a packet only walks its source's list of targets.
  */
-import { clearSlot, NO_SOURCE, Slot } from '../rtp/rewriter.ts';
-import { SourceSequence } from '../rtp/sequence.ts';
-import type { Publication } from './protocol.ts';
-import { type Candidate, Selection } from './selection.ts';
+import { type Activity, DECISION_TICKS, decide } from '../rtp/dominant.ts';
+import { VOLUME_UNIT } from '../rtp/loudness.ts';
+import { clearSlot, Slot } from '../rtp/rewriter.ts';
+import type { Fades } from './fades.ts';
+import { Member, type MemberInfo, type Wishes } from './member.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from './protocol.ts';
+import { Captures, Selection } from './selection.ts';
+import { Source } from './source.ts';
 
-/** How long the SSRC in use may be silent before an undeclared other one takes its place, ticks. */
-const SSRC_PATIENCE = 48_000;
+/** Strength from which on somebody is said to speak: some 60 ms of voice. */
+const ANNOUNCED_STRENGTH = 25 * VOLUME_UNIT;
 
-/** What a member publishes. */
-export class Source implements Candidate {
-  ranked = false;
-  speaking = false;
-  lastSound = 0;
-  readonly connection: number;
-  readonly conversation: Conversation;
-  readonly user: number;
-  readonly number: number;
-  readonly payloadType: number;
-  /** Id of its audio level extension, or 0. */
-  readonly levelExtension: number;
-  readonly sequence = new SourceSequence();
-  /** Names this run of sequence numbers to the slots; changes whenever the numbering begins anew. */
-  key = NO_SOURCE;
-  /** Rows of the slots that carry this source. */
-  targets = new Int32Array(4);
-  targetCount = 0;
-  private ssrc = 0;
-  private ssrcKnown = false;
-  private lastPacket = 0;
-  private readonly declared: readonly number[];
-
-  constructor(member: MemberInfo, publication: Publication, conversation: Conversation) {
-    this.connection = member.connection;
-    this.user = member.user;
-    this.number = member.number;
-    this.conversation = conversation;
-    this.payloadType = publication.payloadType;
-    this.levelExtension = publication.levelExtension;
-    this.declared = publication.ssrcs;
-  }
-
-  /**
-   * Whether a packet's SSRC is this source's: one that the offer declared or, where it declared none, the first one
-   * seen, until that has been silent for {@link SSRC_PATIENCE}. A change begins the numbering anew.
-   */
-  accepts(ssrc: number, clock: number): boolean {
-    if (ssrc !== this.ssrc || !this.ssrcKnown) {
-      const allowed =
-        this.declared.length > 0
-          ? this.declared.includes(ssrc)
-          : !this.ssrcKnown || (clock - this.lastPacket) >>> 0 > SSRC_PATIENCE;
-      if (!allowed) return false;
-      this.ssrc = ssrc;
-      this.ssrcKnown = true;
-      this.sequence.reset();
-    }
-    this.lastPacket = clock;
-    return true;
-  }
-
-  addTarget(row: number): void {
-    if (this.targetCount === this.targets.length) {
-      const grown = new Int32Array(this.targets.length * 2);
-      grown.set(this.targets);
-      this.targets = grown;
-    }
-    this.targets[this.targetCount++] = row;
-  }
-}
-
-/** Who a member is. */
-export interface MemberInfo {
-  readonly connection: number;
-  readonly user: number;
-  readonly number: number;
-  readonly publication: Publication | null;
-  /** Rows of its slots in the slot table. */
-  readonly rows: readonly number[];
-}
-
-class Member {
-  readonly info: MemberInfo;
-  readonly source: Source | null;
-  /** Who is in each of the slots. */
-  readonly holders: (Source | null)[];
-
-  constructor(info: MemberInfo, conversation: Conversation) {
-    this.info = info;
-    this.source = info.publication === null ? null : new Source(info, info.publication, conversation);
-    this.holders = info.rows.map(() => null);
-  }
+/** What a conversation works on. */
+export interface ConversationParts {
+  /** The slot table. */
+  readonly slots: Int32Array;
+  /** The source table. */
+  readonly sources: Int32Array;
+  readonly fades: Fades;
+  /** Told the number of the dominant speaker when that changes; 0 for nobody. */
+  readonly dominant: (speaker: number) => void;
 }
 
 export class Conversation {
   private readonly members = new Map<number, Member>();
+  private readonly bySpeaker = new Map<number, Source>();
+  private readonly captures = new Map<number, Captures>();
   private readonly selection = new Selection<Source>();
-  private readonly slots: Int32Array;
+  private readonly parts: ConversationParts;
+  private readonly chosen: Source[] = [];
+  private dominant: Source | null = null;
+  private lastDecision = 0;
 
-  /** @param slots the slot table. */
-  constructor(slots: Int32Array) {
-    this.slots = slots;
+  constructor(parts: ConversationParts) {
+    this.parts = parts;
   }
 
   get size(): number {
     return this.members.size;
   }
 
-  /** Adds a member. @returns its source, or null if it only listens. */
-  join(info: MemberInfo): Source | null {
-    const member = new Member(info, this);
+  /** Adds a member. @param clock now, ticks. @returns its source, or null if it only listens. */
+  join(info: MemberInfo, clock: number): Source | null {
+    const member = new Member(info, this.sourceOf(info));
     this.members.set(info.connection, member);
-    this.assign();
+    if (member.source !== null) this.bySpeaker.set(info.number, member.source);
+    this.deepen();
+    this.assign(clock);
     return member.source;
   }
 
   /** Takes a member out; slots that carried it are free. */
-  leave(connection: number): void {
+  leave(connection: number, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
     this.members.delete(connection);
+    const { slots, fades } = this.parts;
     for (const row of member.info.rows) {
-      clearSlot(this.slots, row);
-      this.slots[row + Slot.Speaker] = 0;
+      clearSlot(slots, row);
+      fades.close(row, slots[row + Slot.Speaker]!);
+      slots[row + Slot.Speaker] = 0;
     }
-    if (member.source !== null) this.selection.remove(member.source);
-    this.assign();
+    if (member.source !== null) {
+      this.bySpeaker.delete(member.source.number);
+      this.silence(member.source);
+    }
+    const { user } = member.info;
+    if (![...this.members.values()].some(({ info }) => info.user === user)) this.captures.delete(user);
+    this.deepen();
+    this.assign(clock);
   }
 
-  /** Takes note of a packet of `source`, before it is forwarded: the one that wins a slot is itself heard. */
-  heard(source: Source, sound: boolean, clock: number): void {
-    if (this.selection.heard(source, sound, clock)) this.assign();
+  /** Stops or resumes forwarding what a member publishes. */
+  mute(connection: number, muted: boolean, clock: number): void {
+    const source = this.members.get(connection)?.source;
+    if (source === undefined || source === null || source.muted === muted) return;
+    source.muted = muted;
+    if (!muted) return;
+    this.silence(source);
+    this.assign(clock);
   }
 
-  /** To be called a few times a second while packets flow. */
+  /** Changes what a member hears. */
+  listen(connection: number, wishes: Wishes, clock: number): void {
+    const member = this.members.get(connection);
+    if (member === undefined) return;
+    member.wish(wishes);
+    this.deepen();
+    this.assign(clock);
+  }
+
+  /**
+   * Takes note of a packet of `source`, before it is forwarded: the one that wins a slot is itself heard.
+   *
+   * @param level 0 (loudest) … 127 (silence), or `NO_LEVEL`.
+   * @param silent whether it is comfort noise.
+   */
+  heard(source: Source, level: number, silent: boolean, clock: number): void {
+    const { loudness } = source;
+    const sound = loudness.hear(level, silent, clock);
+    source.activity.hear(loudness.volume, clock);
+    if (this.selection.heard(source, sound, clock)) this.assign(clock);
+    if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
+  }
+
+  /** To be called a few times a second. */
   tick(clock: number): void {
-    if (this.selection.expire(clock)) this.assign();
+    if (this.selection.expire(clock)) this.assign(clock);
+    for (const source of this.selection.order) {
+      if (source.announced && !source.speaking) this.announce(source, false);
+    }
+    if (((clock - this.lastDecision) | 0) >= DECISION_TICKS || ((clock - this.lastDecision) | 0) < 0) {
+      this.lastDecision = clock;
+      this.decideDominant(clock);
+    }
+  }
+
+  private sourceOf(info: MemberInfo): Source | null {
+    if (info.publication === null) return null;
+    const captures = this.captures.get(info.user) ?? new Captures();
+    this.captures.set(info.user, captures);
+    return new Source(info, info.publication, info.muted, this, captures);
+  }
+
+  /** Nothing of a source is forwarded any more. */
+  private silence(source: Source): void {
+    this.selection.remove(source);
+    source.targetCount = 0;
+    if (source.announced) this.announce(source, false);
+    if (this.dominant === source) this.setDominant(null);
+  }
+
+  private announce(source: Source, speaking: boolean): void {
+    source.announced = speaking;
+    const row = connectionIndex(source.connection) * SOURCE_WORDS;
+    this.parts.sources[row + SourceWord.Speaking] = speaking ? 1 : 0;
+  }
+
+  private decideDominant(clock: number): void {
+    const speakers = this.selection.order.filter((source) => source.speaking);
+    if (speakers.length === 0) return;
+    for (const { activity } of speakers) activity.rate(clock);
+    this.dominant?.activity.rate(clock);
+    const activities: Activity[] = speakers.map(({ activity }) => activity);
+    const winner = decide(activities, this.dominant?.activity ?? null);
+    if (winner >= 0) this.setDominant(speakers[winner]!);
+  }
+
+  private setDominant(source: Source | null): void {
+    this.dominant = source;
+    this.parts.dominant(source?.number ?? 0);
+  }
+
+  /** How many of the foremost anybody can have in a slot: others are passed over by one's own, and by wish. */
+  private deepen(): void {
+    const published = new Map<number, number>();
+    for (const { info, source } of this.members.values()) {
+      if (source !== null) published.set(info.user, (published.get(info.user) ?? 0) + 1);
+    }
+    let depth = 0;
+    for (const { info, excluded } of this.members.values()) {
+      depth = Math.max(depth, info.rows.length + (published.get(info.user) ?? 0) + excluded.size);
+    }
+    this.selection.depth = depth;
   }
 
   /** Puts the foremost sources into everybody's slots and lists, for each source, the slots that carry it. */
-  private assign(): void {
+  private assign(clock: number): void {
     for (const source of this.selection.order) source.targetCount = 0;
     for (const member of this.members.values()) {
-      this.seat(member);
+      this.seat(member, clock);
       for (let i = 0; i < member.holders.length; i++) member.holders[i]?.addTarget(member.info.rows[i]!);
     }
   }
 
   /** Whoever stays keeps the slot; those who no longer belong make room for those who newly do. */
-  private seat({ info, holders }: Member): void {
-    const chosen: Source[] = [];
-    for (const source of this.selection.order) {
-      if (chosen.length === holders.length) break;
-      if (source.user !== info.user) chosen.push(source);
-    }
+  private seat(member: Member, clock: number): void {
+    const { chosen } = this;
+    const { slots, fades } = this.parts;
+    const { info, holders } = member;
+    member.choose(this.selection.order, this.bySpeaker, chosen);
     for (let i = 0; i < holders.length; i++) {
       const holder = holders[i]!;
-      if (holder !== null && !chosen.includes(holder)) {
-        holders[i] = null;
-        clearSlot(this.slots, info.rows[i]!);
-        this.slots[info.rows[i]! + Slot.Speaker] = 0;
-      }
+      if (holder === null || chosen.includes(holder)) continue;
+      holders[i] = null;
+      clearSlot(slots, info.rows[i]!);
     }
     for (const source of chosen) {
       if (holders.includes(source)) continue;
       const free = holders.indexOf(null);
       holders[free] = source;
-      this.slots[info.rows[free]! + Slot.Speaker] = source.number;
+      slots[info.rows[free]! + Slot.Speaker] = source.number;
+      fades.end(info.rows[free]!);
+    }
+    for (let i = 0; i < holders.length; i++) {
+      const row = info.rows[i]!;
+      if (holders[i] !== null || slots[row + Slot.Speaker] === 0) continue;
+      fades.begin(row, slots[row + Slot.Speaker]!, clock);
+      slots[row + Slot.Speaker] = 0;
     }
   }
 }

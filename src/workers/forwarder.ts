@@ -4,12 +4,13 @@
  *
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
-import { readLevel, SILENCE } from '../rtp/audio-level.ts';
+import { readLevel } from '../rtp/audio-level.ts';
 import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
-import { Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
+import { insert, Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
 import { Arrival } from '../rtp/sequence.ts';
 import { BurstWriter, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from './burst.ts';
-import { Conversation, type Source } from './conversation.ts';
+import { Conversation } from './conversation.ts';
+import { Fades, SILENCE_FRAME } from './fades.ts';
 import {
   type Command,
   Count,
@@ -20,6 +21,7 @@ import {
   type WorkerTask,
 } from './protocol.ts';
 import type { RingWriter } from './ring.ts';
+import type { Source } from './source.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
@@ -36,6 +38,10 @@ export class Forwarder {
   private readonly slots: Int32Array;
   private readonly slotsPerConnection: number;
   private readonly sourceRows: Int32Array;
+  private readonly dominant: (conversation: number, speaker: number) => void;
+  /** Where the payload of silence lies. */
+  private readonly silence: number;
+  private readonly fades = new Fades((row, speaker) => this.sendSilence(row, speaker));
   private readonly header = new RtpHeader();
   /** By connection index. */
   private readonly sources: (Source | undefined)[] = [];
@@ -44,13 +50,15 @@ export class Forwarder {
   private readonly placed = new Map<number, number>();
   private lastKey = 0;
   private lastTick = 0;
+  private clock = 0;
+  private stamp = 0;
 
-  /** @param _dominant told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
+  /** @param dominant told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
   constructor(
     shard: ShardMemory,
     egress: RingWriter,
     { slots, slotsPerConnection, sources }: Tables,
-    _dominant: (conversation: number, speaker: number) => void = () => undefined,
+    dominant: (conversation: number, speaker: number) => void = () => undefined,
   ) {
     this.bytes = new Uint8Array(shard.memory);
     this.counters = new Int32Array(shard.memory, shard.counters);
@@ -58,6 +66,9 @@ export class Forwarder {
     this.slots = new Int32Array(slots);
     this.slotsPerConnection = slotsPerConnection;
     this.sourceRows = new Int32Array(sources);
+    this.dominant = dominant;
+    this.silence = shard.silence;
+    this.bytes.set(SILENCE_FRAME, this.silence);
   }
 
   /** Conversations with at least one member. */
@@ -69,7 +80,12 @@ export class Forwarder {
     this.leave(command.connection);
     let conversation = this.conversations.get(command.conversation);
     if (conversation === undefined) {
-      conversation = new Conversation(this.slots);
+      conversation = new Conversation({
+        slots: this.slots,
+        sources: this.sourceRows,
+        fades: this.fades,
+        dominant: (speaker) => this.dominant(command.conversation, speaker),
+      });
       this.conversations.set(command.conversation, conversation);
     }
     const index = connectionIndex(command.connection);
@@ -77,8 +93,9 @@ export class Forwarder {
     const rows = Array.from({ length: command.slots }, (_, i) => (first + i) * SLOT_WORDS);
     this.placed.set(command.connection, command.conversation);
     this.sourceRows.fill(0, index * SOURCE_WORDS, (index + 1) * SOURCE_WORDS);
-    const { connection, user, number, publication } = command;
-    this.sources[index] = conversation.join({ connection, user, number, publication, rows }) ?? undefined;
+    const { connection, user, number, publication, muted, deafened } = command;
+    const info = { connection, user, number, publication, muted, deafened, rows };
+    this.sources[index] = conversation.join(info, this.clock) ?? undefined;
   }
 
   leave(connection: number): void {
@@ -87,21 +104,40 @@ export class Forwarder {
     this.placed.delete(connection);
     this.sources[connectionIndex(connection)] = undefined;
     const conversation = this.conversations.get(placed);
-    conversation?.leave(connection);
+    conversation?.leave(connection, this.clock);
     if (conversation?.size === 0) this.conversations.delete(placed);
   }
 
   /** Stops or resumes forwarding what a connection publishes. */
-  mute(_connection: number, _muted: boolean): void {}
+  mute(connection: number, muted: boolean): void {
+    this.conversationOf(connection)?.mute(connection, muted, this.clock);
+  }
 
   /** Changes what a connection hears. */
-  listen(_command: Extract<Command, { type: 'listen' }>): void {}
+  listen({ connection, ...wishes }: Extract<Command, { type: 'listen' }>): void {
+    this.conversationOf(connection)?.listen(connection, wishes, this.clock);
+  }
 
-  /** To be called with every batch; looks after the conversations a few times a second. */
-  tick(clock: number): void {
-    if (((clock - this.lastTick) | 0) < TICK && ((clock - this.lastTick) | 0) >= 0) return;
+  /** Whether {@link tick} has something to send within the next 20 ms, whatever comes. */
+  get fading(): boolean {
+    return this.fades.pending;
+  }
+
+  /**
+   * To be called before every batch; looks after the conversations a few times a second.
+   *
+   * @param clock now, ticks; also the time of the commands that follow.
+   * @param stamp now, as it goes with packets that begin here.
+   * @returns whether something was written.
+   */
+  tick(clock: number, stamp: number): boolean {
+    this.clock = clock;
+    this.stamp = stamp;
+    const wrote = this.fades.pending && this.fades.run(clock);
+    if (((clock - this.lastTick) | 0) < TICK && ((clock - this.lastTick) | 0) >= 0) return wrote;
     this.lastTick = clock;
     for (const conversation of this.conversations.values()) conversation.tick(clock);
+    return wrote;
   }
 
   /**
@@ -125,18 +161,15 @@ export class Forwarder {
     if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
     if (arrival === Arrival.Restart) source.key = this.nextKey();
-    source.conversation.heard(source, this.hasSound(source), clock);
+    if (source.muted) return this.drop(Drop.Muted);
+    const level = readLevel(this.bytes, header, source.levelExtension);
+    source.conversation.heard(source, level, header.payloadLength <= DTX_PAYLOAD_BYTES, clock);
     if (source.targetCount === 0) return this.drop(Drop.Unheard);
-    this.fanOut(source, stamp, clock);
+    this.fanOut(source, stamp, clock, arrival === Arrival.Late);
   }
 
-  /** A muted microphone sends comfort noise, tiny packets, or with a level extension packets that say silence. */
-  private hasSound(source: Source): boolean {
-    if (this.header.payloadLength <= DTX_PAYLOAD_BYTES) return false;
-    return readLevel(this.bytes, this.header, source.levelExtension) !== SILENCE;
-  }
-
-  private fanOut(source: Source, stamp: number, clock: number): void {
+  /** @param late whether the packet is older than one that came before it: no slot begins with such a one. */
+  private fanOut(source: Source, stamp: number, clock: number, late: boolean): void {
     const { header, slots, bursts } = this;
     if (header.payloadLength > MAX_PAYLOAD_BYTES) return this.drop(Drop.Malformed);
     const { targets, targetCount } = source;
@@ -152,6 +185,10 @@ export class Forwarder {
       }
       for (let i = first; i < end; i++) {
         const row = targets[i]!;
+        if (late && slots[row + Slot.Source] !== source.key) {
+          this.drop(Drop.BeforeSwitch);
+          continue;
+        }
         const verdict = renumber(slots, row, source.key, index, header.timestamp, header.payloadLength, clock);
         if (verdict === Renumbered.BeforeSwitch) {
           this.drop(Drop.BeforeSwitch);
@@ -171,6 +208,27 @@ export class Forwarder {
       bursts.end(source.number, stamp);
     }
     this.counters[Count.PacketsOut]! += sent;
+  }
+
+  /** Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway. */
+  private sendSilence(row: number, speaker: number): void {
+    const { bursts, slots } = this;
+    if (!bursts.begin(this.silence, SILENCE_FRAME.length, 1)) return this.drop(Drop.EgressFull);
+    insert(slots, row, SILENCE_FRAME.length, this.clock);
+    bursts.add(
+      slots[row + Slot.Connection]!,
+      0,
+      slots[row + Slot.PayloadType]!,
+      slots[row + Slot.OutSequence]!,
+      slots[row + Slot.OutTimestamp]!,
+      slots[row + Slot.Ssrc]!,
+    );
+    bursts.end(speaker, this.stamp);
+    this.counters[Count.Silence]!++;
+  }
+
+  private conversationOf(connection: number): Conversation | undefined {
+    return this.conversations.get(this.placed.get(connection) ?? 0);
   }
 
   private drop(reason: number): void {

@@ -57,6 +57,8 @@ export const Count = {
   PacketsOut: 17,
   /** Slots that changed their source. */
   Switches: 18,
+  /** Frames of silence put into slots whose speaker stopped. */
+  Silence: 19,
 } as const;
 /** Room for the counters, words. */
 export const COUNTER_WORDS = 32;
@@ -77,6 +79,8 @@ export interface ShardMemory {
   readonly counters: number;
   /** Room for one packet: the one that main is sending. */
   readonly scratch: number;
+  /** The payload of a packet of silence. */
+  readonly silence: number;
 }
 
 /** Lays out the memory of one worker. @param ingress,egress capacities of the rings, bytes, powers of two. */
@@ -92,6 +96,7 @@ export function layoutShard(ingress: number, egress: number): ShardMemory {
   const commands = take(64);
   const counters = take(COUNTER_WORDS * 4);
   const scratch = take(MAX_PACKET_BYTES);
+  const silence = take(64);
   const ingressBase = take(ringBytes(ingress));
   const egressBase = take(ringBytes(egress));
   const memory = new SharedArrayBuffer(end);
@@ -104,6 +109,7 @@ export function layoutShard(ingress: number, egress: number): ShardMemory {
     commands,
     counters,
     scratch,
+    silence,
   };
 }
 

@@ -2,70 +2,130 @@
  * Which sources of a conversation are heard: one order for the whole conversation, of which each listener takes as
  * many as it has slots, leaving out its own user.
  *
- * First come, first served: whoever began to speak first stands first, and keeps the place while speaking. Whoever has
- * been quiet for {@link HANG_OVER} stands behind everybody who speaks, but is not sent away: a listener with slots to
- * spare goes on carrying a quiet source's comfort noise.
+ * Whoever speaks stands before whoever is quiet, and stays in place: with as many speakers as slots or fewer nobody
+ * competes. With more, somebody further behind passes the one in front by being clearly louder for some hundred
+ * milliseconds; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause passes
+ * back as quickly, so that nobody loses a word to a noise. Quiet sources are not sent away: a listener with slots to
+ * spare goes on carrying their comfort noise, those who spoke last first.
  */
+import { HANG_OVER, type Loudness, VOLUME_UNIT } from '../rtp/loudness.ts';
 import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
 
-/** How long a source counts as speaking after its last packet with sound in it, ticks: nobody is cut between words. */
-export const HANG_OVER = OPUS_CLOCK_RATE;
+/** How much stronger one must be to pass somebody who is talking: 6 dB. */
+const MARGIN = 6 * VOLUME_UNIT;
+/** After this much silence one is pausing, ticks. */
+const PAUSE = 0.3 * OPUS_CLOCK_RATE;
+/** How often a user may take the slot of somebody who is talking: this many times in a row, and once in this many ticks. */
+const CAPTURES = 5;
+const CAPTURE_TICKS = 2 * OPUS_CLOCK_RATE;
+
+/** What is left of a user's right to take slots from people who are talking; shared by their connections. */
+export class Captures {
+  private left = CAPTURES;
+  private since = 0;
+
+  /** @returns whether there was one left. */
+  take(clock: number): boolean {
+    const earned = Math.floor(((clock - this.since) | 0) / CAPTURE_TICKS);
+    if (earned > 0 || earned < 0) {
+      this.left = earned < 0 ? CAPTURES : Math.min(CAPTURES, this.left + earned);
+      this.since = clock;
+    }
+    if (this.left === 0) return false;
+    this.left--;
+    return true;
+  }
+}
 
 /** What the selection keeps of a source. */
 export interface Candidate {
-  /** Set while it stands in the order. */
-  ranked: boolean;
+  /** Place in the order; -1 while it has none. */
+  rank: number;
   speaking: boolean;
-  /** Clock of its last packet with sound in it, ticks modulo 2^32. */
-  lastSound: number;
+  readonly loudness: Loudness;
+  readonly captures: Captures;
 }
 
 /** The order of one conversation's sources. */
 export class Selection<C extends Candidate> {
   /** Foremost first: those who speak, then those who are quiet. */
   readonly order: C[] = [];
+  /** How many of the foremost can be in anybody's slot; what changes behind them is of no account. */
+  depth = 0;
   private speakers = 0;
 
   /**
-   * Takes note of a packet.
+   * Takes note of a packet whose level the candidate's loudness has heard.
    *
-   * @param sound whether there is any in it.
+   * @param sound whether there was any in it.
    * @param clock now, ticks.
-   * @returns whether the order changed.
+   * @returns whether the first {@link depth} of the order changed.
    */
   heard(candidate: C, sound: boolean, clock: number): boolean {
-    if (sound) candidate.lastSound = clock;
-    if (candidate.ranked && (candidate.speaking || !sound)) return false;
-    this.remove(candidate);
-    candidate.ranked = true;
-    candidate.speaking = sound;
-    this.order.splice(sound ? this.speakers++ : this.order.length, 0, candidate);
-    return true;
+    const { rank } = candidate;
+    if (!sound) return rank < 0 && this.insert(candidate, this.order.length);
+    if (rank >= 0 && candidate.speaking) return this.climb(candidate, clock);
+    const wasHeard = this.remove(candidate);
+    candidate.speaking = true;
+    const isHeard = this.insert(candidate, this.speakers++);
+    return this.climb(candidate, clock) || wasHeard || isHeard;
   }
 
-  /** Moves those who fell quiet behind those who speak. @returns whether the order changed. */
+  /** Moves those who fell quiet behind those who speak. @returns whether the first {@link depth} changed. */
   expire(clock: number): boolean {
     let changed = false;
     for (let i = this.speakers - 1; i >= 0; i--) {
       const candidate = this.order[i]!;
-      if (((clock - candidate.lastSound) | 0) <= HANG_OVER) continue;
-      this.order.splice(i, 1);
-      this.speakers--;
-      candidate.speaking = false;
+      if (((clock - candidate.loudness.lastSound) | 0) <= HANG_OVER) continue;
+      this.remove(candidate);
       // In front of those who have been quiet for longer.
-      this.order.splice(this.speakers, 0, candidate);
-      changed = true;
+      this.insert(candidate, this.speakers);
+      changed ||= i < this.depth;
     }
     return changed;
   }
 
-  /** Takes a source out. @returns whether it was in. */
+  /** Takes a source out. @returns whether it was among the first {@link depth}. */
   remove(candidate: C): boolean {
-    if (!candidate.ranked) return false;
-    this.order.splice(this.order.indexOf(candidate), 1);
+    const { rank } = candidate;
+    if (rank < 0) return false;
+    this.order.splice(rank, 1);
     if (candidate.speaking) this.speakers--;
-    candidate.ranked = false;
+    candidate.rank = -1;
     candidate.speaking = false;
-    return true;
+    this.renumber(rank);
+    return rank < this.depth;
+  }
+
+  private insert(candidate: C, at: number): boolean {
+    this.order.splice(at, 0, candidate);
+    this.renumber(at);
+    return at < this.depth;
+  }
+
+  private renumber(from: number): void {
+    for (let i = from; i < this.order.length; i++) this.order[i]!.rank = i;
+  }
+
+  /** Passes as many as it can. @returns whether the first {@link depth} changed. */
+  private climb(candidate: C, clock: number): boolean {
+    const { order } = this;
+    const from = candidate.rank;
+    let at = from;
+    while (at > 0 && this.passes(candidate, order[at - 1]!, clock)) {
+      const other = order[at - 1]!;
+      order[at] = other;
+      other.rank = at;
+      order[--at] = candidate;
+      candidate.rank = at;
+    }
+    return at < from && at < this.depth;
+  }
+
+  private passes(candidate: C, other: C, clock: number): boolean {
+    const strength = other.loudness.strengthAt(clock);
+    if (((clock - other.loudness.lastSound) | 0) > PAUSE) return candidate.loudness.score > strength;
+    if (candidate.loudness.strengthAt(clock) <= strength + MARGIN) return false;
+    return other.rank !== this.depth - 1 || candidate.captures.take(clock);
   }
 }

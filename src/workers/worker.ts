@@ -3,10 +3,9 @@
  *
  * The thread never returns to its event loop, so nothing here may need one; commands are fetched from the port by hand.
  */
-import { performance } from 'node:perf_hooks';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
 import { Bell } from './bell.ts';
+import { milliseconds, toStamp, toTicks } from './clock.ts';
 import { Forwarder } from './forwarder.ts';
 import { type Command, EGRESS_BELL, type Report, type WorkerTask } from './protocol.ts';
 import { NONE, RingReader, RingWriter } from './ring.ts';
@@ -15,7 +14,8 @@ import { NONE, RingReader, RingWriter } from './ring.ts';
 const BATCH = 64;
 /** Longest sleep, milliseconds: a bound on what a lost wake-up could cost. */
 const SLEEP_MS = 1000;
-const TICKS_PER_MS = OPUS_CLOCK_RATE / 1000;
+/** Sleep between the frames of silence that end a slot's sound, milliseconds. */
+const FADING_SLEEP_MS = 20;
 
 /** Runs until a `stop` command; everything that reached the ingress ring before it is forwarded first. */
 export default function run({ shard, slots, slotsPerConnection, sources, port }: WorkerTask): void {
@@ -28,7 +28,6 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   const bell = new Bell(shard.memory, shard.workerBell);
   const mainBell = new Bell(shard.memory, shard.mainBell);
   const commands = new Int32Array(shard.memory, shard.commands, 1);
-  const clock = sharedClock();
   let commandsSeen = 0;
   let stopping = false;
 
@@ -58,33 +57,30 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     }
   };
 
+  const handOver = (): void => {
+    egress.publish();
+    if (mainBell.claim()) report(EGRESS_BELL);
+  };
+
   report({ type: 'ready' });
   for (;;) {
+    const time = milliseconds();
+    const now = toTicks(time);
+    if (forwarder.tick(now, toStamp(time))) handOver();
     if (Atomics.load(commands, 0) !== commandsSeen) takeCommands();
-    const now = clock();
-    forwarder.tick(now);
     let taken = 0;
     for (; taken < BATCH; taken++) {
       const offset = ingress.next();
       if (offset === NONE) break;
       forwarder.forward(offset, ingress.length, ingress.id, ingress.stamp, now);
-      egress.publish();
-      if (mainBell.claim()) report(EGRESS_BELL);
+      handOver();
     }
     ingress.release();
     if (taken > 0) continue;
     if (stopping) return;
     bell.arm();
-    if (ingress.empty && Atomics.load(commands, 0) === commandsSeen) bell.sleep(SLEEP_MS);
+    if (ingress.empty && Atomics.load(commands, 0) === commandsSeen)
+      bell.sleep(forwarder.fading ? FADING_SLEEP_MS : SLEEP_MS);
     else bell.disarm();
   }
-}
-
-/**
- * The clock of the media: ticks of 1/48000 s, modulo 2^32, the same in every thread of the process. Each thread's
- * `performance.now()` counts from that thread's own start, so the offset to the monotonic clock is taken once.
- */
-function sharedClock(): () => number {
-  const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-  return () => Math.floor((performance.now() + offset) * TICKS_PER_MS) | 0;
 }

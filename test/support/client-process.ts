@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket } from './client.ts';
+import { SILENCE } from './client.ts';
 import { WebrtcClient } from './webrtc.ts';
 
 const PACKET_INTERVAL_MS = 20;
@@ -68,6 +69,7 @@ class Client {
     const second = packet[1]!;
     if (second >= 192 && second <= 223) return;
     const headerBytes = 12 + (packet[0]! & 0x0f) * 4;
+    const silence = packet.length - headerBytes < 8;
     this.received.push({
       mid,
       at: performance.timeOrigin + performance.now(),
@@ -77,8 +79,8 @@ class Client {
       timestamp: packet.readUInt32BE(4),
       ssrc: packet.readUInt32BE(8),
       csrc: headerBytes === 16 ? packet.readUInt32BE(12) : null,
-      count: Number(packet.readBigUInt64BE(headerBytes)),
-      from: packet.toString('utf8', headerBytes + 8),
+      count: silence ? -1 : Number(packet.readBigUInt64BE(headerBytes)),
+      from: silence ? SILENCE : packet.toString('utf8', headerBytes + 8),
     });
   }
 }

@@ -1,6 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+/** What the server says itself when a slot's speaker stopped. */
+export const SILENCE = '(silence)';
+
 const SCRIPT = fileURLToPath(new URL('./client-process.js', import.meta.url));
 
 export interface ClientOptions {
@@ -28,9 +31,9 @@ export interface ReceivedPacket {
   readonly timestamp: number;
   readonly ssrc: number;
   readonly csrc: number | null;
-  /** The sender's own count. */
+  /** The sender's own count; -1 for the server's frames of silence. */
   readonly count: number;
-  /** The sender's name. */
+  /** The sender's name, or {@link SILENCE}. */
   readonly from: string;
 }
 

@@ -1,7 +1,7 @@
 /** A worker's forwarder without its thread: packets go in by call and come out of the real egress ring. */
 
 import { RtpPacket } from 'werift-rtp';
-import { SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp/packet.ts';
+import { OPUS_FRAME_TICKS, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
@@ -9,6 +9,8 @@ import { connectionIndex, layoutShard, SOURCE_WORDS } from '../../src/workers/pr
 import { RingReader, RingWriter } from '../../src/workers/ring.ts';
 
 export const SLOTS = 4;
+/** The payload of a frame of silence. */
+export const SILENCE = '\xf8\xff\xfe';
 
 /** A packet that left for a listener. */
 export interface Sent {
@@ -101,7 +103,7 @@ export class Bench {
   send(from: number, packet: Uint8Array): Sent[] {
     this.ingress.push(from, packet);
     const offset = this.incoming.next();
-    this.forwarder.tick(this.clock);
+    this.forwarder.tick(this.clock, 0);
     this.forwarder.forward(offset, this.incoming.length, this.incoming.id, this.incoming.stamp, this.clock);
     this.incoming.release();
     this.egress.publish();
@@ -110,6 +112,7 @@ export class Bench {
 
   /** What main would send. */
   drain(): Sent[] {
+    this.egress.publish();
     const all: Sent[] = [];
     const { bursts } = this;
     while (bursts.next()) {
@@ -137,6 +140,18 @@ export class Bench {
       }
     }
     this.outgoing.release();
+    return all;
+  }
+
+  /** Lets time pass, in steps of 20 ms. @returns what left meanwhile. */
+  wait(ticks: number): Sent[] {
+    const all: Sent[] = [];
+    for (const end = (this.clock + ticks) | 0; ((end - this.clock) | 0) > 0; ) {
+      this.clock = (this.clock + Math.min(OPUS_FRAME_TICKS, (end - this.clock) | 0)) | 0;
+      this.forwarder.tick(this.clock, 0);
+      this.egress.publish();
+      all.push(...this.drain());
+    }
     return all;
   }
 

@@ -1,0 +1,136 @@
+/**
+ * The dominant speaker of a conversation: Ilana Volfin and Israel Cohen, "Dominant speaker identification for multipoint
+ * videoconferencing", Computer Speech and Language 27 (2013).
+ *
+ * Each speaker's activity is looked at over three lengths of time. Immediate: how many of the sub-bands of the volume
+ * one 20 ms frame fills. Medium: how many of the last {@link N2} frames were active in that sense; long: how many of the
+ * last {@link N3} medium stretches were. The likelihood that so much activity is speech, against the speaker who is
+ * dominant now, decides; a new one must be ahead in all three lengths at once.
+ */
+import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from './packet.ts';
+
+/** How often {@link decide} is to be asked, ticks: 300 ms. */
+export const DECISION_TICKS = 0.3 * OPUS_CLOCK_RATE;
+
+/** Sub-bands of a frame's volume, frames of a medium stretch, medium stretches of the long one. */
+const N1 = 13;
+const N2 = 5;
+const N3 = 10;
+const FRAMES = N2 * N3;
+const MAX_VOLUME = 127;
+const BAND = Math.ceil(MAX_VOLUME / N1);
+/** Sub-bands that make a frame active, and active frames that make a medium stretch active. */
+const MEDIUM_THRESHOLD = 7;
+const LONG_THRESHOLD = 4;
+/** How far ahead a challenger must be, as a logarithm of the ratio of likelihoods: immediate, medium, long. */
+const C1 = 3;
+const C2 = 2;
+const C3 = 0;
+const LEAST_SCORE = 1e-10;
+/** Longest silence between two packets that is filled in, frames. */
+const MAX_GAP = FRAMES;
+
+const IMMEDIATE = scores(N1, 0.78);
+const MEDIUM = scores(N2, 24);
+const LONG = scores(N3, 47);
+
+/** Volumes of one speaker's last second. */
+export class Activity {
+  /** Logarithms of the scores, as of the last {@link rate}. */
+  immediate = 0;
+  medium = 0;
+  long = 0;
+  private readonly volumes = new Uint8Array(FRAMES);
+  private next = 0;
+  private last = 0;
+  private started = false;
+
+  /**
+   * Takes the volume of a packet.
+   *
+   * @param volume 0 (silence) … 127 (loudest), above the speaker's noise.
+   * @param clock now, ticks.
+   */
+  hear(volume: number, clock: number): void {
+    const frames = this.started ? this.framesSince(clock) : 1;
+    this.started = true;
+    this.last = clock;
+    // A packet of 60 ms stands for three frames; more is silence in between.
+    for (let i = 3; i < frames; i++) this.push(0);
+    for (let i = 0; i < Math.min(3, Math.max(1, frames)); i++) this.push(volume);
+  }
+
+  /** Computes the scores of the second that ends now. @param clock ticks. */
+  rate(clock: number): void {
+    const silence = Math.max(0, this.framesSince(clock) - 1);
+    let long = 0;
+    let latest = 0;
+    for (let stretch = 0; stretch < N3; stretch++) {
+      let active = 0;
+      for (let i = stretch * N2; i < (stretch + 1) * N2; i++) {
+        if (this.bands(i - silence) > MEDIUM_THRESHOLD) active++;
+      }
+      if (stretch === 0) latest = active;
+      if (active > LONG_THRESHOLD) long++;
+    }
+    this.immediate = IMMEDIATE[this.bands(-silence)]!;
+    this.medium = MEDIUM[latest]!;
+    this.long = LONG[long]!;
+  }
+
+  /** Sub-bands filled by the frame `age` frames ago; a negative age is in the silence since. */
+  private bands(age: number): number {
+    if (age < 0 || age >= FRAMES) return 0;
+    return Math.floor(this.volumes[(this.next - 1 - age + 2 * FRAMES) % FRAMES]! / BAND);
+  }
+
+  private framesSince(clock: number): number {
+    const since = (clock - this.last) | 0;
+    return since < 0 || since > MAX_GAP * OPUS_FRAME_TICKS ? MAX_GAP : Math.round(since / OPUS_FRAME_TICKS);
+  }
+
+  private push(volume: number): void {
+    this.volumes[this.next] = volume;
+    this.next = (this.next + 1) % FRAMES;
+  }
+}
+
+/**
+ * Whether somebody else is dominant now.
+ *
+ * @param speakers all whose dominance is possible, rated ({@link Activity.rate}).
+ * @param dominant who is dominant so far, rated; null for nobody.
+ * @returns the index of the new one in `speakers`, or -1 if it stays as it is.
+ */
+export function decide(speakers: readonly Activity[], dominant: Activity | null): number {
+  let winner = -1;
+  let best = C2;
+  for (let i = 0; i < speakers.length; i++) {
+    const challenger = speakers[i]!;
+    if (challenger === dominant) continue;
+    const immediate = challenger.immediate - (dominant?.immediate ?? IMMEDIATE[0]!);
+    const medium = challenger.medium - (dominant?.medium ?? MEDIUM[0]!);
+    const long = challenger.long - (dominant?.long ?? LONG[0]!);
+    if (immediate > C1 && medium > best && long > C3) {
+      winner = i;
+      best = medium;
+    }
+  }
+  return winner;
+}
+
+/**
+ * Logarithms of the likelihood ratio that `k` of `n` steps are active because somebody speaks (binomial with p = ½)
+ * rather than by chance (exponential with λ).
+ */
+function scores(n: number, lambda: number): readonly number[] {
+  const logFactorial = (k: number): number => {
+    let sum = 0;
+    for (let i = 2; i <= k; i++) sum += Math.log(i);
+    return sum;
+  };
+  return Array.from({ length: n + 1 }, (_, k) => {
+    const binomial = logFactorial(n) - logFactorial(k) - logFactorial(n - k) + n * Math.log(0.5);
+    return Math.log(Math.max(LEAST_SCORE, binomial - Math.log(lambda) + lambda * k));
+  });
+}

@@ -39,6 +39,8 @@ export class Loudness {
   score = 0;
   /** Clock of the last packet with sound, ticks modulo 2^32. */
   lastSound = 0;
+  /** Set by the ranking for one who was passed in a pause: who then goes on does so with the strength of before. */
+  interrupted = false;
   private strength = 0;
   private lastPacket = 0;
   private started = false;
@@ -60,15 +62,17 @@ export class Loudness {
   hear(level: number, silent: boolean, clock: number): boolean {
     if (!this.started) this.start(clock);
     const volume = silent ? 0 : level === NO_LEVEL ? UNKNOWN_VOLUME : this.aboveNoise(MAX_VOLUME - level, clock);
+    // The strength goes by the softer of two packets in a row, which a voice hardly feels and random levels do.
+    const steady = Math.min(volume, this.volume) * VOLUME_UNIT;
     this.volume = volume;
-    const loud = volume * VOLUME_UNIT;
     const lasted = Math.min(Math.max((clock - this.lastPacket) | 0, OPUS_FRAME_TICKS), MAX_PACKET_TICKS);
     this.lastPacket = clock;
-    this.score = (this.score + loud) >> 1;
+    this.score = (this.score + volume * VOLUME_UNIT) >> 1;
     if (volume === 0) return false;
-    const before = this.strengthAt(clock);
-    const time = loud > before ? RISE : FALL;
-    this.strength = (before + ((loud - before) * lasted) / time) | 0;
+    const before = this.interrupted ? this.strength : this.strengthAt(clock);
+    this.interrupted = false;
+    const time = steady > before ? RISE : FALL;
+    this.strength = steady === 0 ? before : (before + ((steady - before) * lasted) / time) | 0;
     this.lastSound = clock;
     return true;
   }

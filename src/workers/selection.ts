@@ -4,8 +4,8 @@
  *
  * Whoever speaks stands before whoever is quiet, and stays in place: with as many speakers as slots or fewer nobody
  * competes. With more, somebody further behind passes the one in front by being clearly louder for some hundred
- * milliseconds; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause passes
- * back as quickly, so that nobody loses a word to a noise. Quiet sources are not sent away: a listener with slots to
+ * milliseconds; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause comes back
+ * with the strength of before it, so that nobody loses more than a syllable to a noise or a softer voice. Quiet sources are not sent away: a listener with slots to
  * spare goes on carrying their comfort noise, those who spoke last first.
  */
 import { HANG_OVER, type Loudness, VOLUME_UNIT } from '../rtp/loudness.ts';
@@ -77,6 +77,7 @@ export class Selection<C extends Candidate> {
     for (let i = this.speakers - 1; i >= 0; i--) {
       const candidate = this.order[i]!;
       if (((clock - candidate.loudness.lastSound) | 0) <= HANG_OVER) continue;
+      candidate.loudness.interrupted = false;
       this.remove(candidate);
       // In front of those who have been quiet for longer.
       this.insert(candidate, this.speakers);
@@ -114,6 +115,7 @@ export class Selection<C extends Candidate> {
     let at = from;
     while (at > 0 && this.passes(candidate, order[at - 1]!, clock)) {
       const other = order[at - 1]!;
+      if (pauses(other, clock)) other.loudness.interrupted = true;
       order[at] = other;
       other.rank = at;
       order[--at] = candidate;
@@ -124,8 +126,12 @@ export class Selection<C extends Candidate> {
 
   private passes(candidate: C, other: C, clock: number): boolean {
     const strength = other.loudness.strengthAt(clock);
-    if (((clock - other.loudness.lastSound) | 0) > PAUSE) return candidate.loudness.score > strength;
+    if (pauses(other, clock)) return candidate.loudness.score > strength;
     if (candidate.loudness.strengthAt(clock) <= strength + MARGIN) return false;
     return other.rank !== this.depth - 1 || candidate.captures.take(clock);
   }
+}
+
+function pauses({ loudness }: Candidate, clock: number): boolean {
+  return ((clock - loudness.lastSound) | 0) > PAUSE;
 }

@@ -167,7 +167,7 @@ test('a clap passes nobody who talks', () => {
   }
 });
 
-test('in a pause somebody else is heard from the second packet on, and gives way as fast', () => {
+test('in a pause somebody else is heard from the second packet on, and gives way at the first', () => {
   const { ann, bob, order, talk } = setUp();
   let clock = talk([[ann, 30]], 0, 1000);
   clock = talk([[ann, QUIET]], clock, 500);

@@ -5,7 +5,7 @@ import { Forwarder } from '../../src/workers/forwarder.ts';
 import { layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
 import { assertWork, type Case } from './case.ts';
-import { LEVEL_ID, voicePackets } from './packets.ts';
+import { LEVEL_ID, LEVEL_OFFSET, spokenLevel, voicePackets } from './packets.ts';
 
 const SPEAKERS = 3;
 const PAYLOAD_BYTES = 100;
@@ -66,6 +66,7 @@ export class StepRoom {
     this.round++;
     for (let i = 0; i < SPEAKERS; i++) {
       this.views[i]!.setUint16(2, this.round & 0xffff);
+      this.voices[i]![LEVEL_OFFSET] = 0x80 | spokenLevel(this.round, i);
       this.views[i]!.setUint32(4, (this.round * TICKS_PER_PACKET) >>> 0);
       this.ingress.push(i, this.voices[i]!, this.round);
     }

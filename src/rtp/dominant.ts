@@ -9,7 +9,7 @@
  */
 import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from './packet.ts';
 
-/** How often {@link decide} is to be asked, ticks: 300 ms. */
+/** How often to look who is dominant, ticks: 300 ms. */
 export const DECISION_TICKS = 0.3 * OPUS_CLOCK_RATE;
 
 /** Sub-bands of a frame's volume, frames of a medium stretch, medium stretches of the long one. */
@@ -96,27 +96,16 @@ export class Activity {
 }
 
 /**
- * Whether somebody else is dominant now.
+ * How far a challenger is ahead of the dominant speaker; of several who are ahead the one who is furthest is dominant.
  *
- * @param speakers all whose dominance is possible, rated ({@link Activity.rate}).
- * @param dominant who is dominant so far, rated; null for nobody.
- * @returns the index of the new one in `speakers`, or -1 if it stays as it is.
+ * @param dominant who is dominant so far; null for nobody. Both rated just now ({@link Activity.rate}).
+ * @returns the lead over the medium length of time; 0 for one who is not ahead in all three.
  */
-export function decide(speakers: readonly Activity[], dominant: Activity | null): number {
-  let winner = -1;
-  let best = C2;
-  for (let i = 0; i < speakers.length; i++) {
-    const challenger = speakers[i]!;
-    if (challenger === dominant) continue;
-    const immediate = challenger.immediate - (dominant?.immediate ?? IMMEDIATE[0]!);
-    const medium = challenger.medium - (dominant?.medium ?? MEDIUM[0]!);
-    const long = challenger.long - (dominant?.long ?? LONG[0]!);
-    if (immediate > C1 && medium > best && long > C3) {
-      winner = i;
-      best = medium;
-    }
-  }
-  return winner;
+export function lead(challenger: Activity, dominant: Activity | null): number {
+  const immediate = challenger.immediate - (dominant === null ? IMMEDIATE[0]! : dominant.immediate);
+  const medium = challenger.medium - (dominant === null ? MEDIUM[0]! : dominant.medium);
+  const long = challenger.long - (dominant === null ? LONG[0]! : dominant.long);
+  return immediate > C1 && medium > C2 && long > C3 ? medium : 0;
 }
 
 /**

@@ -27,21 +27,25 @@ const STRETCH_TICKS = 5 * OPUS_CLOCK_RATE;
 /** What a packet without a level counts with: below the voice of anybody who says how loud they are. */
 const UNKNOWN_VOLUME = 60;
 /** Time constants of the strength, ticks: rising, and falling while there is sound. */
-const RISE = 0.16 * OPUS_CLOCK_RATE;
+const RISE = 0.13 * OPUS_CLOCK_RATE;
 const FALL = 0.3 * OPUS_CLOCK_RATE;
+/** Longest silence that is part of a word, ticks. */
+const WITHIN_WORD = 0.12 * OPUS_CLOCK_RATE;
 /** Longest time that one packet stands for, ticks. */
 const MAX_PACKET_TICKS = 3 * OPUS_FRAME_TICKS;
 
 export class Loudness {
   /** Volume of the last packet, 0 … 127; 0 if it was noise. */
   volume = 0;
+  private volumeBefore = 0;
   /** Follows the volume within two packets. */
   score = 0;
   /** Clock of the last packet with sound, ticks modulo 2^32. */
   lastSound = 0;
   /** Set by the ranking for one who was passed in a pause: who then goes on does so with the strength of before. */
   interrupted = false;
-  private strength = 0;
+  /** As of the last sound; takes some hundred milliseconds to win. */
+  strength = 0;
   private lastPacket = 0;
   private started = false;
   private floor = LEAST_FLOOR;
@@ -62,26 +66,27 @@ export class Loudness {
   hear(level: number, silent: boolean, clock: number): boolean {
     if (!this.started) this.start(clock);
     const volume = silent ? 0 : level === NO_LEVEL ? UNKNOWN_VOLUME : this.aboveNoise(MAX_VOLUME - level, clock);
-    // The strength goes by the softer of two packets in a row, which a voice hardly feels and random levels do.
-    const steady = Math.min(volume, this.volume) * VOLUME_UNIT;
+    // The strength goes by the softest of three packets in a row, which a voice hardly feels and random levels do.
+    const steady = Math.min(volume, this.volume, this.volumeBefore) * VOLUME_UNIT;
+    this.volumeBefore = this.volume;
     this.volume = volume;
+    this.score = (this.score + volume * VOLUME_UNIT) >> 1;
     const lasted = Math.min(Math.max((clock - this.lastPacket) | 0, OPUS_FRAME_TICKS), MAX_PACKET_TICKS);
     this.lastPacket = clock;
-    this.score = (this.score + volume * VOLUME_UNIT) >> 1;
     if (volume === 0) return false;
     const before = this.interrupted ? this.strength : this.strengthAt(clock);
     this.interrupted = false;
-    const time = steady > before ? RISE : FALL;
-    this.strength = steady === 0 ? before : (before + ((steady - before) * lasted) / time) | 0;
+    const time = steady > before ? RISE : steady > 0 ? FALL : HANG_OVER;
+    this.strength = (before + ((steady - before) * lasted) / time) | 0;
     this.lastSound = clock;
     return true;
   }
 
-  /** The strength now: full while there is sound, fading to nothing over {@link HANG_OVER} of silence. */
+  /** The strength now: full within a word, then fading to nothing at {@link HANG_OVER} of silence. */
   strengthAt(clock: number): number {
     const pause = (clock - this.lastSound) | 0;
-    if (pause <= 0) return this.strength;
-    return pause >= HANG_OVER ? 0 : (this.strength * (1 - pause / HANG_OVER)) | 0;
+    if (pause <= WITHIN_WORD) return this.strength;
+    return pause >= HANG_OVER ? 0 : ((this.strength * (HANG_OVER - pause)) / (HANG_OVER - WITHIN_WORD)) | 0;
   }
 
   private start(clock: number): void {

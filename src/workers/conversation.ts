@@ -4,7 +4,7 @@
  * No packets and no threads in here; time is an argument. Slots are assigned when somebody comes, goes, or passes
  * somebody else in the order, never for each packet: a packet only walks its source's list of targets.
  */
-import { type Activity, DECISION_TICKS, decide } from '../rtp/dominant.ts';
+import { DECISION_TICKS, lead } from '../rtp/dominant.ts';
 import { VOLUME_UNIT } from '../rtp/loudness.ts';
 import { clearSlot, Slot } from '../rtp/rewriter.ts';
 import type { Fades } from './fades.ts';
@@ -143,13 +143,20 @@ export class Conversation {
   }
 
   private decideDominant(clock: number): void {
-    const speakers = this.selection.order.filter((source) => source.speaking);
-    if (speakers.length === 0) return;
-    for (const { activity } of speakers) activity.rate(clock);
-    this.dominant?.activity.rate(clock);
-    const activities: Activity[] = speakers.map(({ activity }) => activity);
-    const winner = decide(activities, this.dominant?.activity ?? null);
-    if (winner >= 0) this.setDominant(speakers[winner]!);
+    const { dominant } = this;
+    dominant?.activity.rate(clock);
+    let winner: Source | null = null;
+    let furthest = 0;
+    for (const source of this.selection.order) {
+      if (!source.speaking) break;
+      if (source === dominant) continue;
+      source.activity.rate(clock);
+      const ahead = lead(source.activity, dominant === null ? null : dominant.activity);
+      if (ahead <= furthest) continue;
+      winner = source;
+      furthest = ahead;
+    }
+    if (winner !== null) this.setDominant(winner);
   }
 
   private setDominant(source: Source | null): void {

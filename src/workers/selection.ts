@@ -13,7 +13,7 @@ import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
 
 /** How much stronger one must be to pass somebody who is talking: 6 dB. */
 const MARGIN = 6 * VOLUME_UNIT;
-/** After this much silence one is pausing, ticks. */
+/** After this much silence one is pausing, ticks: longer than between words, shorter than for a breath. */
 const PAUSE = 0.3 * OPUS_CLOCK_RATE;
 /** How often a user may take the slot of somebody who is talking: this many times in a row, and once in this many ticks. */
 const CAPTURES = 5;
@@ -125,9 +125,8 @@ export class Selection<C extends Candidate> {
   }
 
   private passes(candidate: C, other: C, clock: number): boolean {
-    const strength = other.loudness.strengthAt(clock);
-    if (pauses(other, clock)) return candidate.loudness.score > strength;
-    if (candidate.loudness.strengthAt(clock) <= strength + MARGIN) return false;
+    if (pauses(other, clock)) return candidate.loudness.score > other.loudness.strengthAt(clock);
+    if (candidate.loudness.strength <= other.loudness.strength + MARGIN) return false;
     return other.rank !== this.depth - 1 || candidate.captures.take(clock);
   }
 }

@@ -48,8 +48,8 @@ test('packets that do not come are silence, however the clock stands', () => {
 
 test('packets of 60 ms count as three frames', () => {
   const one = new Activity();
-  for (let i = 0; i < 17; i++) one.hear(LOUD, i * 3 * FRAME);
-  one.rate(16 * 3 * FRAME);
+  for (let i = 0; i < 18; i++) one.hear(LOUD, i * 3 * FRAME);
+  one.rate(17 * 3 * FRAME);
   equal(
     [one.immediate, one.medium, one.long],
     (({ immediate, medium, long }) => [immediate, medium, long])(activity(talk(51), 50 * FRAME)),

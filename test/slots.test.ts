@@ -1,0 +1,264 @@
+/** What a listener's slots carry: silence at the end of a voice, wishes, and clean numbers whatever happens. */
+import { equal, is, ok } from 'uvu/assert';
+import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
+import { Slot } from '../src/rtp/rewriter.ts';
+import { Count, Drop } from '../src/workers/protocol.ts';
+import { rtp } from './support/packets.ts';
+import { below, prng, type Random, seed } from './support/prng.ts';
+import { scenarios } from './support/scenario.ts';
+import { Bench, type Sent, SILENCE } from './support/shard.ts';
+
+const test = scenarios('slots');
+const FRAME = OPUS_FRAME_TICKS;
+const MILLISECOND = FRAME / 20;
+
+/** A microphone: `say` sends its next packet. */
+class Voice {
+  sequence = 100;
+  readonly bench: Bench;
+  readonly id: number;
+  constructor(bench: Bench, id: number) {
+    this.bench = bench;
+    this.id = id;
+  }
+  say(payload = `voice ${this.id}`): Sent[] {
+    this.sequence = (this.sequence + 1) & 0xffff;
+    const timestamp = Math.imul(this.sequence, FRAME) >>> 0;
+    return this.bench.send(
+      this.id,
+      rtp({ sequence: this.sequence, timestamp, ssrc: this.id, payload: Buffer.from(payload) }),
+    );
+  }
+  /** Talks for so many frames. @returns all that left meanwhile, for anybody. */
+  talk(frames: number): Sent[] {
+    const all: Sent[] = [];
+    for (let i = 0; i < frames; i++) {
+      this.bench.clock = (this.bench.clock + FRAME) | 0;
+      all.push(...this.say());
+    }
+    return all;
+  }
+}
+
+/** A listener 1 with slots, and voices 2, 3, … */
+function setUp(slots: number, voices: number) {
+  const bench = new Bench();
+  bench.join(1, { slots, publishes: false });
+  const all = Array.from({ length: voices }, (_, i) => {
+    bench.join(i + 2, { slots: 0 });
+    return new Voice(bench, i + 2);
+  });
+  const speaker = (slot: number): number => bench.slots[(4 + slot) * 16 + Slot.Speaker]!;
+  const listen = (wishes: { deafened?: boolean; pinned?: number[]; excluded?: number[] }): void =>
+    bench.forwarder.listen({ type: 'listen', connection: 1, deafened: false, pinned: [], excluded: [], ...wishes });
+  return { bench, voices: all, speaker, listen };
+}
+
+const heard = (sent: readonly Sent[]): string[] => [...new Set(sent.map(({ payload }) => payload))];
+
+test('muting ends in five frames of silence, numbered and timed on from the last packet, and then in nothing', () => {
+  const { bench, voices, speaker } = setUp(1, 1);
+  const before = voices[0]!.talk(10).at(-1)!;
+  is(speaker(0), 2);
+  bench.forwarder.mute(2, true);
+  is(speaker(0), 0);
+  const silence = bench.wait(50 * FRAME);
+  equal(
+    silence.map(({ payload, sequence, timestamp, marker, csrc }) => [payload, sequence, timestamp, marker, csrc]),
+    [1, 2, 3, 4, 5].map((i) => [SILENCE, before.sequence + i, before.timestamp + i * FRAME, false, 2]),
+  );
+  is(bench.count(Count.Silence), 5);
+});
+
+test('nothing of a muted voice is forwarded; unmuted, it goes on without a hole and with the marker', () => {
+  const { bench, voices } = setUp(1, 1);
+  voices[0]!.talk(10);
+  bench.forwarder.mute(2, true);
+  const silence = voices[0]!.talk(20);
+  equal(heard(silence), [SILENCE]);
+  is(bench.count(Drop.Muted), 20);
+  bench.forwarder.mute(2, false);
+  const [first] = voices[0]!.talk(1);
+  is(first?.payload, 'voice 2');
+  is(first?.marker, true);
+  is(first?.sequence, silence.at(-1)!.sequence + 1);
+  is(first?.timestamp, (silence.at(-1)!.timestamp + 16 * FRAME) >>> 0, 'the clock went on meanwhile');
+});
+
+test('who joins muted is not heard', () => {
+  const bench = new Bench();
+  bench.join(1, { publishes: false });
+  bench.join(2, { slots: 0, muted: true });
+  equal(new Voice(bench, 2).talk(5), []);
+});
+
+test('a slot that goes from one voice to the next gets no silence in between', () => {
+  const { bench, voices } = setUp(1, 2);
+  voices[0]!.talk(5);
+  voices[1]!.say();
+  bench.forwarder.mute(2, true);
+  equal(heard(voices[1]!.talk(20)), ['voice 3']);
+});
+
+test('silence stops when the slot has a voice again', () => {
+  const { bench, voices } = setUp(1, 2);
+  voices[0]!.talk(5);
+  bench.forwarder.mute(2, true);
+  bench.wait(2 * FRAME);
+  const sent = voices[1]!.talk(20);
+  equal(heard(sent), [SILENCE, 'voice 3'], 'one more was due before the voice came');
+  is(bench.count(Count.Silence), 3);
+});
+
+test('a pause without packets is no end: no silence, and the slot is kept', () => {
+  const { bench, voices, speaker } = setUp(1, 1);
+  voices[0]!.talk(5);
+  equal(bench.wait(500 * FRAME), []);
+  is(speaker(0), 2);
+  is(voices[0]!.say()[0]?.payload, 'voice 2');
+});
+
+test('a deafened listener is sent nothing but the end, and hears again at once', () => {
+  const { bench, voices, listen } = setUp(2, 2);
+  for (const voice of voices) voice.talk(5);
+  listen({ deafened: true });
+  equal(heard(bench.wait(10 * FRAME)), [SILENCE]);
+  equal(voices[0]!.talk(5), []);
+  listen({});
+  equal(heard(voices[0]!.talk(1)), ['voice 2']);
+});
+
+test('an excluded voice leaves its slot to others, and comes back when it is allowed again', () => {
+  const { voices, listen } = setUp(1, 2);
+  voices[0]!.talk(5);
+  equal(voices[1]!.talk(1), []);
+  listen({ excluded: [2] });
+  equal(heard(voices[1]!.talk(5)), ['voice 3']);
+  equal(voices[0]!.talk(1), []);
+  listen({});
+  equal(heard(voices[0]!.talk(5)), ['voice 2']);
+});
+
+test('a pinned voice has a slot, whoever else speaks, for the listener who pinned it', () => {
+  const { bench, voices, listen } = setUp(1, 3);
+  bench.join(9, { slots: 1, publishes: false });
+  for (const voice of voices) voice.talk(2);
+  listen({ pinned: [4] });
+  const sent = voices.flatMap((voice) => voice.talk(1));
+  equal(
+    sent.map(({ to, payload }) => [to, payload]),
+    [
+      [9, 'voice 2'],
+      [1, 'voice 4'],
+    ],
+  );
+  listen({ pinned: [77] });
+  equal(heard(voices[0]!.talk(1).filter(({ to }) => to === 1)), ['voice 2'], 'who is not there cannot be carried');
+});
+
+test('who is pinned and excluded is not heard', () => {
+  const { voices, listen } = setUp(1, 1);
+  voices[0]!.talk(1);
+  listen({ pinned: [2], excluded: [2] });
+  equal(
+    voices[0]!.talk(1).filter(({ payload }) => payload !== SILENCE),
+    [],
+  );
+});
+
+/** What every receiver relies on, for each SSRC, whatever the server did in between. */
+class Verifier {
+  packets = 0;
+  private readonly streams = new Map<
+    number,
+    { sequence: number; timestamp: number; first: number; clock: number; seen: Set<number> }
+  >();
+
+  /** @param faithful whether the publishers' own network makes no holes. */
+  take({ ssrc, sequence, timestamp }: Sent, clock: number, faithful: boolean): void {
+    this.packets++;
+    const stream = this.streams.get(ssrc);
+    if (stream === undefined) {
+      this.streams.set(ssrc, { sequence, timestamp, first: timestamp, clock, seen: new Set([sequence]) });
+      return;
+    }
+    ok(!stream.seen.has(sequence), `${ssrc} sent number ${sequence} twice`);
+    stream.seen.add(sequence);
+    if (stream.seen.size > 30_000) stream.seen.clear();
+    const ahead = ((sequence - stream.sequence) << 16) >> 16;
+    if (faithful) is(ahead, 1, `a hole or a step back in ${ssrc}`);
+    if (ahead <= 0) return;
+    ok(((timestamp - stream.timestamp) | 0) > 0, `time went back in ${ssrc}`);
+    const drift = (timestamp - stream.first - (clock - stream.clock)) | 0;
+    ok(
+      Math.abs(drift) <= FRAME + MILLISECOND + (faithful ? 0 : 3 * FRAME),
+      `${ssrc} is ${drift} ticks off the wall clock`,
+    );
+    stream.sequence = sequence;
+    stream.timestamp = timestamp;
+  }
+}
+
+for (const [name, faithful] of [
+  ['a network without faults', true],
+  ['loss, reorder and duplicates', false],
+] as const) {
+  test(`through mutes, moves, wishes and switch storms numbers have no hole of ours, no repeat, no step back, and follow the clock: ${name}`, () => {
+    const random = prng(seed('switch storm'));
+    const bench = new Bench(1 << 20, 64);
+    bench.clock = random() | 0;
+    const verifier = new Verifier();
+    const people = Array.from({ length: 8 }, (_, i) => i + 1);
+    const voices = new Map(people.map((id) => [id, { sequence: below(random, 65_536), time: random() }]));
+    const slots = new Map(people.map((id) => [id, below(random, 4)]));
+    for (const id of people) bench.join(id, { slots: slots.get(id)!, conversation: 1 });
+    for (let i = 0; i < 12_000; i++) {
+      bench.clock = (bench.clock + FRAME) | 0;
+      for (const id of people) {
+        const voice = voices.get(id)!;
+        voice.sequence = (voice.sequence + 1) & 0xffff;
+        voice.time = (voice.time + FRAME) >>> 0;
+        if (!faithful && random() % 10 === 0) continue;
+        const behind = !faithful && random() % 15 === 0 ? below(random, 4) : 0;
+        const packet = rtp({
+          sequence: voice.sequence - behind,
+          timestamp: voice.time - behind * FRAME,
+          ssrc: id,
+          payload: random() % 20 === 0 ? Buffer.of(0) : Buffer.from('sound'),
+        });
+        for (const sent of bench.send(id, packet)) verifier.take(sent, bench.clock, faithful);
+      }
+      disturb(random, bench, below(random, 8) + 1, slots);
+      for (const sent of bench.drain()) verifier.take(sent, bench.clock, faithful);
+    }
+    ok(verifier.packets > 20_000, `${verifier.packets} packets`);
+    ok(bench.count(Count.Switches) > 1000, `${bench.count(Count.Switches)} switches`);
+    ok(bench.count(Count.Silence) > 500, `${bench.count(Count.Silence)} frames of silence`);
+  });
+}
+
+/** One of all the things that change who is in a slot. */
+function disturb(random: Random, bench: Bench, id: number, slots: Map<number, number>): void {
+  const { forwarder } = bench;
+  const some = (): number[] => Array.from({ length: below(random, 3) }, () => 1 + below(random, 8));
+  switch (random() % 24) {
+    case 0:
+    case 1:
+      return forwarder.mute(id, random() % 2 === 0);
+    case 2:
+      return forwarder.listen({
+        type: 'listen',
+        connection: id,
+        deafened: random() % 6 === 0,
+        pinned: some(),
+        excluded: some(),
+      });
+    case 3:
+      forwarder.leave(id);
+      return bench.rejoin(id, { conversation: 1 + below(random, 2), slots: slots.get(id)! });
+    default:
+      return;
+  }
+}
+
+test.run();

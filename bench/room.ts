@@ -12,6 +12,7 @@ import { type RoomSetup, runRoom } from './room/run.ts';
 const { values } = parseArgs({
   options: {
     speakers: { type: 'string', default: '3' },
+    microphones: { type: 'string', default: '0' },
     listeners: { type: 'string', default: '100' },
     slots: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '15' },
@@ -31,6 +32,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run bench:room -- [options]
   --speakers N    people who talk (3)
+  --microphones N people with an open microphone who say nothing: comfort noise, 2.5 packets a second each (0)
   --listeners N   people who only listen (100)
   --slots N       receive slots of a listener (3)
   --seconds N     measured time (15)
@@ -48,7 +50,7 @@ if (values.help) {
 }
 
 const whole = (
-  name: 'rounds' | 'speakers' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured',
+  name: 'rounds' | 'speakers' | 'microphones' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured',
 ): number => {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}; a whole number is wanted`);
@@ -56,6 +58,7 @@ const whole = (
 };
 const setup: RoomSetup = {
   speakers: whole('speakers'),
+  microphones: whole('microphones'),
   listeners: whole('listeners'),
   slots: whole('slots'),
   seconds: whole('seconds'),

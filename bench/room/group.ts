@@ -1,7 +1,9 @@
 /** A process of clients of the room benchmark: publishers that send on a clock, or listeners. */
 import { randomInt } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { SILENCE } from '../../src/rtp/audio-level.ts';
 import { WebrtcClient } from '../../test/support/webrtc.ts';
+import { LEVEL_OFFSET, spokenLevel } from '../cases/packets.ts';
 import type { FromGroup, GroupOptions, GroupReport, ToGroup } from './protocol.ts';
 
 /** Connections being set up at a time. */
@@ -9,6 +11,11 @@ const PARALLEL = 16;
 /** Every packet of this one-in-so-many is timed. */
 const TIMED_ONE_IN = 8;
 const LOOP_RESOLUTION_MS = 5;
+/** What Opus sends of silence: a packet in so many milliseconds, of so many bytes. */
+const DTX_INTERVAL_MS = 400;
+const DTX_BYTES = 1;
+/** SSRCs of silent microphones, apart from those of speakers. */
+const SILENT_SSRCS = 1_000_000;
 /** Packets that a late publisher sends at once. */
 const MAX_BURST = 5;
 
@@ -39,7 +46,7 @@ async function open(options: GroupOptions): Promise<number> {
           slots: options.slots,
           publishes: options.publishes,
           payloadType: 111,
-          ssrc: options.publishes ? number + 1 : null,
+          ssrc: options.publishes ? number + (options.silent === true ? SILENT_SSRCS : 1) : null,
           // Nobody says goodbye here, and SCTP has timers of its own.
           data: false,
           ports: options.ports,
@@ -58,12 +65,18 @@ async function open(options: GroupOptions): Promise<number> {
   return clients.filter(({ close }) => close?.code === 1000).length;
 }
 
-/** Every publisher sends a packet each interval, their phases spread over it. */
-function talk(payloadBytes: number, intervalMs: number): void {
+/**
+ * Every publisher sends a packet each interval, their phases spread over it.
+ *
+ * @param silent their microphones are open and nobody talks: comfort noise, at the pace of Opus's discontinuous
+ *   transmission.
+ */
+function talk(payloadBytes: number, speechIntervalMs: number, silent: boolean): void {
+  const intervalMs = silent ? DTX_INTERVAL_MS : speechIntervalMs;
   const begun = performance.now();
   const voices = clients.map((client, i) => ({
     client,
-    packet: voicePacket(i + 1, payloadBytes),
+    packet: silent ? voicePacket(SILENT_SSRCS + i, DTX_BYTES) : voicePacket(i + 1, payloadBytes),
     due: begun + (i * intervalMs) / clients.length,
     sequence: randomInt(2 ** 15),
     timestamp: randomInt(2 ** 31),
@@ -76,14 +89,15 @@ function talk(payloadBytes: number, intervalMs: number): void {
         voice.packet.writeUInt16BE(voice.sequence++ & 0xffff, 2);
         voice.packet.writeUInt32BE(voice.timestamp, 4);
         voice.timestamp = (voice.timestamp + intervalMs * 48) % 2 ** 32;
-        voice.packet.writeBigUInt64BE(process.hrtime.bigint(), 20);
+        voice.packet[LEVEL_OFFSET] = 0x80 | (silent ? SILENCE : spokenLevel(voice.sequence, voice.timestamp >>> 20));
+        if (!silent) voice.packet.writeBigUInt64BE(process.hrtime.bigint(), 20);
         if (voice.client.send(voice.packet)) sent++;
       }
     }
   }, 2);
 }
 
-/** Header, an extension that says a level of 30, and a payload that begins with the time. */
+/** Header, an extension for the level, and a payload that begins with the time. */
 function voicePacket(ssrc: number, payloadBytes: number): Buffer {
   const packet = Buffer.alloc(20 + payloadBytes, 0x55);
   packet[0] = 0x90;
@@ -140,7 +154,7 @@ process.on('message', async (message: ToGroup) => {
       loop.enable();
       return;
     case 'talk':
-      talk(message.payloadBytes, message.intervalMs);
+      talk(message.payloadBytes, message.intervalMs, message.silent);
       return tell({ type: 'talking' });
     case 'reset':
       return reset();

@@ -9,6 +9,8 @@ export interface GroupOptions {
   readonly count: number;
   readonly slots: number;
   readonly publishes: boolean;
+  /** Publishers whose microphones are open and hear nothing. */
+  readonly silent?: boolean;
   /** Whether packets are looked at; without it they are decrypted and thrown away by the library. */
   readonly measured: boolean;
   readonly ports: readonly [number, number];
@@ -17,7 +19,7 @@ export interface GroupOptions {
 export type ToGroup =
   | { readonly type: 'open'; readonly options: GroupOptions }
   /** Publishers begin to send. */
-  | { readonly type: 'talk'; readonly payloadBytes: number; readonly intervalMs: number }
+  | { readonly type: 'talk'; readonly payloadBytes: number; readonly intervalMs: number; readonly silent: boolean }
   /** Counts begin anew. */
   | { readonly type: 'reset' }
   | { readonly type: 'report' };

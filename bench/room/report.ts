@@ -78,7 +78,7 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
   ];
   const { speakers, listeners, slots, seconds, payloadBytes, intervalMs, sinkPorts } = setup;
   console.log(
-    `${speakers} speakers, ${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
+    `${speakers} speakers, ${setup.microphones} silent microphones, ${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
       `${slots} slots, ${payloadBytes} bytes every ${intervalMs} ms, ${seconds} s`,
   );
   console.log([''.padEnd(34), ...results.map(({ kind }) => kind.padEnd(44))].join(' '));

@@ -18,6 +18,8 @@ const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 
 export interface RoomSetup {
   readonly speakers: number;
+  /** People with an open microphone who say nothing. */
+  readonly microphones: number;
   readonly listeners: number;
   readonly slots: number;
   readonly seconds: number;
@@ -67,10 +69,16 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
         ports: setup.sinkPorts ?? ports,
       });
     }
+    if (setup.microphones > 0) {
+      say('connecting silent microphones');
+      const [count, silent] = [setup.microphones, true];
+      const mute = await open({ name: 'silent', count, slots: 0, publishes: true, silent, measured: false, ports });
+      await mute.talk(0, 0, silent);
+    }
     say('connecting the speakers');
     const voices = await open({ name: 'speaker', count: speakers, slots: 0, publishes: true, measured: false, ports });
     if (kind === 'floor') await fetch(`${server.url}/send`);
-    else await voices.talk(setup.payloadBytes, setup.intervalMs);
+    else await voices.talk(setup.payloadBytes, setup.intervalMs, false);
     say('warming up');
     for (let i = 0; i < WARM_UP_SAMPLES; i++) await server.nextSample();
     const samples: Sample[] = [];
@@ -298,8 +306,8 @@ class Group {
     return reply.type === 'opened' ? reply.connected : 0;
   }
 
-  async talk(payloadBytes: number, intervalMs: number): Promise<void> {
-    this.tell({ type: 'talk', payloadBytes, intervalMs });
+  async talk(payloadBytes: number, intervalMs: number, silent: boolean): Promise<void> {
+    this.tell({ type: 'talk', payloadBytes, intervalMs, silent });
     await this.reply();
   }
 

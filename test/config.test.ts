@@ -149,6 +149,14 @@ const TABLE: readonly Row[] = [
     bad: ['', '0', '10', '30', '120', '20.0', '20 ms'],
   },
   {
+    name: 'RED',
+    good: [
+      ['on', true],
+      ['off', false],
+    ],
+    bad: ['', 'ON', '1', 'true', 'auto'],
+  },
+  {
     name: 'LOG_LEVEL',
     good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => [level, level] as const),
     bad: ['', 'INFO', 'verbose', '30', 'info,debug', 'toString'],

@@ -39,10 +39,10 @@ test('only the first line that sends publishes: a second one is a slot if it rec
 });
 
 test('slots beyond the limit are refused, and a publisher beyond it still publishes', () => {
-  const four = plan(Array(4).fill({ direction: 'recvonly' }), { maxSlots: 2, maxLines: 32 });
+  const four = plan(Array(4).fill({ direction: 'recvonly' }), { ...LIMITS, maxSlots: 2 });
   equal(words(four), ['0 slot', '1 slot', '2 refused', '3 refused']);
   equal(reasons(four), Array(2).fill('more than 2 receive slots'));
-  const late = plan([{ direction: 'recvonly' }, { direction: 'sendrecv' }], { maxSlots: 1, maxLines: 32 });
+  const late = plan([{ direction: 'recvonly' }, { direction: 'sendrecv' }], { ...LIMITS, maxSlots: 1 });
   equal(words(late), ['0 slot', '1 publish']);
 });
 
@@ -242,7 +242,7 @@ test('port 0 refuses a line, unless it is bundle-only', () => {
 });
 
 test('too many m-lines are an error, whatever they are', () => {
-  const limits = { maxSlots: 8, maxLines: 3 };
+  const limits = { ...LIMITS, maxLines: 3 };
   is(plan([{}, {}, {}], limits).lines.length, 3);
   const error = refusal(writeOffer([{}, {}, {}, { media: 'video' }]), limits);
   is(error.kind, 'bad-sdp');

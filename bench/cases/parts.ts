@@ -2,7 +2,7 @@
 import { RtpPacket } from 'werift-rtp';
 import { readLevel } from '../../src/rtp/audio-level.ts';
 import { Header, RtpHeader, readHeader, writeFields } from '../../src/rtp/packet.ts';
-import { openSlot, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
+import { openSlot, opusOf, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
 import { NONE, RingReader, RingWriter, ringBytes } from '../../src/workers/ring.ts';
 import { assertWork, type Case } from './case.ts';
 import { LEVEL_ID, voicePackets } from './packets.ts';
@@ -73,7 +73,7 @@ export function rewriteCase(): Case {
           view,
           64,
           verdict,
-          words[Slot.PayloadType]!,
+          opusOf(words[Slot.PayloadTypes]!),
           words[sequence]!,
           words[timestamp]!,
           words[Slot.Ssrc]!,

@@ -85,14 +85,18 @@ function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[
 }
 
 function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs, ptime: number): string[] {
+  const { payloadType, redPayloadType } = line;
+  // What stands first is what a browser sends; what we send is ours to choose, packet by packet.
+  const red = redPayloadType === 0 ? [] : [redPayloadType];
   const text = [
-    `m=audio 9 ${line.protocol} ${line.payloadType}`,
+    `m=audio 9 ${line.protocol} ${[...red, payloadType].join(' ')}`,
     'c=IN IP4 0.0.0.0',
     `a=mid:${line.mid}`,
     `a=${line.slot === null ? 'recvonly' : line.publishes ? 'sendrecv' : 'sendonly'}`,
     'a=rtcp-mux',
-    `a=rtpmap:${line.payloadType} opus/48000/2`,
-    `a=fmtp:${line.payloadType} ${OPUS_PARAMETERS}`,
+    ...red.flatMap((type) => [`a=rtpmap:${type} red/48000/2`, `a=fmtp:${type} ${payloadType}/${payloadType}`]),
+    `a=rtpmap:${payloadType} opus/48000/2`,
+    `a=fmtp:${payloadType} ${OPUS_PARAMETERS}`,
   ];
   if (line.publishes && ptime !== USUAL_PTIME_MS) text.push(`a=ptime:${ptime}`);
   if (line.levelExtension !== 0) text.push(`a=extmap:${line.levelExtension} ${LEVEL_EXTENSION}`);

@@ -73,6 +73,8 @@ const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (tex
 
 const ptime = parsed('20, 40 or 60', (text) => (['20', '40', '60'].includes(text) ? Number(text) : undefined));
 
+const onOff = parsed('on or off', (text) => (text === 'on' ? true : text === 'off' ? false : undefined));
+
 /** One variable: its default as it would be written in `.env`, and how it is read. */
 const variables = {
   LISTEN: { otherwise: ':80', schema: listen },
@@ -84,6 +86,7 @@ const variables = {
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
   MAX_SLOTS: { otherwise: '8', schema: integer(1, 64) },
+  RED: { otherwise: 'on', schema: onOff },
   PTIME_MS: { otherwise: '20', schema: ptime },
   MAX_MEDIA_LINES: { otherwise: '32', schema: integer(1, 256) },
   MAX_OFFER_BYTES: { otherwise: '65536', schema: integer(1024, 1_048_576) },

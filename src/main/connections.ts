@@ -226,13 +226,14 @@ export class Connections {
 
   private openSlots(connection: Connection, plan: Plan): number[] {
     const taken = new Set(plan.publication?.ssrcs);
-    return plan.slots.map(({ payloadType }, i) => {
+    return plan.slots.map(({ payloadType, redPayloadType }, i) => {
       let ssrc = randomInt(1, 2 ** 32) | 0;
       while (taken.has(ssrc)) ssrc = randomInt(1, 2 ** 32) | 0;
       taken.add(ssrc);
       const row = (connection.index * this.parts.config.MAX_SLOTS + i) * SLOT_WORDS;
       const timestamp = randomInt(2 ** 32) | 0;
-      openSlot(this.parts.slots, row, ssrc, payloadType, connection.id, randomInt(2 ** 15), timestamp);
+      const { id } = connection;
+      openSlot(this.parts.slots, row, ssrc, payloadType, id, randomInt(2 ** 15), timestamp, redPayloadType);
       return ssrc >>> 0;
     });
   }

@@ -5,6 +5,7 @@
  */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import type { Publication } from '../workers/protocol.ts';
+import { opusPayloadType, redPayloadType } from './codecs.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
@@ -46,6 +47,8 @@ export type PlannedLine =
       readonly mid: string;
       readonly protocol: string;
       readonly payloadType: number;
+      /** The one of RED (RFC 2198); 0 if it is not offered or not taken. */
+      readonly redPayloadType: number;
       /** Id that the offer gave the audio level extension (RFC 6464), where this line publishes; 0 for none. */
       readonly levelExtension: number;
       /** Whether the client's audio on this line is taken. */
@@ -63,12 +66,20 @@ export type PlannedLine =
       readonly why: string;
     };
 
+/** A receive slot; its payload types are those of its line. */
+export interface PlannedSlot {
+  readonly mid: string;
+  readonly payloadType: number;
+  /** 0 for none. */
+  readonly redPayloadType: number;
+}
+
 /** What an offer asks for and what it is given. */
 export interface Plan {
   readonly lines: readonly PlannedLine[];
   readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
-  readonly slots: readonly { readonly mid: string; readonly payloadType: number }[];
+  readonly slots: readonly PlannedSlot[];
   /** Whether the offer bundled the accepted lines; if not, there is only one. */
   readonly bundled: boolean;
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
@@ -77,12 +88,14 @@ export interface Plan {
   readonly setup: 'actpass' | 'active' | 'passive';
 }
 
-/** Limits that a plan respects. */
+/** What the server's configuration allows a plan. */
 export interface PlanLimits {
   /** Receive slots allowed; recvonly lines beyond are refused. */
   readonly maxSlots: number;
   /** m-lines allowed, of any kind. */
   readonly maxLines: number;
+  /** Whether RED is taken where it is offered. */
+  readonly red: boolean;
 }
 
 /**
@@ -140,7 +153,7 @@ function parseOffer(text: string): SessionDescription {
 /** Goes through the m-lines in order and remembers what was given away. */
 class Planner {
   publication: Plan['publication'] = null;
-  readonly slots: { mid: string; payloadType: number }[] = [];
+  readonly slots: PlannedSlot[] = [];
   data: Plan['data'] = null;
   /** The first accepted m-line: the one whose transport all others share. */
   carrier: MediaDescription | null = null;
@@ -226,23 +239,13 @@ class Planner {
       if (receives) return `more than ${this.limits.maxSlots} receive slots`;
       return sends ? 'a second publishing line' : 'inactive';
     }
+    const red = this.limits.red ? redPayloadType(media, payloadType) : 0;
+    const formats = { payloadType, redPayloadType: red };
     const levelExtension = publishes ? levelExtensionId(media) : 0;
-    if (publishes) this.publication = { payloadType, redPayloadType: 0, levelExtension, ssrcs: declaredSsrcs(media) };
-    if (slot !== null) this.slots.push({ mid, payloadType });
-    return { kind: 'audio', mid, protocol, payloadType, levelExtension, publishes, slot };
+    if (publishes) this.publication = { ...formats, levelExtension, ssrcs: declaredSsrcs(media) };
+    if (slot !== null) this.slots.push({ mid, ...formats });
+    return { kind: 'audio', mid, protocol, ...formats, levelExtension, publishes, slot };
   }
-}
-
-/** The payload type that the line gives Opus (RFC 7587, section 7), or null. */
-function opusPayloadType(media: MediaDescription): number | null {
-  const listed = String(media.payloads ?? '').split(' ');
-  for (const { payload, codec, rate, encoding } of media.rtp) {
-    if (String(codec).toLowerCase() !== 'opus' || rate !== 48_000 || Number(encoding) !== 2) continue;
-    if (!listed.includes(String(payload))) continue;
-    // 64 … 95 would read as RTCP: RFC 5761, section 4.
-    if (Number.isInteger(payload) && payload >= 0 && payload <= 127 && (payload < 64 || payload > 95)) return payload;
-  }
-  return null;
 }
 
 function declaredSsrcs(media: MediaDescription): number[] {

@@ -29,6 +29,7 @@ type SignallingConfig = Pick<
   | 'MAX_MEDIA_LINES'
   | 'MAX_CANDIDATES'
   | 'PTIME_MS'
+  | 'RED'
   | 'OFFER_TIMEOUT_MS'
   | 'CONNECT_TIMEOUT_MS'
   | 'ANNOUNCED_ADDRESS'
@@ -109,7 +110,8 @@ export class Signalling implements ConnectionWatcher {
 
   private async answer(offer: string): Promise<void> {
     const { config, connection } = this;
-    const plan = planOffer(offer, { maxSlots: config.MAX_SLOTS, maxLines: config.MAX_MEDIA_LINES });
+    const { MAX_SLOTS: maxSlots, MAX_MEDIA_LINES: maxLines, RED: red } = config;
+    const plan = planOffer(offer, { maxSlots, maxLines, red });
     this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
     // A browser repeats its candidates on every m-line; what is in one message cannot be a flood.
     for (const line of new Set(offeredCandidates(offer))) {

@@ -22,8 +22,8 @@ export const SLOT_WORDS = 16;
 export const Slot = {
   /** Outgoing SSRC; set by {@link openSlot}. */
   Ssrc: 0,
-  /** Outgoing payload type: the one that the listener's offer gave Opus. */
-  PayloadType: 1,
+  /** Outgoing payload types: those that the listener's offer gave Opus and RED, see {@link opusOf} and {@link redOf}. */
+  PayloadTypes: 1,
   /** The connection that the slot belongs to; the caller's. */
   Connection: 2,
   /** Newest sequence number sent, 0 … 65535. */
@@ -50,6 +50,18 @@ export const Slot = {
   /** Number of the speaker who has the slot, 0 for nobody; the caller's. */
   Speaker: 15,
 } as const;
+
+const RED_SHIFT = 8;
+
+/** The payload type of Opus in a `Slot.PayloadTypes`. */
+export function opusOf(payloadTypes: number): number {
+  return payloadTypes & 0x7f;
+}
+
+/** The payload type of RED (RFC 2198) in a `Slot.PayloadTypes`, 0 if the listener does not take RED. */
+export function redOf(payloadTypes: number): number {
+  return payloadTypes >> RED_SHIFT;
+}
 
 /** What {@link renumber} decided. */
 export const Renumbered = {
@@ -79,6 +91,7 @@ const MAX_AHEAD = 2 * OPUS_CLOCK_RATE;
  * @param sequence first sequence number to send; random and below 2^15, so that the roll-over counter of SRTP cannot
  *   be guessed wrong at the start (RFC 3711, section 3.3.1).
  * @param timestamp first timestamp to send; random.
+ * @param redPayloadType 0 if the listener does not take RED.
  */
 export function openSlot(
   words: Int32Array,
@@ -88,10 +101,11 @@ export function openSlot(
   connection: number,
   sequence: number,
   timestamp: number,
+  redPayloadType = 0,
 ): void {
   words.fill(0, row, row + SLOT_WORDS);
   words[row + Slot.Ssrc] = ssrc;
-  words[row + Slot.PayloadType] = payloadType;
+  words[row + Slot.PayloadTypes] = (redPayloadType << RED_SHIFT) | payloadType;
   words[row + Slot.Connection] = connection;
   words[row + Slot.LastSequence] = (sequence - 1) & 0xffff;
   words[row + Slot.LastTimestamp] = timestamp;

@@ -21,6 +21,8 @@ export const Arrival = {
   Restart: 2,
   Duplicate: 3,
   TooOld: 4,
+  /** Fills a hole that {@link SourceSequence.rebuild} had filled: news only to who was not sent the rebuilt packet. */
+  Rebuilt: 5,
 } as const;
 export type ArrivalVerdict = (typeof Arrival)[keyof typeof Arrival];
 
@@ -33,6 +35,8 @@ export function sequenceDistance(a: number, b: number): number {
 export class SourceSequence {
   /** The last taken packet's number without wraps: a 32-bit count that only this class gives a meaning to. */
   index = 0;
+  /** After an `Advance`: from the packet that was the newest to this one, 1 if nothing is missing between; else 0. */
+  steps = 0;
   /** {@link index} of the newest packet. */
   private newest = 0;
   private started = false;
@@ -40,21 +44,25 @@ export class SourceSequence {
   private expectedAfterRestart = NOTHING;
   /** One bit a number of the last {@link WINDOW}: set once it came. */
   private readonly seen = new Int32Array(WINDOW / 32);
+  /** The same for those that were rebuilt before they came. */
+  private readonly rebuilt = new Int32Array(WINDOW / 32);
 
   /**
    * Takes the next packet's number.
    *
    * @param sequence 0 … 65535.
-   * @returns the verdict; on `Advance`, `Late` and `Restart`, {@link index} is this packet's.
+   * @returns the verdict; on `Advance`, `Late`, `Restart` and `Rebuilt`, {@link index} is this packet's.
    */
   take(sequence: number): ArrivalVerdict {
+    this.steps = 0;
     if (!this.started) return this.restart(sequence);
     const distance = sequenceDistance(sequence, this.newest & 0xffff);
     if (distance > MAX_FORWARD) return this.restart(sequence);
     if (distance > 0) {
       this.forget(distance);
       this.newest = (this.newest + distance) | 0;
-      this.mark(this.newest);
+      mark(this.seen, this.newest);
+      this.steps = distance;
       this.index = this.newest;
       this.expectedAfterRestart = NOTHING;
       return Arrival.Advance;
@@ -66,10 +74,15 @@ export class SourceSequence {
       return Arrival.TooOld;
     }
     const index = (this.newest + distance) | 0;
-    if (this.isMarked(index)) return Arrival.Duplicate;
-    this.mark(index);
+    if (isMarked(this.seen, index)) return Arrival.Duplicate;
+    mark(this.seen, index);
     this.index = index;
-    return Arrival.Late;
+    return isMarked(this.rebuilt, index) ? Arrival.Rebuilt : Arrival.Late;
+  }
+
+  /** Remembers that a missing packet was rebuilt. @param index its own, at most {@link WINDOW} behind the newest. */
+  rebuild(index: number): void {
+    mark(this.rebuilt, index);
   }
 
   /** Forgets everything, as for a source that changed its SSRC: the next packet is a `Restart`. */
@@ -81,8 +94,9 @@ export class SourceSequence {
     this.started = true;
     this.expectedAfterRestart = NOTHING;
     this.seen.fill(0);
+    this.rebuilt.fill(0);
     this.newest = sequence;
-    this.mark(sequence);
+    mark(this.seen, sequence);
     this.index = sequence;
     return Arrival.Restart;
   }
@@ -91,17 +105,19 @@ export class SourceSequence {
   private forget(count: number): void {
     for (let i = 1; i <= count; i++) {
       const bit = (this.newest + i) & (WINDOW - 1);
-      this.seen[bit >> 5]! &= ~(1 << (bit & 31));
+      const others = ~(1 << (bit & 31));
+      this.seen[bit >> 5]! &= others;
+      this.rebuilt[bit >> 5]! &= others;
     }
   }
+}
 
-  private mark(index: number): void {
-    const bit = index & (WINDOW - 1);
-    this.seen[bit >> 5]! |= 1 << (bit & 31);
-  }
+function mark(bits: Int32Array, index: number): void {
+  const bit = index & (WINDOW - 1);
+  bits[bit >> 5]! |= 1 << (bit & 31);
+}
 
-  private isMarked(index: number): boolean {
-    const bit = index & (WINDOW - 1);
-    return (this.seen[bit >> 5]! & (1 << (bit & 31))) !== 0;
-  }
+function isMarked(bits: Int32Array, index: number): boolean {
+  const bit = index & (WINDOW - 1);
+  return (bits[bit >> 5]! & (1 << (bit & 31))) !== 0;
 }

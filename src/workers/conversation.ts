@@ -131,7 +131,7 @@ export class Conversation {
   /** Nothing of a source is forwarded any more. */
   private silence(source: Source): void {
     this.selection.remove(source);
-    source.targetCount = 0;
+    source.clearTargets();
     if (source.announced) this.announce(source, false);
     if (this.dominant === source) this.setDominant(null);
   }
@@ -179,10 +179,13 @@ export class Conversation {
 
   /** Puts the foremost sources into everybody's slots and lists, for each source, the slots that carry it. */
   private assign(clock: number): void {
-    for (const source of this.selection.order) source.targetCount = 0;
+    for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
       this.seat(member, clock);
-      for (let i = 0; i < member.holders.length; i++) member.holders[i]?.addTarget(member.info.rows[i]!);
+      member.holders.forEach((source, i) => {
+        const row = member.info.rows[i]!;
+        source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
+      });
     }
   }
 

@@ -6,11 +6,13 @@
  */
 import { readLevel } from '../rtp/audio-level.ts';
 import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
-import { insert, Renumbered, renumber, SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
+import { Red, RedPayload, readRed } from '../rtp/red.ts';
+import { SLOT_WORDS } from '../rtp/rewriter.ts';
 import { Arrival } from '../rtp/sequence.ts';
-import { BurstWriter, MAX_DELIVERIES, MAX_PAYLOAD_BYTES } from './burst.ts';
+import { BurstWriter, MAX_PAYLOAD_BYTES } from './burst.ts';
 import { Conversation } from './conversation.ts';
 import { Fades, SILENCE_FRAME } from './fades.ts';
+import { FanOut } from './fan-out.ts';
 import {
   type Command,
   Count,
@@ -34,15 +36,14 @@ export type Tables = Pick<WorkerTask, 'slots' | 'slotsPerConnection' | 'sources'
 export class Forwarder {
   private readonly bytes: Uint8Array;
   private readonly counters: Int32Array;
-  private readonly bursts: BurstWriter;
+  private readonly fanOut: FanOut;
   private readonly slots: Int32Array;
   private readonly slotsPerConnection: number;
   private readonly sourceRows: Int32Array;
   private readonly dominant: (conversation: number, speaker: number) => void;
-  /** Where the payload of silence lies. */
-  private readonly silence: number;
-  private readonly fades = new Fades((row, speaker) => this.sendSilence(row, speaker));
+  private readonly fades = new Fades((row, speaker) => this.fanOut.silence(row, speaker, this.stamp, this.clock));
   private readonly header = new RtpHeader();
+  private readonly red = new RedPayload();
   /** By connection index. */
   private readonly sources: (Source | undefined)[] = [];
   private readonly conversations = new Map<number, Conversation>();
@@ -62,13 +63,12 @@ export class Forwarder {
   ) {
     this.bytes = new Uint8Array(shard.memory);
     this.counters = new Int32Array(shard.memory, shard.counters);
-    this.bursts = new BurstWriter(egress);
     this.slots = new Int32Array(slots);
+    this.bytes.set(SILENCE_FRAME, shard.silence);
+    this.fanOut = new FanOut(new BurstWriter(egress), this.slots, this.counters, shard.silence);
     this.slotsPerConnection = slotsPerConnection;
     this.sourceRows = new Int32Array(sources);
     this.dominant = dominant;
-    this.silence = shard.silence;
-    this.bytes.set(SILENCE_FRAME, this.silence);
   }
 
   /** Conversations with at least one member. */
@@ -155,76 +155,29 @@ export class Forwarder {
     if (source === undefined || source.connection !== connection) return this.drop(Drop.NotJoined);
     const header = this.header;
     if (readHeader(this.bytes, offset, length, header) !== Header.Ok) return this.drop(Drop.Malformed);
-    if (header.payloadType !== source.payloadType) return this.drop(Drop.WrongPayloadType);
+    const red = header.payloadType === source.redPayloadType ? this.red : null;
+    if (red === null && header.payloadType !== source.payloadType) return this.drop(Drop.WrongPayloadType);
+    if (header.payloadLength > MAX_PAYLOAD_BYTES) return this.drop(Drop.Malformed);
+    if (red !== null && !this.unwrap(source, red)) return this.drop(Drop.BadRed);
     if (!source.accepts(header.ssrc, clock)) return this.drop(Drop.UnknownSsrc);
     const arrival = source.sequence.take(header.sequence);
     if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
+    if (arrival === Arrival.Rebuilt && source.redTargets.count === 0) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.Restart) source.key = this.nextKey();
+    const span = source.follow(arrival, header.timestamp);
     if (source.muted) return this.drop(Drop.Muted);
     const level = readLevel(this.bytes, header, source.levelExtension);
-    source.conversation.heard(source, level, header.payloadLength <= DTX_PAYLOAD_BYTES, clock);
-    if (source.targetCount === 0) return this.drop(Drop.Unheard);
-    this.fanOut(source, stamp, clock, arrival === Arrival.Late);
+    const opusLength = red === null ? header.payloadLength : red.primaryLength;
+    source.conversation.heard(source, level, opusLength <= DTX_PAYLOAD_BYTES, clock);
+    if (source.targets.count + source.redTargets.count === 0) return this.drop(Drop.Unheard);
+    this.fanOut.packet(source, header, red, arrival, span, stamp, clock);
   }
 
-  /** @param late whether the packet is older than one that came before it: no slot begins with such a one. */
-  private fanOut(source: Source, stamp: number, clock: number, late: boolean): void {
-    const { header, slots, bursts } = this;
-    if (header.payloadLength > MAX_PAYLOAD_BYTES) return this.drop(Drop.Malformed);
-    const { targets, targetCount } = source;
-    const index = source.sequence.index;
-    let sent = 0;
-
-    for (let first = 0; first < targetCount; first += MAX_DELIVERIES) {
-      const end = Math.min(first + MAX_DELIVERIES, targetCount);
-      // Room first: a packet that finds none must not be numbered.
-      if (!bursts.begin(header.payloadOffset, header.payloadLength, end - first)) {
-        this.counters[Drop.EgressFull]! += end - first;
-        continue;
-      }
-      for (let i = first; i < end; i++) {
-        const row = targets[i]!;
-        if (late && slots[row + Slot.Source] !== source.key) {
-          this.drop(Drop.BeforeSwitch);
-          continue;
-        }
-        const verdict = renumber(slots, row, source.key, index, header.timestamp, header.payloadLength, clock);
-        if (verdict === Renumbered.BeforeSwitch) {
-          this.drop(Drop.BeforeSwitch);
-          continue;
-        }
-        if (verdict === Renumbered.Switch) this.counters[Count.Switches]!++;
-        bursts.add(
-          slots[row + Slot.Connection]!,
-          verdict === Renumbered.Switch ? 1 : header.marker,
-          slots[row + Slot.PayloadType]!,
-          slots[row + Slot.OutSequence]!,
-          slots[row + Slot.OutTimestamp]!,
-          slots[row + Slot.Ssrc]!,
-        );
-        sent++;
-      }
-      bursts.end(source.number, stamp);
-    }
-    this.counters[Count.PacketsOut]! += sent;
-  }
-
-  /** Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway. */
-  private sendSilence(row: number, speaker: number): void {
-    const { bursts, slots } = this;
-    if (!bursts.begin(this.silence, SILENCE_FRAME.length, 1)) return this.drop(Drop.EgressFull);
-    insert(slots, row, SILENCE_FRAME.length, this.clock);
-    bursts.add(
-      slots[row + Slot.Connection]!,
-      0,
-      slots[row + Slot.PayloadType]!,
-      slots[row + Slot.OutSequence]!,
-      slots[row + Slot.OutTimestamp]!,
-      slots[row + Slot.Ssrc]!,
-    );
-    bursts.end(speaker, this.stamp);
-    this.counters[Count.Silence]!++;
+  /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus. */
+  private unwrap({ payloadType }: Source, red: RedPayload): boolean {
+    const { payloadOffset, payloadLength } = this.header;
+    return readRed(this.bytes, payloadOffset, payloadLength, payloadType, red) === Red.Ok;
   }
 
   private conversationOf(connection: number): Conversation | undefined {

@@ -31,7 +31,7 @@ export const Drop = {
   NotJoined: 0,
   /** Not a whole RTP version 2 packet with a payload (RFC 3550, section 5.1). */
   Malformed: 1,
-  /** A payload type that this connection's offer did not give to Opus. */
+  /** A payload type that this connection's offer gave neither to Opus nor to RED. */
   WrongPayloadType: 2,
   /** An SSRC that the offer did not declare, or a second one beside the one in use. */
   UnknownSsrc: 3,
@@ -46,6 +46,8 @@ export const Drop = {
   EgressFull: 8,
   /** The publisher has muted itself. */
   Muted: 9,
+  /** Not a RED payload (RFC 2198) in which every block is Opus. */
+  BadRed: 10,
 } as const;
 export type DropReason = keyof typeof Drop;
 
@@ -59,6 +61,8 @@ export const Count = {
   Switches: 18,
   /** Frames of silence put into slots whose speaker stopped. */
   Silence: 19,
+  /** Lost packets that were rebuilt from the redundancy of a later one. */
+  Rebuilt: 20,
 } as const;
 /** Room for the counters, words. */
 export const COUNTER_WORDS = 32;

@@ -1,14 +1,17 @@
 /** What a member of a conversation publishes. */
 import { Activity } from '../rtp/dominant.ts';
 import { Loudness } from '../rtp/loudness.ts';
-import { NO_SOURCE } from '../rtp/rewriter.ts';
-import { SourceSequence } from '../rtp/sequence.ts';
+import { NO_SOURCE, opusOf, redOf } from '../rtp/rewriter.ts';
+import { Arrival, type ArrivalVerdict, SourceSequence } from '../rtp/sequence.ts';
 import type { Conversation } from './conversation.ts';
 import type { Publication } from './protocol.ts';
 import type { Candidate, Captures } from './selection.ts';
+import { Targets } from './targets.ts';
 
 /** How long the SSRC in use may be silent before an undeclared other one takes its place, ticks. */
 const SSRC_PATIENCE = 48_000;
+/** Stands for a payload type that a source does not have; no packet has it. */
+const NO_PAYLOAD_TYPE = -1;
 
 /** Whose it is. */
 export interface Publisher {
@@ -33,17 +36,22 @@ export class Source implements Candidate, Publisher {
   readonly user: number;
   readonly number: number;
   readonly payloadType: number;
+  /** The one of RED (RFC 2198); -1 if it sends none. */
+  readonly redPayloadType: number;
   /** Id of its audio level extension, or 0. */
   readonly levelExtension: number;
   readonly sequence = new SourceSequence();
   /** Names this run of sequence numbers to the slots; changes whenever the numbering begins anew. */
   key = NO_SOURCE;
-  /** Rows of the slots that carry this source. */
-  targets = new Int32Array(4);
-  targetCount = 0;
+  /** The slots that carry this source and get Opus. */
+  readonly targets = new Targets();
+  /** And those that get RED as the source sends it. */
+  readonly redTargets = new Targets();
   private ssrc = 0;
   private ssrcKnown = false;
   private lastPacket = 0;
+  /** Timestamp of the packet with the highest number. */
+  private newestTimestamp = 0;
   private readonly declared: readonly number[];
 
   constructor(
@@ -60,6 +68,7 @@ export class Source implements Candidate, Publisher {
     this.conversation = conversation;
     this.captures = captures;
     this.payloadType = publication.payloadType;
+    this.redPayloadType = publication.redPayloadType || NO_PAYLOAD_TYPE;
     this.levelExtension = publication.levelExtension;
     this.declared = publication.ssrcs;
   }
@@ -83,12 +92,29 @@ export class Source implements Candidate, Publisher {
     return true;
   }
 
-  addTarget(row: number): void {
-    if (this.targetCount === this.targets.length) {
-      const grown = new Int32Array(this.targets.length * 2);
-      grown.set(this.targets);
-      this.targets = grown;
-    }
-    this.targets[this.targetCount++] = row;
+  /** Takes note of a packet's timestamp. @returns how far it is from that of the packet that was the newest, ticks. */
+  follow(arrival: ArrivalVerdict, timestamp: number): number {
+    const span = (timestamp - this.newestTimestamp) | 0;
+    if (arrival === Arrival.Advance || arrival === Arrival.Restart) this.newestTimestamp = timestamp;
+    return span;
+  }
+
+  /** No slot carries this source any more. */
+  clearTargets(): void {
+    this.targets.clear();
+    this.redTargets.clear();
+  }
+
+  /**
+   * Adds a slot that carries this source. The blocks of a RED payload name the publisher's Opus, so a listener whose
+   * Opus has another payload type gets it unwrapped: that costs nothing more, where a patched copy would for each such
+   * payload type, and browsers that know RED agree on 111.
+   *
+   * @param payloadTypes the slot's `Slot.PayloadTypes`.
+   */
+  addTarget(row: number, payloadTypes: number): void {
+    const takesRed = redOf(payloadTypes) !== 0 && opusOf(payloadTypes) === this.payloadType;
+    const red = takesRed && this.redPayloadType !== NO_PAYLOAD_TYPE;
+    (red ? this.redTargets : this.targets).add(row);
   }
 }

@@ -21,6 +21,8 @@ export interface Shape {
   dataChannel?: boolean;
   /** No microphone: the first m-line is `recvonly` too. */
   listenOnly?: boolean;
+  /** Whether RED is offered where the browser knows it; it is unless this is false. */
+  red?: boolean;
 }
 
 export interface Connected {
@@ -34,6 +36,8 @@ export interface Connected {
 export interface InboundStats {
   ssrc: number;
   packetsReceived: number;
+  /** Payload bytes. */
+  bytesReceived: number;
   packetsLost: number;
   concealedSamples: number;
   totalSamplesReceived: number;
@@ -48,6 +52,8 @@ export interface CandidateStats {
 export interface Stats {
   connectionState: string;
   packetsSent: number;
+  /** Payload bytes. */
+  bytesSent: number;
   /** By mid; a slot that nothing was received on may be missing. */
   inbound: Record<string, InboundStats>;
   pair?: { local: CandidateStats; remote: CandidateStats };

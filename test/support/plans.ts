@@ -2,7 +2,7 @@ import { ok } from 'uvu/assert';
 import { OfferError, type Plan, planOffer } from '../../src/main/sdp.ts';
 
 /** More than any test's offer needs. */
-export const LIMITS = { maxSlots: 8, maxLines: 32 };
+export const LIMITS = { maxSlots: 8, maxLines: 32, red: true };
 
 /** A plan in short, for each m-line: `<mid> both|publish|slot|data|refused`. */
 export function words(plan: Plan): string[] {

@@ -133,14 +133,21 @@ const connected = (pc) =>
   );
 
 /** The offer, complete with candidates, of a connection with this microphone and so many listening slots. */
-async function makeOffer(pc, track, { slots = 1, video = false, dataChannel = false, listenOnly = false }) {
+async function makeOffer(pc, track, { slots = 1, video = false, dataChannel = false, listenOnly = false, red = true }) {
   if (listenOnly) pc.addTransceiver('audio', { direction: 'recvonly' });
   else pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
   for (let slot = 1; slot < slots; slot++) pc.addTransceiver('audio', { direction: 'recvonly' });
+  if (!red) pc.getTransceivers().forEach(withoutRed);
   if (video) pc.addTransceiver(camera(), { direction: 'sendrecv', streams: [new MediaStream([track])] });
   if (dataChannel) pc.createDataChannel('data');
   await pc.setLocalDescription(await pc.createOffer());
   return gathered(pc);
+}
+
+/** Takes RED out of what an audio line offers. */
+function withoutRed(transceiver) {
+  const { codecs } = RTCRtpReceiver.getCapabilities('audio');
+  transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => mimeType.toLowerCase() !== 'audio/red'));
 }
 
 /** The local description, complete with candidates. */
@@ -251,11 +258,15 @@ async function stats() {
   const entries = [...report.values()];
   const inbound = {};
   let packetsSent = 0;
+  let bytesSent = 0;
   for (const entry of entries) {
-    if (entry.type === 'outbound-rtp') packetsSent += entry.packetsSent;
+    if (entry.type === 'outbound-rtp') {
+      packetsSent += entry.packetsSent;
+      bytesSent += entry.bytesSent;
+    }
     if (entry.type !== 'inbound-rtp') continue;
-    const { mid, ssrc, packetsReceived, packetsLost, concealedSamples, totalSamplesReceived } = entry;
-    inbound[mid] = { ssrc, packetsReceived, packetsLost, concealedSamples, totalSamplesReceived };
+    const { mid, ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived } = entry;
+    inbound[mid] = { ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived };
   }
   const pair = entries.find(
     (entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded',
@@ -267,6 +278,7 @@ async function stats() {
   return {
     connectionState: pc.connectionState,
     packetsSent,
+    bytesSent,
     inbound,
     pair: pair && { local: end(pair.localCandidateId), remote: end(pair.remoteCandidateId) },
   };

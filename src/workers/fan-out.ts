@@ -1,0 +1,176 @@
+/**
+ * The last step in a worker: a packet's payload, numbered for every slot that carries its source and written into the
+ * egress ring. Of RED (RFC 2198) each listener gets what it can use: the payload as it is, or Opus alone, with lost
+ * packets rebuilt from the redundancy.
+ *
+ * A part of the hot path: no allocation, no strings, no exceptions.
+ */
+import type { RtpHeader } from '../rtp/packet.ts';
+import { type RedPayload, stepsBack } from '../rtp/red.ts';
+import { insert, opusOf, Renumbered, redOf, renumber, Slot } from '../rtp/rewriter.ts';
+import { Arrival, type ArrivalVerdict } from '../rtp/sequence.ts';
+import { type BurstWriter, MAX_DELIVERIES } from './burst.ts';
+import { SILENCE_FRAME } from './fades.ts';
+import { Count, Drop } from './protocol.ts';
+import type { Source } from './source.ts';
+import type { Targets } from './targets.ts';
+
+export class FanOut {
+  private readonly bursts: BurstWriter;
+  private readonly slots: Int32Array;
+  private readonly counters: Int32Array;
+  /** Where a frame of silence lies. */
+  private readonly silenceOffset: number;
+  /** What the bursts being written have in common: the source, the packet's own stamp, and now. */
+  private key = 0;
+  private speaker = 0;
+  private stamp = 0;
+  private clock = 0;
+  /** Whether the packet is older than one that came before it: no slot begins with such a one. */
+  private late = false;
+
+  /**
+   * @param slots the slot table.
+   * @param counters by `Drop` and `Count`.
+   * @param silenceOffset where {@link SILENCE_FRAME} lies in the shard's memory.
+   */
+  constructor(bursts: BurstWriter, slots: Int32Array, counters: Int32Array, silenceOffset: number) {
+    this.bursts = bursts;
+    this.slots = slots;
+    this.counters = counters;
+    this.silenceOffset = silenceOffset;
+  }
+
+  /**
+   * Sends a packet of a source, whose number is the `index` of its sequence.
+   *
+   * @param red the blocks of its payload, or null if that is plain Opus.
+   * @param arrival not `Duplicate` or `TooOld`.
+   * @param span from the packet that was the newest to this one, ticks.
+   * @param stamp goes with the packets to main.
+   * @param clock now, in ticks of 1/48000 s, modulo 2^32.
+   */
+  packet(
+    source: Source,
+    header: RtpHeader,
+    red: RedPayload | null,
+    arrival: ArrivalVerdict,
+    span: number,
+    stamp: number,
+    clock: number,
+  ): void {
+    const { targets, redTargets } = source;
+    const { index, steps } = source.sequence;
+    const { timestamp, marker, payloadOffset, payloadLength } = header;
+    this.key = source.key;
+    this.speaker = source.number;
+    this.stamp = stamp;
+    this.clock = clock;
+    this.late = arrival === Arrival.Late || arrival === Arrival.Rebuilt;
+    if (red === null) {
+      if (arrival !== Arrival.Rebuilt)
+        this.send(targets, false, payloadOffset, payloadLength, index, timestamp, marker);
+      this.send(redTargets, false, payloadOffset, payloadLength, index, timestamp, marker);
+      return;
+    }
+    if (steps > 1 && targets.count > 0) this.rebuild(source, timestamp, red, span);
+    const { primaryOffset, primaryLength } = red;
+    if (arrival !== Arrival.Rebuilt) this.send(targets, false, primaryOffset, primaryLength, index, timestamp, marker);
+    if (this.carried(redTargets)) this.send(redTargets, true, payloadOffset, payloadLength, index, timestamp, marker);
+    else this.send(redTargets, false, primaryOffset, primaryLength, index, timestamp, marker);
+  }
+
+  /** Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway. */
+  silence(row: number, speaker: number, stamp: number, clock: number): void {
+    const { slots, bursts } = this;
+    if (!bursts.begin(this.silenceOffset, SILENCE_FRAME.length, 1)) {
+      this.counters[Drop.EgressFull]!++;
+      return;
+    }
+    insert(slots, row, SILENCE_FRAME.length, clock);
+    this.deliver(row, 0, false);
+    bursts.end(speaker, stamp);
+    this.counters[Count.Silence]!++;
+  }
+
+  /** Sends what was lost just before a packet, as far as its redundancy has it, to those who get Opus alone. */
+  private rebuild({ sequence, targets }: Source, timestamp: number, red: RedPayload, span: number): void {
+    if (!this.carried(targets)) return;
+    const { index, steps } = sequence;
+    let before = steps;
+    for (let i = 0; i < red.count; i++) {
+      const age = red.timestampOffsets[i]!;
+      const back = red.lengths[i] === 0 ? 0 : stepsBack(age, steps, span);
+      // The oldest first: what is out of order is not used.
+      if (back === 0 || back >= before) continue;
+      before = back;
+      sequence.rebuild((index - back) | 0);
+      this.send(targets, false, red.offsets[i]!, red.lengths[i]!, (index - back) | 0, (timestamp - age) | 0, 0);
+      this.counters[Count.Rebuilt]!++;
+    }
+  }
+
+  /**
+   * Whether this source is in all slots of a list already. In those that are about to switch to it, what is older than
+   * the packet has no place: the redundancy of the first one is left out.
+   */
+  private carried({ rows, count }: Targets): boolean {
+    const { slots, key } = this;
+    for (let i = 0; i < count; i++) if (slots[rows[i]! + Slot.Source] !== key) return false;
+    return true;
+  }
+
+  /** Sends a payload to all slots of a list. @param red whether as RED, with each listener's payload type for it. */
+  private send(
+    { rows, count }: Targets,
+    red: boolean,
+    offset: number,
+    length: number,
+    index: number,
+    timestamp: number,
+    marker: number,
+  ): void {
+    if (count === 0) return;
+    const { slots, bursts, key, clock, late } = this;
+    let sent = 0;
+    for (let first = 0; first < count; first += MAX_DELIVERIES) {
+      const end = Math.min(first + MAX_DELIVERIES, count);
+      // Room first: a packet that finds none must not be numbered.
+      if (!bursts.begin(offset, length, end - first)) {
+        this.counters[Drop.EgressFull]! += end - first;
+        continue;
+      }
+      for (let i = first; i < end; i++) {
+        const row = rows[i]!;
+        if (late && slots[row + Slot.Source] !== key) {
+          this.counters[Drop.BeforeSwitch]!++;
+          continue;
+        }
+        const verdict = renumber(slots, row, key, index, timestamp, length, clock);
+        if (verdict === Renumbered.BeforeSwitch) {
+          this.counters[Drop.BeforeSwitch]!++;
+          continue;
+        }
+        if (verdict === Renumbered.Switch) this.counters[Count.Switches]!++;
+        this.deliver(row, verdict === Renumbered.Switch ? 1 : marker, red);
+        sent++;
+      }
+      bursts.end(this.speaker, this.stamp);
+    }
+    this.counters[Count.PacketsOut]! += sent;
+  }
+
+  /** Adds a slot that was numbered to the burst. */
+  private deliver(row: number, marker: number, red: boolean): void {
+    const { slots } = this;
+    const payloadTypes = slots[row + Slot.PayloadTypes]!;
+    this.bursts.add(
+      slots[row + Slot.Connection]!,
+      marker,
+      red ? redOf(payloadTypes) : opusOf(payloadTypes),
+      slots[row + Slot.OutSequence]!,
+      slots[row + Slot.OutTimestamp]!,
+      slots[row + Slot.Ssrc]!,
+    );
+  }
+}

@@ -2,7 +2,7 @@
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type LocalTransport, writeAnswer, writeTransportOffer } from '../src/main/answer.ts';
-import { LEVEL_EXTENSION, type Plan, planOffer } from '../src/main/sdp.ts';
+import { LEVEL_EXTENSION, type Plan, type PlannedLine, planOffer } from '../src/main/sdp.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from './support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from './support/offers.ts';
 import { LIMITS } from './support/plans.ts';
@@ -96,12 +96,12 @@ for (const [name, text] of Object.entries(OFFERS)) {
     is(ssrcs.size, plan.slots.length);
   });
 
-  test(`the answer to ${name} turns the directions round and agrees on nothing but Opus and levels`, () => {
+  test(`the answer to ${name} turns the directions round and agrees on nothing but Opus, RED around it and levels`, () => {
     const { answer, offer, plan } = answerTo(text);
     plan.lines.forEach((line, i) => {
       const media = answer.media[i]!;
       if (line.kind === 'refused') is(media.direction, 'inactive');
-      if (line.kind === 'audio') isOpus(media, offer.media[i]!, line.payloadType);
+      if (line.kind === 'audio') isOpus(media, offer.media[i]!, line);
       if (line.kind === 'data') is(media.payloads, 'webrtc-datachannel');
     });
   });
@@ -127,17 +127,31 @@ for (const [name, text] of Object.entries(OFFERS)) {
   });
 }
 
-function isOpus(answered: MediaDescription, offered: MediaDescription, payloadType: number): void {
+type AudioLine = Extract<PlannedLine, { kind: 'audio' }>;
+
+function isOpus(answered: MediaDescription, offered: MediaDescription, line: AudioLine): void {
+  const { payloadType, redPayloadType } = line;
   const turned = { sendrecv: 'sendrecv', sendonly: 'recvonly', recvonly: 'sendonly', inactive: 'inactive' } as const;
   // A line that wants both may be given less, never more.
   const expected = turned[offered.direction ?? 'sendrecv'];
   ok(expected === answered.direction || expected === 'sendrecv', `${offered.direction} → ${answered.direction}`);
-  is(String(answered.payloads), String(payloadType));
-  equal(answered.rtp, [{ payload: payloadType, codec: 'opus', rate: 48_000, encoding: 2 }]);
-  ok(offered.rtp.some(({ payload, codec }) => payload === payloadType && codec === 'opus'));
-  is(answered.fmtp.length, 1);
-  is(answered.fmtp[0]!.payload, payloadType);
-  equal(answered.fmtp[0]!.config.split(';').sort(), ['minptime=10', 'usedtx=1', 'useinbandfec=1']);
+  const payloadTypes = redPayloadType === 0 ? [payloadType] : [redPayloadType, payloadType];
+  is(String(answered.payloads), payloadTypes.join(' '));
+  const formats = payloadTypes.map((payload) => ({ payload, rate: 48_000, encoding: 2 }));
+  equal(
+    answered.rtp,
+    formats.map((format) => ({ ...format, codec: format.payload === payloadType ? 'opus' : 'red' })),
+  );
+  for (const { payload, codec } of answered.rtp) {
+    ok(offered.rtp.some((one) => one.payload === payload && one.codec === codec));
+  }
+  equal(
+    answered.fmtp.map(({ payload, config }) => [payload, config]),
+    payloadTypes.map((payload) => [
+      payload,
+      payload === payloadType ? 'minptime=10;useinbandfec=1;usedtx=1' : `${payloadType}/${payloadType}`,
+    ]),
+  );
   is(answered.rtcpMux, 'rtcp-mux');
   is(answered.rtcpFb, undefined);
   for (const { value, uri } of answered.ext ?? []) {

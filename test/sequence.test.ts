@@ -4,7 +4,7 @@ import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('sequence');
-const { Advance, Late, Restart, Duplicate, TooOld } = Arrival;
+const { Advance, Late, Restart, Duplicate, TooOld, Rebuilt } = Arrival;
 
 for (const [name, steps] of [
   ['the first packet begins the numbering', [[7, Restart]]],
@@ -133,6 +133,49 @@ test('a reset makes the next packet a beginning', () => {
   sequence.reset();
   is(sequence.take(5), Restart);
   is(sequence.take(6), Advance);
+});
+
+test('the steps to a packet count what is missing before it, and only a newer one has any', () => {
+  const sequence = new SourceSequence();
+  for (const [number, steps] of [
+    [65_534, 0],
+    [65_535, 1],
+    [3, 4],
+    [1, 0],
+    [1, 0],
+    [4, 1],
+    [5000, 0],
+    [5001, 1],
+  ] as const) {
+    sequence.take(number);
+    is(sequence.steps, steps, `number ${number}`);
+  }
+});
+
+test('a packet that comes after it was rebuilt is told from one that was only late, once', () => {
+  const sequence = new SourceSequence();
+  sequence.take(65_534);
+  is(sequence.take(2), Advance);
+  const { index } = sequence;
+  sequence.rebuild(index - 1);
+  is(sequence.take(0), Late);
+  is(sequence.take(1), Rebuilt);
+  is(sequence.index, index - 1);
+  is(sequence.take(1), Duplicate);
+  is(sequence.take(65_535), Late);
+});
+
+test('what was rebuilt is forgotten when its number comes round again, or the numbering begins anew', () => {
+  const sequence = new SourceSequence();
+  sequence.take(0);
+  sequence.take(2);
+  sequence.rebuild(sequence.index - 1);
+  for (let number = 3; number < 600; number++) if (number !== 513) sequence.take(number);
+  is(sequence.take(513), Late, '513 shares its bit with 1');
+  sequence.rebuild(590);
+  sequence.reset();
+  sequence.take(600);
+  is(sequence.take(590), Late);
 });
 
 test('distances are signed and wrap', () => {

@@ -73,10 +73,10 @@ export class Bench {
 
   /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
   join(id: number, options: MemberOptions = {}): void {
-    const { slots = 1, payloadType = 111 } = options;
+    const { slots = 1, payloadType = 111, redPayloadType = 0 } = options;
     for (let i = 0; i < slots; i++) {
       const row = (connectionIndex(id) * SLOTS + i) * SLOT_WORDS;
-      openSlot(this.slots, row, id * 100 + i, payloadType, id, 1000 * id, 0);
+      openSlot(this.slots, row, id * 100 + i, payloadType, id, 1000 * id, 0, redPayloadType);
     }
     this.rejoin(id, options);
   }

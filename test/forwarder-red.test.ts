@@ -119,8 +119,11 @@ test('a lost packet is rebuilt for who does not know RED, in its place; who does
 
 test('several lost packets are rebuilt as far as the redundancy goes, in order, and the rest stays a hole', () => {
   const bench = room({ 3: {} });
-  equal(heard(bench.send(SPEAKER, packet(5, 2)), 3), ['3: frame 3', '4: frame 4', '5: frame 5']);
-  is(bench.count(Count.Rebuilt), 2);
+  for (const n of [2, 3]) bench.send(SPEAKER, packet(n));
+  equal(heard(bench.send(SPEAKER, packet(7, 2)), 3), ['5: frame 5', '6: frame 6', '7: frame 7']);
+  equal(heard(bench.send(SPEAKER, packet(4, 0)), 3), ['4: frame 4'], 'late');
+  equal(heard(bench.send(SPEAKER, packet(10, 2)), 3), ['8: frame 8', '9: frame 9', '10: frame 10']);
+  is(bench.count(Count.Rebuilt), 4);
 });
 
 test('redundancy that skips a frame rebuilds the right one', () => {

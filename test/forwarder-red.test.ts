@@ -1,8 +1,9 @@
 /** Redundant audio (RFC 2198) through a worker: what each kind of listener gets of it. */
 import { equal, is, ok } from 'uvu/assert';
+import { HANG_OVER } from '../src/rtp/loudness.ts';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
 import { Count, Drop } from '../src/workers/protocol.ts';
-import { HANG_OVER } from '../src/workers/selection.ts';
+
 import { bytes, rtp } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { type Block, recordedPackets, redPayload } from './support/red.ts';

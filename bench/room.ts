@@ -5,7 +5,7 @@
  *   npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
  */
 import { parseArgs } from 'node:util';
-import { canSink, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';
+import { enterNamespace, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';
 import { printTable, type RoomResult } from './room/report.ts';
 import { type RoomSetup, runRoom } from './room/run.ts';
 
@@ -69,7 +69,7 @@ const setup: RoomSetup = {
   env: Object.fromEntries(values.env.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])),
 };
 
-if (values.sinks && !inNamespace()) canSink();
+if (values.sinks && !inNamespace()) enterNamespace('--sinks');
 if (values.sinks) sinkPackets();
 const results: RoomResult[] = [];
 for (let round = 0; round < whole('rounds'); round++) {

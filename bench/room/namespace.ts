@@ -1,23 +1,27 @@
-/** A network namespace for the benchmark, in which the kernel may drop what the sinks would only throw away. */
+/** A network namespace for a benchmark, in which the kernel may drop packets of its clients. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
 /** UDP ports of the clients that are sinks. */
 export const SINK_PORTS: readonly [number, number] = [20_000, 29_999];
-const MARK = 'BENCH_ROOM_NAMESPACE';
+const MARK = 'BENCH_NAMESPACE';
 
 export function inNamespace(): boolean {
   return process.env[MARK] === '1';
 }
 
-/** Runs this program again in a namespace of its own and ends with its exit code. @throws Error if that cannot be. */
-export function canSink(): never {
+/**
+ * Runs this program again in a namespace of its own and ends with its exit code.
+ *
+ * @param what wants it. @throws Error if that cannot be.
+ */
+export function enterNamespace(what: string): never {
   const command = 'ip link set lo up && exec "$@"';
   const again = [process.execPath, ...process.argv.slice(1)];
   const { status, error } = spawnSync('unshare', ['--net', 'sh', '-c', command, 'sh', ...again], {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: '1' },
   });
-  if (error !== undefined) throw new Error(`--sinks wants Linux with unshare, ip and nft, and root: ${error.message}`);
+  if (error !== undefined) throw new Error(`${what} wants Linux with unshare, ip and nft, and root: ${error.message}`);
   process.exit(status ?? 1);
 }
 
@@ -26,13 +30,24 @@ export function canSink(): never {
  * full socket buffer would drop it: first payload bits 10 (RFC 7983). STUN and DTLS pass, so that the sinks stand.
  */
 export function sinkPackets(): void {
-  const rules = `table inet sinks { chain input { type filter hook input priority 0;
-    udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop
+  filter(`udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop`);
+}
+
+/** From now on so many per cent of the RTP and RTCP to a port are lost, each packet by chance of its own. */
+export function losePackets(port: number, percent: number): void {
+  filter(percent === 0 ? '' : `udp dport ${port} @th,64,2 2 numgen random mod 100 < ${percent} drop`);
+}
+
+/** Puts this rule, in nft's words, in the place of the one before. */
+function filter(rule: string): void {
+  const table = `table inet bench { chain input { type filter hook input priority 0;
+    ${rule}
   }
 }`;
   try {
-    execFileSync('nft', ['-f', '-'], { input: rules, stdio: ['pipe', 'inherit', 'inherit'] });
+    const input = `table inet bench {}\ndelete table inet bench\n${table}`;
+    execFileSync('nft', ['-f', '-'], { input, stdio: ['pipe', 'inherit', 'inherit'] });
   } catch {
-    throw new Error('--sinks wants nft (Debian: nftables) and root');
+    throw new Error('dropping packets wants nft (Debian: nftables) and root');
   }
 }

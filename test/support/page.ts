@@ -21,6 +21,8 @@ export interface Shape {
   dataChannel?: boolean;
   /** No microphone: the first m-line is `recvonly` too. */
   listenOnly?: boolean;
+  /** URL of the sound to send instead of the tone. */
+  sound?: string;
   /** Whether RED is offered where the browser knows it; it is unless this is false. */
   red?: boolean;
 }
@@ -41,6 +43,9 @@ export interface InboundStats {
   packetsLost: number;
   concealedSamples: number;
   totalSamplesReceived: number;
+  /** Seconds that all samples together spent in the jitter buffer, and how many these are. */
+  jitterBufferDelay: number;
+  jitterBufferEmittedCount: number;
 }
 
 export interface CandidateStats {

@@ -57,9 +57,9 @@ function wav(tone) {
   return new Blob([view.buffer], { type: 'audio/wav' });
 }
 
-/** A microphone that sings one note. */
-async function microphone(tone) {
-  const element = new Audio(URL.createObjectURL(wav(tone)));
+/** A microphone that sings one note, or plays a sound given by its URL. */
+async function microphone(tone, sound = URL.createObjectURL(wav(tone))) {
+  const element = new Audio(sound);
   element.loop = true;
   const stream = element.captureStream ? element.captureStream() : element.mozCaptureStream();
   await element.play();
@@ -201,9 +201,9 @@ function closing(socket) {
 }
 
 /** Connects to the server. Resolves once the peer connection is connected and the server has closed the websocket. */
-async function connect({ token, tone, ...shape }) {
+async function connect({ token, tone, sound, ...shape }) {
   close();
-  const mic = await microphone(tone);
+  const mic = await microphone(tone, sound);
   const pc = new RTCPeerConnection();
   adopt({ pc, mic });
   const offer = await makeOffer(pc, mic.track, shape);
@@ -266,7 +266,11 @@ async function stats() {
     }
     if (entry.type !== 'inbound-rtp') continue;
     const { mid, ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived } = entry;
-    inbound[mid] = { ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived };
+    const { jitterBufferDelay, jitterBufferEmittedCount } = entry;
+    inbound[mid] = {
+      ...{ ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived },
+      ...{ jitterBufferDelay, jitterBufferEmittedCount },
+    };
   }
   const pair = entries.find(
     (entry) => entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded',

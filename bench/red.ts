@@ -1,0 +1,38 @@
+/**
+ * What redundant audio gives and costs where packets are lost on their way to the server: `npm run bench:red`. Real
+ * Chromium, the real server, and a loss that the kernel makes in a network namespace. See bench/README.md.
+ *
+ *   npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2
+ */
+import { parseArgs } from 'node:util';
+import { type Cell, type Heard, measureRed } from './red/run.ts';
+import { enterNamespace, inNamespace } from './room/namespace.ts';
+
+const { values } = parseArgs({
+  options: {
+    losses: { type: 'string', default: '0,5,10,20' },
+    seconds: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '1' },
+  },
+});
+if (!inNamespace()) enterNamespace('bench:red');
+
+const losses = values.losses.split(',').map(Number);
+console.log(
+  'RED | loss % | up kbit/s | server ms/s | who knows RED: concealed %, lost %, delay ms, kbit/s | who does not',
+);
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const red of [false, true]) {
+    for (const cell of await measureRed(red, losses, Number(values.seconds))) console.log(row(cell));
+  }
+}
+process.exit(0);
+
+function row({ red, loss, up, cpu, knows, knowsNot }: Cell): string {
+  const own = [red ? 'on' : 'off', String(loss), up.toFixed(0), cpu.toFixed(0)];
+  return [...own, listener(knows), listener(knowsNot)].join(' | ');
+}
+
+function listener({ concealed, lost, delay, down }: Heard): string {
+  return `${concealed.toFixed(2)} ${lost.toFixed(1)} ${delay.toFixed(0)} ${down.toFixed(0)}`;
+}

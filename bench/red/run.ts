@@ -1,0 +1,116 @@
+/** One cell of the table: a voice, loss on its way to the server, and two listeners, one of whom does not know RED. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Browser, launchBrowser } from '../../test/support/browsers.ts';
+import { type Gateway, startGateway } from '../../test/support/gateway.ts';
+import {
+  type InboundStats,
+  openVoicePage,
+  type Shape,
+  type Stats,
+  TONES,
+  type VoicePage,
+} from '../../test/support/page.ts';
+import { freeUdpPort, type RunningServer, startServer } from '../../test/support/server.ts';
+import { losePackets } from '../room/namespace.ts';
+import { cpuOf } from '../room/process.ts';
+import { speech } from './speech.ts';
+
+/** For reports of the loss to reach the encoder, and for jitter buffers to settle, milliseconds. */
+const SETTLE_MS = 8000;
+
+/** What a listener had of the voice. */
+export interface Heard {
+  /** Of the samples played, those that were made up for lack of a packet, %. */
+  readonly concealed: number;
+  /** In the jitter buffer, milliseconds. */
+  readonly delay: number;
+  /** RTP payload, kbit/s. */
+  readonly down: number;
+  /** Packets that the listener counts as lost, %. */
+  readonly lost: number;
+}
+
+export interface Cell {
+  readonly red: boolean;
+  readonly loss: number;
+  /** RTP payload that the voice sent, kbit/s. */
+  readonly up: number;
+  /** CPU of the whole server, milliseconds a second. */
+  readonly cpu: number;
+  /** By whether the listener knows RED. */
+  readonly knows: Heard;
+  readonly knowsNot: Heard;
+}
+
+/** What the cells of one server share. */
+interface Room {
+  readonly red: boolean;
+  readonly port: number;
+  readonly server: RunningServer;
+  readonly speaker: VoicePage;
+  readonly knows: VoicePage;
+  readonly knowsNot: VoicePage;
+}
+
+/** Measures one server at each of these losses, per cent, for so many seconds. */
+export async function measureRed(red: boolean, losses: readonly number[], seconds: number): Promise<Cell[]> {
+  const port = await freeUdpPort();
+  const server = await startServer({ RED: red ? 'on' : 'off', MEDIA_PORTS: String(port) });
+  const gateway = await startGateway(server.port);
+  const browser = await launchBrowser('chromium');
+  try {
+    const speaker = await enter(browser, gateway, 'speaker', { slots: 0, sound: speech() });
+    const knows = await enter(browser, gateway, 'knows', { listenOnly: true });
+    const knowsNot = await enter(browser, gateway, 'knows-not', { listenOnly: true, red: false });
+    const cells: Cell[] = [];
+    for (const loss of losses) {
+      cells.push(await measureCell({ red, port, server, speaker, knows, knowsNot }, loss, seconds));
+    }
+    return cells;
+  } finally {
+    losePackets(port, 0);
+    await browser.close();
+    await gateway.close();
+    await server.stop();
+  }
+}
+
+async function enter(browser: Browser, gateway: Gateway, user: string, shape: Shape): Promise<VoicePage> {
+  const page = await openVoicePage(browser, gateway, { user, tone: TONES[0] });
+  await page.connect(shape);
+  await page.join('kitchen');
+  return page;
+}
+
+async function measureCell(room: Room, loss: number, seconds: number): Promise<Cell> {
+  const { red, port, server, speaker, knows, knowsNot } = room;
+  const look = (): Promise<Stats[]> => Promise.all([speaker.stats(), knows.stats(), knowsNot.stats()]);
+  losePackets(port, loss);
+  await delay(SETTLE_MS);
+  const cpuBefore = cpuOf(server.process.pid!);
+  const begun = performance.now();
+  const before = await look();
+  await delay(seconds * 1000);
+  const after = await look();
+  const elapsed = (performance.now() - begun) / 1000;
+  const cpu = cpuOf(server.process.pid!);
+  return {
+    red,
+    loss,
+    up: ((after[0]!.bytesSent - before[0]!.bytesSent) * 8) / 1000 / elapsed,
+    cpu: ((cpu.user + cpu.system - cpuBefore.user - cpuBefore.system) * 1000) / elapsed,
+    knows: heard(before[1]!, after[1]!, elapsed),
+    knowsNot: heard(before[2]!, after[2]!, elapsed),
+  };
+}
+
+function heard(before: Stats, after: Stats, elapsed: number): Heard {
+  const [was, is] = [before.inbound['0']!, after.inbound['0']!];
+  const grew = (name: keyof InboundStats): number => is[name] - was[name];
+  return {
+    concealed: (100 * grew('concealedSamples')) / grew('totalSamplesReceived'),
+    delay: (1000 * grew('jitterBufferDelay')) / grew('jitterBufferEmittedCount'),
+    down: (grew('bytesReceived') * 8) / 1000 / elapsed,
+    lost: (100 * grew('packetsLost')) / (grew('packetsLost') + grew('packetsReceived')),
+  };
+}

@@ -1,11 +1,11 @@
 /**
- * What redundant audio gives and costs where packets are lost on their way to the server: `npm run bench:red`. Real
- * Chromium, the real server, and a loss that the kernel makes in a network namespace. See bench/README.md.
+ * What redundant audio gives and costs where packets are lost: `npm run bench:red`. Real Chromium, the real server, and
+ * a loss that the kernel makes in a network namespace. See bench/README.md.
  *
- *   npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2
+ *   npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2 --side listener
  */
 import { parseArgs } from 'node:util';
-import { type Cell, type Heard, measureRed } from './red/run.ts';
+import { type Cell, type Heard, measureRed, type Side } from './red/run.ts';
 import { enterNamespace, inNamespace } from './room/namespace.ts';
 
 const { values } = parseArgs({
@@ -13,23 +13,25 @@ const { values } = parseArgs({
     losses: { type: 'string', default: '0,5,10,20' },
     seconds: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '1' },
+    side: { type: 'string', default: 'publisher' },
   },
 });
 if (!inNamespace()) enterNamespace('bench:red');
 
+const side: Side = values.side === 'listener' ? 'listener' : 'publisher';
 const losses = values.losses.split(',').map(Number);
 console.log(
   'RED | loss % | up kbit/s | server ms/s | who knows RED: concealed %, lost %, delay ms, kbit/s | who does not',
 );
 for (let round = 0; round < Number(values.rounds); round++) {
-  for (const red of [false, true]) {
-    for (const cell of await measureRed(red, losses, Number(values.seconds))) console.log(row(cell));
+  for (const red of ['off', 'uplink', 'both'] as const) {
+    for (const cell of await measureRed(red, losses, Number(values.seconds), side)) console.log(row(cell));
   }
 }
 process.exit(0);
 
 function row({ red, loss, up, cpu, knows, knowsNot }: Cell): string {
-  const own = [red ? 'on' : 'off', String(loss), up.toFixed(0), cpu.toFixed(0)];
+  const own = [red, String(loss), up.toFixed(0), cpu.toFixed(0)];
   return [...own, listener(knows), listener(knowsNot)].join(' | ');
 }
 

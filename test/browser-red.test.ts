@@ -66,7 +66,7 @@ function scenario(name: string, body: () => Promise<void>): void {
 }
 
 scenario('Chromium sends RED, hears it as RED, and who does not know it hears the same voices as Opus', () =>
-  inHouse({ RED: 'on' }, async ({ server, enter }) => {
+  inHouse({ RED: 'both' }, async ({ server, enter }) => {
     const [ann, ben, cat] = await Promise.all([enter(A), enter(B), enter(C, { red: false })]);
     await Promise.all([hearsExactly(ann, [B, C]), hearsExactly(ben, [A, C]), hearsExactly(cat, [A, B])]);
     is(await formats(ann), 'sends RED, receives Opus RED');
@@ -74,6 +74,15 @@ scenario('Chromium sends RED, hears it as RED, and who does not know it hears th
     is(await formats(cat), 'sends Opus, receives Opus Opus');
     const figures = server.logs.findLast((line) => line.includes('"msg":"stats"'));
     ok(figures?.includes('"BadRed":0'), figures);
+  }),
+);
+
+scenario('with RED=uplink Chromium sends RED, and everybody hears Opus', () =>
+  inHouse({ RED: 'uplink' }, async ({ enter }) => {
+    const [ann, ben] = await Promise.all([enter(A), enter(B, { red: false })]);
+    await Promise.all([hearsExactly(ann, [B]), hearsExactly(ben, [A])]);
+    is(await formats(ann), 'sends RED, receives Opus');
+    is(await formats(ben), 'sends Opus, receives Opus');
   }),
 );
 

@@ -150,11 +150,8 @@ const TABLE: readonly Row[] = [
   },
   {
     name: 'RED',
-    good: [
-      ['on', true],
-      ['off', false],
-    ],
-    bad: ['', 'ON', '1', 'true', 'auto'],
+    good: ['off', 'uplink', 'both'].map((use) => [use, use] as const),
+    bad: ['', 'on', 'BOTH', '1', 'uplink,both', 'downlink'],
   },
   {
     name: 'LOG_LEVEL',

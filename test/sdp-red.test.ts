@@ -71,8 +71,19 @@ test('the answer lists RED first, so that a browser sends it, on every line that
   is(text.match(/^a=rtpmap:63 red\/48000\/2\r\na=fmtp:63 111\/111\r$/gm)?.length, 3);
 });
 
+test('an operator who wants it from publishers only gets it on the line that publishes, and no slot sends it', () => {
+  const plan = planOffer(readOffer('chromium-156-slots-3'), { ...LIMITS, red: 'uplink' });
+  is(plan.publication?.redPayloadType, 63);
+  equal(
+    plan.slots.map(({ redPayloadType }) => redPayloadType),
+    [0, 0, 0],
+  );
+  const text = writeAnswer(plan, LOCAL, [1, 2, 3], '1');
+  equal(text.match(/SAVPF .*/g), ['SAVPF 63 111', 'SAVPF 111', 'SAVPF 111']);
+});
+
 test('an operator who wants none gets none', () => {
-  const plan = planOffer(readOffer('chromium-156-slots-3'), { ...LIMITS, red: false });
+  const plan = planOffer(readOffer('chromium-156-slots-3'), { ...LIMITS, red: 'off' });
   is(plan.publication?.redPayloadType, 0);
   equal(
     plan.slots.map(({ redPayloadType }) => redPayloadType),

@@ -1,13 +1,13 @@
 /** Every rule by which an offer becomes a plan. */
 import { equal, is, match, ok } from 'uvu/assert';
-import { type Plan, planOffer } from '../src/main/sdp.ts';
+import { type Plan, type PlanLimits, planOffer } from '../src/main/sdp.ts';
 import { type OfferLine, writeOffer } from './support/offers.ts';
 import { LIMITS, refusal, words } from './support/plans.ts';
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('sdp');
 
-function plan(lines: readonly OfferLine[], limits = LIMITS): Plan {
+function plan(lines: readonly OfferLine[], limits: PlanLimits = LIMITS): Plan {
   return planOffer(writeOffer(lines), limits);
 }
 

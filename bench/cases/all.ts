@@ -5,7 +5,8 @@ import { stepCase } from './step.ts';
 
 /** The cases of the guard: our own packet path. */
 export function guardedCases(): Case[] {
-  return [headerCase(), levelCase(), rewriteCase(), ringCase(), rankingCase(), ...[3, 9, 99, 300, 999].map(stepCase)];
+  const parts = [headerCase(), levelCase(), rewriteCase(), ringCase(), rankingCase()];
+  return [...parts, ...[3, 9, 99, 300, 999].map((slots) => stepCase(slots)), stepCase(300, true)];
 }
 
 /** All of them. */

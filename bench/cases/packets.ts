@@ -16,6 +16,20 @@ export function voicePackets(count: number, payloadBytes = 100, ssrc = 1000): Ui
   });
 }
 
+/** The payload type of {@link redPacket}. */
+export const RED_PAYLOAD_TYPE = 63;
+
+/** A packet of the same kind as RED (RFC 2198), as Chromium sends it: with the payload of the packet before. */
+export function redPacket(payloadBytes = 100, ssrc = 1000): Uint8Array {
+  const headers = 5;
+  const packet = voicePackets(1, headers + 2 * payloadBytes, ssrc)[0]!;
+  packet[1] = RED_PAYLOAD_TYPE;
+  const view = new DataView(packet.buffer);
+  view.setUint32(20, ((0xef << 24) | (960 << 10) | payloadBytes) >>> 0);
+  packet[24] = 111;
+  return packet;
+}
+
 /** The id of the audio level in {@link voicePackets}. */
 export const LEVEL_ID = 1;
 /** Where its byte is. */

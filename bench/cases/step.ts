@@ -5,10 +5,11 @@ import { Forwarder } from '../../src/workers/forwarder.ts';
 import { layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
 import { assertWork, type Case } from './case.ts';
-import { LEVEL_ID, LEVEL_OFFSET, spokenLevel, voicePackets } from './packets.ts';
+import { LEVEL_ID, LEVEL_OFFSET, RED_PAYLOAD_TYPE, redPacket, spokenLevel, voicePackets } from './packets.ts';
 
 const SPEAKERS = 3;
 const PAYLOAD_BYTES = 100;
+const RED_BYTES = 2 * PAYLOAD_BYTES + 5;
 const TICKS_PER_PACKET = 960;
 
 /** A room in which {@link SPEAKERS} talk to `slots` slots; a run is a packet of each of them, and all that follows. */
@@ -24,8 +25,11 @@ export class StepRoom {
   private readonly views: DataView[];
   private round = 0;
 
-  /** @param slots in all; divided among listeners of three each, the last may have fewer. */
-  constructor(slots: number) {
+  /**
+   * @param slots in all; divided among listeners of three each, the last may have fewer.
+   * @param red whether the speakers send RED (RFC 2198), which every other listener knows.
+   */
+  constructor(slots: number, red = false) {
     const shard = layoutShard(1 << 20, 1 << 22);
     const listeners = Math.ceil(slots / SPEAKERS);
     const table = new SharedArrayBuffer((listeners + SPEAKERS) * SPEAKERS * SLOT_WORDS * 4);
@@ -37,14 +41,19 @@ export class StepRoom {
     this.sent = new RingReader(shard.egress);
     this.bursts = new BurstReader(this.sent);
     this.forwarder = new Forwarder(shard, this.egress, { slots: table, slotsPerConnection: SPEAKERS, sources });
-    this.voices = Array.from({ length: SPEAKERS }, (_, i) => voicePackets(1, PAYLOAD_BYTES, 1000 + i)[0]!);
+    this.voices = Array.from({ length: SPEAKERS }, (_, i) =>
+      red ? redPacket(PAYLOAD_BYTES, 1000 + i) : voicePackets(1, PAYLOAD_BYTES, 1000 + i)[0]!,
+    );
     this.views = this.voices.map((packet) => new DataView(packet.buffer));
     for (let id = 0; id < listeners + SPEAKERS; id++) {
       const speaks = id < SPEAKERS;
       const count = speaks ? 0 : Math.min(SPEAKERS, slots - (id - SPEAKERS) * SPEAKERS);
-      for (let i = 0; i < count; i++) openSlot(words, (id * SPEAKERS + i) * SLOT_WORDS, id * 10 + i, 111, id, 0, 0);
+      const redPayloadType = red && (speaks || id % 2 === 0) ? RED_PAYLOAD_TYPE : 0;
+      for (let i = 0; i < count; i++) {
+        openSlot(words, (id * SPEAKERS + i) * SLOT_WORDS, id * 10 + i, 111, id, 0, 0, redPayloadType);
+      }
       const publication = speaks
-        ? { payloadType: 111, redPayloadType: 0, levelExtension: LEVEL_ID, ssrcs: [1000 + id] }
+        ? { payloadType: 111, redPayloadType, levelExtension: LEVEL_ID, ssrcs: [1000 + id] }
         : null;
       this.forwarder.join({
         type: 'join',
@@ -82,7 +91,7 @@ export class StepRoom {
     while (bursts.next()) {
       for (let i = 0; i < bursts.deliveries; i++) {
         bursts.read(bursts.firstDelivery + i * DELIVERY_WORDS);
-        if (bursts.payloadLength === PAYLOAD_BYTES) left++;
+        if (bursts.payloadLength === (bursts.payloadType === RED_PAYLOAD_TYPE ? RED_BYTES : PAYLOAD_BYTES)) left++;
       }
     }
     this.sent.release();
@@ -91,11 +100,11 @@ export class StepRoom {
 }
 
 /** Fan-out to this many slots, with the reading of what came out. */
-export function stepCase(slots: number): Case {
-  const room = new StepRoom(slots);
+export function stepCase(slots: number, red = false): Case {
+  const room = new StepRoom(slots, red);
   const rounds = Math.max(1, Math.ceil(3000 / slots));
   return {
-    name: `whole worker step, ${slots} slots`,
+    name: `whole worker step, ${slots} slots${red ? ', RED' : ''}`,
     unit: 'outgoing packet',
     operations: rounds * slots,
     run() {

@@ -1,5 +1,6 @@
-/** One cell of the table: a voice, loss on its way to the server, and two listeners, one of whom does not know RED. */
+/** One cell of the table: a voice, two listeners, one of whom does not know RED, and loss on one side of the server. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RedUse } from '../../src/main/config.ts';
 import { type Browser, launchBrowser } from '../../test/support/browsers.ts';
 import { type Gateway, startGateway } from '../../test/support/gateway.ts';
 import {
@@ -18,6 +19,9 @@ import { speech } from './speech.ts';
 /** For reports of the loss to reach the encoder, and for jitter buffers to settle, milliseconds. */
 const SETTLE_MS = 8000;
 
+/** Where packets are lost: on the way to the server, or from it. */
+export type Side = 'publisher' | 'listener';
+
 /** What a listener had of the voice. */
 export interface Heard {
   /** Of the samples played, those that were made up for lack of a packet, %. */
@@ -31,7 +35,7 @@ export interface Heard {
 }
 
 export interface Cell {
-  readonly red: boolean;
+  readonly red: RedUse;
   readonly loss: number;
   /** RTP payload that the voice sent, kbit/s. */
   readonly up: number;
@@ -44,7 +48,8 @@ export interface Cell {
 
 /** What the cells of one server share. */
 interface Room {
-  readonly red: boolean;
+  readonly red: RedUse;
+  readonly side: Side;
   readonly port: number;
   readonly server: RunningServer;
   readonly speaker: VoicePage;
@@ -53,9 +58,9 @@ interface Room {
 }
 
 /** Measures one server at each of these losses, per cent, for so many seconds. */
-export async function measureRed(red: boolean, losses: readonly number[], seconds: number): Promise<Cell[]> {
+export async function measureRed(red: RedUse, losses: readonly number[], seconds: number, side: Side): Promise<Cell[]> {
   const port = await freeUdpPort();
-  const server = await startServer({ RED: red ? 'on' : 'off', MEDIA_PORTS: String(port) });
+  const server = await startServer({ RED: red, MEDIA_PORTS: String(port) });
   const gateway = await startGateway(server.port);
   const browser = await launchBrowser('chromium');
   try {
@@ -64,11 +69,10 @@ export async function measureRed(red: boolean, losses: readonly number[], second
     const knowsNot = await enter(browser, gateway, 'knows-not', { listenOnly: true, red: false });
     const cells: Cell[] = [];
     for (const loss of losses) {
-      cells.push(await measureCell({ red, port, server, speaker, knows, knowsNot }, loss, seconds));
+      cells.push(await measureCell({ red, side, port, server, speaker, knows, knowsNot }, loss, seconds));
     }
     return cells;
   } finally {
-    losePackets(port, 0);
     await browser.close();
     await gateway.close();
     await server.stop();
@@ -83,9 +87,9 @@ async function enter(browser: Browser, gateway: Gateway, user: string, shape: Sh
 }
 
 async function measureCell(room: Room, loss: number, seconds: number): Promise<Cell> {
-  const { red, port, server, speaker, knows, knowsNot } = room;
+  const { red, side, port, server, speaker, knows, knowsNot } = room;
   const look = (): Promise<Stats[]> => Promise.all([speaker.stats(), knows.stats(), knowsNot.stats()]);
-  losePackets(port, loss);
+  losePackets(side === 'publisher' ? 'to' : 'from', port, loss);
   await delay(SETTLE_MS);
   const cpuBefore = cpuOf(server.process.pid!);
   const begun = performance.now();

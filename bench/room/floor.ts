@@ -28,7 +28,7 @@ let sent = 0;
 let failed = 0;
 
 async function answer(socket: WebSocket, offer: string): Promise<void> {
-  const plan = planOffer(offer, { maxSlots: 64, maxLines: 80, red: false });
+  const plan = planOffer(offer, { maxSlots: 64, maxLines: 80, red: 'off' });
   const port = ports[peers.length % ports.length]!;
   const connection = new PeerConnection('floor', {
     iceServers: [],

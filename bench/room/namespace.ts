@@ -33,9 +33,10 @@ export function sinkPackets(): void {
   filter(`udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop`);
 }
 
-/** From now on so many per cent of the RTP and RTCP to a port are lost, each packet by chance of its own. */
-export function losePackets(port: number, percent: number): void {
-  filter(percent === 0 ? '' : `udp dport ${port} @th,64,2 2 numgen random mod 100 < ${percent} drop`);
+/** From now on so many per cent of the RTP and RTCP to or from a port are lost, each packet by chance of its own. */
+export function losePackets(way: 'to' | 'from', port: number, percent: number): void {
+  const field = way === 'to' ? 'dport' : 'sport';
+  filter(percent === 0 ? '' : `udp ${field} ${port} @th,64,2 2 numgen random mod 100 < ${percent} drop`);
 }
 
 /** Puts this rule, in nft's words, in the place of the one before. */

@@ -86,7 +86,7 @@ function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[
 
 function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs, ptime: number): string[] {
   const { payloadType, redPayloadType } = line;
-  // What stands first is what a browser sends; what we send is ours to choose, packet by packet.
+  // What stands first is what a browser sends. What is sent to it is the server's to choose, packet by packet.
   const red = redPayloadType === 0 ? [] : [redPayloadType];
   const text = [
     `m=audio 9 ${line.protocol} ${[...red, payloadType].join(' ')}`,
@@ -119,6 +119,8 @@ export const TRANSPORT_MID = '0';
  * the worker does better. With a single track every packet comes to one callback and every slot is sent through it: a
  * connection costs one native object and two libuv handles instead of one more of each per slot, and a client that
  * declares no SSRC is understood all the same.
+ *
+ * The library does not look at payload types: RED (RFC 2198) passes, though only Opus is named here.
  *
  * Candidates are left out on purpose; they are added once the client has the answer.
  */

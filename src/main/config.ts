@@ -14,6 +14,13 @@ export class ConfigError extends Error {
   }
 }
 
+/**
+ * What RED (RFC 2198) is used for: nothing; the way from publishers to the server, where lost packets are rebuilt; or the
+ * way to listeners as well.
+ */
+const REDS = ['off', 'uplink', 'both'] as const;
+export type RedUse = (typeof REDS)[number];
+
 /** Where to listen: `host` undefined for every address of the machine. */
 export interface ListenAddress {
   readonly host: string | undefined;
@@ -73,7 +80,7 @@ const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (tex
 
 const ptime = parsed('20, 40 or 60', (text) => (['20', '40', '60'].includes(text) ? Number(text) : undefined));
 
-const onOff = parsed('on or off', (text) => (text === 'on' ? true : text === 'off' ? false : undefined));
+const redUse = parsed('off, uplink or both', (text) => REDS.find((use) => use === text));
 
 /** One variable: its default as it would be written in `.env`, and how it is read. */
 const variables = {
@@ -86,7 +93,7 @@ const variables = {
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
   MAX_SLOTS: { otherwise: '8', schema: integer(1, 64) },
-  RED: { otherwise: 'on', schema: onOff },
+  RED: { otherwise: 'uplink', schema: redUse },
   PTIME_MS: { otherwise: '20', schema: ptime },
   MAX_MEDIA_LINES: { otherwise: '32', schema: integer(1, 256) },
   MAX_OFFER_BYTES: { otherwise: '65536', schema: integer(1024, 1_048_576) },

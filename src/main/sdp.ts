@@ -6,6 +6,7 @@
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import type { Publication } from '../workers/protocol.ts';
 import { opusPayloadType, redPayloadType } from './codecs.ts';
+import type { RedUse } from './config.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
@@ -66,11 +67,11 @@ export type PlannedLine =
       readonly why: string;
     };
 
-/** A receive slot; its payload types are those of its line. */
+/** A receive slot. */
 export interface PlannedSlot {
   readonly mid: string;
   readonly payloadType: number;
-  /** 0 for none. */
+  /** The one to send RED with; 0 if none is to be sent. */
   readonly redPayloadType: number;
 }
 
@@ -94,8 +95,7 @@ export interface PlanLimits {
   readonly maxSlots: number;
   /** m-lines allowed, of any kind. */
   readonly maxLines: number;
-  /** Whether RED is taken where it is offered. */
-  readonly red: boolean;
+  readonly red: RedUse;
 }
 
 /**
@@ -239,11 +239,13 @@ class Planner {
       if (receives) return `more than ${this.limits.maxSlots} receive slots`;
       return sends ? 'a second publishing line' : 'inactive';
     }
-    const red = this.limits.red ? redPayloadType(media, payloadType) : 0;
+    const uplink = publishes && this.limits.red !== 'off';
+    const downlink = slot !== null && this.limits.red === 'both';
+    const red = uplink || downlink ? redPayloadType(media, payloadType) : 0;
     const formats = { payloadType, redPayloadType: red };
     const levelExtension = publishes ? levelExtensionId(media) : 0;
     if (publishes) this.publication = { ...formats, levelExtension, ssrcs: declaredSsrcs(media) };
-    if (slot !== null) this.slots.push({ mid, ...formats });
+    if (slot !== null) this.slots.push({ mid, payloadType, redPayloadType: downlink ? red : 0 });
     return { kind: 'audio', mid, protocol, ...formats, levelExtension, publishes, slot };
   }
 }

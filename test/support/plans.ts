@@ -1,8 +1,8 @@
 import { ok } from 'uvu/assert';
-import { OfferError, type Plan, planOffer } from '../../src/main/sdp.ts';
+import { OfferError, type Plan, type PlanLimits, planOffer } from '../../src/main/sdp.ts';
 
 /** More than any test's offer needs. */
-export const LIMITS = { maxSlots: 8, maxLines: 32, red: true };
+export const LIMITS = { maxSlots: 8, maxLines: 32, red: 'both' } as const satisfies PlanLimits;
 
 /** A plan in short, for each m-line: `<mid> both|publish|slot|data|refused`. */
 export function words(plan: Plan): string[] {
@@ -13,7 +13,7 @@ export function words(plan: Plan): string[] {
 }
 
 /** The error that an offer leads to. */
-export function refusal(offer: string, limits = LIMITS): OfferError {
+export function refusal(offer: string, limits: PlanLimits = LIMITS): OfferError {
   try {
     planOffer(offer, limits);
   } catch (error) {

@@ -45,7 +45,7 @@ export function rankingCase(): Case {
         if (frame % 5 === 0) conversation.tick(clock);
       }
       assertWork(
-        talkers.some(({ targetCount }) => targetCount >= PEOPLE - TALKERS),
+        talkers.some(({ targets }) => targets.count >= PEOPLE - TALKERS),
         'nobody is heard',
       );
     },

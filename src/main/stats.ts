@@ -45,6 +45,7 @@ function snapshot({ connections, conversations, shards }: StatsSources): Record<
       packetsIn: shard.counter(Count.PacketsIn),
       packetsOut: shard.counter(Count.PacketsOut),
       switches: shard.counter(Count.Switches),
+      rebuilt: shard.counter(Count.Rebuilt),
       ...shard.egress.counts,
       ingressDropped: shard.ingressDropped,
       corrupt: shard.corrupt,

@@ -17,6 +17,8 @@ import type { Receiver } from './egress.ts';
 import { RequestError } from './errors.ts';
 import type { Log } from './log.ts';
 import { type MediaPorts, Peer } from './peer.ts';
+import type { Quality } from './quality.ts';
+import { Rtcp, RtcpState } from './rtcp.ts';
 import type { Plan } from './sdp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
 
@@ -27,8 +29,6 @@ export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full'
 export interface IngressDrops {
   /** The user is in no conversation, or on the way from one to the next. */
   notJoined: number;
-  /** RTCP, which ends here. */
-  rtcp: number;
   tooLong: number;
   /** The worker's ring was full. */
   ingressFull: number;
@@ -55,6 +55,7 @@ export class Connection implements Receiver, Sitter {
   readonly seat: Seat;
   readonly watcher: { current: ConnectionWatcher | null } = { current: null };
   peer: Peer | null = null;
+  readonly rtcp = new RtcpState();
   readonly since = performance.now();
 
   constructor(index: number, generation: number, claim: Claim, seats: Seats) {
@@ -62,6 +63,10 @@ export class Connection implements Receiver, Sitter {
     this.id = connectionId(index, generation);
     this.claim = claim;
     this.seat = new Seat(this, seats);
+  }
+
+  get established(): boolean {
+    return this.state === 'established';
   }
 
   send(packet: Uint8Array): boolean {
@@ -82,13 +87,16 @@ export interface ConnectionsParts {
   readonly ports: MediaPorts;
   /** The slot table. */
   readonly slots: Int32Array;
+  /** The source table. */
+  readonly sources: Int32Array;
   /** Filled in here, read by the shards: connections by index. */
   readonly receivers: (Connection | undefined)[];
   readonly log: Log;
 }
 
 export class Connections {
-  readonly drops: IngressDrops = { notJoined: 0, rtcp: 0, tooLong: 0, ingressFull: 0 };
+  readonly drops: IngressDrops = { notJoined: 0, tooLong: 0, ingressFull: 0 };
+  readonly rtcp: Rtcp;
   private readonly parts: ConnectionsParts;
   private readonly generations: Uint16Array;
   private readonly freeIndexes: number[];
@@ -102,11 +110,17 @@ export class Connections {
     const max = parts.config.MAX_CONNECTIONS;
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
+    this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
   }
 
   /** Connections that hold anything, from the request to the release. */
   get count(): number {
     return this.inUse;
+  }
+
+  /** Quality of those that stand. */
+  *qualities(): Iterable<Quality> {
+    for (const { rtcp } of this.established.values()) yield rtcp.quality;
   }
 
   get establishedCount(): number {
@@ -177,7 +191,11 @@ export class Connections {
     if (this.signalling.get(key) === connection) this.signalling.delete(key);
     this.parts.conversations.disconnect(claim.userid, connection, performance.now());
     const seconds = Math.round(performance.now() - connection.since) / 1000;
-    this.parts.log.info({ connection: connection.id, ...claim, reason, detail, seconds }, 'connection ended');
+    const quality = connection.rtcp.quality.summary();
+    this.parts.log.info(
+      { connection: connection.id, ...claim, reason, detail, seconds, ...quality },
+      'connection ended',
+    );
     connection.watcher.current?.ended(reason, detail);
     connection.seat.vacate(() => this.release(connection));
   }
@@ -214,10 +232,7 @@ export class Connections {
 
   private receive(connection: Connection, packet: Uint8Array): void {
     const { drops } = this;
-    if (isRtcp(packet)) {
-      drops.rtcp++;
-      return;
-    }
+    if (isRtcp(packet)) return this.rtcp.receive(connection, packet);
     const shard = connection.seat.shard;
     if (shard === null) drops.notJoined++;
     else if (packet.length > MAX_PACKET_BYTES) drops.tooLong++;

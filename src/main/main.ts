@@ -52,7 +52,9 @@ async function start(config: Config, log: Log): Promise<void> {
   await shards.whenReady();
   const conversations = new Conversations<Connection>(config.MAX_MEMBERSHIPS, config.MEMBERSHIP_TIMEOUT_MS);
   const seats = new Seats(() => shards.leastLoaded());
-  const connections = new Connections({ config, conversations, seats, ports, slots: shards.slots, receivers, log });
+  const { slots, sources } = shards;
+  const connections = new Connections({ config, conversations, seats, ports, slots, sources, receivers, log });
+  connections.rtcp.start();
 
   const server = new HttpServer(
     {

@@ -8,8 +8,8 @@
  *   the library's `cleanup()` later; so there is always one.
  * - A data channel that nobody reads stops the library's threads after a thousand messages, and with them the whole
  *   process at the next close; so every channel is read, whatever it says.
- * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are two or three a
- *   peer: the library insists on one for the connection and one for the track, and a publisher's track has another.
+ * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer:
+ *   the library insists on one for the connection and one for the track, and the track has another for what it receives.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -148,13 +148,12 @@ export class Peer {
    * @throws Error if the library refuses the offer or the peer is closed meanwhile.
    */
   async accept(plan: Plan, timeout: number): Promise<LocalTransport> {
-    // A track that only sends throws away what comes, so a mere listener needs no callback: its reports end there.
-    const publishes = plan.publication !== null;
-    const audio = new Audio(TRANSPORT_MID, publishes ? 'SendRecv' : 'SendOnly');
+    // A track that only sends throws away RTP, but hands over RTCP: a listener's reports.
+    const audio = new Audio(TRANSPORT_MID, plan.publication === null ? 'SendOnly' : 'SendRecv');
     audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
-    if (publishes) this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
+    this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
     if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.drain(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');

@@ -4,11 +4,14 @@ import { Count, Drop } from '../workers/protocol.ts';
 import type { Connections } from './connections.ts';
 import type { Conversations } from './conversations.ts';
 import type { Log } from './log.ts';
+import { overview } from './quality.ts';
 import type { Shard } from './shard.ts';
 
 /** Resolution of the event loop's delay, milliseconds. */
 const LOOP_RESOLUTION_MS = 5;
 const NS_PER_MS = 1e6;
+/** Connections that reported within this count for the quality, milliseconds: two of a browser's reports. */
+const QUALITY_AGE_MS = 10_000;
 
 /** What is looked at. */
 export interface StatsSources {
@@ -39,6 +42,8 @@ function snapshot({ connections, conversations, shards }: StatsSources): Record<
     users: conversations.userCount,
     conversations: conversations.conversationCount,
     drops: connections.drops,
+    rtcp: connections.rtcp.counts,
+    quality: overview(connections.qualities(), performance.now() - QUALITY_AGE_MS),
     rss: process.memoryUsage.rss(),
     shards: shards.map((shard) => ({
       load: shard.load,

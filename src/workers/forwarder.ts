@@ -6,6 +6,7 @@
  */
 import { readLevel } from '../rtp/audio-level.ts';
 import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
+import { recordArrival } from '../rtp/reception.ts';
 import { Red, RedPayload, readRed } from '../rtp/red.ts';
 import { SLOT_WORDS } from '../rtp/rewriter.ts';
 import { Arrival } from '../rtp/sequence.ts';
@@ -20,6 +21,7 @@ import {
   Drop,
   type ShardMemory,
   SOURCE_WORDS,
+  SourceWord,
   type WorkerTask,
 } from './protocol.ts';
 import type { RingWriter } from './ring.ts';
@@ -161,6 +163,8 @@ export class Forwarder {
     if (red !== null && !this.unwrap(source, red)) return this.drop(Drop.BadRed);
     if (!source.accepts(header.ssrc, clock)) return this.drop(Drop.UnknownSsrc);
     const arrival = source.sequence.take(header.sequence);
+    const account = connectionIndex(connection) * SOURCE_WORDS + SourceWord.Reception;
+    recordArrival(this.sourceRows, account, arrival, header.sequence, header.timestamp, header.ssrc, stamp);
     if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
     if (arrival === Arrival.Rebuilt && source.redTargets.count === 0) return this.drop(Drop.Duplicate);

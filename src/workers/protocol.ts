@@ -135,6 +135,8 @@ export const SOURCE_WORDS = 16;
 export const SourceWord = {
   /** 1 while it speaks. */
   Speaking: 0,
+  /** The first of the `RECEPTION_WORDS` of `src/rtp/reception.ts`: how its packets arrive. */
+  Reception: 4,
 } as const;
 
 /** What a connection sends. */

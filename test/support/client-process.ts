@@ -3,7 +3,7 @@
  * send numbered packets that carry their name, and note down every packet they receive.
  */
 import { randomInt } from 'node:crypto';
-import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket } from './client.ts';
+import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket, ReceivedRtcp } from './client.ts';
 import { SILENCE } from './client.ts';
 import { WebrtcClient } from './webrtc.ts';
 
@@ -12,12 +12,14 @@ const FRAME_TICKS = 960;
 
 class Client {
   readonly received: ReceivedPacket[] = [];
+  readonly rtcp: ReceivedRtcp[] = [];
   sent = 0;
   readonly webrtc: WebrtcClient;
   private readonly options: ClientOptions;
   private readonly ssrc = randomInt(1, 2 ** 31);
   private sequence = randomInt(2 ** 16);
   private timestamp = randomInt(2 ** 32);
+  private lossEvery = 0;
   private talking: NodeJS.Timeout | undefined;
 
   constructor(options: ClientOptions) {
@@ -27,7 +29,8 @@ class Client {
   }
 
   /** Sends 50 packets a second from now on: 8 bytes that count up, then the name. */
-  talk(): void {
+  talk(lossEvery: number): void {
+    this.lossEvery = lossEvery;
     if (this.talking !== undefined) return;
     const begun = performance.now();
     let due = 0;
@@ -59,7 +62,8 @@ class Client {
     packet.writeUInt32BE(this.ssrc, 8);
     packet.writeBigUInt64BE(BigInt(this.sent), 12);
     name.copy(packet, 20);
-    if (!this.webrtc.send(packet)) return;
+    const lost = this.lossEvery > 0 && this.sequence % this.lossEvery === 0;
+    if (!lost && !this.webrtc.send(packet)) return;
     this.sequence = (this.sequence + 1) & 0xffff;
     this.timestamp = (this.timestamp + FRAME_TICKS) % 2 ** 32;
     this.sent++;
@@ -67,7 +71,10 @@ class Client {
 
   private take(mid: string, packet: Buffer): void {
     const second = packet[1]!;
-    if (second >= 192 && second <= 223) return;
+    if (second >= 192 && second <= 223) {
+      this.rtcp.push({ at: performance.timeOrigin + performance.now(), bytes: packet.toString('base64') });
+      return;
+    }
     const headerBytes = 12 + (packet[0]! & 0x0f) * 4;
     const silence = packet.length - headerBytes < 8;
     this.received.push({
@@ -98,7 +105,11 @@ async function obey(command: ClientCommand): Promise<ClientReply['result']> {
   if (client === undefined) throw new Error(`no client ${command.client}`);
   switch (command.type) {
     case 'talk':
-      return client.talk();
+      return client.talk(command.lossEvery);
+    case 'raw':
+      return client.webrtc.send(Buffer.from(command.bytes, 'base64'));
+    case 'rtcp':
+      return client.rtcp.splice(0);
     case 'hush':
       return client.hush();
     case 'say':

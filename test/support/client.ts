@@ -40,14 +40,34 @@ export interface ReceivedPacket {
 export type ClientCommand = { readonly id: number; readonly client: number } & (
   | { readonly type: 'open'; readonly options: ClientOptions }
   | { readonly type: 'say'; readonly count: number }
-  | { readonly type: 'talk' | 'hush' | 'state' | 'take' | 'end' }
+  | { readonly type: 'talk'; readonly lossEvery: number }
+  | { readonly type: 'raw'; readonly bytes: string }
+  | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'end' }
 );
+
+/** An RTCP packet as the client got it. */
+export interface ReceivedRtcp {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Base64. */
+  readonly bytes: string;
+}
+
+/** What a command answers. */
+export type ClientAnswer =
+  | null
+  | { code: number; reason: string }
+  | boolean
+  | { state: string; sent: number }
+  | ReceivedPacket[]
+  | ReceivedRtcp[];
+// biome-ignore lint/suspicious/noConfusingVoidType: some commands answer nothing
+export type ClientResult = void | ClientAnswer;
 
 export interface ClientReply {
   readonly id: number;
   readonly error?: string;
-  // biome-ignore lint/suspicious/noConfusingVoidType: some commands answer nothing
-  readonly result?: void | null | { code: number; reason: string } | { state: string; sent: number } | ReceivedPacket[];
+  readonly result?: ClientResult;
 }
 
 /** Client processes to be ended with the test run, however it ends. */
@@ -106,7 +126,9 @@ export class ClientHost {
     command:
       | { type: 'open'; options: ClientOptions }
       | { type: 'say'; count: number }
-      | { type: 'talk' | 'hush' | 'state' | 'take' | 'end' },
+      | { type: 'talk'; lossEvery: number }
+      | { type: 'raw'; bytes: string }
+      | { type: 'hush' | 'state' | 'take' | 'rtcp' | 'end' },
     client: number,
   ): Promise<ClientReply['result']> {
     const id = ++this.lastId;
@@ -138,8 +160,19 @@ export class TestClient {
     this.name = name;
   }
 
-  async talk(): Promise<void> {
-    await this.host.send({ type: 'talk' }, this.client);
+  /** @param lossEvery one packet in so many is numbered and not sent; 0 for none. */
+  async talk(lossEvery = 0): Promise<void> {
+    await this.host.send({ type: 'talk', lossEvery }, this.client);
+  }
+
+  /** Sends one RTP or RTCP packet as it is. @returns whether the client's library took it. */
+  async send(packet: Buffer): Promise<boolean> {
+    return (await this.host.send({ type: 'raw', bytes: packet.toString('base64') }, this.client)) as boolean;
+  }
+
+  /** The RTCP packets received since the last call. */
+  async takeRtcp(): Promise<ReceivedRtcp[]> {
+    return (await this.host.send({ type: 'rtcp' }, this.client)) as ReceivedRtcp[];
   }
 
   async hush(): Promise<void> {

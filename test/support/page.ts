@@ -64,6 +64,29 @@ export interface Stats {
   pair?: { local: CandidateStats; remote: CandidateStats };
 }
 
+/** Statistics that rest on RTCP, by their names in webrtc-stats; what a browser does not know is missing. */
+export interface RtcpStats {
+  /** Milliseconds since 1970. */
+  now: number;
+  outbound?: { ssrc: number; packetsSent: number };
+  remoteInbound?: {
+    ssrc: number;
+    packetsLost: number;
+    fractionLost: number;
+    jitter: number;
+    roundTripTime?: number;
+    roundTripTimeMeasurements: number;
+  };
+  inbound: { ssrc: number; packetsReceived: number; bytesReceived: number }[];
+  remoteOutbound: {
+    ssrc: number;
+    packetsSent: number;
+    bytesSent: number;
+    reportsSent: number;
+    remoteTimestamp: number;
+  }[];
+}
+
 /** What was heard at one moment. */
 export interface Hearing {
   /** Every tone heard, once for each slot that it was heard in, in ascending order. */
@@ -129,6 +152,10 @@ export class VoicePage {
 
   stats(): Promise<Stats> {
     return this.call('stats');
+  }
+
+  reports(): Promise<RtcpStats> {
+    return this.call('reports');
   }
 
   /** Contributing sources of each slot, by mid. */

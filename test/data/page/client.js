@@ -288,6 +288,19 @@ async function stats() {
   };
 }
 
+/** What the server's reports have told this page, and what it counted itself. */
+async function reports() {
+  const entries = [...(await session.pc.getStats()).values()];
+  const of = (type) => entries.filter((entry) => entry.type === type);
+  return {
+    now: performance.timeOrigin + performance.now(),
+    outbound: of('outbound-rtp')[0],
+    remoteInbound: of('remote-inbound-rtp')[0],
+    inbound: of('inbound-rtp'),
+    remoteOutbound: of('remote-outbound-rtp'),
+  };
+}
+
 /** For every slot, by mid, the contributing sources heard in it of late. */
 function csrcs() {
   const receivers = session.pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === 'audio');
@@ -303,5 +316,5 @@ function mute(muted) {
 
 window.voice = {
   ...{ microphone, when, adopt, closing, connected },
-  ...{ connect, offer, loopback, membership, levels, stats, csrcs, mute, close },
+  ...{ connect, offer, loopback, membership, levels, stats, reports, csrcs, mute, close },
 };

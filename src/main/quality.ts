@@ -1,0 +1,98 @@
+/** How well a connection's packets fare, as the reports say. */
+
+/** Share of the newest report in the smoothed figures. */
+const WEIGHT = 1 / 4;
+
+/** One direction of a connection, smoothed over some reports. */
+export interface Direction {
+  /** Share of packets lost, 0 … 1. */
+  readonly loss: number;
+  readonly jitterMs: number;
+  /** When it was last updated, milliseconds on the main thread's clock. */
+  readonly at: number;
+}
+
+/** Both directions of one connection; what nothing is known of is null. */
+export class Quality {
+  /** From the client to here, as received here. */
+  uplink: Direction | null = null;
+  /** From here to the client, as the client reports it, all of its slots together. */
+  downlink: Direction | null = null;
+  /** There and back, milliseconds. */
+  rttMs: number | null = null;
+
+  /** @param loss 0 … 1. */
+  noteUplink(loss: number, jitterMs: number, now: number): void {
+    this.uplink = smoothed(this.uplink, loss, jitterMs, now);
+  }
+
+  /** @param loss 0 … 1. */
+  noteDownlink(loss: number, jitterMs: number, now: number): void {
+    this.downlink = smoothed(this.downlink, loss, jitterMs, now);
+  }
+
+  noteRtt(milliseconds: number): void {
+    this.rttMs = this.rttMs === null ? milliseconds : this.rttMs + (milliseconds - this.rttMs) * WEIGHT;
+  }
+
+  /** For a log line; without what nothing is known of. */
+  summary(): Record<string, unknown> {
+    const { uplink, downlink, rttMs } = this;
+    return {
+      ...(uplink === null ? {} : { uplink: rounded(uplink) }),
+      ...(downlink === null ? {} : { downlink: rounded(downlink) }),
+      ...(rttMs === null ? {} : { rttMs: round(rttMs, 10) }),
+    };
+  }
+}
+
+/** The same of many connections: mean and worst of those that reported since `since`. */
+export function overview(qualities: Iterable<Quality>, since: number): Record<string, unknown> {
+  const uplink = new Spread();
+  const downlink = new Spread();
+  const rtt = new Spread();
+  for (const quality of qualities) {
+    if (quality.uplink !== null && quality.uplink.at >= since) uplink.add(quality.uplink.loss);
+    if (quality.downlink === null || quality.downlink.at < since) continue;
+    downlink.add(quality.downlink.loss);
+    if (quality.rttMs !== null) rtt.add(quality.rttMs);
+  }
+  return { uplinkLoss: uplink.figures(1e4), downlinkLoss: downlink.figures(1e4), rttMs: rtt.figures(10) };
+}
+
+class Spread {
+  private count = 0;
+  private sum = 0;
+  private worst = 0;
+
+  add(value: number): void {
+    this.count++;
+    this.sum += value;
+    this.worst = Math.max(this.worst, value);
+  }
+
+  figures(steps: number): { connections: number; mean: number; worst: number } {
+    return {
+      connections: this.count,
+      mean: round(this.sum / Math.max(1, this.count), steps),
+      worst: round(this.worst, steps),
+    };
+  }
+}
+
+function smoothed(before: Direction | null, loss: number, jitterMs: number, at: number): Direction {
+  if (before === null) return { loss, jitterMs, at };
+  return {
+    loss: before.loss + (loss - before.loss) * WEIGHT,
+    jitterMs: before.jitterMs + (jitterMs - before.jitterMs) * WEIGHT,
+    at,
+  };
+}
+
+function rounded({ loss, jitterMs }: Direction): { loss: number; jitterMs: number } {
+  return { loss: round(loss, 1e4), jitterMs: round(jitterMs, 10) };
+}
+
+function round(value: number, steps: number): number {
+  return Math.round(value * steps) / steps;
+}

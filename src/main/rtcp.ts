@@ -1,0 +1,233 @@
+/**
+ * RTCP: what the server tells its clients of the packets it receives and sends, and what it learns from theirs.
+ *
+ * Every connection is reported to once in one to two seconds, at random so that they do not fall into step (RFC 3550,
+ * section 6.2): one compound packet with a sender report for each slot that is in use, and the report block of what the
+ * connection publishes. One timer serves all.
+ */
+import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { RtcpReceiverInfo } from 'werift-rtp';
+import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
+import { readReception } from '../rtp/reception.ts';
+import { SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
+import { readSlot, type SlotReport } from '../rtp/sender.ts';
+import { milliseconds, toTicks } from '../workers/clock.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../workers/protocol.ts';
+import { Quality } from './quality.ts';
+import { SlotWatch, unexplained, WorstListener } from './rtcp-loss.ts';
+import { middleOf, readCompound, writeCompound } from './rtcp-packets.ts';
+import { Uplink } from './rtcp-uplink.ts';
+import type { Host, Sitter } from './seats.ts';
+
+/** How often somebody may be due, and the most that are then served; milliseconds. */
+const TICK_MS = 50;
+const MAX_AT_A_TICK = 128;
+/** From one report to a connection to the next: at least, and at random so much more; milliseconds. */
+const INTERVAL_MS = 1000;
+const INTERVAL_SPREAD_MS = 1000;
+/** Sender reports in one packet, which then stays below 1,000 bytes. */
+const MAX_SLOTS_A_PACKET = 16;
+/** Packets that are read from one client in a second; browsers send one or two a stream. */
+const MAX_PACKETS_A_SECOND = 20;
+/** Longest round trip that is believed, in 1/65536 s. */
+const MAX_ROUND_TRIP = 10 * 65_536;
+/** What clocks of 1/65536 s may be off by. */
+const ROUNDING = 64;
+
+/** Counts of packets. */
+export interface RtcpCounts {
+  received: number;
+  sent: number;
+  /** The library did not take it. */
+  failed: number;
+  /** Not a chain of whole RTCP packets. */
+  malformed: number;
+  /** More than a client may send. */
+  flooded: number;
+  /** Well-formed ones that say nothing of use here: BYE, APP, feedback, extended reports. */
+  ignored: number;
+}
+
+/** What is kept for one connection. */
+export class RtcpState {
+  readonly quality = new Quality();
+  readonly uplink = new Uplink();
+  readonly worst = new WorstListener();
+  /** By slot. */
+  readonly slots: SlotWatch[] = [];
+  /** The SSRC of reports to a client that has no slots. */
+  readonly ssrc = randomInt(1, 2 ** 32);
+  /** When it is reported to next, milliseconds; 0 while that is open. */
+  dueAt = 0;
+  /** The second in which packets are being counted, and how many came in it. */
+  private second = 0;
+  private packets = 0;
+
+  /** @returns whether one more packet may be read. */
+  admit(now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.second) {
+      this.second = second;
+      this.packets = 0;
+    }
+    return ++this.packets <= MAX_PACKETS_A_SECOND;
+  }
+}
+
+/** A connection as it is seen from here. */
+export interface Reported extends Sitter {
+  readonly index: number;
+  readonly established: boolean;
+  readonly seat: { readonly current: Host | null };
+  readonly rtcp: RtcpState;
+  send(packet: Uint8Array): boolean;
+}
+
+/** What the reports are made from. */
+export interface RtcpParts {
+  /** By connection index. */
+  readonly receivers: readonly (Reported | undefined)[];
+  readonly slots: Int32Array;
+  readonly slotsPerConnection: number;
+  readonly sources: Int32Array;
+}
+
+export class Rtcp {
+  readonly counts: RtcpCounts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
+  private readonly parts: RtcpParts;
+  /** The connection index to be looked at next. */
+  private next = 0;
+
+  constructor(parts: RtcpParts) {
+    this.parts = parts;
+  }
+
+  /** Begins to report, for as long as the process lives. */
+  start(): void {
+    setInterval(() => this.tick(performance.now()), TICK_MS).unref();
+  }
+
+  /** Takes a client's packet. */
+  receive(connection: Reported, bytes: Uint8Array): void {
+    this.counts.received++;
+    const now = performance.now();
+    if (!connection.rtcp.admit(now)) {
+      this.counts.flooded++;
+      return;
+    }
+    const compound = readCompound(bytes);
+    if (compound === null) {
+      this.counts.malformed++;
+      return;
+    }
+    this.counts.ignored += compound.ignored;
+    for (const { ssrc, middle } of compound.senders) connection.rtcp.uplink.noteSender(ssrc, middle, wallClock(now));
+    for (const block of compound.blocks) this.takeBlock(connection, block, now);
+  }
+
+  /** Reports to those that are due; when too many are, to the others at the next tick. @param now milliseconds. */
+  tick(now: number): void {
+    const { receivers } = this.parts;
+    let budget = MAX_AT_A_TICK;
+    for (let looked = 0; looked < receivers.length && budget > 0; looked++) {
+      const connection = receivers[this.next];
+      this.next = (this.next + 1) % receivers.length;
+      if (connection === undefined || !connection.established) continue;
+      const { rtcp } = connection;
+      if (rtcp.dueAt === 0) rtcp.dueAt = now + Math.random() * INTERVAL_MS;
+      if (rtcp.dueAt > now) continue;
+      rtcp.dueAt = now + INTERVAL_MS + Math.random() * INTERVAL_SPREAD_MS;
+      this.report(connection, now);
+      budget--;
+    }
+  }
+
+  private report(connection: Reported, now: number): void {
+    const clock = toTicks(milliseconds());
+    const wall = wallClock(now);
+    const slots: SlotReport[] = [];
+    for (let i = 0; i < connection.slotCount; i++) {
+      this.watch(connection, i);
+      const slot = readSlot(this.parts.slots, this.row(connection, i), clock);
+      if (slot !== null) slots.push(slot);
+    }
+    const block = this.blockFor(connection, now, wall);
+    if (block === null && slots.length === 0) return;
+    const reporter = connection.slotCount === 0 ? connection.rtcp.ssrc : this.ssrcOf(connection, 0);
+    for (let first = 0; first === 0 || first < slots.length; first += MAX_SLOTS_A_PACKET) {
+      const some = slots.slice(first, first + MAX_SLOTS_A_PACKET);
+      const sent = connection.send(writeCompound(reporter, some, first === 0 ? block : null, wall));
+      if (sent) this.counts.sent++;
+      else this.counts.failed++;
+    }
+  }
+
+  /** What a publisher is to be told; null if nothing came of it since the last time. */
+  private blockFor(connection: Reported, now: number, wall: number): RtcpReceiverInfo | null {
+    if (connection.publication === null) return null;
+    const { uplink, worst, quality } = connection.rtcp;
+    const listener = this.connectionOf(worst.listener);
+    if (listener === undefined || listener.seat.current !== connection.seat.current) worst.forget();
+    const row = connection.index * SOURCE_WORDS + SourceWord.Reception;
+    const report = uplink.report(readReception(this.parts.sources, row), worst.fraction(now), wall);
+    if (report === null) return null;
+    quality.noteUplink(report.loss, report.jitterMs, now);
+    return report.block;
+  }
+
+  /** A client says how one slot's packets reach it. */
+  private takeBlock(connection: Reported, block: RtcpReceiverInfo, now: number): void {
+    let slot = 0;
+    while (slot < connection.slotCount && this.ssrcOf(connection, slot) !== block.ssrc) slot++;
+    if (slot === connection.slotCount) return;
+    const { quality } = connection.rtcp;
+    quality.noteDownlink(block.fractionLost / 256, (block.jitter * 1000) / OPUS_CLOCK_RATE, now);
+    if (block.lsr !== 0) {
+      // RFC 3550, section 6.4.1: now, without the time that the client held the report.
+      const trip = (middleOf(wallClock(now)) - block.lsr - block.dlsr) | 0;
+      if (trip >= -ROUNDING && trip <= MAX_ROUND_TRIP) quality.noteRtt((Math.max(0, trip) * 1000) / 65_536);
+    }
+    const { slots } = this.parts;
+    const row = this.row(connection, slot);
+    const sent = slots[row + Slot.LastSequence]!;
+    const ids = this.watch(connection, slot).report(block.highestSequence, sent, slots[row + Slot.Packets]!);
+    const publishers = ids.flatMap((id) => this.connectionOf(id)?.rtcp ?? []);
+    for (const { worst, uplink } of publishers) {
+      const others = publishers.map((other) => (other.uplink === uplink ? 0 : other.uplink.fraction));
+      worst.note(connection.id, unexplained(block.fractionLost, others), now);
+    }
+  }
+
+  /** Looks who is in a slot. */
+  private watch(connection: Reported, slot: number): SlotWatch {
+    let watch = connection.rtcp.slots[slot];
+    if (watch === undefined) {
+      watch = new SlotWatch();
+      connection.rtcp.slots[slot] = watch;
+    }
+    const number = this.parts.slots[this.row(connection, slot) + Slot.Speaker]!;
+    const publisher = number === 0 ? undefined : connection.seat.current?.sitters.get(number);
+    if (publisher !== undefined) watch.see(publisher.id);
+    return watch;
+  }
+
+  private connectionOf(id: number): Reported | undefined {
+    const connection = this.parts.receivers[connectionIndex(id)];
+    return connection?.id === id ? connection : undefined;
+  }
+
+  private row(connection: Reported, slot: number): number {
+    return (connection.index * this.parts.slotsPerConnection + slot) * SLOT_WORDS;
+  }
+
+  /** Unsigned. */
+  private ssrcOf(connection: Reported, slot: number): number {
+    return this.parts.slots[this.row(connection, slot) + Slot.Ssrc]! >>> 0;
+  }
+}
+
+/** Milliseconds since 1970 by a clock that never jumps. @param now milliseconds since the process began. */
+function wallClock(now: number): number {
+  return performance.timeOrigin + now;
+}

@@ -18,7 +18,6 @@ const N2 = 5;
 const N3 = 10;
 const FRAMES = N2 * N3;
 const MAX_VOLUME = 127;
-const BAND = Math.ceil(MAX_VOLUME / N1);
 /** Sub-bands that make a frame active, and active frames that make a medium stretch active. */
 const MEDIUM_THRESHOLD = 7;
 const LONG_THRESHOLD = 4;
@@ -26,6 +25,11 @@ const LONG_THRESHOLD = 4;
 const C1 = 3;
 const C2 = 2;
 const C3 = 0;
+/**
+ * What any sound above its speaker's own noise fills: enough to be active. People and microphones differ by more than
+ * speech does from noise, and a soft voice must be able to dominate a silent room.
+ */
+const LEAST_BANDS = MEDIUM_THRESHOLD + 1;
 const LEAST_SCORE = 1e-10;
 /** Longest silence between two packets that is filled in, frames. */
 const MAX_GAP = FRAMES;
@@ -34,13 +38,14 @@ const IMMEDIATE = scores(N1, 0.78);
 const MEDIUM = scores(N2, 24);
 const LONG = scores(N3, 47);
 
-/** Volumes of one speaker's last second. */
+/** One speaker's last second. */
 export class Activity {
   /** Logarithms of the scores, as of the last {@link rate}. */
   immediate = 0;
   medium = 0;
   long = 0;
-  private readonly volumes = new Uint8Array(FRAMES);
+  /** Sub-bands filled, by frame. */
+  private readonly filled = new Uint8Array(FRAMES);
   private next = 0;
   private last = 0;
   private started = false;
@@ -48,7 +53,7 @@ export class Activity {
   /**
    * Takes the volume of a packet.
    *
-   * @param volume 0 (silence) … 127 (loudest), above the speaker's noise.
+   * @param volume 1 … 127 (loudest); 0 for what does not stand out of the speaker's own noise.
    * @param clock now, ticks.
    */
   hear(volume: number, clock: number): void {
@@ -57,7 +62,8 @@ export class Activity {
     this.last = clock;
     // A packet of 60 ms stands for three frames; more is silence in between.
     for (let i = 3; i < frames; i++) this.push(0);
-    for (let i = 0; i < Math.min(3, Math.max(1, frames)); i++) this.push(volume);
+    const bands = volume === 0 ? 0 : LEAST_BANDS + Math.floor(((N1 - LEAST_BANDS) * volume) / MAX_VOLUME);
+    for (let i = 0; i < Math.min(3, Math.max(1, frames)); i++) this.push(bands);
   }
 
   /** Computes the scores of the second that ends now. @param clock ticks. */
@@ -81,7 +87,7 @@ export class Activity {
   /** Sub-bands filled by the frame `age` frames ago; a negative age is in the silence since. */
   private bands(age: number): number {
     if (age < 0 || age >= FRAMES) return 0;
-    return Math.floor(this.volumes[(this.next - 1 - age + 2 * FRAMES) % FRAMES]! / BAND);
+    return this.filled[(this.next - 1 - age + 2 * FRAMES) % FRAMES]!;
   }
 
   private framesSince(clock: number): number {
@@ -89,8 +95,8 @@ export class Activity {
     return since < 0 || since > MAX_GAP * OPUS_FRAME_TICKS ? MAX_GAP : Math.round(since / OPUS_FRAME_TICKS);
   }
 
-  private push(volume: number): void {
-    this.volumes[this.next] = volume;
+  private push(bands: number): void {
+    this.filled[this.next] = bands;
     this.next = (this.next + 1) % FRAMES;
   }
 }

@@ -100,19 +100,6 @@ for (const [name, after, microphone] of LIARS) {
   });
 }
 
-test('one who shouts every second takes slots from people who talk a bounded number of times only', () => {
-  const random = prng(seed('captures'));
-  const room = new Room(3, 128);
-  const people = [30, 33, 36].map((level) => room.add(speech(random, level)));
-  room.run(5);
-  room.reset();
-  // Loud for 400 ms out of every second, which would be sixty captures a minute.
-  room.add(turns(() => 1, 0, 20, 30));
-  room.run(60);
-  const mean = people.reduce((sum, { share }) => sum + share, 0) / people.length;
-  ok(mean > 0.7, percent(mean));
-});
-
 test('five hundred people, fifty of whom talk at random: a listener gets three voices at most, and they are voices', () => {
   const random = prng(seed('five hundred'));
   const room = new Room(3, 512);

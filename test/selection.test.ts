@@ -186,18 +186,33 @@ test('between words nobody passes', () => {
   is(order(), 'ann bob');
 });
 
-test('a user takes the slot of people who talk five times in a row, then once in two seconds', () => {
+test('a user takes the slot of people who talk eight times in a row, then once a second', () => {
   const captures = new Captures();
   const taken = (clock: number): number => {
     let count = 0;
     while (captures.take(clock)) count++;
     return count;
   };
-  is(taken(0), 5);
-  is(taken(95_999), 0);
-  is(taken(96_000), 1);
-  is(taken(96_000 * 3), 2);
-  is(taken(96_000 * 100), 5);
+  is(taken(0), 8);
+  is(taken(47_999), 0);
+  is(taken(48_000), 1);
+  is(taken(48_000 * 3), 2);
+  is(taken(48_000 * 100), 8);
+});
+
+test('whose right to take slots is used up waits for it, however loud, but not where somebody pauses', () => {
+  const { ann, bob, order, talk } = setUp();
+  let clock = talk([[ann, 40]], 0, 2000);
+  while (bob.captures.take(clock));
+  const both = [[ann, 40], [bob, 10]] as const; // biome-ignore format: one line a room
+  clock = talk(both, clock, 900);
+  is(order(), 'ann bob');
+  clock = talk(both, clock, 200);
+  is(order(), 'bob ann');
+  while (ann.captures.take(clock));
+  clock = talk([[bob, QUIET]], clock, 400);
+  talk([[ann, 40]], clock, 60);
+  is(order(), 'ann bob');
 });
 
 test('a level that never changes is noise after 15 s, whatever it claims; a voice with pauses is not', () => {

@@ -27,7 +27,7 @@ const STRETCH_TICKS = 5 * OPUS_CLOCK_RATE;
 /** What a packet without a level counts with: below the voice of anybody who says how loud they are. */
 const UNKNOWN_VOLUME = 60;
 /** Time constants of the strength, ticks: rising, and falling while there is sound. */
-const RISE = 0.13 * OPUS_CLOCK_RATE;
+const RISE = 0.1 * OPUS_CLOCK_RATE;
 const FALL = 0.3 * OPUS_CLOCK_RATE;
 /** Longest silence that is part of a word, ticks. */
 const WITHIN_WORD = 0.12 * OPUS_CLOCK_RATE;

@@ -16,8 +16,8 @@ const MARGIN = 6 * VOLUME_UNIT;
 /** After this much silence one is pausing, ticks: longer than between words, shorter than for a breath. */
 const PAUSE = 0.3 * OPUS_CLOCK_RATE;
 /** How often a user may take the slot of somebody who is talking: this many times in a row, and once in this many ticks. */
-const CAPTURES = 5;
-const CAPTURE_TICKS = 2 * OPUS_CLOCK_RATE;
+const CAPTURES = 8;
+const CAPTURE_TICKS = OPUS_CLOCK_RATE;
 
 /** What is left of a user's right to take slots from people who are talking; shared by their connections. */
 export class Captures {

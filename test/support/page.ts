@@ -2,7 +2,7 @@ import type { Browser, Page } from './browsers.ts';
 import type { Gateway } from './gateway.ts';
 
 /** Tones that people sing, in Hz: far apart and no multiples of one another, so that distortion of one is never another. */
-export const TONES = [437, 631, 853, 1181, 1607] as const;
+export const TONES = [437, 631, 853, 1181, 1607, 2179] as const;
 
 /** A tone is heard from this level on. It is sung at about -13 dB. */
 const HEARD_DB = -30;
@@ -19,6 +19,8 @@ export interface Shape {
   slots?: number;
   video?: boolean;
   dataChannel?: boolean;
+  /** How loud the tone is, in dB below full, for each second over and over. */
+  gains?: number[];
   /** No microphone: the first m-line is `recvonly` too. */
   listenOnly?: boolean;
   /** URL of the sound to send instead of the tone. */
@@ -161,6 +163,21 @@ export class VoicePage {
   /** Contributing sources of each slot, by mid. */
   csrcs(): Promise<Record<string, number[]>> {
     return this.call('csrcs');
+  }
+
+  /** Number of the speaker who is in each slot now, by mid. */
+  speakers(): Promise<Record<string, number | null>> {
+    return this.call('speakers');
+  }
+
+  /** What changes in the slots for so many milliseconds; times are milliseconds since 1970. */
+  watchSpeakers(milliseconds: number): Promise<{ at: number; mid: string; speaker: number | null }[]> {
+    return this.call('watchSpeakers', milliseconds);
+  }
+
+  /** Sings on with other loudness, in dB below full, for each second over and over. Resolves with the time it began. */
+  sing(...gains: number[]): Promise<number> {
+    return this.call('sing', { tone: this.tone, gains });
   }
 
   mute(muted: boolean): Promise<void> {

@@ -29,8 +29,10 @@ let session;
 /**
  * A WAV file of one note. It swells and fades like syllables, because speaker detection by level takes an even sound for
  * background noise. (Opus's discontinuous transmission does not: it sends an even tone as well.)
+ *
+ * @param gains how loud each second is, in dB below full loudness, over and over.
  */
-function wav(tone) {
+function wav(tone, gains) {
   const count = RATE * TONE_S;
   const view = new DataView(new ArrayBuffer(44 + 2 * count));
   const text = (at, value) => [...value].forEach((char, i) => void view.setUint8(at + i, char.charCodeAt(0)));
@@ -51,15 +53,18 @@ function wav(tone) {
     const loudness = 0.22 + 0.2 * Math.sin(SWELL_HZ * turn);
     view.setInt16(44 + 2 * i, 32_767 * loudness * Math.sin(tone * turn), true);
   }
-  // Whole numbers of Hz: every second is like the first.
-  const bytes = new Uint8Array(view.buffer);
-  for (let second = 1; second < TONE_S; second++) bytes.copyWithin(44 + second * 2 * RATE, 44, 44 + 2 * RATE);
+  // Whole numbers of Hz: every second is like the first, but for its loudness.
+  const samples = new Int16Array(view.buffer, 44);
+  for (let second = TONE_S - 1; second >= 0; second--) {
+    const gain = 10 ** (gains[second % gains.length] / 20);
+    for (let i = 0; i < RATE; i++) samples[second * RATE + i] = samples[i] * gain;
+  }
   return new Blob([view.buffer], { type: 'audio/wav' });
 }
 
-/** A microphone that sings one note, or plays a sound given by its URL. */
-async function microphone(tone, sound = URL.createObjectURL(wav(tone))) {
-  const element = new Audio(sound);
+/** A microphone that sings one note, with {@link wav}'s gains, or plays a sound given by its URL. */
+async function microphone(tone, { sound, gains = [0] } = {}) {
+  const element = new Audio(sound ?? URL.createObjectURL(wav(tone, gains)));
   element.loop = true;
   const stream = element.captureStream ? element.captureStream() : element.mozCaptureStream();
   await element.play();
@@ -201,9 +206,9 @@ function closing(socket) {
 }
 
 /** Connects to the server. Resolves once the peer connection is connected and the server has closed the websocket. */
-async function connect({ token, tone, sound, ...shape }) {
+async function connect({ token, tone, sound, gains, ...shape }) {
   close();
-  const mic = await microphone(tone, sound);
+  const mic = await microphone(tone, { sound, gains });
   const pc = new RTCPeerConnection();
   adopt({ pc, mic });
   const offer = await makeOffer(pc, mic.track, shape);
@@ -309,6 +314,40 @@ function csrcs() {
   );
 }
 
+/** Who is in each slot now, by mid: the contributing source of its newest packet. */
+function speakers() {
+  const receivers = session.pc.getTransceivers().filter(({ receiver }) => receiver.track.kind === 'audio');
+  const newest = (all) => all.reduce((a, b) => (b.timestamp > (a?.timestamp ?? 0) ? b : a), null);
+  return Object.fromEntries(
+    receivers.map(({ mid, receiver }) => [mid, newest(receiver.getContributingSources())?.source ?? null]),
+  );
+}
+
+/** Looks at {@link speakers} every few milliseconds for so long. Says when, since 1970, what changed in which slot. */
+async function watchSpeakers(milliseconds) {
+  const changes = [];
+  let before = speakers();
+  for (const begun = performance.now(); performance.now() - begun < milliseconds; ) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const now = speakers();
+    for (const [mid, speaker] of Object.entries(now)) {
+      if (before[mid] !== speaker) changes.push({ at: performance.timeOrigin + performance.now(), mid, speaker });
+    }
+    before = now;
+  }
+  return changes;
+}
+
+/** Sings on with other loudness. Resolves with the time, since 1970, from which on that is so. */
+async function sing({ tone, gains }) {
+  const mic = await microphone(tone, { gains });
+  const sender = session.pc.getSenders().find(({ track }) => track === session.mic.track);
+  await sender.replaceTrack(mic.track);
+  session.mic.element.pause();
+  session.mic = mic;
+  return performance.timeOrigin + performance.now();
+}
+
 /** Mutes or unmutes the microphone as applications do it: the track goes on, in silence. */
 function mute(muted) {
   session.mic.track.enabled = !muted;
@@ -317,4 +356,5 @@ function mute(muted) {
 window.voice = {
   ...{ microphone, when, adopt, closing, connected },
   ...{ connect, offer, loopback, membership, levels, stats, reports, csrcs, mute, close },
+  ...{ speakers, watchSpeakers, sing },
 };

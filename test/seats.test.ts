@@ -49,16 +49,22 @@ interface Table {
   sit(sitter?: Partial<Sitter>): Seat;
 }
 
+/** What sitters are unless a test says otherwise. */
+const STRANGER = {
+  claim: { userid: 'user', clientid: 'client' },
+  publication: null,
+  slotCount: 1,
+  muted: false,
+  deafened: false,
+};
+
 function table(shardCount = 1): Table {
   const shards = Array.from({ length: shardCount }, () => new FakeShard());
   const leastLoaded = (): Shard => shards.reduce((a, b) => (b.load < a.load ? b : a)) as unknown as Shard;
   const seats = new Seats(leastLoaded);
   let lastId = 0;
   const sit = (sitter: Partial<Sitter> = {}): Seat =>
-    new Seat(
-      { id: ++lastId, user: lastId, publication: null, slotCount: 1, muted: false, deafened: false, ...sitter },
-      seats,
-    );
+    new Seat({ ...STRANGER, id: ++lastId, user: lastId, ...sitter }, seats);
   return { shards, seats, sit };
 }
 

@@ -10,6 +10,7 @@
  *   process at the next close; so every channel is read, whatever it says.
  * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer:
  *   the library insists on one for the connection and one for the track, and the track has another for what it receives.
+ *   A client that opens data channels adds one for them, and two for each.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -24,7 +25,9 @@ import {
 } from 'node-datachannel';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from './answer.ts';
 import type { Config } from './config.ts';
+import { EVENTS_LABEL } from './event-schema.ts';
 import type { Plan } from './sdp.ts';
+import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;
@@ -44,6 +47,8 @@ export interface PeerEvents {
   closed(why: string): void;
   /** RTP or RTCP, decrypted; the buffer is the receiver's. */
   packet(bytes: Uint8Array): void;
+  /** The client opened the channel for events, at most once in a connection. */
+  eventsOpened(channel: TextChannel): TextReader;
   /** One of the above threw: a bug, to be logged. */
   failed(error: unknown): void;
 }
@@ -116,6 +121,7 @@ export class Peer {
   private pacer: PacingHandler | null = null;
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
+  private hasEvents = false;
   private ended = false;
 
   /** @throws Error if the library refuses. */
@@ -154,7 +160,7 @@ export class Peer {
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
     this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
-    if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.drain(channel)));
+    if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.read(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
     await this.until(() => this.connection.gatheringState() === 'complete', timeout);
@@ -212,13 +218,17 @@ export class Peer {
     this.end('closed by the server');
   }
 
-  /** Reads a channel of the client's and throws away what it says. */
-  private drain(channel: DataChannel): void {
+  /** Reads a channel of the client's; what it says is thrown away unless it is the one for events. */
+  private read(channel: DataChannel): void {
+    let reader: TextReader | null = null;
     this.channels.push(channel);
-    channel.onClosed(() => undefined);
-    channel.onMessage(() => undefined);
+    channel.onClosed(() => this.guard(() => reader?.closed()));
+    channel.onMessage((message) => this.guard(() => reader?.message(typeof message === 'string' ? message : null)));
     // The reader comes first: closing a connection with an unread channel is what hangs.
     if (this.channels.length > MAX_CHANNELS) setImmediate(() => this.end('too many data channels'));
+    if (this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
+    this.hasEvents = true;
+    reader = this.events.eventsOpened(textChannel(channel));
   }
 
   private stateChanged(state: string): void {

@@ -90,7 +90,7 @@ async function start(config: Config, log: Log): Promise<void> {
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
   offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
-    logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
+    logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 
   // A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction.
   const skip = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;

@@ -6,7 +6,7 @@ import {
   EventErrors,
   EventLimits,
   type EventRequestInput,
-  readEvent,
+  readEvents,
   readRequest,
   writeRequest,
 } from '../src/main/event-schema.ts';
@@ -99,14 +99,20 @@ test('neither end throws at any text', () => {
     const text = sound[below(random, sound.length)]!;
     const at = below(random, text.length);
     const torn = text.slice(0, at) + String.fromCharCode(below(random, 0x10000)) + text.slice(at + below(random, 3));
-    for (const { message, bad } of [readRequest(torn), readEvent(torn)]) ok((message === null) !== (bad === null));
+    for (const { message, bad } of [readRequest(torn), ...readEvents(torn)]) ok((message === null) !== (bad === null));
   }
 });
 
 test('a client tells an event that it does not know from one that is broken', () => {
-  is(readEvent('{"v":1,"type":"raised-hand","number":1}').bad?.code, 'unknown-type');
-  is(readEvent('{"v":1,"type":"dominant","number":-1}').bad?.code, 'bad-message');
-  equal(readEvent('{"v":1,"type":"dominant","number":0}').message, { v: 1, type: 'dominant', number: 0 });
+  const good = '{"v":1,"type":"dominant","number":0}';
+  const one = (text: string) => readEvents(text)[0];
+  is(one('{"v":1,"type":"raised-hand","number":1}')?.bad?.code, 'unknown-type');
+  is(one('{"v":1,"type":"dominant","number":-1}')?.bad?.code, 'bad-message');
+  equal(one(good)?.message, { v: 1, type: 'dominant', number: 0 });
+  equal(
+    readEvents(`[${good},{},${good}]`).map(({ message }) => message?.type),
+    ['dominant', undefined, 'dominant'],
+  );
 });
 
 test('the schema imports nothing but valibot, so that browsers can have it', () => {

@@ -168,7 +168,7 @@ test('500 who join within some ticks cost each member a few messages a tick, and
   }
   for (let more = 0; more < 5; more++) house.tick();
   is(ann!.view.participants.size, 501);
-  ok(ann!.view.all.length <= ticks + 5, `${ann!.view.all.length} messages`);
+  ok(ann!.view.messages <= 1 + ticks + 5, `${ann!.view.messages} messages`);
   ok(ann!.view.complete);
 });
 
@@ -393,6 +393,40 @@ test('a tick that comes before the last one is through is left out', () => {
   house.tick();
   house.tick();
   for (const { view } of guests) equal(view.speaking, ['user0', 'user1']);
+});
+
+test('the longer telling takes the rarer it is', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  const take = ann!.view.take.bind(ann!.view);
+  ann!.view.take = (text) => {
+    house.now += 40;
+    take(text);
+  };
+  let told = 0;
+  for (let tick = 0; tick < 100; tick++) {
+    house.now += 10;
+    bob!.speak(tick % 2 === 0);
+    house.tick();
+    if (ann!.view.all.splice(0).length > 0) told++;
+  }
+  ok(told >= 2 && told <= 4, `told ${told} times in about a second, 40 ms each`);
+});
+
+test('all that is new for a client comes in one message', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  const before = ann!.view.messages;
+  house.guest('cid').place(1);
+  bob!.speak(true);
+  house.seats.dominantChanged(1, 2);
+  ann!.hear(0, 2);
+  house.tick();
+  equal(
+    ann!.view.all.map(({ type }) => type),
+    ['participants', 'speaking', 'dominant', 'slots'],
+  );
+  is(ann!.view.messages - before, 1);
 });
 
 test('mute reaches the worker, is told to all, and goes along to the next room', () => {

@@ -6,7 +6,7 @@
 import { SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
 import { type Listener, Requests } from './event-requests.ts';
 import type { Room } from './event-room.ts';
-import { writeEvent } from './event-text.ts';
+import { MAX_BATCH_LENGTH, writeEvent } from './event-text.ts';
 import type { Host } from './seats.ts';
 import type { TextChannel } from './text-channel.ts';
 
@@ -32,6 +32,8 @@ export class EventChannel {
   /** The conversation that the client knows it is in, or on its way to. */
   private conversation: string | null;
   private readonly toldSlots: number[];
+  private readonly batch: string[] = [];
+  private batchLength = 0;
   private slow = false;
   private over = false;
 
@@ -99,18 +101,19 @@ export class EventChannel {
     // A newcomer is told of the room once the room knows it.
     if (!room.has(this.listener.seat.number)) return;
     if (this.told === room && this.version === room.version - 1) {
-      for (const text of room.texts) this.send(text);
+      for (const text of room.texts) this.add(text);
     } else if (this.told !== room || this.version !== room.version) {
       const { muted, deafened, seat } = this.listener;
       const { pinned, excluded } = this.requests;
       const self = { number: seat.number, muted, deafened, pinned, excluded };
-      for (const text of room.snapshot(self)) this.send(text);
-      for (const text of room.mapping(pinned)) this.send(text);
+      for (const text of room.snapshot(self)) this.add(text);
+      for (const text of room.mapping(pinned)) this.add(text);
       this.toldSlots.fill(0);
     }
     this.told = room;
     this.version = room.version;
     this.tellSlots(room);
+    this.flush();
   }
 
   private tellSlots(room: Room): void {
@@ -127,8 +130,8 @@ export class EventChannel {
       changed.push({ mid: this.listener.slotMids[i]!, number });
     }
     if (changed === null) return;
-    for (const text of room.mapping(changed.map(({ number }) => number))) this.send(text);
-    this.send(writeEvent('slots', { slots: JSON.stringify(changed) }));
+    for (const text of room.mapping(changed.map(({ number }) => number))) this.add(text);
+    this.add(writeEvent('slots', { slots: JSON.stringify(changed) }));
   }
 
   private tellNowhere(): void {
@@ -158,6 +161,20 @@ export class EventChannel {
     this.slow = false;
     this.told = null;
     return false;
+  }
+
+  /** Puts an event into the next message. */
+  private add(text: string): void {
+    if (this.batchLength + text.length > MAX_BATCH_LENGTH) this.flush();
+    this.batch.push(text);
+    this.batchLength += text.length + 1;
+  }
+
+  private flush(): void {
+    const { batch } = this;
+    if (batch.length > 0) this.send(batch.length === 1 ? batch[0]! : `[${batch.join(',')}]`);
+    batch.length = 0;
+    this.batchLength = 0;
   }
 
   private send(text: string): void {

@@ -2,9 +2,10 @@
  * What is said on the data channel `events`, in both directions: one schema for the server and for its clients. It
  * imports nothing but valibot, so that a browser's bundle can use it as it stands.
  *
- * Every message is one JSON object in one text message, with the version `v` and a `type`. Members that are not listed
- * here are ignored on both ends, and a client ignores types that it does not know, so that both may be added without a
- * new version.
+ * Each event and each request is a JSON object with the version `v` and a `type`. A client sends one request in a text
+ * message; a server sends one event, or a JSON list of events, for a message costs the same however much is in it.
+ * Members that are not listed here are ignored on both ends, and a client ignores types that it does not know, so that
+ * both may be added without a new version.
  */
 import * as v from 'valibot';
 
@@ -164,12 +165,14 @@ export type Reading<T> =
 /** Reads what a client sent. Never throws. */
 export function readRequest(text: string): Reading<EventRequest> {
   if (text.length > EventLimits.messageLength) return refused('too-long', `the message has ${text.length} characters`);
-  return read<EventRequest>(requests, text);
+  return read<EventRequest>(requests, parse(text));
 }
 
-/** Reads what the server sent. Never throws; to a client, `unknown-type` is nothing to worry about. */
-export function readEvent(text: string): Reading<ServerEvent> {
-  return read<ServerEvent>(events, text);
+/** Reads what the server sent, event by event. Never throws; to a client, `unknown-type` is nothing to worry about. */
+export function readEvents(text: string): Reading<ServerEvent>[] {
+  const json = parse(text);
+  const list: readonly unknown[] = Array.isArray(json) ? json : [json];
+  return list.map((one) => read<ServerEvent>(events, one));
 }
 
 /** Writes what a client sends. @throws ValiError if it does not fit the schema. */
@@ -177,8 +180,7 @@ export function writeRequest(request: EventRequestInput): string {
   return JSON.stringify(v.parse(requests[request.type] as v.GenericSchema<EventRequestInput>, request));
 }
 
-function read<T>(schemas: Readonly<Record<string, v.GenericSchema>>, text: string): Reading<T> {
-  const json = parse(text);
+function read<T>(schemas: Readonly<Record<string, v.GenericSchema>>, json: unknown): Reading<T> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     return refused('not-json', 'the message is not a JSON object');
   }

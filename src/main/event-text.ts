@@ -2,12 +2,14 @@
 import { EVENTS_VERSION, type Participant, type ServerEvent } from './event-schema.ts';
 
 /**
- * Characters of participants in one event. With the three bytes that a character may have in UTF-8, an event stays below
- * the 65,536 bytes that every client takes (RFC 8841, section 6).
+ * Characters of events in one message. With the three bytes that a character may have in UTF-8, a message stays below the
+ * 65,536 bytes that every client takes (RFC 8841, section 6).
  */
+export const MAX_BATCH_LENGTH = 20_000;
+/** Characters of participants in one event. */
 export const MAX_LIST_LENGTH = 12_000;
-/** Numbers in one list of an event. */
-const MAX_NUMBERS = 1000;
+/** Numbers in one list of an event: together with the participants still less than a batch. */
+const MAX_NUMBERS = 500;
 
 /** An event. @param members JSON by name. */
 export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<string, string>> = {}): string {

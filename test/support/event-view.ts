@@ -1,9 +1,11 @@
 /** What a client knows from its events: applied in order, each held to the schema. */
-import { type Participant, readEvent, type ServerEvent } from '../../src/main/event-schema.ts';
+import { type Participant, readEvents, type ServerEvent } from '../../src/main/event-schema.ts';
 
 export class EventView {
   /** Everything that came, in order. */
   readonly all: ServerEvent[] = [];
+  /** Messages that it came in. */
+  messages = 0;
   conversation: string | null = null;
   /** Its own. */
   number = 0;
@@ -20,10 +22,12 @@ export class EventView {
 
   /** @throws Error if the text does not fit the schema. */
   take(text: string): void {
-    const { message, bad } = readEvent(text);
-    if (bad !== null) throw new Error(`${bad.code}: ${bad.detail}: ${text}`);
-    this.all.push(message);
-    this.apply(message);
+    this.messages++;
+    for (const { message, bad } of readEvents(text)) {
+      if (bad !== null) throw new Error(`${bad.code}: ${bad.detail}: ${text}`);
+      this.all.push(message);
+      this.apply(message);
+    }
   }
 
   /** The events of one type. */

@@ -119,6 +119,8 @@ export class House {
   readonly slots: Int32Array;
   readonly sources: Int32Array;
   readonly hub: EventHub;
+  /** Milliseconds. */
+  now = 0;
   private readonly turns: (() => void)[] = [];
   private guests = 0;
 
@@ -127,7 +129,12 @@ export class House {
     this.slots = new Int32Array(most * SLOTS * SLOT_WORDS);
     this.sources = new Int32Array(most * SOURCE_WORDS);
     const config = { MAX_SLOTS: SLOTS, MAX_LISTED_PARTICIPANTS: limit };
-    this.hub = new EventHub(config, this, (body) => this.turns.push(body));
+    this.hub = new EventHub(
+      config,
+      this,
+      (body) => this.turns.push(body),
+      () => this.now,
+    );
   }
 
   conversation(key: number): { id: string; key: number } {

@@ -1,7 +1,7 @@
 import { equal, is, ok } from 'uvu/assert';
 import { MAX_BUFFERED_BYTES } from '../src/main/event-channel.ts';
 import { EventLimits } from '../src/main/event-schema.ts';
-import { Guest, House } from './support/house.ts';
+import { type Guest, House } from './support/house.ts';
 import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -262,29 +262,44 @@ test('pages hold everybody once, in the order of their numbers', () => {
   equal(ann!.view.of('page').at(-1), { v: 1, type: 'page', total: 250, participants: [], next: null });
 });
 
-test('no event is longer than every client takes, whatever people are called', () => {
-  const house = new House(100, 128);
-  const longest: number[] = [];
-  const name = '\u0001'.repeat(256);
-  const guests = Array.from({ length: 100 }, () => new Guest(house, longest.push(0) - 1, name));
-  const take = guests[0]!.view.take.bind(guests[0]!.view);
-  guests[0]!.view.take = (text) => {
-    longest.push(Buffer.byteLength(text));
-    take(text);
-  };
-  for (const guest of guests) guest.place(1);
-  guests[0]!.listen();
-  is(guests[0]!.view.participants.size, 100);
-  ok(guests[0]!.view.complete);
-  for (const guest of guests) guest.muted = true;
-  for (let i = 0; i < 40; i++) house.tick();
-  ok(
-    [...guests[0]!.view.participants.values()].every(({ muted }) => muted),
-    'what did not fit came later',
-  );
-  guests[0]!.say({ v: 1, type: 'participants' });
-  ok(guests[0]!.view.of('page')[0]!.next !== null, 'a page that is full ends early');
-  ok(Math.max(...longest) <= 65_536, String(Math.max(...longest)));
+for (const character of ['\u0001', '\u4e00', '\ud83d\ude00']) {
+  const shown = JSON.stringify(character);
+  test(`no message is longer than every client takes, even if everybody is called ${shown} 256 times`, () => {
+    const house = new House(100, 128);
+    const name = character.repeat(256);
+    const guests = names(100).map(() => house.guest(name).place(1));
+    const [ann] = guests;
+    let longest = 0;
+    const take = ann!.view.take.bind(ann!.view);
+    ann!.view.take = (text) => {
+      longest = Math.max(longest, Buffer.byteLength(text));
+      take(text);
+    };
+    ann!.listen();
+    is(ann!.view.participants.size, 100);
+    ok(ann!.view.complete);
+    for (const guest of guests) {
+      guest.muted = true;
+      guest.hear(0, 1 + (guest.number % 100));
+    }
+    for (let i = 0; i < 40; i++) house.tick();
+    ok(
+      [...ann!.view.participants.values()].every(({ muted }) => muted),
+      'what did not fit came later',
+    );
+    ann!.say({ v: 1, type: 'participants' });
+    ok(ann!.view.of('page')[0]!.next !== null, 'a page that is full ends early');
+    ok(longest > 10_000 && longest <= 65_536, String(longest));
+  });
+}
+
+test('a client that takes no message of this size has its channel closed', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  ann!.open = false;
+  bob!.speak(true);
+  house.tick();
+  is(house.hub.count, 1);
 });
 
 test('who moves is told at once and gets the other room’s snapshot', () => {

@@ -180,6 +180,6 @@ export class EventChannel {
   private send(text: string): void {
     if (this.slow || this.over) return;
     if (this.channel.bufferedAmount() > MAX_BUFFERED_BYTES) this.slow = true;
-    else if (!this.channel.send(text)) this.over = true;
+    else if (!this.channel.send(text)) this.end();
   }
 }

@@ -227,6 +227,23 @@ test('in a large room a listener is told who is in its slot, speaking or not, an
   equal([...ann!.view.participants.keys()].sort(), [3, 7, 9], 'dominant, in a slot, pinned');
 });
 
+test('in a large room, of who was told of it is told on that they mute and leave', () => {
+  const house = new House(5);
+  const [ann] = party(house, names(20));
+  ann!.hear(0, 7);
+  const bob = house.guest('bob').place(1).listen();
+  bob.speak(true);
+  house.tick();
+  bob.speak(false);
+  house.tick();
+  bob.muted = true;
+  house.tick();
+  is(ann!.view.named('bob')?.muted, true);
+  bob.place(null);
+  house.tick();
+  equal(ann!.view.userids, ['user0', 'user6'], 'who told of herself when she was alone, and who is in her slot');
+});
+
 test('a room that grows and shrinks across the limit comes to be listed wholly again', () => {
   const house = new House(10);
   const guests = party(house, names(10));
@@ -277,7 +294,11 @@ for (const character of ['\u0001', '\u4e00', '\ud83d\ude00']) {
     };
     ann!.listen();
     is(ann!.view.participants.size, 100);
-    ok(ann!.view.complete);
+    equal(
+      ann!.view.all.map((event) => 'complete' in event && event.complete),
+      ann!.view.all.map((_, i) => i === ann!.view.all.length - 1),
+      'complete with the last part',
+    );
     for (const guest of guests) {
       guest.muted = true;
       guest.hear(0, 1 + (guest.number % 100));
@@ -363,6 +384,20 @@ test('a room that all left and came back to is told anew', () => {
   equal(cid.view.userids, ['bob', 'cid']);
 });
 
+test('a room that its only member left and came back to is another', () => {
+  const house = new House();
+  const [ann] = party(house, ['ann']);
+  ann!.place(2);
+  ann!.place(1);
+  house.tick();
+  is(ann!.view.number, 1);
+  const bob = house.guest('bob').place(1);
+  house.tick();
+  bob.muted = true;
+  house.tick();
+  is(ann!.view.named('bob')?.muted, true);
+});
+
 test('who is replaced, or whose server drains, is told why and nothing more', () => {
   const house = new House();
   const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
@@ -407,7 +442,10 @@ test('a tick that comes before the last one is through is left out', () => {
   house.hub.tick();
   house.tick();
   house.tick();
-  for (const { view } of guests) equal(view.speaking, ['user0', 'user1']);
+  for (const { view } of guests) {
+    equal(view.speaking, ['user0', 'user1']);
+    equal(view.of('snapshot'), [], 'nobody missed a difference');
+  }
 });
 
 test('the longer telling takes the rarer it is', () => {

@@ -118,6 +118,23 @@ test('a connection that moves has no worker between leaving and joining', () => 
   );
 });
 
+test('where a connection is bound is known while it moves, and who is dominant as long as the room has anybody', () => {
+  const { shards, seats, sit } = table();
+  const seat = sit();
+  is(seat.destination, null);
+  seat.place(KITCHEN);
+  const kitchen = seat.current!;
+  seats.dominantChanged(KITCHEN.key, seat.number);
+  is(kitchen.dominant, 1);
+  seat.place(GARDEN);
+  is(seat.current, null);
+  is(seat.destination, GARDEN);
+  shards[0]!.letGo();
+  seats.dominantChanged(KITCHEN.key, 7);
+  is(kitchen.dominant, 1, 'the room is gone');
+  is(seat.current?.dominant, 0);
+});
+
 test('of several places given while it moves, the last one wins', () => {
   const { shards, sit } = table();
   const seat = sit();

@@ -23,6 +23,9 @@ import { Rtcp, RtcpState } from './rtcp.ts';
 import type { Plan } from './sdp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
 
+/** How long the client's end stands after it was told why it ends, milliseconds. */
+const FAREWELL_MS = 100;
+
 /** Why a connection ended. */
 export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';
 
@@ -202,8 +205,8 @@ export class Connections {
       'connection ended',
     );
     connection.watcher.current?.ended(reason, detail);
-    this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
-    connection.seat.vacate(() => this.release(connection));
+    const told = this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
+    connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
   /** Ends all of them. Resolves once nothing is held any more. */
@@ -265,9 +268,9 @@ export class Connections {
   }
 
   /** The last step: nothing writes for the connection any more, and all that was written has been sent. */
-  private release(connection: Connection): void {
+  private release(connection: Connection, linger: number): void {
     this.parts.events.ended(connection, null);
-    connection.peer?.close();
+    connection.peer?.close(linger);
     this.parts.receivers[connection.index] = undefined;
     this.freeIndexes.push(connection.index);
     this.inUse--;

@@ -79,11 +79,9 @@ export class EventChannel {
     else this.send(writeEvent('left', { conversation: JSON.stringify(before) }));
   }
 
-  /** Says why the connection ends. */
-  farewell(why: 'replaced' | 'draining'): void {
-    if (this.over) return;
-    this.channel.send(writeEvent(why));
-    this.over = true;
+  /** Says why the connection ends. @returns whether it could be said. */
+  farewell(why: 'replaced' | 'draining'): boolean {
+    return !this.over && this.channel.send(writeEvent(why));
   }
 
   /** Closes the channel; the connection stands on. */

@@ -85,12 +85,18 @@ export class EventHub {
     this.channels.get(listener)?.placed();
   }
 
-  /** A connection ends. @param why told to its client; null if that knows, or cannot be told. */
-  ended(listener: Listener, why: 'replaced' | 'draining' | null): void {
+  /**
+   * A connection ends.
+   *
+   * @param why told to its client; null if that knows, or cannot be told.
+   * @returns whether it was told.
+   */
+  ended(listener: Listener, why: 'replaced' | 'draining' | null): boolean {
     const events = this.channels.get(listener);
-    if (why !== null) events?.farewell(why);
-    events?.closed();
     this.channels.delete(listener);
+    const told = why !== null && events?.farewell(why) === true;
+    events?.closed();
+    return told;
   }
 
   /** Looks for changes and tells them. To be called a few times a second; now and then it has to be skipped. */

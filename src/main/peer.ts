@@ -122,6 +122,7 @@ export class Peer {
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
   private hasEvents = false;
+  private closing = false;
   private ended = false;
 
   /** @throws Error if the library refuses. */
@@ -159,7 +160,7 @@ export class Peer {
     audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
-    this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
+    this.track.onMessage((bytes) => this.guard(() => this.take(bytes)));
     if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.read(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
@@ -186,7 +187,7 @@ export class Peer {
    * @returns false if it was not sent: the track is closed, or the socket's buffer full.
    */
   send(packet: Uint8Array): boolean {
-    if (this.track === null || this.ended) return false;
+    if (this.track === null || this.closing || this.ended) return false;
     try {
       // The library takes any view; only its types insist on a Buffer.
       const sent = this.track.sendMessageBinary(packet as Buffer);
@@ -213,9 +214,20 @@ export class Peer {
     this.track.setMediaHandler(this.pacer);
   }
 
-  /** Closes the connection; a client with a data channel is told at once. */
-  close(): void {
-    this.end('closed by the server');
+  /**
+   * Closes the connection; a client with a data channel is told at once.
+   *
+   * @param linger time for what was last said over a data channel to arrive, milliseconds: closing now and then
+   *   overtakes it. Nothing is received or sent meanwhile.
+   */
+  close(linger = 0): void {
+    this.closing = true;
+    if (linger === 0) this.end('closed by the server');
+    else setTimeout(() => this.end('closed by the server'), linger);
+  }
+
+  private take(packet: Uint8Array): void {
+    if (!this.closing) this.events.packet(packet);
   }
 
   /** Reads a channel of the client's; what it says is thrown away unless it is the one for events. */
@@ -226,7 +238,7 @@ export class Peer {
     channel.onMessage((message) => this.guard(() => reader?.message(typeof message === 'string' ? message : null)));
     // The reader comes first: closing a connection with an unread channel is what hangs.
     if (this.channels.length > MAX_CHANNELS) setImmediate(() => this.end('too many data channels'));
-    if (this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
+    if (this.closing || this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
     this.hasEvents = true;
     reader = this.events.eventsOpened(textChannel(channel));
   }

@@ -8,6 +8,7 @@
  *   the library's `cleanup()` later; so there is always one.
  * - A data channel that nobody reads stops the library's threads after a thousand messages, and with them the whole
  *   process at the next close; so every channel is read, whatever it says.
+ * - What was said over a data channel right before closing is lost now and then, so a farewell is given time.
  * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer:
  *   the library insists on one for the connection and one for the track, and the track has another for what it receives.
  *   A client that opens data channels adds one for them, and two for each.

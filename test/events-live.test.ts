@@ -103,10 +103,10 @@ test('the slots told by mid are the ones that carry the speakers’ packets', as
   await end([ann!, bob!, cid!, listener!]);
 });
 
-test('who speaks is told, and who is silent again', async () => {
+test('who speaks is told, who is dominant, and who is silent again', async () => {
   const [ann, bob] = await party('ann', 'bob');
   await ann!.talk();
-  await bob!.knows(({ speaking }) => speaking.join() === ann!.name);
+  await bob!.knows(({ speaking, dominant }) => speaking.join() === ann!.name && dominant === ann!.view.number);
   await ann!.knows(({ speaking }) => speaking.join() === ann!.name);
   await ann!.hush();
   await bob!.knows(({ speaking }) => speaking.length === 0);

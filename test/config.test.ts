@@ -138,6 +138,8 @@ const TABLE: readonly Row[] = [
   integer('MEMBERSHIP_TIMEOUT_MS', 100, 86_400_000),
   integer('SHUTDOWN_TIMEOUT_MS', 100, 600_000),
   integer('STATS_INTERVAL_MS', 0, 86_400_000),
+  integer('EVENTS_INTERVAL_MS', 20, 10_000),
+  integer('MAX_LISTED_PARTICIPANTS', 0, 1000),
   integer('MAX_DELAY_MS', 1, 60_000),
   integer('OFFLOAD_PERCENT', 0, 100),
   integer('OFFLOAD_IDLE_PERCENT', 0, 100_000),

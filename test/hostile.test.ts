@@ -9,6 +9,8 @@ import { claimHeader, type RunningServer, startServer } from './support/server.t
 
 const test = scenarios('hostile clients');
 
+const FLOOD: readonly string[] = Array(3000).fill('0123456789');
+
 async function joins(server: RunningServer): Promise<number> {
   const signal = AbortSignal.timeout(5000);
   return (await fetch(`${server.url}/join/room`, { method: 'POST', headers: claimHeader('bystander'), signal })).status;
@@ -17,8 +19,10 @@ async function joins(server: RunningServer): Promise<number> {
 test('floods on data channels that nobody reads neither stop the service nor its end', async () => {
   const server = await startServer();
   const host = new ClientHost();
-  const flooders = await Promise.all(['ann', 'bob', 'cid'].map((name) => host.connect(server.url, name)));
-  for (const flooder of flooders) await flooder.say(3000);
+  const flooders = await Promise.all(
+    ['ann', 'bob', 'cid'].map((name) => host.connect(server.url, name, { label: 'other' })),
+  );
+  for (const flooder of flooders) await flooder.say(...FLOOD);
   is(await joins(server), 200);
   const again = await host.connect(server.url, 'ann');
   is(again.close.code, 1000, 'another connection replaces the flooding one');

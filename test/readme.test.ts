@@ -1,7 +1,9 @@
 /** The README says what the code does, where that can be compared. */
 import { readFileSync } from 'node:fs';
-import { ok } from 'uvu/assert';
+import { equal, ok } from 'uvu/assert';
 import { Close, Problem } from '../src/main/errors.ts';
+import { EVENT_TYPES, EventErrors, EventLimits, REQUEST_TYPES } from '../src/main/event-schema.ts';
+import { House } from './support/house.ts';
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('readme');
@@ -17,6 +19,49 @@ test('every close code has its row', () => {
   for (const { code, reason } of Object.values(Close)) {
     ok(README.includes(`| ${code} | ${reason} |`), `${code} ${reason}`);
   }
+});
+
+test('every event, every request and every error of the events has its row', () => {
+  for (const name of [...EVENT_TYPES, ...REQUEST_TYPES, ...Object.keys(EventErrors)]) {
+    ok(README.includes(`\n| \`${name}\` | `), name);
+  }
+});
+
+test('the bounds of requests are the ones it names', () => {
+  const { messageLength, burst, perSecond, pinned, excluded, page } = EventLimits;
+  ok(README.includes(`More than ${messageLength} characters`));
+  ok(README.includes(`More than ${burst} messages at once, or ${perSecond} a second`));
+  ok(README.includes(`${pinned} pinned, ${excluded} excluded and ${page} participants\na page`));
+  ok(README.includes(`\`limit\` (${page})`));
+});
+
+test('its client of events knows what the schema’s own client knows', () => {
+  const code = /```js\n(const events = [\s\S]*?)```/.exec(README)?.[1];
+  const example = new Function('pc', `${code}; return { events, people, slots, ask };`);
+  const sent: string[] = [];
+  const channel = { onmessage: (_: { data: string }) => undefined, send: (text: string) => sent.push(text) };
+  const { people, slots, ask } = example({ createDataChannel: () => channel });
+  const house = new House();
+  const [ann, bob] = [house.guest('ann').place(1), house.guest('bob').place(1)];
+  const take = ann.view.take.bind(ann.view);
+  ann.view.take = (data) => {
+    take(data);
+    channel.onmessage({ data });
+  };
+  ann.listen();
+  const cid = house.guest('cid').place(1);
+  bob.speak(true);
+  cid.speak(true);
+  ann.hear(1, bob.number);
+  house.tick();
+  bob.speak(false);
+  cid.place(null);
+  house.tick();
+  equal([...people], [...ann.view.participants]);
+  equal([...slots], [...ann.view.slots]);
+  ask({ type: 'mute', muted: true, id: 1 });
+  ann.say(sent[0]!);
+  equal(ann.view.all.at(-1), { v: 1, type: 'ok', id: 1 });
 });
 
 test('every npm script that it names exists', () => {

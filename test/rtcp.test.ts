@@ -39,9 +39,10 @@ class Room {
       };
       const publication =
         id === 0 ? { payloadType: 111, levelExtension: 0, redPayloadType: 0, ssrcs: [this.ssrcOf(0)] } : null;
+      const claim = { userid: String(id), clientid: 'client' };
       const traits = { id, index: id, user: id, publication, slotCount: id === 0 ? publisherSlots : slotCount };
       const state = { muted: false, deafened: false, established: true, seat: { current: host } };
-      return { ...traits, ...state, rtcp: new RtcpState(), sent, at, send };
+      return { claim, ...traits, ...state, rtcp: new RtcpState(), sent, at, send };
     });
     host.sitters.set(9, this.people[0]!);
     for (const { index } of this.people) {

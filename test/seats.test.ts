@@ -49,16 +49,22 @@ interface Table {
   sit(sitter?: Partial<Sitter>): Seat;
 }
 
+/** What sitters are unless a test says otherwise. */
+const STRANGER = {
+  claim: { userid: 'user', clientid: 'client' },
+  publication: null,
+  slotCount: 1,
+  muted: false,
+  deafened: false,
+};
+
 function table(shardCount = 1): Table {
   const shards = Array.from({ length: shardCount }, () => new FakeShard());
   const leastLoaded = (): Shard => shards.reduce((a, b) => (b.load < a.load ? b : a)) as unknown as Shard;
   const seats = new Seats(leastLoaded);
   let lastId = 0;
   const sit = (sitter: Partial<Sitter> = {}): Seat =>
-    new Seat(
-      { id: ++lastId, user: lastId, publication: null, slotCount: 1, muted: false, deafened: false, ...sitter },
-      seats,
-    );
+    new Seat({ ...STRANGER, id: ++lastId, user: lastId, ...sitter }, seats);
   return { shards, seats, sit };
 }
 
@@ -110,6 +116,23 @@ test('a connection that moves has no worker between leaving and joining', () => 
     shards[0]!.joins.map(({ conversation }) => conversation),
     [1, 2],
   );
+});
+
+test('where a connection is bound is known while it moves, and who is dominant as long as the room has anybody', () => {
+  const { shards, seats, sit } = table();
+  const seat = sit();
+  is(seat.destination, null);
+  seat.place(KITCHEN);
+  const kitchen = seat.current!;
+  seats.dominantChanged(KITCHEN.key, seat.number);
+  is(kitchen.dominant, 1);
+  seat.place(GARDEN);
+  is(seat.current, null);
+  is(seat.destination, GARDEN);
+  shards[0]!.letGo();
+  seats.dominantChanged(KITCHEN.key, 7);
+  is(kitchen.dominant, 1, 'the room is gone');
+  is(seat.current?.dominant, 0);
 });
 
 test('of several places given while it moves, the last one wins', () => {

@@ -12,15 +12,19 @@ import { connectionId, type Publication } from '../workers/protocol.ts';
 import type { LocalTransport } from './answer.ts';
 import type { Claim } from './claim.ts';
 import type { Config } from './config.ts';
-import type { Conversations, Placement } from './conversations.ts';
+import type { Conversation, Conversations, Placement } from './conversations.ts';
 import type { Receiver } from './egress.ts';
 import { RequestError } from './errors.ts';
+import type { EventHub } from './events.ts';
 import type { Log } from './log.ts';
 import { type MediaPorts, Peer } from './peer.ts';
 import type { Quality } from './quality.ts';
 import { Rtcp, RtcpState } from './rtcp.ts';
 import type { Plan } from './sdp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
+
+/** How long the client's end stands after it was told why it ends, milliseconds. */
+const FAREWELL_MS = 100;
 
 /** Why a connection ended. */
 export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';
@@ -49,6 +53,7 @@ export class Connection implements Receiver, Sitter {
   user = 0;
   publication: Publication | null = null;
   slotCount = 0;
+  slotMids: readonly string[] = [];
   muted = false;
   deafened = false;
   state: State = 'reserved';
@@ -85,6 +90,7 @@ export interface ConnectionsParts {
   readonly conversations: Conversations<Connection>;
   readonly seats: Seats;
   readonly ports: MediaPorts;
+  readonly events: EventHub;
   /** The slot table. */
   readonly slots: Int32Array;
   /** The source table. */
@@ -165,11 +171,13 @@ export class Connections {
     const { config, ports, log } = this.parts;
     connection.publication = plan.publication;
     connection.slotCount = plan.slots.length;
+    connection.slotMids = plan.slots.map(({ mid }) => mid);
     const ssrcs = this.openSlots(connection, plan);
     connection.peer = new Peer(config, ports, {
       connected: () => this.establish(connection),
       closed: (why) => this.end(connection, 'gone', why),
       packet: (bytes) => this.receive(connection, bytes),
+      eventsOpened: (channel) => this.parts.events.opened(connection, channel),
       failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
     });
     const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
@@ -178,7 +186,7 @@ export class Connections {
 
   /** Puts a user's connections where the registry says. */
   place({ connections, conversation }: Placement<Connection>): void {
-    for (const connection of connections) connection.seat.place(conversation);
+    for (const connection of connections) this.seat(connection, conversation);
   }
 
   /** Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed. */
@@ -197,7 +205,8 @@ export class Connections {
       'connection ended',
     );
     connection.watcher.current?.ended(reason, detail);
-    connection.seat.vacate(() => this.release(connection));
+    const told = this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
+    connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
   /** Ends all of them. Resolves once nothing is held any more. */
@@ -226,8 +235,13 @@ export class Connections {
       { connection: connection.id, ...claim, slots: slotCount, publishes: publication !== null, setupMs },
       'connection established',
     );
-    connection.seat.place(member.conversation);
+    this.seat(connection, member.conversation);
     connection.watcher.current?.connected();
+  }
+
+  private seat(connection: Connection, conversation: Conversation | null): void {
+    connection.seat.place(conversation);
+    this.parts.events.placed(connection);
   }
 
   private receive(connection: Connection, packet: Uint8Array): void {
@@ -254,8 +268,9 @@ export class Connections {
   }
 
   /** The last step: nothing writes for the connection any more, and all that was written has been sent. */
-  private release(connection: Connection): void {
-    connection.peer?.close();
+  private release(connection: Connection, linger: number): void {
+    this.parts.events.ended(connection, null);
+    connection.peer?.close(linger);
     this.parts.receivers[connection.index] = undefined;
     this.freeIndexes.push(connection.index);
     this.inUse--;

@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { type Connection, Connections } from './connections.ts';
 import { Conversations } from './conversations.ts';
 import { RequestError } from './errors.ts';
+import { EventHub } from './events.ts';
 import { createLog, type Log } from './log.ts';
 import { offloadUnderLoad } from './offload.ts';
 import { MediaPorts, peersClosed } from './peer.ts';
@@ -52,8 +53,10 @@ async function start(config: Config, log: Log): Promise<void> {
   await shards.whenReady();
   const conversations = new Conversations<Connection>(config.MAX_MEMBERSHIPS, config.MEMBERSHIP_TIMEOUT_MS);
   const seats = new Seats(() => shards.leastLoaded());
+  for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
+  const events = new EventHub(config, shards);
   const { slots, sources } = shards;
-  const connections = new Connections({ config, conversations, seats, ports, slots, sources, receivers, log });
+  const connections = new Connections({ config, conversations, seats, ports, events, slots, sources, receivers, log });
   connections.rtcp.start();
 
   const server = new HttpServer(
@@ -83,10 +86,11 @@ async function start(config: Config, log: Log): Promise<void> {
     log,
   );
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
+  const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
   offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
-    logStats({ connections, conversations, shards: shards.all }, config.STATS_INTERVAL_MS, log);
+    logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
 
   // A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction.
   const skip = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
@@ -95,6 +99,7 @@ async function start(config: Config, log: Log): Promise<void> {
     else log.info({ signal }, 'shutting down');
     server.drain();
     clearInterval(forgetting);
+    clearInterval(telling);
     await connections.endAll('draining', signal ?? 'error');
     server.close();
     await shards.stop();

@@ -8,8 +8,10 @@
  *   the library's `cleanup()` later; so there is always one.
  * - A data channel that nobody reads stops the library's threads after a thousand messages, and with them the whole
  *   process at the next close; so every channel is read, whatever it says.
+ * - What was said over a data channel right before closing is lost now and then, so a farewell is given time.
  * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer:
  *   the library insists on one for the connection and one for the track, and the track has another for what it receives.
+ *   A client that opens data channels adds one for them, and two for each.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -24,7 +26,9 @@ import {
 } from 'node-datachannel';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from './answer.ts';
 import type { Config } from './config.ts';
+import { EVENTS_LABEL } from './event-schema.ts';
 import type { Plan } from './sdp.ts';
+import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;
@@ -44,6 +48,8 @@ export interface PeerEvents {
   closed(why: string): void;
   /** RTP or RTCP, decrypted; the buffer is the receiver's. */
   packet(bytes: Uint8Array): void;
+  /** The client opened the channel for events, at most once in a connection. */
+  eventsOpened(channel: TextChannel): TextReader;
   /** One of the above threw: a bug, to be logged. */
   failed(error: unknown): void;
 }
@@ -116,6 +122,8 @@ export class Peer {
   private pacer: PacingHandler | null = null;
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
+  private hasEvents = false;
+  private closing = false;
   private ended = false;
 
   /** @throws Error if the library refuses. */
@@ -153,8 +161,8 @@ export class Peer {
     audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
     this.track = this.connection.addTrack(audio);
     this.track.onClosed(() => undefined);
-    this.track.onMessage((bytes) => this.guard(() => this.events.packet(bytes)));
-    if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.drain(channel)));
+    this.track.onMessage((bytes) => this.guard(() => this.take(bytes)));
+    if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.read(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
     await this.until(() => this.connection.gatheringState() === 'complete', timeout);
@@ -180,7 +188,7 @@ export class Peer {
    * @returns false if it was not sent: the track is closed, or the socket's buffer full.
    */
   send(packet: Uint8Array): boolean {
-    if (this.track === null || this.ended) return false;
+    if (this.track === null || this.closing || this.ended) return false;
     try {
       // The library takes any view; only its types insist on a Buffer.
       const sent = this.track.sendMessageBinary(packet as Buffer);
@@ -207,18 +215,33 @@ export class Peer {
     this.track.setMediaHandler(this.pacer);
   }
 
-  /** Closes the connection; a client with a data channel is told at once. */
-  close(): void {
-    this.end('closed by the server');
+  /**
+   * Closes the connection; a client with a data channel is told at once.
+   *
+   * @param linger time for what was last said over a data channel to arrive, milliseconds: closing now and then
+   *   overtakes it. Nothing is received or sent meanwhile.
+   */
+  close(linger = 0): void {
+    this.closing = true;
+    if (linger === 0) this.end('closed by the server');
+    else setTimeout(() => this.end('closed by the server'), linger);
   }
 
-  /** Reads a channel of the client's and throws away what it says. */
-  private drain(channel: DataChannel): void {
+  private take(packet: Uint8Array): void {
+    if (!this.closing) this.events.packet(packet);
+  }
+
+  /** Reads a channel of the client's; what it says is thrown away unless it is the one for events. */
+  private read(channel: DataChannel): void {
+    let reader: TextReader | null = null;
     this.channels.push(channel);
-    channel.onClosed(() => undefined);
-    channel.onMessage(() => undefined);
+    channel.onClosed(() => this.guard(() => reader?.closed()));
+    channel.onMessage((message) => this.guard(() => reader?.message(typeof message === 'string' ? message : null)));
     // The reader comes first: closing a connection with an unread channel is what hangs.
     if (this.channels.length > MAX_CHANNELS) setImmediate(() => this.end('too many data channels'));
+    if (this.closing || this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
+    this.hasEvents = true;
+    reader = this.events.eventsOpened(textChannel(channel));
   }
 
   private stateChanged(state: string): void {

@@ -3,12 +3,14 @@
  * before it joins the next, so that its slots' rows have one writer at any time and its packets stay in order.
  */
 import type { Publication } from '../workers/protocol.ts';
+import type { Claim } from './claim.ts';
 import type { Conversation } from './conversations.ts';
 import type { Shard } from './shard.ts';
 
 /** What a seat needs to know of its connection. */
 export interface Sitter {
   readonly id: number;
+  readonly claim: Claim;
   /** Number of the user; packets never go to connections of the same user. */
   readonly user: number;
   readonly publication: Publication | null;
@@ -27,6 +29,8 @@ export interface Host {
   lastNumber: number;
   /** Who has which number. */
   readonly sitters: Map<number, Sitter>;
+  /** The number of the dominant speaker, 0 for nobody. */
+  dominant: number;
 }
 
 /** One connection's place. */
@@ -50,6 +54,11 @@ export class Seat {
   /** The conversation's host; null while the connection is in none or on its way. */
   get current(): Host | null {
     return this.shard === null ? null : this.host;
+  }
+
+  /** Where the connection is or will be as soon as its worker has let go; null for no conversation. */
+  get destination(): Conversation | null {
+    return this.wanted;
   }
 
   /** Moves the connection into a conversation, or out of all. The last call wins. */
@@ -129,11 +138,18 @@ export class Seats {
       connections: 0,
       lastNumber: 0,
       sitters: new Map(),
+      dominant: 0,
     };
     this.hosts.set(conversation.key, host);
     host.connections++;
     host.shard.load += load;
     return host;
+  }
+
+  /** Takes note of who is foremost in a conversation. @param speaker number in the conversation, 0 for nobody. */
+  dominantChanged(key: number, speaker: number): void {
+    const host = this.hosts.get(key);
+    if (host !== undefined) host.dominant = speaker;
   }
 
   /** One connection less. */

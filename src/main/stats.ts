@@ -3,6 +3,7 @@ import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node
 import { Count, Drop } from '../workers/protocol.ts';
 import type { Connections } from './connections.ts';
 import type { Conversations } from './conversations.ts';
+import type { EventHub } from './events.ts';
 import type { Log } from './log.ts';
 import { overview } from './quality.ts';
 import type { Shard } from './shard.ts';
@@ -17,6 +18,7 @@ const QUALITY_AGE_MS = 10_000;
 export interface StatsSources {
   readonly connections: Connections;
   readonly conversations: Conversations<unknown>;
+  readonly events: EventHub;
   readonly shards: readonly Shard[];
 }
 
@@ -35,12 +37,13 @@ export function logStats(sources: StatsSources, interval: number, log: Log): voi
   }, interval).unref();
 }
 
-function snapshot({ connections, conversations, shards }: StatsSources): Record<string, unknown> {
+function snapshot({ connections, conversations, events, shards }: StatsSources): Record<string, unknown> {
   return {
     connections: connections.count,
     established: connections.establishedCount,
     users: conversations.userCount,
     conversations: conversations.conversationCount,
+    eventChannels: events.count,
     drops: connections.drops,
     rtcp: connections.rtcp.counts,
     quality: overview(connections.qualities(), performance.now() - QUALITY_AGE_MS),

@@ -13,6 +13,7 @@ const FRAME_TICKS = 960;
 class Client {
   readonly received: ReceivedPacket[] = [];
   readonly rtcp: ReceivedRtcp[] = [];
+  readonly told: string[] = [];
   sent = 0;
   readonly webrtc: WebrtcClient;
   private readonly options: ClientOptions;
@@ -25,7 +26,11 @@ class Client {
   constructor(options: ClientOptions) {
     this.options = options;
     const ssrc = options.declaresSsrc ? this.ssrc : null;
-    this.webrtc = new WebrtcClient({ ...options, ssrc }, (mid, packet) => this.take(mid, packet));
+    this.webrtc = new WebrtcClient(
+      { ...options, ssrc },
+      (mid, packet) => this.take(mid, packet),
+      (text) => this.told.push(text),
+    );
   }
 
   /** Sends 50 packets a second from now on: 8 bytes that count up, then the name. */
@@ -113,9 +118,15 @@ async function obey(command: ClientCommand): Promise<ClientReply['result']> {
     case 'hush':
       return client.hush();
     case 'say':
-      return client.webrtc.say(command.count);
+      return client.webrtc.say(command.texts);
+    case 'sayBinary':
+      return client.webrtc.sayBinary(Buffer.alloc(command.bytes));
+    case 'channel':
+      return client.webrtc.openChannel(command.label, command.text);
     case 'state':
-      return { state: client.webrtc.state, sent: client.sent };
+      return { state: client.webrtc.state, sent: client.sent, channelOpen: client.webrtc.channelOpen };
+    case 'told':
+      return client.told.splice(0);
     case 'take':
       return client.received.splice(0);
     case 'end':

@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { type EventRequestInput, writeRequest } from '../../src/main/event-schema.ts';
+import { EventView } from './event-view.ts';
 
 /** What the server says itself when a slot's speaker stopped. */
 export const SILENCE = '(silence)';
@@ -18,6 +20,8 @@ export interface ClientOptions {
   readonly declaresSsrc: boolean;
   /** Whether it opens a data channel; libdatachannel says goodbye only to a connection that has one. */
   readonly data: boolean;
+  /** The label of that. */
+  readonly label: string;
 }
 
 /** A packet as the client got it. */
@@ -37,13 +41,25 @@ export interface ReceivedPacket {
   readonly from: string;
 }
 
-export type ClientCommand = { readonly id: number; readonly client: number } & (
+/** What a client can be told to do. */
+type Order =
   | { readonly type: 'open'; readonly options: ClientOptions }
-  | { readonly type: 'say'; readonly count: number }
+  | { readonly type: 'say'; readonly texts: readonly string[] }
+  | { readonly type: 'sayBinary'; readonly bytes: number }
+  | { readonly type: 'channel'; readonly label: string; readonly text: string }
   | { readonly type: 'talk'; readonly lossEvery: number }
   | { readonly type: 'raw'; readonly bytes: string }
-  | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'end' }
-);
+  | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'told' | 'end' };
+
+export type ClientCommand = { readonly id: number; readonly client: number } & Order;
+
+export interface ClientState {
+  /** Of the peer connection. */
+  readonly state: string;
+  /** Packets sent. */
+  readonly sent: number;
+  readonly channelOpen: boolean;
+}
 
 /** An RTCP packet as the client got it. */
 export interface ReceivedRtcp {
@@ -58,9 +74,10 @@ export type ClientAnswer =
   | null
   | { code: number; reason: string }
   | boolean
-  | { state: string; sent: number }
+  | ClientState
   | ReceivedPacket[]
-  | ReceivedRtcp[];
+  | ReceivedRtcp[]
+  | string[];
 // biome-ignore lint/suspicious/noConfusingVoidType: some commands answer nothing
 export type ClientResult = void | ClientAnswer;
 
@@ -115,6 +132,7 @@ export class ClientHost {
       payloadType: 111,
       declaresSsrc: true,
       data: true,
+      label: 'events',
       ...options,
     };
     const close = (await this.send({ type: 'open', options: all }, client)) as { code: number; reason: string };
@@ -122,15 +140,7 @@ export class ClientHost {
   }
 
   /** @throws Error with the client's own. */
-  async send(
-    command:
-      | { type: 'open'; options: ClientOptions }
-      | { type: 'say'; count: number }
-      | { type: 'talk'; lossEvery: number }
-      | { type: 'raw'; bytes: string }
-      | { type: 'hush' | 'state' | 'take' | 'rtcp' | 'end' },
-    client: number,
-  ): Promise<ClientReply['result']> {
+  async send(command: Order, client: number): Promise<ClientReply['result']> {
     const id = ++this.lastId;
     const reply = new Promise<ClientReply>((resolve) => this.pending.set(id, resolve));
     this.child.send({ id, client, ...command } satisfies ClientCommand);
@@ -150,6 +160,8 @@ export class TestClient {
   /** How the websocket was closed. */
   readonly close: { readonly code: number; readonly reason: string };
   readonly name: string;
+  /** What it knows by the events it has taken up. */
+  readonly view = new EventView();
   private readonly host: ClientHost;
   private readonly client: number;
 
@@ -180,12 +192,40 @@ export class TestClient {
   }
 
   /** Sends messages over the data channel. */
-  async say(count: number): Promise<void> {
-    await this.host.send({ type: 'say', count }, this.client);
+  async say(...texts: string[]): Promise<void> {
+    await this.host.send({ type: 'say', texts }, this.client);
   }
 
-  async state(): Promise<{ state: string; sent: number }> {
-    return (await this.host.send({ type: 'state' }, this.client)) as { state: string; sent: number };
+  /** Sends a request for the events' channel. */
+  async request(request: EventRequestInput): Promise<void> {
+    await this.say(writeRequest(request));
+  }
+
+  /** Sends a binary message of zeros over the data channel. */
+  async sayBinary(bytes: number): Promise<void> {
+    await this.host.send({ type: 'sayBinary', bytes }, this.client);
+  }
+
+  /** Opens another data channel and says something on it. */
+  async openChannel(label: string, text: string): Promise<void> {
+    await this.host.send({ type: 'channel', label, text }, this.client);
+  }
+
+  /** Takes up the events that came since the last call. */
+  async look(): Promise<EventView> {
+    const texts = (await this.host.send({ type: 'told' }, this.client)) as string[];
+    for (const text of texts) this.view.take(text);
+    return this.view;
+  }
+
+  /** Waits until what the client knows is as wanted. */
+  async knows(wanted: (view: EventView) => boolean): Promise<EventView> {
+    while (!wanted(await this.look())) await new Promise((resolve) => setTimeout(resolve, 20));
+    return this.view;
+  }
+
+  async state(): Promise<ClientState> {
+    return (await this.host.send({ type: 'state' }, this.client)) as ClientState;
   }
 
   /** The packets received since the last call. */

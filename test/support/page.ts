@@ -1,4 +1,6 @@
+import { type EventRequestInput, writeRequest } from '../../src/main/event-schema.ts';
 import type { Browser, Page } from './browsers.ts';
+import { EventView } from './event-view.ts';
 import type { Gateway } from './gateway.ts';
 
 /** Tones that people sing, in Hz: far apart and no multiples of one another, so that distortion of one is never another. */
@@ -21,6 +23,8 @@ export interface Shape {
   dataChannel?: boolean;
   /** How loud the tone is, in dB below full, for each second over and over. */
   gains?: number[];
+  /** The data channel for events. */
+  events?: boolean;
   /** No microphone: the first m-line is `recvonly` too. */
   listenOnly?: boolean;
   /** URL of the sound to send instead of the tone. */
@@ -111,6 +115,8 @@ export interface Person {
 export class VoicePage {
   readonly tone: number;
   readonly token: string;
+  /** What it knows by the events it has taken up. */
+  readonly view = new EventView();
   private readonly page: Page;
 
   constructor(page: Page, person: Person) {
@@ -178,6 +184,20 @@ export class VoicePage {
   /** Sings on with other loudness, in dB below full, for each second over and over. Resolves with the time it began. */
   sing(...gains: number[]): Promise<number> {
     return this.call('sing', { tone: this.tone, gains });
+  }
+
+  /** Waits until what the page knows is as wanted. */
+  async knows(wanted: (view: EventView) => boolean): Promise<void> {
+    for (;;) {
+      for (const text of await this.call<string[]>('told')) this.view.take(text);
+      if (wanted(this.view)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Asks for something over the events' channel. */
+  ask(request: EventRequestInput): Promise<void> {
+    return this.call('ask', writeRequest(request));
   }
 
   mute(muted: boolean): Promise<void> {

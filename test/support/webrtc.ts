@@ -14,6 +14,8 @@ export interface WebrtcOptions {
   readonly ssrc: number | null;
   /** Whether to open a data channel; libdatachannel says goodbye only over a connection that has one. */
   readonly data: boolean;
+  /** Its label; without one, the events'. */
+  readonly label?: string;
   /** UDP ports to use, first and last. */
   readonly ports?: readonly [number, number];
 }
@@ -25,11 +27,20 @@ export class WebrtcClient {
   private readonly connection: PeerConnection;
   private readonly tracks: Track[] = [];
   private readonly channel: DataChannel | null;
+  /** Held so that the garbage collector does not close them. */
+  private readonly otherChannels: DataChannel[] = [];
   private readonly options: WebrtcOptions;
   private socket: WebSocket | undefined;
 
-  /** @param received gets each packet with the mid it came for; without it, packets are decrypted and thrown away. */
-  constructor(options: WebrtcOptions, received?: (mid: string, packet: Buffer) => void) {
+  /**
+   * @param received gets each packet with the mid it came for; without it, packets are decrypted and thrown away.
+   * @param told gets each message of the data channel.
+   */
+  constructor(
+    options: WebrtcOptions,
+    received?: (mid: string, packet: Buffer) => void,
+    told: (text: string) => void = () => undefined,
+  ) {
     this.options = options;
     const [first, last] = options.ports ?? [];
     this.connection = new PeerConnection(options.claim.userid, {
@@ -42,7 +53,8 @@ export class WebrtcClient {
       this.state = state;
     });
     for (let i = 0; i < Math.max(1, options.slots); i++) this.addLine(i, received);
-    this.channel = options.data ? this.connection.createDataChannel('events') : null;
+    this.channel = options.data ? this.connection.createDataChannel(options.label ?? 'events') : null;
+    this.channel?.onMessage((message) => told(String(message)));
   }
 
   /** Connects; resolves when the server closes the websocket. */
@@ -79,16 +91,43 @@ export class WebrtcClient {
     }
   }
 
-  /** Sends messages over the data channel as fast as it takes them. */
-  async say(count: number): Promise<void> {
-    while (this.channel?.isOpen() === false) await new Promise((resolve) => setTimeout(resolve, 5));
-    for (let i = 0; i < count; i++) this.channel?.sendMessage('0123456789');
+  /** Whether the data channel is open. */
+  get channelOpen(): boolean {
+    return this.channel?.isOpen() === true;
+  }
+
+  /** Sends messages over the data channel as fast as it takes them, until it is closed. */
+  async say(texts: readonly string[]): Promise<void> {
+    const { channel } = this;
+    while (channel?.isOpen() === false) await new Promise((resolve) => setTimeout(resolve, 5));
+    try {
+      for (const text of texts) channel?.sendMessage(text);
+    } catch (error) {
+      if (channel?.isOpen()) throw error;
+    }
+  }
+
+  /** Sends a binary message. */
+  sayBinary(bytes: Buffer): void {
+    this.channel?.sendMessageBinary(bytes);
+  }
+
+  /** Opens another data channel and says something on it, unless the connection ends. */
+  async openChannel(label: string, text: string): Promise<void> {
+    const channel = this.connection.createDataChannel(label);
+    this.otherChannels.push(channel);
+    channel.onMessage(() => undefined);
+    while (!channel.isOpen()) {
+      if (this.state === 'closed') return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    channel.sendMessage(text);
   }
 
   end(): void {
     this.socket?.terminate();
     for (const track of this.tracks) track.close();
-    this.channel?.close();
+    for (const channel of [this.channel, ...this.otherChannels]) channel?.close();
     this.connection.close();
   }
 

@@ -206,11 +206,12 @@ function closing(socket) {
 }
 
 /** Connects to the server. Resolves once the peer connection is connected and the server has closed the websocket. */
-async function connect({ token, tone, sound, gains, ...shape }) {
+async function connect({ token, tone, sound, gains, events = false, ...shape }) {
   close();
   const mic = await microphone(tone, { sound, gains });
   const pc = new RTCPeerConnection();
   adopt({ pc, mic });
+  if (events) openEvents(pc);
   const offer = await makeOffer(pc, mic.track, shape);
   const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/connect?token=${encodeURIComponent(token)}`);
   const closed = closing(socket);
@@ -219,6 +220,24 @@ async function connect({ token, tone, sound, gains, ...shape }) {
   await connected(pc);
   const { code, reason } = await within('websocket closed by the server', closed);
   return { offer, answer, code, reason };
+}
+
+/** Opens the data channel for events and keeps what comes. */
+function openEvents(pc) {
+  const channel = pc.createDataChannel('events');
+  session.channel = channel;
+  session.told = [];
+  channel.onmessage = ({ data }) => session.told.push(data);
+}
+
+/** The events since the last call. */
+function told() {
+  return session.told.splice(0);
+}
+
+/** Asks for something over the events' channel. */
+function ask(text) {
+  session.channel.send(text);
 }
 
 /** The offer that `connect` would send. */
@@ -356,5 +375,5 @@ function mute(muted) {
 window.voice = {
   ...{ microphone, when, adopt, closing, connected },
   ...{ connect, offer, loopback, membership, levels, stats, reports, csrcs, mute, close },
-  ...{ speakers, watchSpeakers, sing },
+  ...{ speakers, watchSpeakers, sing, told, ask },
 };

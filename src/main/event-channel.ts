@@ -1,0 +1,183 @@
+/**
+ * One client's events: what it was told, and what it has to be told next.
+ *
+ * A client that reads slowly is told nothing until it has caught up, and then everything anew: nothing gathers here.
+ */
+import { SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
+import { type Listener, Requests } from './event-requests.ts';
+import type { Room } from './event-room.ts';
+import { MAX_BATCH_LENGTH, writeEvent } from './event-text.ts';
+import type { Host } from './seats.ts';
+import type { TextChannel } from './text-channel.ts';
+
+/** Bytes that may wait for a client before it counts as slow. */
+export const MAX_BUFFERED_BYTES = 65_536;
+
+/** Where a client's slots are: rows of the slot table. */
+export interface SlotRows {
+  readonly table: Int32Array;
+  /** The first word of its first slot. */
+  readonly first: number;
+}
+
+export class EventChannel {
+  private readonly channel: TextChannel;
+  private readonly listener: Listener;
+  private readonly rows: SlotRows;
+  private readonly roomOf: (host: Host) => Room;
+  private readonly requests: Requests;
+  /** The room whose state was told, up to `version`; null if a snapshot is due. */
+  private told: Room | 'nowhere' | null = null;
+  private version = 0;
+  /** The conversation that the client knows it is in, or on its way to. */
+  private conversation: string | null;
+  private readonly toldSlots: number[];
+  private readonly batch: string[] = [];
+  private batchLength = 0;
+  private slow = false;
+  private over = false;
+
+  /** @param now milliseconds, on the caller's clock. */
+  constructor(channel: TextChannel, listener: Listener, rows: SlotRows, roomOf: (host: Host) => Room, now: number) {
+    this.channel = channel;
+    this.listener = listener;
+    this.rows = rows;
+    this.roomOf = roomOf;
+    this.requests = new Requests(listener, roomOf, (text) => this.send(text), now);
+    this.conversation = listener.seat.destination?.id ?? null;
+    this.toldSlots = listener.slotMids.map(() => 0);
+  }
+
+  /** Whether nothing will be said any more. */
+  get ended(): boolean {
+    return this.over;
+  }
+
+  /** Takes what the client said. @param text null for a binary message. */
+  receive(text: string | null, now: number): void {
+    if (!this.over && !this.requests.receive(text, now)) this.end();
+  }
+
+  /** Tells what is new. */
+  serve(): void {
+    if (this.over || this.lagging()) return;
+    const { seat } = this.listener;
+    const host = seat.current;
+    if (host !== null) this.tell(this.roomOf(host));
+    else if (seat.destination === null && this.told !== 'nowhere') this.tellNowhere();
+  }
+
+  /** The connection was placed anew, in a conversation or nowhere. What it had pinned or excluded it has no more. */
+  placed(): void {
+    const conversation = this.listener.seat.destination?.id ?? null;
+    if (this.over || conversation === this.conversation) return;
+    const before = this.conversation;
+    this.conversation = conversation;
+    this.requests.forgetPeople();
+    this.told = null;
+    if (conversation !== null) this.send(writeEvent('moved', { conversation: JSON.stringify(conversation) }));
+    else this.send(writeEvent('left', { conversation: JSON.stringify(before) }));
+  }
+
+  /** Says why the connection ends. @returns whether it could be said. */
+  farewell(why: 'replaced' | 'draining'): boolean {
+    return !this.over && this.channel.send(writeEvent(why));
+  }
+
+  /** Closes the channel; the connection stands on. */
+  end(): void {
+    this.over = true;
+    this.channel.close();
+  }
+
+  /** The channel is closed. */
+  closed(): void {
+    this.over = true;
+  }
+
+  private tell(room: Room): void {
+    // A newcomer is told of the room once the room knows it.
+    if (!room.has(this.listener.seat.number)) return;
+    if (this.told === room && this.version === room.version - 1) {
+      for (const text of room.texts) this.add(text);
+    } else if (this.told !== room || this.version !== room.version) {
+      const { muted, deafened, seat } = this.listener;
+      const { pinned, excluded } = this.requests;
+      const self = { number: seat.number, muted, deafened, pinned, excluded };
+      for (const text of room.snapshot(self)) this.add(text);
+      for (const text of room.mapping(pinned)) this.add(text);
+      this.toldSlots.fill(0);
+    }
+    this.told = room;
+    this.version = room.version;
+    this.tellSlots(room);
+    this.flush();
+  }
+
+  private tellSlots(room: Room): void {
+    const { toldSlots } = this;
+    const { table, first } = this.rows;
+    let changed: { mid: string; number: number }[] | null = null;
+    for (let i = 0; i < toldSlots.length; i++) {
+      const speaker = table[first + i * SLOT_WORDS + Slot.Speaker]! >>> 0;
+      // Whoever the room does not know yet is told at the next tick, and whoever it knows no more is gone.
+      const number = room.has(speaker) ? speaker : 0;
+      if (number === toldSlots[i]) continue;
+      toldSlots[i] = number;
+      changed ??= [];
+      changed.push({ mid: this.listener.slotMids[i]!, number });
+    }
+    if (changed === null) return;
+    for (const text of room.mapping(changed.map(({ number }) => number))) this.add(text);
+    this.add(writeEvent('slots', { slots: JSON.stringify(changed) }));
+  }
+
+  private tellNowhere(): void {
+    const { muted, deafened } = this.listener;
+    this.send(
+      writeEvent('snapshot', {
+        conversation: 'null',
+        number: '0',
+        muted: String(muted),
+        deafened: String(deafened),
+        pinned: '[]',
+        excluded: '[]',
+        dominant: '0',
+        total: '0',
+        complete: 'true',
+        participants: '[]',
+      }),
+    );
+    this.toldSlots.fill(0);
+    this.told = 'nowhere';
+  }
+
+  /** Whether the client has not read yet what made it slow. */
+  private lagging(): boolean {
+    if (!this.slow) return false;
+    if (this.channel.bufferedAmount() > 0) return true;
+    this.slow = false;
+    this.told = null;
+    return false;
+  }
+
+  /** Puts an event into the next message. */
+  private add(text: string): void {
+    if (this.batchLength + text.length > MAX_BATCH_LENGTH) this.flush();
+    this.batch.push(text);
+    this.batchLength += text.length + 1;
+  }
+
+  private flush(): void {
+    const { batch } = this;
+    if (batch.length > 0) this.send(batch.length === 1 ? batch[0]! : `[${batch.join(',')}]`);
+    batch.length = 0;
+    this.batchLength = 0;
+  }
+
+  private send(text: string): void {
+    if (this.slow || this.over) return;
+    if (this.channel.bufferedAmount() > MAX_BUFFERED_BYTES) this.slow = true;
+    else if (!this.channel.send(text)) this.end();
+  }
+}

@@ -1,0 +1,127 @@
+/** What one client asks for on its data channel, and the bounds of that. */
+import { Bucket } from './bucket.ts';
+import type { Room } from './event-room.ts';
+import { type BadMessage, EventErrors, EventLimits, type EventRequest, readRequest } from './event-schema.ts';
+import { writeEvent } from './event-text.ts';
+import type { Host, Seat, Sitter } from './seats.ts';
+
+/** A connection, as far as events go. */
+export interface Listener extends Sitter {
+  muted: boolean;
+  deafened: boolean;
+  readonly seat: Pick<Seat, 'current' | 'destination' | 'number' | 'shard'>;
+  /** The mids of its slots, in their order. */
+  readonly slotMids: readonly string[];
+}
+
+export class Requests {
+  /** Numbers that the client wants to hear first, and those that it does not want to hear. */
+  pinned: readonly number[] = [];
+  excluded: readonly number[] = [];
+  private readonly listener: Listener;
+  private readonly roomOf: (host: Host) => Room;
+  private readonly send: (text: string) => void;
+  private readonly bucket: Bucket;
+
+  /** @param send for answers. @param now milliseconds, on the caller's clock. */
+  constructor(listener: Listener, roomOf: (host: Host) => Room, send: (text: string) => void, now: number) {
+    this.listener = listener;
+    this.roomOf = roomOf;
+    this.send = send;
+    this.bucket = new Bucket(EventLimits.burst, EventLimits.perSecond, now);
+  }
+
+  /** Takes a message. @param text null for a binary one. @returns false if it was one too many. */
+  receive(text: string | null, now: number): boolean {
+    if (!this.bucket.take(now)) {
+      const { burst, perSecond } = EventLimits;
+      this.refuse({ code: 'flood', detail: `more than ${burst} messages at once or ${perSecond} a second` });
+      return false;
+    }
+    if (text === null) {
+      this.refuse({ code: 'not-text', detail: 'the message is binary' });
+      return true;
+    }
+    const { message, bad } = readRequest(text);
+    if (bad !== null) this.refuse(bad);
+    else this.answer(message);
+    return true;
+  }
+
+  /** Numbers mean nothing any more: the connection has moved. */
+  forgetPeople(): void {
+    this.pinned = [];
+    this.excluded = [];
+  }
+
+  private answer(request: EventRequest): void {
+    const { listener } = this;
+    switch (request.type) {
+      case 'mute':
+        listener.muted = request.muted;
+        listener.seat.shard?.mute(listener.id, request.muted);
+        return this.confirm(request);
+      case 'deafen':
+        listener.deafened = request.deafened;
+        this.listen();
+        return this.confirm(request);
+      case 'pin':
+      case 'exclude':
+        return this.choose(request);
+      case 'participants': {
+        const room = this.room(request);
+        if (room !== null) this.send(room.page(request.id, request.after, request.limit));
+        return;
+      }
+      default:
+        request satisfies never;
+    }
+  }
+
+  private choose(request: Extract<EventRequest, { type: 'pin' | 'exclude' }>): void {
+    const room = this.room(request);
+    if (room === null) return;
+    const unknown = request.numbers.find((number) => !room.has(number));
+    if (unknown !== undefined) {
+      return this.refuse({ ...idOf(request), code: 'unknown-number', detail: `nobody here has number ${unknown}` });
+    }
+    const numbers = [...new Set(request.numbers)];
+    if (request.type === 'pin') this.pinned = numbers;
+    else this.excluded = numbers;
+    this.listen();
+    this.confirm(request);
+  }
+
+  private listen(): void {
+    const { id, deafened, seat } = this.listener;
+    const { pinned, excluded } = this;
+    seat.shard?.listen({ type: 'listen', connection: id, deafened, pinned, excluded });
+  }
+
+  /** The room that a request is about; null, and an error, if there is none. */
+  private room(request: EventRequest): Room | null {
+    const host = this.listener.seat.current;
+    if (host !== null) return this.roomOf(host);
+    this.refuse({ ...idOf(request), code: 'not-in-conversation', detail: `${request.type} needs a conversation` });
+    return null;
+  }
+
+  private confirm({ id }: EventRequest): void {
+    if (id !== undefined) this.send(writeEvent('ok', { id: String(id) }));
+  }
+
+  private refuse({ id, code, detail }: BadMessage): void {
+    this.send(
+      writeEvent('error', {
+        ...(id === undefined ? {} : { id: String(id) }),
+        code: JSON.stringify(code),
+        detail: JSON.stringify(detail),
+        next: JSON.stringify(EventErrors[code]),
+      }),
+    );
+  }
+}
+
+function idOf({ id }: EventRequest): { id?: number } {
+  return id === undefined ? {} : { id };
+}

@@ -1,0 +1,230 @@
+/**
+ * What the members of one conversation are told about it. All of them are told the same, so each tick's changes are
+ * found and written once, and each member's own part is only its slots.
+ *
+ * This is state, not a log: a room holds what has been told, {@link Room.update} compares it with what is so, and what
+ * found no room in this tick's messages is still different at the next.
+ */
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../workers/protocol.ts';
+import type { Participant } from './event-schema.ts';
+import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './event-text.ts';
+import type { Host, Sitter } from './seats.ts';
+
+/** A room that grew large counts as large until it has shrunk to this share of the limit: no to and fro at the brink. */
+const SMALL_AGAIN = 0.8;
+
+/** One participant as it was told. */
+interface Member {
+  readonly number: number;
+  readonly sitter: Sitter;
+  muted: boolean;
+  speaking: boolean;
+  /** Whether it is on the list that a newcomer gets. */
+  listed: boolean;
+  /** Whether anybody was told of it, and so has to be told when it goes. */
+  mapped: boolean;
+  /** JSON, written when it is first needed. */
+  text: string | null;
+  seen: number;
+}
+
+/** What a snapshot says of its receiver. */
+export interface Self {
+  readonly number: number;
+  readonly muted: boolean;
+  readonly deafened: boolean;
+  readonly pinned: readonly number[];
+  readonly excluded: readonly number[];
+}
+
+export class Room {
+  readonly host: Host;
+  /** Raised with every change that members are told of. */
+  version = 0;
+  /** What leads from the version before to this one. */
+  texts: readonly string[] = [];
+  /** Whether somebody was served since this was last cleared. */
+  used = true;
+  private readonly sources: Int32Array;
+  private readonly limit: number;
+  private readonly members = new Map<number, Member>();
+  private large = false;
+  private listedCount = 0;
+  private dominant = 0;
+  private total = 0;
+  private complete = false;
+  private round = 0;
+  /** All numbers in ascending order, and the list for newcomers; null if they have to be made anew. */
+  private numbers: readonly number[] | null = null;
+  private listing: readonly string[] | null = null;
+
+  /**
+   * @param sources the source table, to see who speaks.
+   * @param limit participants up to which all of them are listed.
+   */
+  constructor(host: Host, sources: Int32Array, limit: number) {
+    this.host = host;
+    this.sources = sources;
+    this.limit = limit;
+    this.update(Number.POSITIVE_INFINITY);
+  }
+
+  has(number: number): boolean {
+    return this.members.has(number);
+  }
+
+  /** Looks what has changed and writes it down. @param space characters of participants that may be told. */
+  update(space = MAX_LIST_LENGTH): void {
+    const { sitters } = this.host;
+    const changes = new Changes(space);
+    this.round++;
+    this.listing = null;
+    this.large = sitters.size > (this.large ? this.limit * SMALL_AGAIN : this.limit);
+    const dominant = sitters.has(this.host.dominant) ? this.host.dominant : 0;
+    for (const [number, sitter] of sitters) {
+      const member = this.members.get(number) ?? this.enter(number, sitter);
+      member.seen = this.round;
+      this.compare(member, dominant, changes);
+    }
+    if (this.members.size > sitters.size) this.removeUnseen(changes);
+    this.write(changes, dominant);
+  }
+
+  /** All that a newcomer has to be told: a snapshot, and further participants if one message does not hold them. */
+  snapshot(self: Self): string[] {
+    this.listing ??= pack([...this.members.values()].filter(({ listed }) => listed).map(describe));
+    const [first = '[]', ...more] = this.listing;
+    const { total } = this;
+    const snapshot = writeEvent('snapshot', {
+      conversation: JSON.stringify(this.host.conversation.id),
+      number: String(self.number),
+      muted: String(self.muted),
+      deafened: String(self.deafened),
+      pinned: JSON.stringify(self.pinned),
+      excluded: JSON.stringify(self.excluded),
+      dominant: String(this.dominant),
+      total: String(total),
+      complete: String(this.complete && more.length === 0),
+      participants: first,
+    });
+    return [
+      snapshot,
+      ...more.map((chunk, i) => writeParticipants(total, this.complete && i === more.length - 1, chunk)),
+    ];
+  }
+
+  /** Tells who has these numbers, unless everybody in the room knows it. */
+  mapping(numbers: readonly number[]): string[] {
+    const unknown = numbers.flatMap((number) => this.members.get(number) ?? []).filter(({ listed }) => !listed);
+    for (const member of unknown) member.mapped = true;
+    return pack(unknown.map(describe)).map((chunk) => writeParticipants(this.total, this.complete, chunk));
+  }
+
+  /** The participants whose numbers follow `after`, as many as are asked for and fit. */
+  page(id: number | undefined, after: number, limit: number): string {
+    this.numbers ??= [...this.members.keys()];
+    const { numbers } = this;
+    const first = firstAbove(numbers, after);
+    let next = first;
+    let room = MAX_LIST_LENGTH;
+    const texts: string[] = [];
+    for (; next < numbers.length && texts.length < limit; next++) {
+      const text = describe(this.members.get(numbers[next]!)!);
+      if (text.length > room) break;
+      room -= text.length;
+      texts.push(text);
+    }
+    return writeEvent('page', {
+      ...(id === undefined ? {} : { id: String(id) }),
+      total: String(this.total),
+      participants: `[${texts.join(',')}]`,
+      next: next < numbers.length ? String(numbers[next - 1]) : 'null',
+    });
+  }
+
+  private enter(number: number, sitter: Sitter): Member {
+    const { muted } = sitter;
+    const member = { number, sitter, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
+    this.members.set(number, member);
+    this.numbers = null;
+    return member;
+  }
+
+  /** In a large room only those who speak, and the dominant speaker, are on everybody's list. */
+  private compare(member: Member, dominant: number, changes: Changes): void {
+    const { muted } = member.sitter;
+    const row = connectionIndex(member.sitter.id) * SOURCE_WORDS;
+    const speaking = !muted && this.sources[row + SourceWord.Speaking] === 1;
+    const wanted = !this.large || speaking || member.number === dominant;
+    if (wanted && !member.listed) {
+      if (this.large && this.listedCount >= this.limit && member.number !== dominant) return;
+      this.tell(member, muted, speaking, wanted, changes);
+    } else if (muted !== member.muted && member.mapped) {
+      this.tell(member, muted, speaking, wanted, changes);
+    } else if (speaking !== member.speaking) {
+      if (changes.speaks(member.number, speaking)) this.change(member, muted, speaking, wanted);
+    } else if (muted !== member.muted || wanted !== member.listed) {
+      this.change(member, muted, speaking, wanted);
+    }
+  }
+
+  private tell(member: Member, muted: boolean, speaking: boolean, listed: boolean, changes: Changes): void {
+    if (!changes.is(writeParticipant({ ...idOf(member), muted, speaking }))) return;
+    member.mapped = true;
+    this.change(member, muted, speaking, listed);
+  }
+
+  private change(member: Member, muted: boolean, speaking: boolean, listed: boolean): void {
+    this.listedCount += Number(listed) - Number(member.listed);
+    member.muted = muted;
+    member.speaking = speaking;
+    member.listed = listed;
+    member.text = null;
+  }
+
+  private removeUnseen(changes: Changes): void {
+    for (const [number, member] of this.members) {
+      if (member.seen === this.round) continue;
+      if (member.mapped && !changes.leaves(number)) continue;
+      if (member.listed) this.listedCount--;
+      this.members.delete(number);
+      this.numbers = null;
+    }
+  }
+
+  private write(changes: Changes, dominant: number): void {
+    const total = this.members.size;
+    const complete = this.listedCount === total;
+    const counts = total !== this.total || complete !== this.complete;
+    const texts = changes.write(total, complete, counts);
+    if (dominant !== this.dominant) texts.push(writeEvent('dominant', { number: String(dominant) }));
+    this.total = total;
+    this.complete = complete;
+    this.dominant = dominant;
+    if (texts.length === 0) return;
+    this.version++;
+    this.texts = texts;
+  }
+}
+
+function idOf({ number, sitter: { claim } }: Member): Pick<Participant, 'number' | 'userid' | 'clientid'> {
+  return { number, userid: claim.userid, clientid: claim.clientid };
+}
+
+function describe(member: Member): string {
+  const { muted, speaking } = member;
+  member.text ??= writeParticipant({ ...idOf(member), muted, speaking });
+  return member.text;
+}
+
+/** Index of the first of the ascending numbers that is greater than `bound`. */
+function firstAbove(numbers: readonly number[], bound: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (numbers[middle]! > bound) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,211 @@
+/**
+ * What is said on the data channel `events`, in both directions: one schema for the server and for its clients. It
+ * imports nothing but valibot, so that a browser's bundle can use it as it stands.
+ *
+ * Each event and each request is a JSON object with the version `v` and a `type`. A client sends one request in a text
+ * message; a server sends one event, or a JSON list of events, for a message costs the same however much is in it.
+ * Members that are not listed here are ignored on both ends, and a client ignores types that it does not know, so that
+ * both may be added without a new version.
+ */
+import * as v from 'valibot';
+
+/** The label of the channel. */
+export const EVENTS_LABEL = 'events';
+export const EVENTS_VERSION = 1;
+
+/** Bounds of what a client may send. */
+export const EventLimits = {
+  /** Characters (UTF-16) in a message. */
+  messageLength: 4096,
+  /** Messages at once. */
+  burst: 20,
+  /** Messages a second in the long run. */
+  perSecond: 10,
+  /** Numbers in `pin`. */
+  pinned: 16,
+  /** Numbers in `exclude`. */
+  excluded: 100,
+  /** Participants on a page. */
+  page: 100,
+} as const;
+
+/** What was wrong with a client's message, and what to do about it. */
+export const EventErrors = {
+  'not-text': 'Send text messages, not binary ones.',
+  'too-long': `Send at most ${EventLimits.messageLength} characters in a message.`,
+  'not-json': 'Send one JSON object in each message.',
+  'bad-version': `Send "v": ${EVENTS_VERSION}.`,
+  'unknown-type': 'Send one of mute, deafen, pin, exclude and participants.',
+  'bad-message': 'Correct the member that the detail names.',
+  'unknown-number': 'Take numbers from the participants told since the last snapshot; nothing was changed.',
+  'not-in-conversation': 'Join a conversation, wait for its snapshot, and ask again.',
+  flood: 'The channel is closed and the connection stands on; connect again to have events, and send less.',
+} as const;
+export type EventErrorCode = keyof typeof EventErrors;
+
+const MAX_NUMBER = 2 ** 32 - 1;
+const version = v.literal(EVENTS_VERSION);
+const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
+/** The number of a participant in the conversation: what packets carry as CSRC. */
+const participantNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_NUMBER));
+const numbers = v.array(participantNumber);
+/** The client's own number for a request, echoed in what answers it. */
+const requestId = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const id = v.optional(requestId);
+
+const ParticipantSchema = v.object({
+  number: participantNumber,
+  userid: v.string(),
+  clientid: v.string(),
+  muted: v.boolean(),
+  speaking: v.boolean(),
+});
+/** One connection in a conversation. */
+export type Participant = v.InferOutput<typeof ParticipantSchema>;
+
+/** Client to server, by type. */
+const requests = {
+  mute: v.object({ v: version, type: v.literal('mute'), id, muted: v.boolean() }),
+  deafen: v.object({ v: version, type: v.literal('deafen'), id, deafened: v.boolean() }),
+  pin: v.object({
+    v: version,
+    type: v.literal('pin'),
+    id,
+    numbers: v.pipe(numbers, v.maxLength(EventLimits.pinned)),
+  }),
+  exclude: v.object({
+    v: version,
+    type: v.literal('exclude'),
+    id,
+    numbers: v.pipe(numbers, v.maxLength(EventLimits.excluded)),
+  }),
+  participants: v.object({
+    v: version,
+    type: v.literal('participants'),
+    id,
+    after: v.optional(count, 0),
+    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(EventLimits.page)), EventLimits.page),
+  }),
+};
+export type EventRequest = v.InferOutput<(typeof requests)[keyof typeof requests]>;
+/** What a client writes; members with a default may be left out. */
+export type EventRequestInput = v.InferInput<(typeof requests)[keyof typeof requests]>;
+
+/** Server to client, by type. */
+const events = {
+  snapshot: v.object({
+    v: version,
+    type: v.literal('snapshot'),
+    conversation: v.nullable(v.string()),
+    number: count,
+    muted: v.boolean(),
+    deafened: v.boolean(),
+    pinned: numbers,
+    excluded: numbers,
+    dominant: count,
+    total: count,
+    complete: v.boolean(),
+    participants: v.array(ParticipantSchema),
+  }),
+  participants: v.object({
+    v: version,
+    type: v.literal('participants'),
+    total: count,
+    complete: v.boolean(),
+    changed: v.array(ParticipantSchema),
+    left: numbers,
+  }),
+  slots: v.object({
+    v: version,
+    type: v.literal('slots'),
+    slots: v.array(v.object({ mid: v.string(), number: count })),
+  }),
+  speaking: v.object({ v: version, type: v.literal('speaking'), started: numbers, stopped: numbers }),
+  dominant: v.object({ v: version, type: v.literal('dominant'), number: count }),
+  moved: v.object({ v: version, type: v.literal('moved'), conversation: v.string() }),
+  left: v.object({ v: version, type: v.literal('left'), conversation: v.string() }),
+  replaced: v.object({ v: version, type: v.literal('replaced') }),
+  draining: v.object({ v: version, type: v.literal('draining') }),
+  page: v.object({
+    v: version,
+    type: v.literal('page'),
+    id,
+    total: count,
+    participants: v.array(ParticipantSchema),
+    next: v.nullable(participantNumber),
+  }),
+  ok: v.object({ v: version, type: v.literal('ok'), id: requestId }),
+  error: v.object({
+    v: version,
+    type: v.literal('error'),
+    id,
+    code: v.picklist(Object.keys(EventErrors) as EventErrorCode[]),
+    detail: v.string(),
+    next: v.string(),
+  }),
+};
+export type ServerEvent = v.InferOutput<(typeof events)[keyof typeof events]>;
+
+/** The types of each direction, for the documentation's test. */
+export const REQUEST_TYPES = Object.keys(requests) as EventRequest['type'][];
+export const EVENT_TYPES = Object.keys(events) as ServerEvent['type'][];
+
+/** A message that could not be taken; with the client's `id` if that much could be read. */
+export interface BadMessage {
+  readonly code: EventErrorCode;
+  readonly detail: string;
+  readonly id?: number;
+}
+
+/** What a text was read as. */
+export type Reading<T> =
+  | { readonly message: T; readonly bad: null }
+  | { readonly message: null; readonly bad: BadMessage };
+
+/** Reads what a client sent. Never throws. */
+export function readRequest(text: string): Reading<EventRequest> {
+  if (text.length > EventLimits.messageLength) return refused('too-long', `the message has ${text.length} characters`);
+  return read<EventRequest>(requests, parse(text));
+}
+
+/** Reads what the server sent, event by event. Never throws; to a client, `unknown-type` is nothing to worry about. */
+export function readEvents(text: string): Reading<ServerEvent>[] {
+  const json = parse(text);
+  const list: readonly unknown[] = Array.isArray(json) ? json : [json];
+  return list.map((one) => read<ServerEvent>(events, one));
+}
+
+/** Writes what a client sends. @throws ValiError if it does not fit the schema. */
+export function writeRequest(request: EventRequestInput): string {
+  return JSON.stringify(v.parse(requests[request.type] as v.GenericSchema<EventRequestInput>, request));
+}
+
+function read<T>(schemas: Readonly<Record<string, v.GenericSchema>>, json: unknown): Reading<T> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return refused('not-json', 'the message is not a JSON object');
+  }
+  const raw = json as Readonly<Record<string, unknown>>;
+  const known = v.safeParse(requestId, raw['id']);
+  const requested = known.success ? known.output : undefined;
+  if (raw['v'] !== EVENTS_VERSION) return refused('bad-version', `v must be ${EVENTS_VERSION}`, requested);
+  const type = raw['type'];
+  if (typeof type !== 'string' || !Object.hasOwn(schemas, type)) {
+    return refused('unknown-type', 'type must be one that is known', requested);
+  }
+  const result = v.safeParse(schemas[type]!, raw, { abortEarly: true });
+  if (result.success) return { message: result.output as T, bad: null };
+  const path = v.getDotPath(result.issues[0]) ?? 'the message';
+  return refused('bad-message', `${path} is missing or not what ${type} needs`, requested);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(code: EventErrorCode, detail: string, requested?: number): { message: null; bad: BadMessage } {
+  return { message: null, bad: { code, detail, ...(requested === undefined ? {} : { id: requested }) } };
+}

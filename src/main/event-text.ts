@@ -1,0 +1,105 @@
+/** Events as text. They are put together from parts that are JSON already, so that many can share one part. */
+import { EVENTS_VERSION, type Participant, type ServerEvent } from './event-schema.ts';
+
+/**
+ * Characters of events in one message. With the three bytes that a character may have in UTF-8, a message stays below the
+ * 65,536 bytes that every client takes (RFC 8841, section 6).
+ */
+export const MAX_BATCH_LENGTH = 20_000;
+/** Characters of participants in one event. */
+export const MAX_LIST_LENGTH = 12_000;
+/** Numbers in one list of an event: together with the participants still less than a batch. */
+const MAX_NUMBERS = 500;
+
+/** An event. @param members JSON by name. */
+export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<string, string>> = {}): string {
+  let text = `{"v":${EVENTS_VERSION},"type":"${type}"`;
+  for (const [name, json] of Object.entries(members)) text += `,"${name}":${json}`;
+  return `${text}}`;
+}
+
+/** One participant for a list. */
+export function writeParticipant({ number, userid, clientid, muted, speaking }: Participant): string {
+  return JSON.stringify({ number, userid, clientid, muted, speaking });
+}
+
+/** A `participants` event. @param changed a list that is JSON already. */
+export function writeParticipants(
+  total: number,
+  complete: boolean,
+  changed: string,
+  left: readonly number[] = [],
+): string {
+  return writeEvent('participants', {
+    total: String(total),
+    complete: String(complete),
+    changed,
+    left: JSON.stringify(left),
+  });
+}
+
+/** Puts JSON values into JSON lists that each fit into one event. */
+export function pack(items: readonly string[]): string[] {
+  const lists: string[] = [];
+  let list = '';
+  for (const item of items) {
+    if (list !== '' && list.length + item.length >= MAX_LIST_LENGTH) {
+      lists.push(`[${list}]`);
+      list = '';
+    }
+    list += list === '' ? item : `,${item}`;
+  }
+  if (list !== '') lists.push(`[${list}]`);
+  return lists;
+}
+
+/** The changes of one tick, as far as they fit: who does not fit is for the next. */
+export class Changes {
+  private readonly changed: string[] = [];
+  private readonly left: number[] = [];
+  private readonly started: number[] = [];
+  private readonly stopped: number[] = [];
+  private space: number;
+
+  /** @param space characters of participants. */
+  constructor(space: number) {
+    this.space = space;
+  }
+
+  /** A participant is new, or another than before. @returns false if it does not fit. */
+  is(participant: string): boolean {
+    if (participant.length > this.space) return false;
+    this.space -= participant.length + 1;
+    this.changed.push(participant);
+    return true;
+  }
+
+  /** A participant is gone. @returns false if it does not fit. */
+  leaves(number: number): boolean {
+    return add(this.left, number);
+  }
+
+  /** A participant began or ceased to speak. @returns false if it does not fit. */
+  speaks(number: number, speaking: boolean): boolean {
+    return add(speaking ? this.started : this.stopped, number);
+  }
+
+  /** The events that tell them. @param counts whether `total` or `complete` is news. */
+  write(total: number, complete: boolean, counts: boolean): string[] {
+    const { changed, left, started, stopped } = this;
+    const texts: string[] = [];
+    if (counts || changed.length > 0 || left.length > 0) {
+      texts.push(writeParticipants(total, complete, `[${changed.join(',')}]`, left));
+    }
+    if (started.length > 0 || stopped.length > 0) {
+      texts.push(writeEvent('speaking', { started: JSON.stringify(started), stopped: JSON.stringify(stopped) }));
+    }
+    return texts;
+  }
+}
+
+function add(list: number[], number: number): boolean {
+  if (list.length === MAX_NUMBERS) return false;
+  list.push(number);
+  return true;
+}

@@ -1,0 +1,142 @@
+/**
+ * The events of all clients: one timer looks what has changed, conversation by conversation, and tells it client by
+ * client, a few at a time, so that packets are never kept waiting.
+ */
+import { performance } from 'node:perf_hooks';
+import { SLOT_WORDS } from '../rtp/rewriter.ts';
+import { connectionIndex } from '../workers/protocol.ts';
+import type { Config } from './config.ts';
+import { EventChannel } from './event-channel.ts';
+import type { Listener } from './event-requests.ts';
+import { Room } from './event-room.ts';
+import type { Host } from './seats.ts';
+import type { TextChannel, TextReader } from './text-channel.ts';
+
+/** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */
+const CLIENTS_AT_A_TURN = 24;
+/** Of the main thread's time, events take no more than one part in so many: the more there is to tell, the rarer. */
+const SHARE = 10;
+
+/** What the hub reads. */
+export interface EventTables {
+  /** The slot table. */
+  readonly slots: Int32Array;
+  /** The source table. */
+  readonly sources: Int32Array;
+}
+
+export class EventHub {
+  private readonly config: Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS'>;
+  private readonly tables: EventTables;
+  private readonly later: (body: () => void) => void;
+  private readonly clock: () => number;
+  private readonly channels = new Map<Listener, EventChannel>();
+  /** By key of the conversation; only those that somebody is told of. */
+  private readonly rooms = new Map<number, Room>();
+  private busy = false;
+  /** Time that the last telling took, milliseconds, and when the next may begin. */
+  private spent = 0;
+  private restUntil = 0;
+
+  /** @param later how to go on after the event loop's turn. @param clock milliseconds. */
+  constructor(
+    config: Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS'>,
+    tables: EventTables,
+    later: (body: () => void) => void = setImmediate,
+    clock: () => number = () => performance.now(),
+  ) {
+    this.config = config;
+    this.tables = tables;
+    this.later = later;
+    this.clock = clock;
+  }
+
+  /** Clients that are told events. */
+  get count(): number {
+    return this.channels.size;
+  }
+
+  /** Conversations that are looked at. */
+  get roomCount(): number {
+    return this.rooms.size;
+  }
+
+  /** A client opened its channel: it gets its snapshot now, or at the next tick if its place is news. */
+  opened(listener: Listener, channel: TextChannel): TextReader {
+    const first = connectionIndex(listener.id) * this.config.MAX_SLOTS * SLOT_WORDS;
+    const rows = { table: this.tables.slots, first };
+    const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), this.clock());
+    this.channels.set(listener, events);
+    events.serve();
+    return {
+      message: (text) => {
+        events.receive(text, this.clock());
+        if (events.ended) this.forget(listener, events);
+      },
+      closed: () => {
+        events.closed();
+        this.forget(listener, events);
+      },
+    };
+  }
+
+  /** A connection was placed in a conversation or taken out. */
+  placed(listener: Listener): void {
+    this.channels.get(listener)?.placed();
+  }
+
+  /**
+   * A connection ends.
+   *
+   * @param why told to its client; null if that knows, or cannot be told.
+   * @returns whether it was told.
+   */
+  ended(listener: Listener, why: 'replaced' | 'draining' | null): boolean {
+    const events = this.channels.get(listener);
+    this.channels.delete(listener);
+    const told = why !== null && events?.farewell(why) === true;
+    events?.closed();
+    return told;
+  }
+
+  /** Looks for changes and tells them. To be called a few times a second; now and then it has to be skipped. */
+  tick(): void {
+    const begun = this.clock();
+    if (this.busy || begun < this.restUntil) return;
+    for (const [key, room] of this.rooms) {
+      if (room.used) room.update();
+      else this.rooms.delete(key);
+      room.used = false;
+    }
+    this.busy = true;
+    this.spent = this.clock() - begun;
+    this.serve([...this.channels.values()], 0);
+  }
+
+  private serve(channels: readonly EventChannel[], first: number): void {
+    const begun = this.clock();
+    const end = Math.min(first + CLIENTS_AT_A_TURN, channels.length);
+    for (let i = first; i < end; i++) channels[i]!.serve();
+    const now = this.clock();
+    this.spent += now - begun;
+    if (end < channels.length) return this.later(() => this.serve(channels, end));
+    this.busy = false;
+    this.restUntil = now + (SHARE - 1) * this.spent;
+  }
+
+  /** A conversation that all connections left and came back to has a new host, and numbers that begin anew. */
+  private roomOf(host: Host): Room {
+    const { key } = host.conversation;
+    let room = this.rooms.get(key);
+    if (room?.host !== host) {
+      room = new Room(host, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
+      this.rooms.set(key, room);
+    }
+    room.used = true;
+    return room;
+  }
+
+  private forget(listener: Listener, events: EventChannel): void {
+    if (this.channels.get(listener) === events) this.channels.delete(listener);
+  }
+}

@@ -14,4 +14,5 @@ export const BUDGETS: Readonly<Record<string, number>> = {
   'whole worker step, 99 slots': 58,
   'whole worker step, 300 slots': 50,
   'whole worker step, 999 slots': 50,
+  'whole worker step, 300 slots, RED': 55,
 };

@@ -77,6 +77,6 @@ test('a listener who is handed over in mid-call misses nothing and gets everythi
   }
   is(await server.stop(), 0);
   host.kill();
-});
+}, 60);
 
 test.run();

@@ -105,7 +105,9 @@ export class Conversation {
     const { loudness } = source;
     const sound = loudness.hear(level, silent, clock);
     source.activity.hear(loudness.volume, clock);
-    if (this.selection.heard(source, sound, clock)) this.assign(clock);
+    // Of whoever sends the first packet the order may say nothing, and yet somebody have it pinned.
+    const first = source.rank < 0;
+    if (this.selection.heard(source, sound, clock) || first) this.assign(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 

@@ -260,6 +260,47 @@ test('a room that grows and shrinks across the limit comes to be listed wholly a
   equal(guests[0]!.view.userids, names(8));
 });
 
+test('whom a client found on a page is told of when they mute and when they leave', () => {
+  const house = new House(4);
+  const [ann, , , , , , tim, tom] = party(house, names(10));
+  ann!.say({ v: 1, type: 'participants', after: 6, limit: 2 });
+  equal(
+    ann!.view.of('page')[0]!.participants.map(({ number }) => number),
+    [7, 8],
+  );
+  tim!.say({ v: 1, type: 'mute', muted: true });
+  tom!.place(null);
+  house.tick();
+  is(ann!.view.participants.get(7)?.muted, true);
+  is(ann!.view.participants.has(8), false, 'nobody stays who has left');
+});
+
+test('whom a client pins it is told of, also if it had the number from a packet', () => {
+  const house = new House(4);
+  const [ann, , , , , , tim] = party(house, names(10));
+  ann!.say({ v: 1, type: 'pin', numbers: [7] });
+  house.tick();
+  is(ann!.view.participants.get(7)?.userid, 'user6');
+  tim!.place(null);
+  house.tick();
+  is(ann!.view.participants.has(7), false);
+});
+
+test('who was told of as muted, and speaks at once where the list is full, is told of as unmuted', () => {
+  const house = new House(1);
+  const [ann, bob, cid] = party(house, names(5));
+  cid!.muted = true;
+  house.tick();
+  ann!.hear(0, 3);
+  bob!.speak(true);
+  house.tick();
+  is(ann!.view.participants.get(3)?.muted, true);
+  cid!.muted = false;
+  cid!.speak(true);
+  house.tick();
+  is(ann!.view.participants.get(3)?.muted, false);
+});
+
 test('pages hold everybody once, in the order of their numbers', () => {
   const house = new House(5, 300);
   const [ann] = party(house, names(250));

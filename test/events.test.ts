@@ -1,4 +1,4 @@
-import { equal, is, ok } from 'uvu/assert';
+import { equal, is, not, ok } from 'uvu/assert';
 import { MAX_BUFFERED_BYTES } from '../src/main/event-channel.ts';
 import { EventLimits } from '../src/main/event-schema.ts';
 import { type Guest, House } from './support/house.ts';
@@ -301,6 +301,19 @@ test('who was told of as muted, and speaks at once where the list is full, is to
   is(ann!.view.participants.get(3)?.muted, false);
 });
 
+test('a request that was under way during a move is about nobody in the next conversation', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  party(house, ['cid', 'dan'], 2);
+  ann!.place(2);
+  house.tick();
+  for (const type of ['pin', 'exclude']) ann!.say({ v: 1, type, numbers: [bob!.number] });
+  equal(
+    ann!.view.of('error').map(({ code }) => code),
+    ['unknown-number', 'unknown-number'],
+  );
+});
+
 test('pages hold everybody once, in the order of their numbers', () => {
   const house = new House(5, 300);
   const [ann] = party(house, names(250));
@@ -431,7 +444,8 @@ test('a room that its only member left and came back to is another', () => {
   ann!.place(2);
   ann!.place(1);
   house.tick();
-  is(ann!.view.number, 1);
+  is(ann!.view.number, ann!.number);
+  not.equal(ann!.number, 1, 'what was under way is about nobody');
   const bob = house.guest('bob').place(1);
   house.tick();
   bob.muted = true;

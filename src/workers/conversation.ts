@@ -90,9 +90,13 @@ export class Conversation {
   listen(connection: number, wishes: Wishes, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
+    const { excluded } = member;
     member.wish(wishes);
-    this.deepen();
-    this.assign(clock);
+    if (member.excluded.size !== excluded.size) this.deepen();
+    // A wish is cheap to send, so it costs only the one who has it a new look at the order.
+    for (let i = 0; i < member.holders.length; i++) member.holders[i]?.removeTarget(member.info.rows[i]!);
+    this.seat(member, clock);
+    this.target(member);
   }
 
   /**
@@ -184,10 +188,15 @@ export class Conversation {
     for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
       this.seat(member, clock);
-      member.holders.forEach((source, i) => {
-        const row = member.info.rows[i]!;
-        source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
-      });
+      this.target(member);
+    }
+  }
+
+  /** Lists a member's slots with the sources that they carry. */
+  private target({ info, holders }: Member): void {
+    for (let i = 0; i < holders.length; i++) {
+      const row = info.rows[i]!;
+      holders[i]?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
     }
   }
 

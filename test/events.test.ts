@@ -1,4 +1,4 @@
-import { equal, is, ok } from 'uvu/assert';
+import { equal, is, not, ok } from 'uvu/assert';
 import { MAX_BUFFERED_BYTES } from '../src/main/event-channel.ts';
 import { EventLimits } from '../src/main/event-schema.ts';
 import { type Guest, House } from './support/house.ts';
@@ -260,6 +260,60 @@ test('a room that grows and shrinks across the limit comes to be listed wholly a
   equal(guests[0]!.view.userids, names(8));
 });
 
+test('whom a client found on a page is told of when they mute and when they leave', () => {
+  const house = new House(4);
+  const [ann, , , , , , tim, tom] = party(house, names(10));
+  ann!.say({ v: 1, type: 'participants', after: 6, limit: 2 });
+  equal(
+    ann!.view.of('page')[0]!.participants.map(({ number }) => number),
+    [7, 8],
+  );
+  tim!.say({ v: 1, type: 'mute', muted: true });
+  tom!.place(null);
+  house.tick();
+  is(ann!.view.participants.get(7)?.muted, true);
+  is(ann!.view.participants.has(8), false, 'nobody stays who has left');
+});
+
+test('whom a client pins it is told of, also if it had the number from a packet', () => {
+  const house = new House(4);
+  const [ann, , , , , , tim] = party(house, names(10));
+  ann!.say({ v: 1, type: 'pin', numbers: [7] });
+  house.tick();
+  is(ann!.view.participants.get(7)?.userid, 'user6');
+  tim!.place(null);
+  house.tick();
+  is(ann!.view.participants.has(7), false);
+});
+
+test('who was told of as muted, and speaks at once where the list is full, is told of as unmuted', () => {
+  const house = new House(1);
+  const [ann, bob, cid] = party(house, names(5));
+  cid!.muted = true;
+  house.tick();
+  ann!.hear(0, 3);
+  bob!.speak(true);
+  house.tick();
+  is(ann!.view.participants.get(3)?.muted, true);
+  cid!.muted = false;
+  cid!.speak(true);
+  house.tick();
+  is(ann!.view.participants.get(3)?.muted, false);
+});
+
+test('a request that was under way during a move is about nobody in the next conversation', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  party(house, ['cid', 'dan'], 2);
+  ann!.place(2);
+  house.tick();
+  for (const type of ['pin', 'exclude']) ann!.say({ v: 1, type, numbers: [bob!.number] });
+  equal(
+    ann!.view.of('error').map(({ code }) => code),
+    ['unknown-number', 'unknown-number'],
+  );
+});
+
 test('pages hold everybody once, in the order of their numbers', () => {
   const house = new House(5, 300);
   const [ann] = party(house, names(250));
@@ -390,7 +444,8 @@ test('a room that its only member left and came back to is another', () => {
   ann!.place(2);
   ann!.place(1);
   house.tick();
-  is(ann!.view.number, 1);
+  is(ann!.view.number, ann!.number);
+  not.equal(ann!.number, 1, 'what was under way is about nobody');
   const bob = house.guest('bob').place(1);
   house.tick();
   bob.muted = true;

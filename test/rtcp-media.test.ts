@@ -87,6 +87,29 @@ function reportOn(
   return new RtcpRrPacket({ ssrc: 1, reports: [new RtcpReceiverInfo(block)] }).serialize();
 }
 
+test('a client that has sent nothing is told nothing, not of whoever had its place before either', async () => {
+  const small = await startServer({ MAX_CONNECTIONS: '2' });
+  const join = (client: TestClient) =>
+    fetch(`${small.url}/join/room`, { method: 'POST', headers: claimHeader(client.name) });
+  const stays = await host.connect(small.url, 'stays', { slots: 0 });
+  const before = await host.connect(small.url, 'before', { slots: 0 });
+  for (const client of [stays, before]) {
+    await join(client);
+    await client.talk();
+  }
+  await receiverReports(before, 1);
+  await before.end();
+  let after: TestClient;
+  do after = await host.connect(small.url, 'after', { slots: 0 }).catch(() => stays);
+  while (after === stays || after.close.code !== 1000);
+  // From one report to the next is a second at least, which is the longest that anybody waits for the first.
+  await stays.takeRtcp();
+  await receiverReports(stays, 3);
+  equal(await after.takeRtcp(), []);
+  for (const client of [stays, after]) await client.end();
+  await small.stop();
+});
+
 test('a publisher that loses one packet in ten on its way is told so', async () => {
   const [publisher] = await gather(0);
   await publisher.talk(10);

@@ -208,6 +208,18 @@ test('a listener who leaves takes its complaint along', () => {
   is(room.told.fractionLost, 0);
 });
 
+test('a listener who has moved does not take the place of those who still listen', () => {
+  const room = new Room(3);
+  room.talk(50);
+  room.complain(1, 20);
+  room.complain(2, 10);
+  room.talk(50);
+  (room.people[2] as { seat: Reported['seat'] }).seat = { current: { sitters: new Map() } as unknown as Host };
+  room.complain(2, 40);
+  room.pass(2100);
+  is(room.told.fractionLost, 20);
+});
+
 test("a complaint about an SSRC that is not the listener's is nobody's", () => {
   const room = new Room(3);
   room.talk(50);

@@ -1,6 +1,8 @@
 /** RED (RFC 2198) in offers, plans and answers. */
+import type { MediaDescription } from 'sdp-transform';
 import { equal, is, match, not } from 'uvu/assert';
 import { writeAnswer } from '../src/main/answer.ts';
+import { redPayloadType } from '../src/main/codecs.ts';
 import { planOffer } from '../src/main/sdp.ts';
 import { LOCAL } from './support/grammar.ts';
 import { type OfferLine, readOffer, writeOffer } from './support/offers.ts';
@@ -92,6 +94,21 @@ test('an operator who wants none gets none', () => {
   const text = writeAnswer(plan, LOCAL, [1, 2, 3], '1');
   match(text, /^m=audio 9 UDP\/TLS\/RTP\/SAVPF 111\r$/m);
   not.match(text, 'red');
+});
+
+test('a codec that a hostile offer names a thousand times is looked at once', () => {
+  let looks = 0;
+  const names = { payload: 63, codec: 'red', rate: 48_000, encoding: 2 };
+  const media = {
+    payloads: '63 111',
+    rtp: Array.from({ length: 1000 }, () => names),
+    get fmtp() {
+      looks++;
+      return [{ payload: 63, config: `${'111/'.repeat(1000)}x` }];
+    },
+  };
+  is(redPayloadType(media as unknown as MediaDescription, 111), 0);
+  is(looks, 1);
 });
 
 test.run();

@@ -92,6 +92,21 @@ test('who joins muted is not heard', () => {
   equal(new Voice(bench, 2).talk(5), []);
 });
 
+test('who is pinned has the slot from the first packet, however many stand before it', () => {
+  const { bench, voices, listen } = setUp(1, 6);
+  const last = voices.pop()!;
+  for (let frame = 0; frame < 20; frame++) {
+    bench.clock = (bench.clock + FRAME) | 0;
+    for (const voice of voices) voice.say();
+  }
+  listen({ pinned: [last.id] });
+  equal(heard(last.say()), [`voice ${last.id}`]);
+  bench.forwarder.mute(last.id, true);
+  bench.wait(20 * FRAME);
+  bench.forwarder.mute(last.id, false);
+  equal(heard(last.say()), [`voice ${last.id}`], 'and after a mute again');
+});
+
 test('a slot that goes from one voice to the next gets no silence in between', () => {
   const { bench, voices } = setUp(1, 2);
   voices[0]!.talk(5);

@@ -23,15 +23,15 @@ export function redPayloadType(media: MediaDescription, opus: number): number {
   return payloadTypesOf(media, 'red').find(isRedOfOpus) ?? 0;
 }
 
-/** Usable payload types of a codec at 48 kHz with two channels. */
+/** Usable payload types of a codec at 48 kHz with two channels, each once, however often a hostile offer names it. */
 function payloadTypesOf(media: MediaDescription, name: 'opus' | 'red'): number[] {
-  const listed = String(media.payloads ?? '').split(' ');
-  const usable: number[] = [];
+  const listed = new Set(String(media.payloads ?? '').split(' '));
+  const usable = new Set<number>();
   for (const { payload, codec, rate, encoding } of media.rtp) {
     if (String(codec).toLowerCase() !== name || rate !== 48_000 || Number(encoding) !== 2) continue;
-    if (!listed.includes(String(payload)) || !Number.isInteger(payload) || payload < 0 || payload > 127) continue;
+    if (!listed.has(String(payload)) || !Number.isInteger(payload) || payload < 0 || payload > 127) continue;
     // 64 … 95 would read as RTCP: RFC 5761, section 4.
-    if (payload < 64 || payload > 95) usable.push(payload);
+    if (payload < 64 || payload > 95) usable.add(payload);
   }
-  return usable;
+  return [...usable];
 }

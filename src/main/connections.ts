@@ -8,7 +8,7 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { isRtcp, MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../rtp/rewriter.ts';
-import { connectionId, type Publication } from '../workers/protocol.ts';
+import { connectionId, type Publication, SOURCE_WORDS } from '../workers/protocol.ts';
 import type { LocalTransport } from './answer.ts';
 import type { Claim } from './claim.ts';
 import type { Config } from './config.ts';
@@ -172,6 +172,9 @@ export class Connections {
     connection.publication = plan.publication;
     connection.slotCount = plan.slots.length;
     connection.slotMids = plan.slots.map(({ mid }) => mid);
+    // What arrived from whoever had the index before is nothing of this client's.
+    const source = connection.index * SOURCE_WORDS;
+    this.parts.sources.fill(0, source, source + SOURCE_WORDS);
     const ssrcs = this.openSlots(connection, plan);
     connection.peer = new Peer(config, ports, {
       connected: () => this.establish(connection),

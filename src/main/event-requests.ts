@@ -89,6 +89,8 @@ export class Requests {
     if (request.type === 'pin') this.pinned = numbers;
     else this.excluded = numbers;
     this.listen();
+    // The client may have the number from a packet alone.
+    if (request.type === 'pin') for (const text of room.mapping(numbers)) this.send(text);
     this.confirm(request);
   }
 

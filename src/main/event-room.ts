@@ -129,8 +129,10 @@ export class Room {
     let room = MAX_LIST_LENGTH;
     const texts: string[] = [];
     for (; next < numbers.length && texts.length < limit; next++) {
-      const text = describe(this.members.get(numbers[next]!)!);
+      const member = this.members.get(numbers[next]!)!;
+      const text = describe(member);
       if (text.length > room) break;
+      member.mapped = true;
       room -= text.length;
       texts.push(text);
     }
@@ -156,11 +158,13 @@ export class Room {
     const row = connectionIndex(member.sitter.id) * SOURCE_WORDS;
     const speaking = !muted && this.sources[row + SourceWord.Speaking] === 1;
     const wanted = !this.large || speaking || member.number === dominant;
-    if (wanted && !member.listed) {
-      if (this.large && this.listedCount >= this.limit && member.number !== dominant) return;
-      this.tell(member, muted, speaking, wanted, changes);
-    } else if (muted !== member.muted && member.mapped) {
-      this.tell(member, muted, speaking, wanted, changes);
+    const full = this.large && this.listedCount >= this.limit && member.number !== dominant;
+    const listed = wanted && (member.listed || !full);
+    if ((listed && !member.listed) || (muted !== member.muted && member.mapped)) {
+      this.tell(member, muted, speaking, listed, changes);
+    } else if (wanted && !listed) {
+      // Beyond the list nobody is told who speaks.
+      if (muted !== member.muted) this.change(member, muted, member.speaking, listed);
     } else if (speaking !== member.speaking) {
       if (changes.speaks(member.number, speaking)) this.change(member, muted, speaking, wanted);
     } else if (muted !== member.muted || wanted !== member.listed) {

@@ -192,10 +192,12 @@ export class Rtcp {
     const row = this.row(connection, slot);
     const sent = slots[row + Slot.LastSequence]!;
     const ids = this.watch(connection, slot).report(block.highestSequence, sent, slots[row + Slot.Packets]!);
-    const publishers = ids.flatMap((id) => this.connectionOf(id)?.rtcp ?? []);
-    for (const { worst, uplink } of publishers) {
-      const others = publishers.map((other) => (other.uplink === uplink ? 0 : other.uplink.fraction));
-      worst.note(connection.id, unexplained(block.fractionLost, others), now);
+    const publishers = ids.flatMap((id) => this.connectionOf(id) ?? []);
+    for (const publisher of publishers) {
+      // Whoever one of the two has left is told by those who still listen.
+      if (publisher.seat.current !== connection.seat.current) continue;
+      const others = publishers.map((other) => (other === publisher ? 0 : other.rtcp.uplink.fraction));
+      publisher.rtcp.worst.note(connection.id, unexplained(block.fractionLost, others), now);
     }
   }
 

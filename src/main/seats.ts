@@ -7,6 +7,14 @@ import type { Claim } from './claim.ts';
 import type { Conversation } from './conversations.ts';
 import type { Shard } from './shard.ts';
 
+/**
+ * Numbers of two conversations that follow one another are this far apart, so that what was under way while a client moved
+ * (its request, a packet, a browser's memory of CSRCs) is about nobody in the next one. As many conversations later they
+ * begin anew; the last one begins where 2^31 numbers are left.
+ */
+const NUMBERS_APART = 2 ** 16;
+const BEGINNINGS = 2 ** 15;
+
 /** What a seat needs to know of its connection. */
 export interface Sitter {
   readonly id: number;
@@ -120,6 +128,8 @@ export class Seat {
 export class Seats {
   private readonly hosts = new Map<number, Host>();
   private readonly leastLoaded: () => Shard;
+  /** Which of the {@link BEGINNINGS} the next host's numbers have. */
+  private beginning = 0;
 
   constructor(leastLoaded: () => Shard) {
     this.leastLoaded = leastLoaded;
@@ -132,15 +142,7 @@ export class Seats {
 
   /** One connection more in a conversation, which gets a worker with its first. */
   enter(conversation: Conversation, load: number): Host {
-    const host = this.hosts.get(conversation.key) ?? {
-      conversation,
-      shard: this.leastLoaded(),
-      connections: 0,
-      lastNumber: 0,
-      sitters: new Map(),
-      dominant: 0,
-    };
-    this.hosts.set(conversation.key, host);
+    const host = this.hosts.get(conversation.key) ?? this.open(conversation);
     host.connections++;
     host.shard.load += load;
     return host;
@@ -150,6 +152,15 @@ export class Seats {
   dominantChanged(key: number, speaker: number): void {
     const host = this.hosts.get(key);
     if (host !== undefined) host.dominant = speaker;
+  }
+
+  private open(conversation: Conversation): Host {
+    const lastNumber = this.beginning * NUMBERS_APART;
+    this.beginning = (this.beginning + 1) % BEGINNINGS;
+    const shard = this.leastLoaded();
+    const host = { conversation, shard, connections: 0, lastNumber, sitters: new Map<number, Sitter>(), dominant: 0 };
+    this.hosts.set(conversation.key, host);
+    return host;
   }
 
   /** One connection less. */

@@ -90,9 +90,13 @@ export class Conversation {
   listen(connection: number, wishes: Wishes, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
+    const { excluded } = member;
     member.wish(wishes);
-    this.deepen();
-    this.assign(clock);
+    if (member.excluded.size !== excluded.size) this.deepen();
+    // A wish is cheap to send, so it costs only the one who has it a new look at the order.
+    for (let i = 0; i < member.holders.length; i++) member.holders[i]?.removeTarget(member.info.rows[i]!);
+    this.seat(member, clock);
+    this.target(member);
   }
 
   /**
@@ -105,7 +109,9 @@ export class Conversation {
     const { loudness } = source;
     const sound = loudness.hear(level, silent, clock);
     source.activity.hear(loudness.volume, clock);
-    if (this.selection.heard(source, sound, clock)) this.assign(clock);
+    // Of whoever sends the first packet the order may say nothing, and yet somebody have it pinned.
+    const first = source.rank < 0;
+    if (this.selection.heard(source, sound, clock) || first) this.assign(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 
@@ -182,10 +188,15 @@ export class Conversation {
     for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
       this.seat(member, clock);
-      member.holders.forEach((source, i) => {
-        const row = member.info.rows[i]!;
-        source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
-      });
+      this.target(member);
+    }
+  }
+
+  /** Lists a member's slots with the sources that they carry. */
+  private target({ info, holders }: Member): void {
+    for (let i = 0; i < holders.length; i++) {
+      const row = info.rows[i]!;
+      holders[i]?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
     }
   }
 

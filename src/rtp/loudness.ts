@@ -84,7 +84,7 @@ export class Loudness {
 
   /** The strength now: full within a word, then fading to nothing at {@link HANG_OVER} of silence. */
   strengthAt(clock: number): number {
-    const pause = (clock - this.lastSound) | 0;
+    const pause = (clock - this.lastSound) >>> 0;
     if (pause <= WITHIN_WORD) return this.strength;
     return pause >= HANG_OVER ? 0 : ((this.strength * (HANG_OVER - pause)) / (HANG_OVER - WITHIN_WORD)) | 0;
   }
@@ -100,7 +100,8 @@ export class Loudness {
   private aboveNoise(volume: number, clock: number): number {
     if (volume < this.stretchLeast) this.stretchLeast = volume;
     if (volume < this.floor) this.floor = Math.max(volume, LEAST_FLOOR);
-    if (((clock - this.stretchBegan) | 0) >= STRETCH_TICKS) this.endStretch(clock);
+    // Unsigned: after half a day without a packet the signed difference would be negative for as long again.
+    if ((clock - this.stretchBegan) >>> 0 >= STRETCH_TICKS) this.endStretch(clock);
     return volume >= this.floor + ABOVE_FLOOR ? volume : 0;
   }
 

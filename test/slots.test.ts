@@ -100,6 +100,29 @@ test('a slot that goes from one voice to the next gets no silence in between', (
   equal(heard(voices[1]!.talk(20)), ['voice 3']);
 });
 
+test('a voice is ended by silence also where the slot goes to somebody who is quiet', () => {
+  const { bench, voices, speaker } = setUp(1, 2);
+  voices[1]!.say('\0');
+  const before = voices[0]!.talk(5).at(-1)!;
+  bench.forwarder.mute(2, true);
+  is(speaker(0), 3);
+  const silence = bench.wait(50 * FRAME);
+  equal(
+    silence.map(({ payload, sequence, timestamp, csrc }) => [payload, sequence, timestamp, csrc]),
+    [1, 2, 3, 4, 5].map((i) => [SILENCE, before.sequence + i, before.timestamp + i * FRAME, 2]),
+  );
+});
+
+test('the silence for one who went ends as soon as the quiet successor sends something', () => {
+  const { bench, voices } = setUp(1, 2);
+  voices[1]!.say('\0');
+  voices[0]!.talk(5);
+  bench.forwarder.mute(2, true);
+  is(bench.wait(2 * FRAME).length, 2);
+  equal(heard(voices[1]!.talk(1)).at(-1), 'voice 3');
+  equal(bench.wait(20 * FRAME), []);
+});
+
 test('silence stops when the slot has a voice again', () => {
   const { bench, voices } = setUp(1, 2);
   voices[0]!.talk(5);
@@ -156,6 +179,18 @@ test('a pinned voice has a slot, whoever else speaks, for the listener who pinne
   equal(heard(voices[0]!.talk(1).filter(({ to }) => to === 1)), ['voice 2'], 'who is not there cannot be carried');
 });
 
+test('who was pinned in silence has the slot from the first packet, however many others speak, and again after a mute', () => {
+  const { bench, voices, listen } = setUp(1, 5);
+  const pinned = voices.pop()!;
+  listen({ pinned: [pinned.id] });
+  for (const voice of voices) voice.talk(2);
+  is(pinned.say()[0]?.payload, `voice ${pinned.id}`);
+  bench.forwarder.mute(pinned.id, true);
+  bench.forwarder.mute(pinned.id, false);
+  for (const voice of voices) voice.talk(2);
+  is(pinned.say('\0')[0]?.payload, '\0', 'comfort noise is a packet, too');
+});
+
 test('who is pinned and excluded is not heard', () => {
   const { voices, listen } = setUp(1, 1);
   voices[0]!.talk(1);
@@ -191,7 +226,8 @@ class Verifier {
     ok(((timestamp - stream.timestamp) | 0) > 0, `time went back in ${ssrc}`);
     const drift = (timestamp - stream.first - (clock - stream.clock)) | 0;
     ok(
-      Math.abs(drift) <= FRAME + MILLISECOND + (faithful ? 0 : 3 * FRAME),
+      // Who begins with a late packet runs ahead of the clock by its delay, and the next one on top of that.
+      Math.abs(drift) <= FRAME + MILLISECOND + (faithful ? 0 : 8 * FRAME),
       `${ssrc} is ${drift} ticks off the wall clock`,
     );
     stream.sequence = sequence;
@@ -210,7 +246,7 @@ for (const [name, faithful] of [
     const verifier = new Verifier();
     const people = Array.from({ length: 8 }, (_, i) => i + 1);
     const voices = new Map(people.map((id) => [id, { sequence: below(random, 65_536), time: random() }]));
-    const slots = new Map(people.map((id) => [id, below(random, 4)]));
+    const slots = new Map(people.map((id) => [id, 1 + below(random, 3)]));
     for (const id of people) bench.join(id, { slots: slots.get(id)!, conversation: 1 });
     for (let i = 0; i < 12_000; i++) {
       bench.clock = (bench.clock + FRAME) | 0;

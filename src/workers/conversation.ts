@@ -105,7 +105,9 @@ export class Conversation {
     const { loudness } = source;
     const sound = loudness.hear(level, silent, clock);
     source.activity.hear(loudness.volume, clock);
-    if (this.selection.heard(source, sound, clock)) this.assign(clock);
+    // With the first packet it can be carried: far behind in the order nobody has it, unless it is pinned.
+    const awaited = source.rank < 0 && this.isPinned(source);
+    if (this.selection.heard(source, sound, clock) || awaited) this.assign(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 
@@ -126,6 +128,11 @@ export class Conversation {
     const captures = this.captures.get(info.user) ?? new Captures();
     this.captures.set(info.user, captures);
     return new Source(info, info.publication, info.muted, this, captures);
+  }
+
+  private isPinned(source: Source): boolean {
+    for (const member of this.members.values()) if (member.pins(source)) return true;
+    return false;
   }
 
   /** Nothing of a source is forwarded any more. */
@@ -204,9 +211,13 @@ export class Conversation {
     for (const source of chosen) {
       if (holders.includes(source)) continue;
       const free = holders.indexOf(null);
+      const row = info.rows[free]!;
+      const before = slots[row + Slot.Speaker]!;
       holders[free] = source;
-      slots[info.rows[free]! + Slot.Speaker] = source.number;
-      fades.end(info.rows[free]!);
+      slots[row + Slot.Speaker] = source.number;
+      // Who is quiet may send nothing for long: the voice before is ended as if nobody followed it.
+      if (source.speaking) fades.end(row);
+      else if (before !== 0) fades.begin(row, before, clock);
     }
     for (let i = 0; i < holders.length; i++) {
       const row = info.rows[i]!;

@@ -2,6 +2,7 @@
 import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
 import { Slot } from '../src/rtp/rewriter.ts';
+import { Member } from '../src/workers/member.ts';
 import { Count, Drop } from '../src/workers/protocol.ts';
 import { rtp } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
@@ -52,6 +53,19 @@ function setUp(slots: number, voices: number) {
   const listen = (wishes: { deafened?: boolean; pinned?: number[]; excluded?: number[] }): void =>
     bench.forwarder.listen({ type: 'listen', connection: 1, deafened: false, pinned: [], excluded: [], ...wishes });
   return { bench, voices: all, speaker, listen };
+}
+
+/** How often a method is called meanwhile. */
+function spy<K extends string>(holder: { [key in K]: unknown }, name: K, meanwhile: () => void): number {
+  const original = holder[name] as (...args: unknown[]) => unknown;
+  let calls = 0;
+  holder[name] = function (this: unknown, ...args: unknown[]) {
+    calls++;
+    return original.apply(this, args);
+  };
+  meanwhile();
+  holder[name] = original;
+  return calls;
 }
 
 const heard = (sent: readonly Sent[]): string[] => [...new Set(sent.map(({ payload }) => payload))];
@@ -189,6 +203,23 @@ test('who was pinned in silence has the slot from the first packet, however many
   bench.forwarder.mute(pinned.id, false);
   for (const voice of voices) voice.talk(2);
   is(pinned.say('\0')[0]?.payload, '\0', 'comfort noise is a packet, too');
+});
+
+test('wishes, comings and goings in a full room do not cost a whole room each', () => {
+  const size = 1000;
+  const bench = new Bench(1 << 24, size + 1);
+  for (let id = 1; id <= size; id++) bench.join(id, { slots: 4 });
+  for (let id = 1; id <= size; id++) bench.send(id, rtp({ sequence: 1, timestamp: 0, ssrc: id }));
+  const excluded = Array.from({ length: 100 }, (_, i) => i + 1);
+  const wishes = { type: 'listen', deafened: false, pinned: [], excluded } as const;
+  for (let id = 1; id <= size; id++) bench.forwarder.listen({ ...wishes, connection: id });
+  const looks = spy(Member.prototype, 'choose', () => {
+    bench.forwarder.listen({ ...wishes, connection: 500 });
+    bench.forwarder.mute(900, true);
+    bench.forwarder.leave(901);
+    bench.rejoin(901, { slots: 4 });
+  });
+  ok(looks <= 8, `${looks} listeners were looked after`);
 });
 
 test('who is pinned and excluded is not heard', () => {

@@ -16,6 +16,9 @@ import { Source } from './source.ts';
 /** Strength from which on somebody is said to speak: some 60 ms of voice. */
 const ANNOUNCED_STRENGTH = 25 * VOLUME_UNIT;
 
+/** Slots up to which it is cheaper to look after their listeners one by one than after the whole room. */
+const FEW = 16;
+
 /** What a conversation works on. */
 export interface ConversationParts {
   /** The slot table. */
@@ -51,7 +54,7 @@ export class Conversation {
     this.members.set(info.connection, member);
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
     this.deepen();
-    this.assign(clock);
+    this.reseat(member, clock);
     return member.source;
   }
 
@@ -60,6 +63,7 @@ export class Conversation {
     const member = this.members.get(connection);
     if (member === undefined) return;
     this.members.delete(connection);
+    this.unlist(member);
     const { slots, fades } = this.parts;
     for (const row of member.info.rows) {
       clearSlot(slots, row);
@@ -68,12 +72,11 @@ export class Conversation {
     }
     if (member.source !== null) {
       this.bySpeaker.delete(member.source.number);
-      this.silence(member.source);
+      this.silence(member.source, clock);
     }
     const { user } = member.info;
     if (![...this.members.values()].some(({ info }) => info.user === user)) this.captures.delete(user);
     this.deepen();
-    this.assign(clock);
   }
 
   /** Stops or resumes forwarding what a member publishes. */
@@ -81,9 +84,7 @@ export class Conversation {
     const source = this.members.get(connection)?.source;
     if (source === undefined || source === null || source.muted === muted) return;
     source.muted = muted;
-    if (!muted) return;
-    this.silence(source);
-    this.assign(clock);
+    if (muted) this.silence(source, clock);
   }
 
   /** Changes what a member hears. */
@@ -92,7 +93,7 @@ export class Conversation {
     if (member === undefined) return;
     member.wish(wishes);
     this.deepen();
-    this.assign(clock);
+    this.reseat(member, clock);
   }
 
   /**
@@ -136,9 +137,15 @@ export class Conversation {
   }
 
   /** Nothing of a source is forwarded any more. */
-  private silence(source: Source): void {
+  private silence(source: Source, clock: number): void {
     this.selection.remove(source);
+    source.loudness.interrupted = false;
+    const held = source.targets.count + source.redTargets.count;
     source.clearTargets();
+    if (held > FEW) this.assign(clock);
+    else if (held > 0) {
+      for (const member of this.members.values()) if (member.holders.includes(source)) this.reseat(member, clock);
+    }
     if (source.announced) this.announce(source, false);
     if (this.dominant === source) this.setDominant(null);
   }
@@ -189,11 +196,28 @@ export class Conversation {
     for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
       this.seat(member, clock);
-      member.holders.forEach((source, i) => {
-        const row = member.info.rows[i]!;
-        source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
-      });
+      this.list(member);
     }
+  }
+
+  /** The same for one listener alone: who comes, goes, mutes or wishes must not cost a whole room's time. */
+  private reseat(member: Member, clock: number): void {
+    this.unlist(member);
+    this.seat(member, clock);
+    this.list(member);
+  }
+
+  private list({ holders, info }: Member): void {
+    holders.forEach((source, i) => {
+      const row = info.rows[i]!;
+      source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
+    });
+  }
+
+  private unlist({ holders, info }: Member): void {
+    holders.forEach((source, i) => {
+      source?.removeTarget(info.rows[i]!);
+    });
   }
 
   /** Whoever stays keeps the slot; those who no longer belong make room for those who newly do. */

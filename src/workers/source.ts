@@ -105,6 +105,12 @@ export class Source implements Candidate, Publisher {
     this.redTargets.clear();
   }
 
+  /** A slot does not carry this source any more. */
+  removeTarget(row: number): void {
+    this.targets.remove(row);
+    this.redTargets.remove(row);
+  }
+
   /**
    * Adds a slot that carries this source. The blocks of a RED payload name the publisher's Opus, so a listener whose
    * Opus has another payload type gets it unwrapped: that costs nothing more, where a patched copy would for each such

@@ -12,6 +12,12 @@ export class Targets {
     this.rows[this.count++] = row;
   }
 
+  /** Takes a row out, if it is there; the order of the others may change. */
+  remove(row: number): void {
+    const at = this.rows.subarray(0, this.count).indexOf(row);
+    if (at >= 0) this.rows[at] = this.rows[--this.count]!;
+  }
+
   clear(): void {
     this.count = 0;
   }

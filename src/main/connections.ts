@@ -8,7 +8,7 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { isRtcp, MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../rtp/rewriter.ts';
-import { connectionId, type Publication } from '../workers/protocol.ts';
+import { connectionId, type Publication, SOURCE_WORDS } from '../workers/protocol.ts';
 import type { LocalTransport } from './answer.ts';
 import type { Claim } from './claim.ts';
 import type { Config } from './config.ts';
@@ -173,6 +173,8 @@ export class Connections {
     connection.slotCount = plan.slots.length;
     connection.slotMids = plan.slots.map(({ mid }) => mid);
     const ssrcs = this.openSlots(connection, plan);
+    // What is there is of the connection that had the index before; no worker writes it until this one joins.
+    this.parts.sources.fill(0, connection.index * SOURCE_WORDS, (connection.index + 1) * SOURCE_WORDS);
     connection.peer = new Peer(config, ports, {
       connected: () => this.establish(connection),
       closed: (why) => this.end(connection, 'gone', why),

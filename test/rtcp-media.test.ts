@@ -126,6 +126,26 @@ test('a publisher that loses one packet in ten on its way is told so', async () 
   await publisher.end();
 });
 
+test('who takes the place of one that ended is told nothing of the packets of its predecessor', async () => {
+  const { url } = await server();
+  const [publisher] = await gather(0);
+  await publisher.talk();
+  const told = await receiverReports(publisher, 1);
+  const foreign = told[0]!.packet.reports[0]!.ssrc;
+  await publisher.end();
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  // In no conversation: no worker writes its row.
+  const successor = await host.connect(url, 'successor', { slots: 0 });
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const ssrcs = (await successor.takeRtcp()).flatMap(({ bytes }) =>
+    RtcpPacketConverter.deSerialize(Buffer.from(bytes, 'base64')).flatMap((packet) =>
+      packet instanceof RtcpRrPacket ? packet.reports.map(({ ssrc }) => ssrc) : [],
+    ),
+  );
+  ok(!ssrcs.includes(foreign), `told of ${ssrcs}`);
+  await successor.end();
+});
+
 test('a publisher whom nobody hears is told of its packets all the same, and its own report is timed', async () => {
   const [publisher] = await gather(0);
   await publisher.talk();

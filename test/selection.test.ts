@@ -1,5 +1,5 @@
 /** The order of a conversation's sources, with integers for clocks and levels made by hand. */
-import { equal, is } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import { HANG_OVER, Loudness } from '../src/rtp/loudness.ts';
 import { type Candidate, Captures, Selection } from '../src/workers/selection.ts';
 import { scenarios } from './support/scenario.ts';
@@ -227,6 +227,29 @@ test('a level that never changes is noise after 15 s, whatever it claims; a voic
   is(heard[0], true, 'who comes talking is heard');
   is(heard.at(-1), false);
   is(heard.lastIndexOf(true) * 20 <= 15_020, true, `${heard.lastIndexOf(true) * 20} ms`);
+});
+
+test('half a day without a level, and noise becomes noise in 15 s as ever; nothing is left of the strength before', () => {
+  const half = 13 * 3600 * 1000 * MS;
+  const loudness = new Loudness();
+  let clock = 0;
+  for (; clock < 1000 * MS; clock += FRAME) loudness.hear(30, false, clock);
+  const { strength } = loudness;
+  clock = (clock + half) | 0;
+  is(loudness.strengthAt(clock), 0);
+  let sounds = 0;
+  for (let i = 0; i < 50 * 30; i++) if (loudness.hear(40, false, (clock + i * FRAME) | 0)) sounds++;
+  ok(strength > 0);
+  ok(sounds <= 50 * 16, `${sounds} of 1500 packets of an even noise counted as sound`);
+});
+
+test('more packets make nobody stronger', () => {
+  const [usual, rapid] = [new Loudness(), new Loudness()];
+  for (let clock = 0; clock < 100 * MS; clock += FRAME) {
+    usual.hear(20, false, clock);
+    for (let i = 0; i < 20; i++) rapid.hear(20, false, clock + i * MS);
+  }
+  is(rapid.strength < 1.7 * usual.strength, true, `${rapid.strength} against ${usual.strength}`);
 });
 
 test('the noise floor falls with the first quieter packet', () => {

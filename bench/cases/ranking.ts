@@ -18,7 +18,7 @@ const CYCLE = 400;
 
 export function rankingCase(): Case {
   const slots = new Int32Array(PEOPLE * SLOTS * SLOT_WORDS);
-  const fades = new Fades(() => undefined);
+  const fades = new Fades(() => true);
   const sources = new Int32Array(PEOPLE * SOURCE_WORDS);
   const conversation = new Conversation({ slots, sources, fades, dominant: () => undefined });
   const talkers: Source[] = [];

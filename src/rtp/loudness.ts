@@ -71,7 +71,8 @@ export class Loudness {
     this.volumeBefore = this.volume;
     this.volume = volume;
     this.score = (this.score + volume * VOLUME_UNIT) >> 1;
-    const lasted = Math.min(Math.max((clock - this.lastPacket) | 0, OPUS_FRAME_TICKS), MAX_PACKET_TICKS);
+    // By the clock, not by the packet: who sends more packets than others is no louder for it.
+    const lasted = Math.min(Math.max((clock - this.lastPacket) | 0, 0), MAX_PACKET_TICKS);
     this.lastPacket = clock;
     if (volume === 0) return false;
     const before = this.interrupted ? this.strength : this.strengthAt(clock);
@@ -84,7 +85,7 @@ export class Loudness {
 
   /** The strength now: full within a word, then fading to nothing at {@link HANG_OVER} of silence. */
   strengthAt(clock: number): number {
-    const pause = (clock - this.lastSound) | 0;
+    const pause = (clock - this.lastSound) >>> 0;
     if (pause <= WITHIN_WORD) return this.strength;
     return pause >= HANG_OVER ? 0 : ((this.strength * (HANG_OVER - pause)) / (HANG_OVER - WITHIN_WORD)) | 0;
   }
@@ -100,7 +101,8 @@ export class Loudness {
   private aboveNoise(volume: number, clock: number): number {
     if (volume < this.stretchLeast) this.stretchLeast = volume;
     if (volume < this.floor) this.floor = Math.max(volume, LEAST_FLOOR);
-    if (((clock - this.stretchBegan) | 0) >= STRETCH_TICKS) this.endStretch(clock);
+    // Unsigned: after half a day without a packet the signed difference would be negative for as long again.
+    if ((clock - this.stretchBegan) >>> 0 >= STRETCH_TICKS) this.endStretch(clock);
     return volume >= this.floor + ABOVE_FLOOR ? volume : 0;
   }
 

@@ -16,6 +16,9 @@ import { Source } from './source.ts';
 /** Strength from which on somebody is said to speak: some 60 ms of voice. */
 const ANNOUNCED_STRENGTH = 25 * VOLUME_UNIT;
 
+/** Slots up to which it is cheaper to look after their listeners one by one than after the whole room. */
+const FEW = 16;
+
 /** What a conversation works on. */
 export interface ConversationParts {
   /** The slot table. */
@@ -51,7 +54,7 @@ export class Conversation {
     this.members.set(info.connection, member);
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
     this.deepen();
-    this.assign(clock);
+    this.reseat(member, clock);
     return member.source;
   }
 
@@ -60,6 +63,7 @@ export class Conversation {
     const member = this.members.get(connection);
     if (member === undefined) return;
     this.members.delete(connection);
+    this.unlist(member);
     const { slots, fades } = this.parts;
     for (const row of member.info.rows) {
       clearSlot(slots, row);
@@ -68,12 +72,11 @@ export class Conversation {
     }
     if (member.source !== null) {
       this.bySpeaker.delete(member.source.number);
-      this.silence(member.source);
+      this.silence(member.source, clock);
     }
     const { user } = member.info;
     if (![...this.members.values()].some(({ info }) => info.user === user)) this.captures.delete(user);
     this.deepen();
-    this.assign(clock);
   }
 
   /** Stops or resumes forwarding what a member publishes. */
@@ -81,22 +84,16 @@ export class Conversation {
     const source = this.members.get(connection)?.source;
     if (source === undefined || source === null || source.muted === muted) return;
     source.muted = muted;
-    if (!muted) return;
-    this.silence(source);
-    this.assign(clock);
+    if (muted) this.silence(source, clock);
   }
 
   /** Changes what a member hears. */
   listen(connection: number, wishes: Wishes, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
-    const { excluded } = member;
     member.wish(wishes);
-    if (member.excluded.size !== excluded.size) this.deepen();
-    // A wish is cheap to send, so it costs only the one who has it a new look at the order.
-    for (let i = 0; i < member.holders.length; i++) member.holders[i]?.removeTarget(member.info.rows[i]!);
-    this.seat(member, clock);
-    this.target(member);
+    this.deepen();
+    this.reseat(member, clock);
   }
 
   /**
@@ -109,9 +106,9 @@ export class Conversation {
     const { loudness } = source;
     const sound = loudness.hear(level, silent, clock);
     source.activity.hear(loudness.volume, clock);
-    // Of whoever sends the first packet the order may say nothing, and yet somebody have it pinned.
-    const first = source.rank < 0;
-    if (this.selection.heard(source, sound, clock) || first) this.assign(clock);
+    // With the first packet it can be carried: far behind in the order nobody has it, unless it is pinned.
+    const awaited = source.rank < 0 && this.isPinned(source);
+    if (this.selection.heard(source, sound, clock) || awaited) this.assign(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 
@@ -134,10 +131,21 @@ export class Conversation {
     return new Source(info, info.publication, info.muted, this, captures);
   }
 
+  private isPinned(source: Source): boolean {
+    for (const member of this.members.values()) if (member.pins(source)) return true;
+    return false;
+  }
+
   /** Nothing of a source is forwarded any more. */
-  private silence(source: Source): void {
+  private silence(source: Source, clock: number): void {
     this.selection.remove(source);
+    source.loudness.interrupted = false;
+    const held = source.targets.count + source.redTargets.count;
     source.clearTargets();
+    if (held > FEW) this.assign(clock);
+    else if (held > 0) {
+      for (const member of this.members.values()) if (member.holders.includes(source)) this.reseat(member, clock);
+    }
     if (source.announced) this.announce(source, false);
     if (this.dominant === source) this.setDominant(null);
   }
@@ -188,16 +196,28 @@ export class Conversation {
     for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
       this.seat(member, clock);
-      this.target(member);
+      this.list(member);
     }
   }
 
-  /** Lists a member's slots with the sources that they carry. */
-  private target({ info, holders }: Member): void {
-    for (let i = 0; i < holders.length; i++) {
+  /** The same for one listener alone: who comes, goes, mutes or wishes must not cost a whole room's time. */
+  private reseat(member: Member, clock: number): void {
+    this.unlist(member);
+    this.seat(member, clock);
+    this.list(member);
+  }
+
+  private list({ holders, info }: Member): void {
+    holders.forEach((source, i) => {
       const row = info.rows[i]!;
-      holders[i]?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
-    }
+      source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
+    });
+  }
+
+  private unlist({ holders, info }: Member): void {
+    holders.forEach((source, i) => {
+      source?.removeTarget(info.rows[i]!);
+    });
   }
 
   /** Whoever stays keeps the slot; those who no longer belong make room for those who newly do. */
@@ -215,9 +235,13 @@ export class Conversation {
     for (const source of chosen) {
       if (holders.includes(source)) continue;
       const free = holders.indexOf(null);
+      const row = info.rows[free]!;
+      const before = slots[row + Slot.Speaker]!;
       holders[free] = source;
-      slots[info.rows[free]! + Slot.Speaker] = source.number;
-      fades.end(info.rows[free]!);
+      slots[row + Slot.Speaker] = source.number;
+      // Who is quiet may send nothing for long: the voice before is ended as if nobody followed it.
+      if (source.speaking) fades.end(row);
+      else if (before !== 0) fades.begin(row, before, clock);
     }
     for (let i = 0; i < holders.length; i++) {
       const row = info.rows[i]!;

@@ -22,10 +22,13 @@ interface Fade {
 /** The fading slots of one worker, by their row. */
 export class Fades {
   private readonly fades = new Map<number, Fade>();
-  private readonly send: (row: number, speaker: number) => void;
+  private readonly send: (row: number, speaker: number) => boolean;
 
-  /** @param send sends one frame on the slot of a row, in the name of a speaker. */
-  constructor(send: (row: number, speaker: number) => void) {
+  /**
+   * @param send sends one frame on the slot of a row, in the name of a speaker; tells false, and sends nothing, if the
+   *   slot carries somebody else already.
+   */
+  constructor(send: (row: number, speaker: number) => boolean) {
     this.send = send;
   }
 
@@ -39,7 +42,7 @@ export class Fades {
     this.fades.set(row, { speaker, left: FRAMES, due: (clock + OPUS_FRAME_TICKS) | 0 });
   }
 
-  /** The slot has a speaker again. */
+  /** The slot has somebody again who speaks. */
   end(row: number): void {
     this.fades.delete(row);
   }
@@ -59,10 +62,10 @@ export class Fades {
     let sent = false;
     for (const [row, fade] of this.fades) {
       if (((clock - fade.due) | 0) < 0) continue;
-      this.send(row, fade.speaker);
-      sent = true;
+      const going = this.send(row, fade.speaker);
+      sent ||= going;
       fade.due = (fade.due + OPUS_FRAME_TICKS) | 0;
-      if (--fade.left === 0) this.fades.delete(row);
+      if (!going || --fade.left === 0) this.fades.delete(row);
     }
     return sent;
   }

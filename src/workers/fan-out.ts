@@ -7,7 +7,7 @@
  */
 import type { RtpHeader } from '../rtp/packet.ts';
 import { type RedPayload, stepsBack } from '../rtp/red.ts';
-import { insert, opusOf, Renumbered, redOf, renumber, Slot } from '../rtp/rewriter.ts';
+import { insert, NO_SOURCE, opusOf, Renumbered, redOf, renumber, Slot } from '../rtp/rewriter.ts';
 import { Arrival, type ArrivalVerdict } from '../rtp/sequence.ts';
 import { type BurstWriter, MAX_DELIVERIES } from './burst.ts';
 import { SILENCE_FRAME } from './fades.ts';
@@ -80,17 +80,23 @@ export class FanOut {
     else this.send(redTargets, false, primaryOffset, primaryLength, index, timestamp, marker);
   }
 
-  /** Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway. */
-  silence(row: number, speaker: number, stamp: number, clock: number): void {
+  /**
+   * Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway.
+   *
+   * @returns false, and does nothing, if the slot carries a source.
+   */
+  silence(row: number, speaker: number, stamp: number, clock: number): boolean {
     const { slots, bursts } = this;
+    if (slots[row + Slot.Source] !== NO_SOURCE) return false;
     if (!bursts.begin(this.silenceOffset, SILENCE_FRAME.length, 1)) {
       this.counters[Drop.EgressFull]!++;
-      return;
+      return true;
     }
     insert(slots, row, SILENCE_FRAME.length, clock);
     this.deliver(row, 0, false);
     bursts.end(speaker, stamp);
     this.counters[Count.Silence]!++;
+    return true;
   }
 
   /** Sends what was lost just before a packet, as far as its redundancy has it, to those who get Opus alone. */

@@ -43,6 +43,11 @@ export class Member {
     this.excluded = new Set(excluded);
   }
 
+  /** Whether it wants a source first. */
+  pins(source: Source): boolean {
+    return this.pinned.includes(source.number);
+  }
+
   /**
    * Who belongs into its slots: those it pinned, then the foremost, never its own user or whom it excluded.
    *

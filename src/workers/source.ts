@@ -105,7 +105,7 @@ export class Source implements Candidate, Publisher {
     this.redTargets.clear();
   }
 
-  /** A slot carries this source no more. */
+  /** A slot does not carry this source any more. */
   removeTarget(row: number): void {
     this.targets.remove(row);
     this.redTargets.remove(row);

@@ -12,7 +12,7 @@ export class Targets {
     this.rows[this.count++] = row;
   }
 
-  /** Takes a row out, if it is there. */
+  /** Takes a row out, if it is there; the order of the others may change. */
   remove(row: number): void {
     const at = this.rows.subarray(0, this.count).indexOf(row);
     if (at >= 0) this.rows[at] = this.rows[--this.count]!;

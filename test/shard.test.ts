@@ -186,7 +186,7 @@ test('a connection has left once all that was written for it before has been sen
     left = listeners[0]!.got.length;
   });
   await until(() => commands.length === 1);
-  equal(commands, [{ type: 'leave', connection: 0 }]);
+  equal(commands, [{ type: 'leave', connection: 0, position: 0 }]);
   for (let i = 0; i < 600; i++) write(0, i);
   port2.postMessage({ type: 'left', connection: 0, position: egress.position });
   await until(() => left >= 0);

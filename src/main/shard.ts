@@ -94,7 +94,7 @@ export class Shard {
    */
   leave(connection: number, then: () => void): void {
     this.leaving.set(connection, then);
-    this.command({ type: 'leave', connection });
+    this.command({ type: 'leave', connection, position: this.ingress.position });
   }
 
   /** Stops or resumes forwarding what a connection publishes. */

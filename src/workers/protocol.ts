@@ -167,7 +167,8 @@ export type Command =
       readonly muted: boolean;
       readonly deafened: boolean;
     }
-  | { readonly type: 'leave'; readonly connection: number }
+  /** `position` of the ingress ring: all that the connection sent lies before it, and is forwarded first. */
+  | { readonly type: 'leave'; readonly connection: number; readonly position: number }
   /** Whether nothing of what the connection publishes is forwarded. */
   | { readonly type: 'mute'; readonly connection: number; readonly muted: boolean }
   /** What the connection wants to hear, wholly anew; people are given by their numbers in the conversation. */

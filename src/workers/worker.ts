@@ -50,13 +50,18 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
         command satisfies never;
     }
   };
+  let next: Command | undefined;
   const takeCommands = (): void => {
     commandsSeen = Atomics.load(commands, 0);
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      obey(next.message as Command);
+    for (;;) {
+      next ??= receiveMessageOnPort(port)?.message as Command | undefined;
+      if (next === undefined) return;
+      // What was said in a conversation belongs there, and never into the next one.
+      if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0) return;
+      obey(next);
+      next = undefined;
     }
   };
-
   const handOver = (): void => {
     egress.publish();
     if (mainBell.claim()) report(EGRESS_BELL);
@@ -67,7 +72,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     const time = milliseconds();
     const now = toTicks(time);
     if (forwarder.tick(now, toStamp(time))) handOver();
-    if (Atomics.load(commands, 0) !== commandsSeen) takeCommands();
+    if (next !== undefined || Atomics.load(commands, 0) !== commandsSeen) takeCommands();
     let taken = 0;
     for (; taken < BATCH; taken++) {
       const offset = ingress.next();
@@ -76,7 +81,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
       handOver();
     }
     ingress.release();
-    if (taken > 0) continue;
+    if (taken > 0 || next !== undefined) continue;
     if (stopping) return;
     bell.arm();
     if (ingress.empty && Atomics.load(commands, 0) === commandsSeen)

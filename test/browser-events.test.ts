@@ -1,5 +1,5 @@
 import { equal, is } from 'uvu/assert';
-import { browserAvailable, launchBrowser } from './support/browsers.ts';
+import { inChromium, launchBrowser } from './support/browsers.ts';
 import { type Gateway, startGateway } from './support/gateway.ts';
 import { hearsExactly, openVoicePage, TONES, type VoicePage } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -75,7 +75,6 @@ async function run(): Promise<void> {
   }
 }
 
-if (browserAvailable('chromium') || process.env['REQUIRE_BROWSERS'] === '1') test(NAME, run, SECONDS);
-else test.skip(NAME, 'chromium not installed');
+inChromium(test, NAME, run, SECONDS);
 
 test.run();

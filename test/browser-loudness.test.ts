@@ -1,6 +1,6 @@
 /** Who is heard by whom, in a browser: six pages that sing with different loudness, three slots each. */
 import { is, ok } from 'uvu/assert';
-import { browserAvailable, launchBrowser } from './support/browsers.ts';
+import { inChromium, launchBrowser } from './support/browsers.ts';
 import { startGateway } from './support/gateway.ts';
 import { type InboundStats, openVoicePage, TONES, type VoicePage } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -112,12 +112,6 @@ async function compete(): Promise<void> {
   }
 }
 
-if (browserAvailable('chromium')) test(NAME, compete, SECONDS);
-else if (process.env['REQUIRE_BROWSERS'] !== '1') test.skip(NAME, 'chromium not installed');
-else {
-  test(NAME, () => {
-    throw new Error('chromium not installed, and REQUIRE_BROWSERS is set');
-  });
-}
+inChromium(test, NAME, compete, SECONDS);
 
 test.run();

@@ -1,6 +1,6 @@
 /** Redundant audio (RFC 2198) between real browsers: Chromium speaks it, Firefox does not. */
 import { is, ok } from 'uvu/assert';
-import { type Browser, browserAvailable, launchBrowser } from './support/browsers.ts';
+import { type Browser, inChromium, launchBrowser } from './support/browsers.ts';
 import { type Gateway, startGateway } from './support/gateway.ts';
 import { hearsExactly, openVoicePage, TONES, type VoicePage } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -56,13 +56,7 @@ function format(bytesPerPacket: number): string {
 }
 
 function scenario(name: string, body: () => Promise<void>): void {
-  if (browserAvailable('chromium')) test(name, body, SECONDS);
-  else if (process.env['REQUIRE_BROWSERS'] !== '1') test.skip(name, 'chromium not installed');
-  else {
-    test(name, () => {
-      throw new Error('chromium not installed, and REQUIRE_BROWSERS is set');
-    });
-  }
+  inChromium(test, name, body, SECONDS);
 }
 
 scenario('Chromium sends RED, hears it as RED, and who does not know it hears the same voices as Opus', () =>

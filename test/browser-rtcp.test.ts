@@ -1,6 +1,6 @@
 /** What a browser learns from the server's reports, and the server from a browser's. */
 import { is, ok } from 'uvu/assert';
-import { browserAvailable, launchBrowser } from './support/browsers.ts';
+import { inChromium, launchBrowser } from './support/browsers.ts';
 import { startGateway } from './support/gateway.ts';
 import { openVoicePage, type RtcpStats, TONES, type VoicePage } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -67,12 +67,6 @@ async function compareReports(): Promise<void> {
   }
 }
 
-if (browserAvailable('chromium')) test(NAME, compareReports, SECONDS);
-else if (process.env['REQUIRE_BROWSERS'] !== '1') test.skip(NAME, 'chromium not installed');
-else {
-  test(NAME, () => {
-    throw new Error('chromium not installed, and REQUIRE_BROWSERS is set');
-  });
-}
+inChromium(test, NAME, compareReports, SECONDS);
 
 test.run();

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
+import type { Scenarios } from './scenario.ts';
 
 export type BrowserKind = 'chromium' | 'firefox';
 
@@ -27,6 +28,12 @@ export interface Browser {
   pid: number;
   newPage(url: string): Promise<Page>;
   close(): Promise<void>;
+}
+
+/** Adds a scenario that needs Chromium: skipped where there is none, failed if `REQUIRE_BROWSERS` says there must be. */
+export function inChromium(test: Scenarios, name: string, body: () => Promise<void>, seconds: number): void {
+  if (browserAvailable('chromium') || process.env['REQUIRE_BROWSERS'] === '1') test(name, body, seconds);
+  else test.skip(name, 'chromium not installed');
 }
 
 export interface LaunchOptions {

@@ -163,7 +163,14 @@ test('a clap passes nobody who talks', () => {
       100,
     );
     is(order(), 'ann bob');
-    clock = talk([[ann, 35], [bob, QUIET]], clock, 900); // biome-ignore format: one line a step
+    clock = talk(
+      [
+        [ann, 35],
+        [bob, QUIET],
+      ],
+      clock,
+      900,
+    );
   }
 });
 
@@ -171,10 +178,31 @@ test('in a pause somebody else is heard from the second packet on, and gives way
   const { ann, bob, order, talk } = setUp();
   let clock = talk([[ann, 30]], 0, 1000);
   clock = talk([[ann, QUIET]], clock, 500);
-  clock = talk([[ann, QUIET], [bob, 30]], clock, 40); // biome-ignore format: one line a step
+  clock = talk(
+    [
+      [ann, QUIET],
+      [bob, 30],
+    ],
+    clock,
+    40,
+  );
   is(order(), 'bob ann');
-  clock = talk([[ann, QUIET], [bob, QUIET]], clock, 400); // biome-ignore format: one line a step
-  talk([[ann, 30], [bob, QUIET]], clock, 20); // biome-ignore format: one line a step
+  clock = talk(
+    [
+      [ann, QUIET],
+      [bob, QUIET],
+    ],
+    clock,
+    400,
+  );
+  talk(
+    [
+      [ann, 30],
+      [bob, QUIET],
+    ],
+    clock,
+    20,
+  );
   is(order(), 'ann bob');
 });
 
@@ -182,7 +210,14 @@ test('between words nobody passes', () => {
   const { ann, bob, order, talk } = setUp();
   let clock = talk([[ann, 30]], 0, 1000);
   clock = talk([[ann, QUIET]], clock, 200);
-  talk([[ann, QUIET], [bob, 30]], clock, 80); // biome-ignore format: one line a step
+  talk(
+    [
+      [ann, QUIET],
+      [bob, 30],
+    ],
+    clock,
+    80,
+  );
   is(order(), 'ann bob');
 });
 
@@ -204,7 +239,10 @@ test('whose right to take slots is used up waits for it, however loud, but not w
   const { ann, bob, order, talk } = setUp();
   let clock = talk([[ann, 40]], 0, 2000);
   while (bob.captures.take(clock));
-  const both = [[ann, 40], [bob, 10]] as const; // biome-ignore format: one line a room
+  const both = [
+    [ann, 40],
+    [bob, 10],
+  ] as const;
   clock = talk(both, clock, 900);
   is(order(), 'ann bob');
   clock = talk(both, clock, 200);

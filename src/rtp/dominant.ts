@@ -5,7 +5,8 @@
  * Each speaker's activity is looked at over three lengths of time. Immediate: how many of the sub-bands of the volume
  * one 20 ms frame fills. Medium: how many of the last {@link N2} frames were active in that sense; long: how many of the
  * last {@link N3} medium stretches were. The likelihood that so much activity is speech, against the speaker who is
- * dominant now, decides; a new one must be ahead in all three lengths at once.
+ * dominant now, decides; a new one must be ahead in all three lengths at once. Unlike in the paper any sound above the
+ * speaker's own noise makes a frame active: see {@link LEAST_BANDS}.
  */
 import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from './packet.ts';
 

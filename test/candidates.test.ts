@@ -5,7 +5,7 @@ import {
   type RemoteCandidate,
   readCandidate,
   readTrickled,
-} from '../src/main/candidates.ts';
+} from '../src/main/signalling/candidates.ts';
 import { readOffer } from './support/offers.ts';
 import { prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';

@@ -1,7 +1,7 @@
 import { request } from 'undici';
 import { equal, instance, is, match, ok, throws } from 'uvu/assert';
-import { readClaim } from '../src/main/claim.ts';
-import { RequestError } from '../src/main/errors.ts';
+import { readClaim } from '../src/main/http/claim.ts';
+import { RequestError } from '../src/main/http/errors.ts';
 import { exchange } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { type RunningServer, startServer } from './support/server.ts';

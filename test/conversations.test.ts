@@ -1,5 +1,5 @@
 import { equal, is, ok } from 'uvu/assert';
-import { Conversations, type Placement } from '../src/main/conversations.ts';
+import { Conversations, type Placement } from '../src/main/rooms/conversations.ts';
 import { prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 

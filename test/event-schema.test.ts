@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { equal, is, ok, throws } from 'uvu/assert';
-import { Bucket } from '../src/main/bucket.ts';
+import { Bucket } from '../src/main/events/bucket.ts';
 import {
   EVENT_TYPES,
   EventErrors,
@@ -9,7 +9,7 @@ import {
   readEvents,
   readRequest,
   writeRequest,
-} from '../src/main/event-schema.ts';
+} from '../src/main/events/schema.ts';
 import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -116,7 +116,7 @@ test('a client tells an event that it does not know from one that is broken', ()
 });
 
 test('the schema imports nothing but valibot, so that browsers can have it', () => {
-  const source = readFileSync(new URL('../../src/main/event-schema.ts', import.meta.url), 'utf8');
+  const source = readFileSync(new URL('../../src/main/events/schema.ts', import.meta.url), 'utf8');
   equal(
     [...source.matchAll(/from '(.*)'/g)].map((match) => match[1]),
     ['valibot'],

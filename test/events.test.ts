@@ -1,6 +1,6 @@
 import { equal, is, not, ok } from 'uvu/assert';
-import { MAX_BUFFERED_BYTES } from '../src/main/event-channel.ts';
-import { EventLimits } from '../src/main/event-schema.ts';
+import { MAX_BUFFERED_BYTES } from '../src/main/events/channel.ts';
+import { EventLimits } from '../src/main/events/schema.ts';
 import { type Guest, House } from './support/house.ts';
 import { below, prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';

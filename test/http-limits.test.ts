@@ -1,9 +1,9 @@
 /** Full servers, servers on their way down, and servers with a fault. */
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
-import { RequestError } from '../src/main/errors.ts';
-import { createLog } from '../src/main/log.ts';
-import { type Handlers, HttpServer } from '../src/main/server.ts';
+import { RequestError } from '../src/main/http/errors.ts';
+import { type Handlers, HttpServer } from '../src/main/http/server.ts';
+import { createLog } from '../src/main/operations/log.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from './support/server.ts';

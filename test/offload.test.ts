@@ -1,5 +1,5 @@
 import { equal, is, ok } from 'uvu/assert';
-import { type Offloadable, offloadNext } from '../src/main/offload.ts';
+import { type Offloadable, offloadNext } from '../src/main/media/offload.ts';
 import { ClientHost, type ReceivedPacket } from './support/client.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, startServer } from './support/server.ts';

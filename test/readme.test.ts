@@ -1,8 +1,8 @@
 /** The README says what the code does, where that can be compared. */
 import { readFileSync } from 'node:fs';
 import { equal, ok } from 'uvu/assert';
-import { Close, Problem } from '../src/main/errors.ts';
-import { EVENT_TYPES, EventErrors, EventLimits, REQUEST_TYPES } from '../src/main/event-schema.ts';
+import { EVENT_TYPES, EventErrors, EventLimits, REQUEST_TYPES } from '../src/main/events/schema.ts';
+import { Close, Problem } from '../src/main/http/errors.ts';
 import { House } from './support/house.ts';
 import { scenarios } from './support/scenario.ts';
 

@@ -1,9 +1,9 @@
 /** The reports' timetable and bookkeeping, without a network: connections that note down what they are sent. */
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
-import { type Reported, Rtcp, RtcpState } from '../src/main/rtcp.ts';
-import { reportBlock, writeCompound } from '../src/main/rtcp-packets.ts';
-import type { Host } from '../src/main/seats.ts';
+import type { Host } from '../src/main/rooms/seats.ts';
+import { type Reported, Rtcp, RtcpState } from '../src/main/rtcp/rtcp.ts';
+import { reportBlock, writeCompound } from '../src/main/rtcp/rtcp-packets.ts';
 import { recordArrival } from '../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
 import { SourceSequence } from '../src/rtp/sequence.ts';

@@ -1,8 +1,8 @@
 /** Plans written as answers, and as the offer that the native library is told. */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import { equal, is, match, ok } from 'uvu/assert';
-import { type LocalTransport, writeAnswer, writeTransportOffer } from '../src/main/answer.ts';
-import { LEVEL_EXTENSION, type Plan, type PlannedLine, planOffer } from '../src/main/sdp.ts';
+import { type LocalTransport, writeAnswer, writeTransportOffer } from '../src/main/signalling/answer.ts';
+import { LEVEL_EXTENSION, type Plan, type PlannedLine, planOffer } from '../src/main/signalling/sdp.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from './support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from './support/offers.ts';
 import { LIMITS } from './support/plans.ts';

@@ -1,8 +1,8 @@
 /** Offers by somebody who means harm: a plan or an OfferError comes of them, and nothing of their text gets further. */
 import { is, match, ok } from 'uvu/assert';
-import { writeAnswer, writeTransportOffer } from '../src/main/answer.ts';
-import { closeReason } from '../src/main/errors.ts';
-import { OfferError, planOffer } from '../src/main/sdp.ts';
+import { closeReason } from '../src/main/http/errors.ts';
+import { writeAnswer, writeTransportOffer } from '../src/main/signalling/answer.ts';
+import { OfferError, planOffer } from '../src/main/signalling/sdp.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from './support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from './support/offers.ts';
 import { LIMITS } from './support/plans.ts';

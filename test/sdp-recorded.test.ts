@@ -1,6 +1,6 @@
 /** The offers of real browsers, recorded, read into plans. */
 import { equal, is } from 'uvu/assert';
-import { planOffer } from '../src/main/sdp.ts';
+import { planOffer } from '../src/main/signalling/sdp.ts';
 import { offerNames, readOffer } from './support/offers.ts';
 import { LIMITS, words } from './support/plans.ts';
 import { scenarios } from './support/scenario.ts';

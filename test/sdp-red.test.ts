@@ -1,9 +1,9 @@
 /** RED (RFC 2198) in offers, plans and answers. */
 import type { MediaDescription } from 'sdp-transform';
 import { equal, is, match, not } from 'uvu/assert';
-import { writeAnswer } from '../src/main/answer.ts';
-import { redPayloadType } from '../src/main/codecs.ts';
-import { planOffer } from '../src/main/sdp.ts';
+import { writeAnswer } from '../src/main/signalling/answer.ts';
+import { redPayloadType } from '../src/main/signalling/codecs.ts';
+import { planOffer } from '../src/main/signalling/sdp.ts';
 import { LOCAL } from './support/grammar.ts';
 import { type OfferLine, readOffer, writeOffer } from './support/offers.ts';
 import { LIMITS } from './support/plans.ts';

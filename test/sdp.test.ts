@@ -1,6 +1,6 @@
 /** Every rule by which an offer becomes a plan. */
 import { equal, is, match, ok } from 'uvu/assert';
-import { type Plan, type PlanLimits, planOffer } from '../src/main/sdp.ts';
+import { type Plan, type PlanLimits, planOffer } from '../src/main/signalling/sdp.ts';
 import { type OfferLine, writeOffer } from './support/offers.ts';
 import { LIMITS, refusal, words } from './support/plans.ts';
 import { scenarios } from './support/scenario.ts';

@@ -1,7 +1,7 @@
 import { equal, is, ok } from 'uvu/assert';
-import type { Conversation } from '../src/main/conversations.ts';
-import { Seat, Seats, type Sitter } from '../src/main/seats.ts';
-import type { Shard } from '../src/main/shard.ts';
+import type { Shard } from '../src/main/media/shard.ts';
+import type { Conversation } from '../src/main/rooms/conversations.ts';
+import { Seat, Seats, type Sitter } from '../src/main/rooms/seats.ts';
 import type { Command } from '../src/workers/protocol.ts';
 import { prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';

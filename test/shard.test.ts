@@ -2,7 +2,7 @@
 
 import { MessageChannel } from 'node:worker_threads';
 import { equal, is, ok } from 'uvu/assert';
-import { Shard } from '../src/main/shard.ts';
+import { Shard } from '../src/main/media/shard.ts';
 import { SENT_HEADER_BYTES } from '../src/rtp/packet.ts';
 import { BurstWriter } from '../src/workers/burst.ts';
 import { milliseconds, toStamp } from '../src/workers/clock.ts';

@@ -1,8 +1,8 @@
 /** A worker in its thread, with everything between it and main as in the service. */
 import { equal, is } from 'uvu/assert';
 import { readConfig } from '../src/main/config.ts';
-import type { Receiver } from '../src/main/egress.ts';
-import { Shards } from '../src/main/shards.ts';
+import type { Receiver } from '../src/main/media/egress.ts';
+import { Shards } from '../src/main/media/shards.ts';
 import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
 import { rtp } from './support/packets.ts';
 import { scenarios } from './support/scenario.ts';

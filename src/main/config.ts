@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
-import { isAddress } from './candidates.ts';
+import { isAddress } from './signalling/candidates.ts';
 
 /** A bad variable; the message names it, what it holds and what is allowed. */
 export class ConfigError extends Error {

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type EventRequestInput, writeRequest } from '../../src/main/event-schema.ts';
+import { type EventRequestInput, writeRequest } from '../../src/main/events/schema.ts';
 import { EventView } from './event-view.ts';
 
 /** What the server says itself when a slot's speaker stopped. */

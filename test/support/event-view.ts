@@ -1,5 +1,5 @@
 /** What a client knows from its events: applied in order, each held to the schema. */
-import { type Participant, readEvents, type ServerEvent } from '../../src/main/event-schema.ts';
+import { type Participant, readEvents, type ServerEvent } from '../../src/main/events/schema.ts';
 
 export class EventView {
   /** Everything that came, in order. */

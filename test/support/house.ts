@@ -1,8 +1,8 @@
 /** The hub of events with everything around it that it looks at, and nothing else: no threads, no peers, no clock. */
-import { EventHub } from '../../src/main/events.ts';
-import { Seat, Seats } from '../../src/main/seats.ts';
-import type { Shard } from '../../src/main/shard.ts';
-import type { TextChannel, TextReader } from '../../src/main/text-channel.ts';
+import { EventHub } from '../../src/main/events/hub.ts';
+import type { TextChannel, TextReader } from '../../src/main/events/text-channel.ts';
+import type { Shard } from '../../src/main/media/shard.ts';
+import { Seat, Seats } from '../../src/main/rooms/seats.ts';
 import { SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
 import { type Command, SOURCE_WORDS, SourceWord } from '../../src/workers/protocol.ts';
 import { EventView } from './event-view.ts';

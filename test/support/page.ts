@@ -1,4 +1,4 @@
-import { type EventRequestInput, writeRequest } from '../../src/main/event-schema.ts';
+import { type EventRequestInput, writeRequest } from '../../src/main/events/schema.ts';
 import type { Browser, Page } from './browsers.ts';
 import { EventView } from './event-view.ts';
 import type { Gateway } from './gateway.ts';

@@ -5,10 +5,10 @@
  * This is state, not a log: a room holds what has been told, {@link Room.update} compares it with what is so, and what
  * found no room in this tick's messages is still different at the next.
  */
-import { connectionIndex, SOURCE_WORDS, SourceWord } from '../workers/protocol.ts';
-import type { Participant } from './event-schema.ts';
-import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './event-text.ts';
-import type { Host, Sitter } from './seats.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import type { Host, Sitter } from '../rooms/seats.ts';
+import type { Participant } from './schema.ts';
+import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
 
 /** A room that grew large counts as large until it has shrunk to this share of the limit: no to and fro at the brink. */
 const SMALL_AGAIN = 0.8;

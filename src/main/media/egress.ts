@@ -7,11 +7,11 @@
  * busier the thread is, the more there is at hand. Packets of one connection keep their order.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../rtp/packet.ts';
-import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../workers/burst.ts';
-import { milliseconds, toStamp } from '../workers/clock.ts';
-import { connectionIndex, type ShardMemory } from '../workers/protocol.ts';
-import { RingReader } from '../workers/ring.ts';
+import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../rtp/packet.ts';
+import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../../workers/burst.ts';
+import { milliseconds, toStamp } from '../../workers/clock.ts';
+import { connectionIndex, type ShardMemory } from '../../workers/protocol.ts';
+import { RingReader } from '../../workers/ring.ts';
 
 /** Most packets and bursts that are brought into order at a time: some 30 ms of work. */
 const MAX_BATCH = 4096;

@@ -8,17 +8,17 @@
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { RtcpReceiverInfo } from 'werift-rtp';
-import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
-import { readReception } from '../rtp/reception.ts';
-import { SLOT_WORDS, Slot } from '../rtp/rewriter.ts';
-import { readSlot, type SlotReport } from '../rtp/sender.ts';
-import { milliseconds, toTicks } from '../workers/clock.ts';
-import { connectionIndex, SOURCE_WORDS, SourceWord } from '../workers/protocol.ts';
+import { OPUS_CLOCK_RATE } from '../../rtp/packet.ts';
+import { readReception } from '../../rtp/reception.ts';
+import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
+import { readSlot, type SlotReport } from '../../rtp/sender.ts';
+import { milliseconds, toTicks } from '../../workers/clock.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import type { Host, Sitter } from '../rooms/seats.ts';
 import { Quality } from './quality.ts';
 import { SlotWatch, unexplained, WorstListener } from './rtcp-loss.ts';
 import { middleOf, readCompound, writeCompound } from './rtcp-packets.ts';
 import { Uplink } from './rtcp-uplink.ts';
-import type { Host, Sitter } from './seats.ts';
 
 /** How often somebody may be due, and the most that are then served; milliseconds. */
 const TICK_MS = 50;

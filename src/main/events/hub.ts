@@ -3,13 +3,13 @@
  * client, a few at a time, so that packets are never kept waiting.
  */
 import { performance } from 'node:perf_hooks';
-import { SLOT_WORDS } from '../rtp/rewriter.ts';
-import { connectionIndex } from '../workers/protocol.ts';
-import type { Config } from './config.ts';
-import { EventChannel } from './event-channel.ts';
-import type { Listener } from './event-requests.ts';
-import { Room } from './event-room.ts';
-import type { Host } from './seats.ts';
+import { SLOT_WORDS } from '../../rtp/rewriter.ts';
+import { connectionIndex } from '../../workers/protocol.ts';
+import type { Config } from '../config.ts';
+import type { Host } from '../rooms/seats.ts';
+import { EventChannel } from './channel.ts';
+import type { Listener } from './requests.ts';
+import { Room } from './room.ts';
 import type { TextChannel, TextReader } from './text-channel.ts';
 
 /** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */

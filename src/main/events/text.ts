@@ -1,5 +1,5 @@
 /** Events as text. They are put together from parts that are JSON already, so that many can share one part. */
-import { EVENTS_VERSION, type Participant, type ServerEvent } from './event-schema.ts';
+import { EVENTS_VERSION, type Participant, type ServerEvent } from './schema.ts';
 
 /**
  * Characters of events in one message. With the three bytes that a character may have in UTF-8, a message stays below the

@@ -14,7 +14,7 @@
  *   redundancy mends that, and a listener who always claims the most is not heeded.
  * - It is in force until the same listener's next, until the two part, or for {@link MAX_AGE_MS}.
  */
-import { sequenceDistance } from '../rtp/sequence.ts';
+import { sequenceDistance } from '../../rtp/sequence.ts';
 
 /** 20 %, in 256ths: the most that the Opus encoders of browsers are told to reckon with. */
 export const MAX_FRACTION = 51;

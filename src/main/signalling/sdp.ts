@@ -4,9 +4,9 @@
  * Nothing of the offer's text reaches the native library or the answer but tokens that were checked here one by one.
  */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
-import type { Publication } from '../workers/protocol.ts';
+import type { Publication } from '../../workers/protocol.ts';
+import type { RedUse } from '../config.ts';
 import { opusPayloadType, redPayloadType } from './codecs.ts';
-import type { RedUse } from './config.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 

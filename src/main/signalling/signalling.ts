@@ -4,12 +4,12 @@
  */
 import { randomInt } from 'node:crypto';
 import type { WebSocket } from 'ws';
+import type { Config } from '../config.ts';
+import { Close, type CloseKind, closeReason } from '../http/errors.ts';
+import type { Log } from '../operations/log.ts';
+import type { Connection, Connections, ConnectionWatcher, EndReason } from '../rooms/connections.ts';
 import { writeAnswer } from './answer.ts';
 import { announce, offeredCandidates, type RemoteCandidate, readCandidate, readTrickled } from './candidates.ts';
-import type { Config } from './config.ts';
-import type { Connection, Connections, ConnectionWatcher, EndReason } from './connections.ts';
-import { Close, type CloseKind, closeReason } from './errors.ts';
-import type { Log } from './log.ts';
 import { looksLikeSdp, OfferError, planOffer } from './sdp.ts';
 
 /**

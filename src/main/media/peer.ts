@@ -24,11 +24,11 @@ import {
   PeerConnection,
   type Track,
 } from 'node-datachannel';
-import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from './answer.ts';
-import type { Config } from './config.ts';
-import { EVENTS_LABEL } from './event-schema.ts';
-import type { Plan } from './sdp.ts';
-import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
+import type { Config } from '../config.ts';
+import { EVENTS_LABEL } from '../events/schema.ts';
+import { type TextChannel, type TextReader, textChannel } from '../events/text-channel.ts';
+import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
+import type { Plan } from '../signalling/sdp.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;

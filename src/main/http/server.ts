@@ -4,10 +4,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
 import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { ListenAddress } from '../config.ts';
+import type { Log } from '../operations/log.ts';
 import { type Claim, readClaim } from './claim.ts';
-import type { ListenAddress } from './config.ts';
 import { problemResponse, RequestError } from './errors.ts';
-import type { Log } from './log.ts';
 
 /** Longest conversation id, characters after decoding. */
 export const MAX_CONVERSATION_ID_LENGTH = 256;

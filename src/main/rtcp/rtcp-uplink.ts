@@ -1,7 +1,7 @@
 /** What a publisher is told of its own packets: the report block of RFC 3550, section 6.4.1. */
 import type { RtcpReceiverInfo } from 'werift-rtp';
-import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
-import type { Reception } from '../rtp/reception.ts';
+import { OPUS_CLOCK_RATE } from '../../rtp/packet.ts';
+import type { Reception } from '../../rtp/reception.ts';
 import { middleOf, reportBlock } from './rtcp-packets.ts';
 
 const FRACTION_STEPS = 256;

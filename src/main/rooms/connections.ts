@@ -6,21 +6,21 @@
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { isRtcp, MAX_PACKET_BYTES } from '../rtp/packet.ts';
-import { openSlot, SLOT_WORDS } from '../rtp/rewriter.ts';
-import { connectionId, type Publication, SOURCE_WORDS } from '../workers/protocol.ts';
-import type { LocalTransport } from './answer.ts';
-import type { Claim } from './claim.ts';
-import type { Config } from './config.ts';
+import { isRtcp, MAX_PACKET_BYTES } from '../../rtp/packet.ts';
+import { openSlot, SLOT_WORDS } from '../../rtp/rewriter.ts';
+import { connectionId, type Publication, SOURCE_WORDS } from '../../workers/protocol.ts';
+import type { Config } from '../config.ts';
+import type { EventHub } from '../events/hub.ts';
+import type { Claim } from '../http/claim.ts';
+import { RequestError } from '../http/errors.ts';
+import type { Receiver } from '../media/egress.ts';
+import { type MediaPorts, Peer } from '../media/peer.ts';
+import type { Log } from '../operations/log.ts';
+import type { Quality } from '../rtcp/quality.ts';
+import { Rtcp, RtcpState } from '../rtcp/rtcp.ts';
+import type { LocalTransport } from '../signalling/answer.ts';
+import type { Plan } from '../signalling/sdp.ts';
 import type { Conversation, Conversations, Placement } from './conversations.ts';
-import type { Receiver } from './egress.ts';
-import { RequestError } from './errors.ts';
-import type { EventHub } from './events.ts';
-import type { Log } from './log.ts';
-import { type MediaPorts, Peer } from './peer.ts';
-import type { Quality } from './quality.ts';
-import { Rtcp, RtcpState } from './rtcp.ts';
-import type { Plan } from './sdp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
 
 /** How long the client's end stands after it was told why it ends, milliseconds. */

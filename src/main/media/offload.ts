@@ -8,7 +8,7 @@
  */
 import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { Log } from './log.ts';
+import type { Log } from '../operations/log.ts';
 
 /** How often the load is looked at, milliseconds. */
 const INTERVAL_MS = 250;

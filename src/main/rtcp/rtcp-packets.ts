@@ -13,7 +13,7 @@ import {
   SourceDescriptionChunk,
   SourceDescriptionItem,
 } from 'werift-rtp';
-import type { SlotReport } from '../rtp/sender.ts';
+import type { SlotReport } from '../../rtp/sender.ts';
 
 /** Longest compound packet that is read, bytes. */
 const MAX_COMPOUND_BYTES = 1500;

@@ -3,10 +3,10 @@
  * and reports over the port.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { Bell } from '../workers/bell.ts';
-import { milliseconds, toStamp } from '../workers/clock.ts';
-import { COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type ShardMemory } from '../workers/protocol.ts';
-import { RingWriter } from '../workers/ring.ts';
+import { Bell } from '../../workers/bell.ts';
+import { milliseconds, toStamp } from '../../workers/clock.ts';
+import { COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type ShardMemory } from '../../workers/protocol.ts';
+import { RingWriter } from '../../workers/ring.ts';
 import { Egress, type Receiver } from './egress.ts';
 
 /**

@@ -2,10 +2,10 @@
  * Which worker serves which connection. A conversation is wholly on one worker; a connection that moves leaves the one
  * before it joins the next, so that its slots' rows have one writer at any time and its packets stay in order.
  */
-import type { Publication } from '../workers/protocol.ts';
-import type { Claim } from './claim.ts';
+import type { Publication } from '../../workers/protocol.ts';
+import type { Claim } from '../http/claim.ts';
+import type { Shard } from '../media/shard.ts';
 import type { Conversation } from './conversations.ts';
-import type { Shard } from './shard.ts';
 
 /**
  * Numbers of two conversations that follow one another are this far apart, so that what was under way while a client moved

@@ -1,13 +1,13 @@
 /** The worker pool: one piscina thread and one endless task for each shard. The only file that talks to piscina. */
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { SLOT_WORDS } from '../rtp/rewriter.ts';
-import { layoutShard, SOURCE_WORDS, type WorkerTask } from '../workers/protocol.ts';
-import type { Config } from './config.ts';
+import { SLOT_WORDS } from '../../rtp/rewriter.ts';
+import { layoutShard, SOURCE_WORDS, type WorkerTask } from '../../workers/protocol.ts';
+import type { Config } from '../config.ts';
 import type { Receiver } from './egress.ts';
 import { Shard } from './shard.ts';
 
-const WORKER = new URL('../workers/worker.js', import.meta.url).href;
+const WORKER = new URL('../../workers/worker.js', import.meta.url).href;
 
 type PoolConfig = Pick<
   Config,

@@ -1,9 +1,10 @@
 /** What one client asks for on its data channel, and the bounds of that. */
+
+import type { Host, Seat, Sitter } from '../rooms/seats.ts';
 import { Bucket } from './bucket.ts';
-import type { Room } from './event-room.ts';
-import { type BadMessage, EventErrors, EventLimits, type EventRequest, readRequest } from './event-schema.ts';
-import { writeEvent } from './event-text.ts';
-import type { Host, Seat, Sitter } from './seats.ts';
+import type { Room } from './room.ts';
+import { type BadMessage, EventErrors, EventLimits, type EventRequest, readRequest } from './schema.ts';
+import { writeEvent } from './text.ts';
 
 /** A connection, as far as events go. */
 export interface Listener extends Sitter {

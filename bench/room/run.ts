@@ -198,6 +198,8 @@ class ServerProcess {
       env: {
         ...process.env,
         LISTEN: '127.0.0.1:0',
+        ADMIN_LISTEN: '',
+        DRAIN_TIMEOUT_MS: '0',
         MEDIA_BIND: '127.0.0.1',
         MEDIA_PORTS: ports.join(','),
         STATS_INTERVAL_MS: '1000',

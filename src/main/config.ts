@@ -27,7 +27,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-const listen = parsed('host:port, :port or [v6]:port', (text): ListenAddress | undefined => {
+function readListen(text: string): ListenAddress | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:\s[\]]*)):(\d{1,5})$/.exec(text);
   if (match === null || Number(match[3]) > 65_535) return undefined;
   const [, v6, name] = match;
@@ -35,7 +35,14 @@ const listen = parsed('host:port, :port or [v6]:port', (text): ListenAddress | u
   // Four numbers are an address or a slip of the pen, never a name.
   if (name !== undefined && /^[\d.]+$/.test(name) && !isIPv4(name)) return undefined;
   return { host: v6 ?? (name || undefined), port: Number(match[3]) };
-});
+}
+
+const listen = parsed('host:port, :port or [v6]:port', readListen);
+
+const listenOrNot = parsed(
+  'host:port, :port or [v6]:port, or empty for none',
+  (text): ListenAddress | null | undefined => (text === '' ? null : readListen(text)),
+);
 
 const ports = parsed(
   'UDP ports as 40000, 40000-40003 or a list of these, each from 1025 to 65535, 64 at most',
@@ -74,6 +81,17 @@ const iceServers = parsed(
   },
 );
 
+const httpOrigin = parsed(
+  'http://host[:port] or https://host[:port], or empty for none',
+  (text): string | undefined => {
+    if (text === '') return '';
+    const url = URL.canParse(text) ? new URL(text) : null;
+    const plain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+    if (!plain || !['http:', 'https:'].includes(url.protocol)) return undefined;
+    return url.href.replace(/\/$/, '');
+  },
+);
+
 const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (text) =>
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(text) ? text : undefined,
 );
@@ -85,6 +103,7 @@ const redUse = parsed('off, uplink or both', (text) => REDS.find((use) => use ==
 /** One variable: its default as it would be written in `.env`, and how it is read. */
 const variables = {
   LISTEN: { otherwise: ':80', schema: listen },
+  ADMIN_LISTEN: { otherwise: '127.0.0.1:8081', schema: listenOrNot },
   MEDIA_PORTS: { otherwise: '40000-40003', schema: ports },
   MEDIA_BIND: { otherwise: '', schema: address },
   ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },
@@ -102,6 +121,10 @@ const variables = {
   CONNECT_TIMEOUT_MS: { otherwise: '20000', schema: integer(100, 600_000) },
   GATHER_TIMEOUT_MS: { otherwise: '3000', schema: integer(10, 60_000) },
   MEMBERSHIP_TIMEOUT_MS: { otherwise: '300000', schema: integer(100, 86_400_000) },
+  PERMISSIONS_HOST: { otherwise: '', schema: httpOrigin },
+  PERMISSIONS_TIMEOUT_MS: { otherwise: '2000', schema: integer(10, 60_000) },
+  PERMISSIONS_CACHE_MS: { otherwise: '5000', schema: integer(0, 3_600_000) },
+  DRAIN_TIMEOUT_MS: { otherwise: '60000', schema: integer(0, 86_400_000) },
   SHUTDOWN_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
   EVENTS_INTERVAL_MS: { otherwise: '250', schema: integer(20, 10_000) },
   MAX_LISTED_PARTICIPANTS: { otherwise: '100', schema: integer(0, 1000) },

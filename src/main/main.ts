@@ -111,5 +111,5 @@ async function start(config: Config, log: Log): Promise<void> {
   });
 
   const { address, port } = await server.listen(config.LISTEN);
-  log.info({ address, port, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS }, 'listening');
+  log.info({ address, port, admin: null, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS }, 'listening');
 }

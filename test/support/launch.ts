@@ -29,7 +29,13 @@ process.on('exit', () => {
 export async function launchUntilExit(env: Record<string, string>, options: LaunchOptions = {}): Promise<Ending> {
   const { uid, main = MAIN } = options;
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, MEDIA_BIND: '127.0.0.1', MEDIA_PORTS: String(await freeUdpPort()), ...env },
+    env: {
+      ...process.env,
+      ADMIN_LISTEN: '127.0.0.1:0',
+      MEDIA_BIND: '127.0.0.1',
+      MEDIA_PORTS: String(await freeUdpPort()),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });

@@ -11,6 +11,8 @@ export interface RunningServer {
   readonly port: number;
   /** `http://127.0.0.1:port` */
   readonly url: string;
+  /** The same for operators. */
+  readonly adminUrl: string;
   readonly process: ChildProcess;
   /** Lines of standard output so far. */
   readonly logs: string[];
@@ -38,6 +40,8 @@ export async function startServer(env: Record<string, string> = {}): Promise<Run
     env: {
       ...process.env,
       LISTEN: '127.0.0.1:0',
+      ADMIN_LISTEN: '127.0.0.1:0',
+      DRAIN_TIMEOUT_MS: '0',
       MEDIA_BIND: '127.0.0.1',
       MEDIA_PORTS: String(await freeUdpPort()),
       LOG_LEVEL: 'info',
@@ -78,12 +82,13 @@ export async function startServer(env: Record<string, string> = {}): Promise<Run
     });
   const started = await Promise.race([logged('"msg":"listening"'), exited.then(() => null)]);
   if (started === null) throw new Error(`the server ended at start:\n${logs.join('\n')}`);
-  const port: number = JSON.parse(started).port;
+  const { port, admin }: { port: number; admin: { port: number } | null } = JSON.parse(started);
+  const adminUrl = admin === null ? '' : `http://127.0.0.1:${admin.port}`;
   const stop = (): Promise<number | null> => {
     child.kill('SIGTERM');
     return exited;
   };
-  return { port, url: `http://127.0.0.1:${port}`, process: child, logs, exited, logged, stop };
+  return { port, url: `http://127.0.0.1:${port}`, adminUrl, process: child, logs, exited, logged, stop };
 }
 
 /** A UDP port that is free at this moment. */

@@ -2,15 +2,19 @@
 import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import closeWithGrace from 'close-with-grace';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
-import { RequestError } from './http/errors.ts';
+import { drainingError, RequestError } from './http/errors.ts';
 import { HttpServer } from './http/server.ts';
 import { offloadUnderLoad } from './media/offload.ts';
 import { MediaPorts, peersClosed } from './media/peer.ts';
 import { Shards } from './media/shards.ts';
+import { AdminServer } from './operations/admin.ts';
+import { type Drained, drained } from './operations/drain.ts';
+import { HealthCheck } from './operations/health.ts';
 import { createLog, type Log } from './operations/log.ts';
+import { Operator } from './operations/operator.ts';
+import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { type Connection, Connections } from './rooms/connections.ts';
 import { Conversations } from './rooms/conversations.ts';
@@ -62,6 +66,7 @@ async function start(config: Config, log: Log): Promise<void> {
   const server = new HttpServer(
     {
       join(claim, id) {
+        if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
         const placement = conversations.join(claim.userid, id, performance.now());
         if (placement === null) {
           const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
@@ -91,25 +96,43 @@ async function start(config: Config, log: Log): Promise<void> {
   offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
+  const health = new HealthCheck(shards.all);
+  const metrics = { render: async () => ({ contentType: 'text/plain', body: '' }) };
+  const operations = new Operator({ config, conversations, connections, health, sources, metrics, log });
+  const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, log);
 
-  // A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction.
-  const skip = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
-  closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger: false, skip: [...skip] }, async ({ err, signal }) => {
-    if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
-    else log.info({ signal }, 'shutting down');
-    server.drain();
-    clearInterval(forgetting);
-    clearInterval(telling);
-    await connections.endAll('draining', signal ?? 'error');
-    server.close();
-    await shards.stop();
-    await peersClosed(GOODBYE_TIMEOUT_MS);
-    ports.close();
-    log.info('stopped');
-    // The library's threads outlive everything else; nothing is left for them to do.
-    process.exit(err === undefined ? 0 : 1);
-  });
+  endOnSignals(
+    {
+      async drain(aborted) {
+        operations.draining = true;
+        server.drain();
+        connections.endUnestablished('draining', 'the server is shutting down');
+        events.drain(config.DRAIN_TIMEOUT_MS);
+        const look = (): Drained => ({ connections: connections.count, talking: seats.talking });
+        const why = await drained(look, config.DRAIN_TIMEOUT_MS, aborted);
+        log.info({ why, connections: connections.count }, 'drained');
+      },
+      async close(why) {
+        server.drain();
+        clearInterval(forgetting);
+        clearInterval(telling);
+        await connections.endAll('draining', why);
+        server.close();
+        health.stop();
+        await shards.stop();
+        await peersClosed(GOODBYE_TIMEOUT_MS);
+        ports.close();
+        admin?.close();
+      },
+    },
+    config.SHUTDOWN_TIMEOUT_MS,
+    log,
+  );
 
+  const adminAddress = config.ADMIN_LISTEN === null ? null : await admin!.listen(config.ADMIN_LISTEN);
   const { address, port } = await server.listen(config.LISTEN);
-  log.info({ address, port, admin: null, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS }, 'listening');
+  log.info(
+    { address, port, admin: adminAddress, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS },
+    'listening',
+  );
 }

@@ -13,6 +13,7 @@ export class EventView {
   complete = false;
   dominant = 0;
   muted = false;
+  silenced = false;
   deafened = false;
   readonly participants = new Map<number, Participant>();
   /** Numbers by mid; a slot that nobody is in is missing. */
@@ -61,6 +62,7 @@ export class EventView {
         this.number = event.number;
         this.dominant = event.dominant;
         this.muted = event.muted;
+        this.silenced = event.silenced;
         this.deafened = event.deafened;
         return this.list(event.total, event.complete, event.participants);
       case 'participants':

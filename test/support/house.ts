@@ -40,7 +40,8 @@ class FakeShard {
 
 /** A connection with a channel, or without as long as it has not opened one. */
 export class Guest {
-  muted = false;
+  selfMuted = false;
+  silenced = false;
   deafened = false;
   readonly id: number;
   readonly user: number;
@@ -62,6 +63,14 @@ export class Guest {
     this.user = id;
     this.claim = { userid, clientid: 'client' };
     this.seat = new Seat(this, house.seats);
+  }
+
+  get muted(): boolean {
+    return this.selfMuted || this.silenced;
+  }
+
+  set muted(muted: boolean) {
+    this.selfMuted = muted;
   }
 
   get number(): number {

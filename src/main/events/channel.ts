@@ -67,8 +67,12 @@ export class EventChannel {
     else if (seat.destination === null && this.told !== 'nowhere') this.tellNowhere();
   }
 
-  /** The connection was placed anew, in a conversation or nowhere. What it had pinned or excluded it has no more. */
-  placed(): void {
+  /**
+   * The connection was placed anew, in a conversation or nowhere. What it had pinned or excluded it has no more.
+   *
+   * @param kicked by an operator.
+   */
+  placed(kicked: boolean): void {
     const conversation = this.listener.seat.destination?.id ?? null;
     if (this.over || conversation === this.conversation) return;
     const before = this.conversation;
@@ -76,12 +80,22 @@ export class EventChannel {
     this.requests.forgetPeople();
     this.told = null;
     if (conversation !== null) this.send(writeEvent('moved', { conversation: JSON.stringify(conversation) }));
-    else this.send(writeEvent('left', { conversation: JSON.stringify(before) }));
+    else this.send(writeEvent('left', { conversation: JSON.stringify(before), kicked: String(kicked) }));
   }
 
-  /** Says why the connection ends. @returns whether it could be said. */
+  /** An operator muted the client's user, or took that back. */
+  silenced(): void {
+    this.send(writeEvent('silenced', { silenced: String(this.listener.silenced) }));
+  }
+
+  /** The server shuts down, and the connection ends at the latest after `within` milliseconds. */
+  draining(within: number): void {
+    this.send(writeDraining(within));
+  }
+
+  /** Says why the connection ends now. @returns whether it could be said. */
   farewell(why: 'replaced' | 'draining'): boolean {
-    return !this.over && this.channel.send(writeEvent(why));
+    return !this.over && this.channel.send(why === 'draining' ? writeDraining(0) : writeEvent(why));
   }
 
   /** Closes the channel; the connection stands on. */
@@ -101,9 +115,9 @@ export class EventChannel {
     if (this.told === room && this.version === room.version - 1) {
       for (const text of room.texts) this.add(text);
     } else if (this.told !== room || this.version !== room.version) {
-      const { muted, deafened, seat } = this.listener;
+      const { selfMuted, silenced, deafened, seat } = this.listener;
       const { pinned, excluded } = this.requests;
-      const self = { number: seat.number, muted, deafened, pinned, excluded };
+      const self = { number: seat.number, muted: selfMuted, silenced, deafened, pinned, excluded };
       for (const text of room.snapshot(self)) this.add(text);
       for (const text of room.mapping(pinned)) this.add(text);
       this.toldSlots.fill(0);
@@ -133,12 +147,13 @@ export class EventChannel {
   }
 
   private tellNowhere(): void {
-    const { muted, deafened } = this.listener;
+    const { selfMuted, silenced, deafened } = this.listener;
     this.send(
       writeEvent('snapshot', {
         conversation: 'null',
         number: '0',
-        muted: String(muted),
+        muted: String(selfMuted),
+        silenced: String(silenced),
         deafened: String(deafened),
         pinned: '[]',
         excluded: '[]',
@@ -180,4 +195,8 @@ export class EventChannel {
     if (this.channel.bufferedAmount() > MAX_BUFFERED_BYTES) this.slow = true;
     else if (!this.channel.send(text)) this.end();
   }
+}
+
+function writeDraining(within: number): string {
+  return writeEvent('draining', { within: String(Math.round(within)) });
 }

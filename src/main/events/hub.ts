@@ -37,6 +37,8 @@ export class EventHub {
   /** Time that the last telling took, milliseconds, and when the next may begin. */
   private spent = 0;
   private restUntil = 0;
+  /** When connections end because the server shuts down; null as long as it does not. */
+  private drainedAt: number | null = null;
 
   /** @param later how to go on after the event loop's turn. @param clock milliseconds. */
   constructor(
@@ -68,6 +70,7 @@ export class EventHub {
     const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), this.clock());
     this.channels.set(listener, events);
     events.serve();
+    if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
     return {
       message: (text) => {
         events.receive(text, this.clock());
@@ -80,9 +83,20 @@ export class EventHub {
     };
   }
 
-  /** A connection was placed in a conversation or taken out. */
-  placed(listener: Listener): void {
-    this.channels.get(listener)?.placed();
+  /** A connection was placed in a conversation or taken out. @param kicked by an operator. */
+  placed(listener: Listener, kicked = false): void {
+    this.channels.get(listener)?.placed(kicked);
+  }
+
+  /** An operator muted a connection's user, or took that back. */
+  silenced(listener: Listener): void {
+    this.channels.get(listener)?.silenced();
+  }
+
+  /** The server shuts down: tells everybody, also who comes from now on, by when connections end. @param within milliseconds. */
+  drain(within: number): void {
+    this.drainedAt = this.clock() + within;
+    for (const channel of this.channels.values()) channel.draining(within);
   }
 
   /**

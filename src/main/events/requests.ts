@@ -8,7 +8,10 @@ import { writeEvent } from './text.ts';
 
 /** A connection, as far as events go. */
 export interface Listener extends Sitter {
-  muted: boolean;
+  /** By the client itself. */
+  selfMuted: boolean;
+  /** By an operator; `muted` is either. */
+  readonly silenced: boolean;
   deafened: boolean;
   readonly seat: Pick<Seat, 'current' | 'destination' | 'number' | 'shard'>;
   /** The mids of its slots, in their order. */
@@ -59,9 +62,7 @@ export class Requests {
     const { listener } = this;
     switch (request.type) {
       case 'mute':
-        listener.muted = request.muted;
-        listener.seat.shard?.mute(listener.id, request.muted);
-        return this.confirm(request);
+        return this.mute(request);
       case 'deafen':
         listener.deafened = request.deafened;
         this.listen();
@@ -77,6 +78,16 @@ export class Requests {
       default:
         request satisfies never;
     }
+  }
+
+  private mute(request: Extract<EventRequest, { type: 'mute' }>): void {
+    const { listener } = this;
+    if (listener.silenced && !request.muted) {
+      return this.refuse({ ...idOf(request), code: 'silenced', detail: 'an operator muted this user' });
+    }
+    listener.selfMuted = request.muted;
+    listener.seat.shard?.mute(listener.id, listener.muted);
+    this.confirm(request);
   }
 
   private choose(request: Extract<EventRequest, { type: 'pin' | 'exclude' }>): void {

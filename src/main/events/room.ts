@@ -31,7 +31,10 @@ interface Member {
 /** What a snapshot says of its receiver. */
 export interface Self {
   readonly number: number;
+  /** By itself. */
   readonly muted: boolean;
+  /** By an operator. */
+  readonly silenced: boolean;
   readonly deafened: boolean;
   readonly pinned: readonly number[];
   readonly excluded: readonly number[];
@@ -99,6 +102,7 @@ export class Room {
       conversation: JSON.stringify(this.host.conversation.id),
       number: String(self.number),
       muted: String(self.muted),
+      silenced: String(self.silenced),
       deafened: String(self.deafened),
       pinned: JSON.stringify(self.pinned),
       excluded: JSON.stringify(self.excluded),

@@ -38,6 +38,7 @@ export const EventErrors = {
   'unknown-type': 'Send one of mute, deafen, pin, exclude and participants.',
   'bad-message': 'Correct the member that the detail names.',
   'unknown-number': 'Take numbers from the participants told since the last snapshot; nothing was changed.',
+  silenced: 'Wait for the event silenced with false; only an operator can take it back.',
   'not-in-conversation': 'Join a conversation, wait for its snapshot, and ask again.',
   flood: 'The channel is closed and the connection stands on; connect again to have events, and send less.',
 } as const;
@@ -99,6 +100,7 @@ const events = {
     conversation: v.nullable(v.string()),
     number: count,
     muted: v.boolean(),
+    silenced: v.boolean(),
     deafened: v.boolean(),
     pinned: numbers,
     excluded: numbers,
@@ -123,9 +125,10 @@ const events = {
   speaking: v.object({ v: version, type: v.literal('speaking'), started: numbers, stopped: numbers }),
   dominant: v.object({ v: version, type: v.literal('dominant'), number: count }),
   moved: v.object({ v: version, type: v.literal('moved'), conversation: v.string() }),
-  left: v.object({ v: version, type: v.literal('left'), conversation: v.string() }),
+  left: v.object({ v: version, type: v.literal('left'), conversation: v.string(), kicked: v.boolean() }),
+  silenced: v.object({ v: version, type: v.literal('silenced'), silenced: v.boolean() }),
   replaced: v.object({ v: version, type: v.literal('replaced') }),
-  draining: v.object({ v: version, type: v.literal('draining') }),
+  draining: v.object({ v: version, type: v.literal('draining'), within: count }),
   page: v.object({
     v: version,
     type: v.literal('page'),

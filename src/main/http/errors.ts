@@ -5,6 +5,7 @@ export const Problem = {
   'bad-claim': { status: 400, title: 'Error parsing X-User-Claim header' },
   'bad-conversation': { status: 400, title: 'Bad conversation id' },
   'bad-request': { status: 400, title: 'Bad request' },
+  forbidden: { status: 403, title: 'Forbidden' },
   'not-found': { status: 404, title: 'No such resource' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'upgrade-required': { status: 426, title: 'This endpoint speaks websocket' },
@@ -25,6 +26,11 @@ export class RequestError extends Error {
     this.kind = kind;
     this.headers = headers;
   }
+}
+
+/** The server takes nothing new any more. */
+export function drainingError(): RequestError {
+  return new RequestError('draining', 'Ask again: another instance will answer.', { 'Retry-After': '1' });
 }
 
 /** The response for a request that failed. */

@@ -7,7 +7,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { ListenAddress } from '../config.ts';
 import type { Log } from '../operations/log.ts';
 import { type Claim, readClaim } from './claim.ts';
-import { problemResponse, RequestError } from './errors.ts';
+import { drainingError, problemResponse, RequestError } from './errors.ts';
+import { listen } from './listen.ts';
 
 /** Longest conversation id, characters after decoding. */
 export const MAX_CONVERSATION_ID_LENGTH = 256;
@@ -62,20 +63,8 @@ export class HttpServer {
   }
 
   /** Listens. @throws Error that says which address was refused and how to choose another. */
-  listen({ host, port }: ListenAddress): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      const refused = (error: NodeJS.ErrnoException): void => {
-        const where = `${host ?? ''}:${port}`;
-        reject(
-          new Error(`${where} was refused (${error.code}): choose another address with LISTEN, as in LISTEN=:8080`),
-        );
-      };
-      this.server.once('error', refused);
-      this.server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
-        this.server.off('error', refused);
-        resolve(this.server.address() as AddressInfo);
-      });
-    });
+  listen(address: ListenAddress): Promise<AddressInfo> {
+    return listen(this.server, address, 'LISTEN', ':8080');
   }
 
   /** Refuses new websockets from now on; everything else is still answered. */
@@ -146,9 +135,7 @@ export class HttpServer {
     let accepted: ReturnType<Handlers['connect']>;
     try {
       const claim = readClaim(request);
-      if (this.draining) {
-        throw new RequestError('draining', 'Connect again: another instance will answer.', { 'Retry-After': '1' });
-      }
+      if (this.draining) throw drainingError();
       accepted = this.handlers.connect(claim);
     } catch (error) {
       return this.refuse(lastResponse(request, socket), error, 'not-established');

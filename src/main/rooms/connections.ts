@@ -54,7 +54,8 @@ export class Connection implements Receiver, Sitter {
   publication: Publication | null = null;
   slotCount = 0;
   slotMids: readonly string[] = [];
-  muted = false;
+  selfMuted = false;
+  silenced = false;
   deafened = false;
   state: State = 'reserved';
   readonly seat: Seat;
@@ -68,6 +69,10 @@ export class Connection implements Receiver, Sitter {
     this.id = connectionId(index, generation);
     this.claim = claim;
     this.seat = new Seat(this, seats);
+  }
+
+  get muted(): boolean {
+    return this.selfMuted || this.silenced;
   }
 
   get established(): boolean {
@@ -187,9 +192,19 @@ export class Connections {
     return { local, ssrcs };
   }
 
-  /** Puts a user's connections where the registry says. */
-  place({ connections, conversation }: Placement<Connection>): void {
-    for (const connection of connections) this.seat(connection, conversation);
+  /** Puts a user's connections where the registry says. @param kicked by an operator. */
+  place({ connections, conversation }: Placement<Connection>, kicked = false): void {
+    for (const connection of connections) this.seat(connection, conversation, kicked);
+  }
+
+  /** Mutes connections for an operator, or takes that back; their clients are told. */
+  silence(connections: readonly Connection[], silenced: boolean): void {
+    for (const connection of connections) {
+      if (connection.silenced === silenced) continue;
+      connection.silenced = silenced;
+      connection.seat.shard?.mute(connection.id, connection.muted);
+      this.parts.events.silenced(connection);
+    }
   }
 
   /** Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed. */
@@ -212,6 +227,13 @@ export class Connections {
     connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
+  /** Ends those that do not stand yet. */
+  endUnestablished(reason: EndReason, detail: string): void {
+    for (const connection of this.parts.receivers) {
+      if (connection !== undefined && !connection.established) this.end(connection, reason, detail);
+    }
+  }
+
   /** Ends all of them. Resolves once nothing is held any more. */
   endAll(reason: EndReason, detail: string): Promise<void> {
     for (const connection of this.parts.receivers) {
@@ -230,6 +252,7 @@ export class Connections {
     this.established.set(key, connection);
     this.signalling.delete(key);
     connection.user = member.user;
+    connection.silenced = member.silenced;
     connection.state = 'established';
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
     const setupMs = Math.round(performance.now() - connection.since);
@@ -238,13 +261,14 @@ export class Connections {
       { connection: connection.id, ...claim, slots: slotCount, publishes: publication !== null, setupMs },
       'connection established',
     );
+    if (member.silenced) this.parts.events.silenced(connection);
     this.seat(connection, member.conversation);
     connection.watcher.current?.connected();
   }
 
-  private seat(connection: Connection, conversation: Conversation | null): void {
+  private seat(connection: Connection, conversation: Conversation | null, kicked = false): void {
     connection.seat.place(conversation);
-    this.parts.events.placed(connection);
+    this.parts.events.placed(connection, kicked);
   }
 
   private receive(connection: Connection, packet: Uint8Array): void {

@@ -18,16 +18,30 @@ export interface Placement<C> {
   readonly conversation: Conversation | null;
 }
 
+/** One conversation in a list. */
+export interface ConversationSummary extends Conversation {
+  /** Users in it, connected or not. */
+  readonly users: number;
+}
+
+/** One user of a conversation. */
+export interface Membership<C> {
+  readonly userid: string;
+  readonly connections: readonly C[];
+  /** Muted by an operator. */
+  readonly silenced: boolean;
+}
+
 interface User<C> {
   readonly key: number;
   readonly connections: Set<C>;
   conversation: Occupied | null;
+  silenced: boolean;
   /** When a membership without a connection is forgotten; milliseconds on the caller's clock. */
   forgetAt: number;
 }
 
-interface Occupied extends Conversation {
-  /** Users in it, connected or not. */
+interface Occupied extends ConversationSummary {
   users: number;
 }
 
@@ -60,13 +74,58 @@ export class Conversations<C> {
     return this.conversations.size;
   }
 
-  /** Adds a user's connection. @returns the user's number and where the connection belongs; null if there is no room. */
-  connect(userid: string, connection: C): { user: number; conversation: Conversation | null } | null {
+  isConnected(userid: string): boolean {
+    return (this.users.get(userid)?.connections.size ?? 0) > 0;
+  }
+
+  /** Conversations in the order in which they began. @param after key of the last one known, 0 for none. */
+  list(after: number, limit: number): ConversationSummary[] {
+    const page: ConversationSummary[] = [];
+    for (const conversation of this.conversations.values()) {
+      if (conversation.key > after) page.push(conversation);
+      if (page.length === limit) break;
+    }
+    return page;
+  }
+
+  /** The users of a conversation; empty if there is no such conversation. Looks at all users. */
+  members(id: string): Membership<C>[] {
+    const members: Membership<C>[] = [];
+    const conversation = this.conversations.get(id);
+    if (conversation === undefined) return members;
+    for (const [userid, { connections, silenced, conversation: current }] of this.users) {
+      if (current === conversation) members.push({ userid, connections: [...connections], silenced });
+    }
+    return members;
+  }
+
+  /**
+   * Mutes a user of a conversation for as long as they are known, wherever they move, or takes that back.
+   *
+   * @returns their connections; null if they are not in that conversation.
+   */
+  silence(userid: string, id: string, silenced: boolean): C[] | null {
+    const user = this.users.get(userid);
+    if (user === undefined || user.conversation?.id !== id) return null;
+    user.silenced = silenced;
+    return [...user.connections];
+  }
+
+  /** Whether a user is in a conversation. */
+  isIn(userid: string, id: string): boolean {
+    return this.users.get(userid)?.conversation?.id === id;
+  }
+
+  /** Adds a user's connection. @returns the user, and where the connection belongs; null if there is no room. */
+  connect(
+    userid: string,
+    connection: C,
+  ): { user: number; conversation: Conversation | null; silenced: boolean } | null {
     const user = this.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
     this.waiting.delete(userid);
-    return { user: user.key, conversation: user.conversation };
+    return { user: user.key, conversation: user.conversation, silenced: user.silenced };
   }
 
   /** Takes a connection away. The user's membership stays for a while, so that they can connect again. */
@@ -118,7 +177,8 @@ export class Conversations<C> {
     const known = this.users.get(userid);
     if (known !== undefined) return known;
     if (this.users.size >= this.maxUsers) return null;
-    const user: User<C> = { key: ++this.lastUserKey, connections: new Set(), conversation: null, forgetAt: 0 };
+    const key = ++this.lastUserKey;
+    const user: User<C> = { key, connections: new Set(), conversation: null, silenced: false, forgetAt: 0 };
     this.users.set(userid, user);
     return user;
   }

@@ -140,6 +140,18 @@ export class Seats {
     return this.hosts.size;
   }
 
+  /** Whether somebody can hear somebody: a conversation has connections of two users. */
+  get talking(): boolean {
+    for (const { sitters } of this.hosts.values()) {
+      let user = 0;
+      for (const sitter of sitters.values()) {
+        if (user !== 0 && sitter.user !== user) return true;
+        user = sitter.user;
+      }
+    }
+    return false;
+  }
+
   /** One connection more in a conversation, which gets a worker with its first. */
   enter(conversation: Conversation, load: number): Host {
     const host = this.hosts.get(conversation.key) ?? this.open(conversation);

@@ -1,0 +1,119 @@
+/** What operators are told and may do. */
+import { performance } from 'node:perf_hooks';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import type { Config } from '../config.ts';
+import { RequestError } from '../http/errors.ts';
+import type { Connection, Connections } from '../rooms/connections.ts';
+import type { Conversations } from '../rooms/conversations.ts';
+import type { Operations } from './admin.ts';
+import type { Health, HealthCheck } from './health.ts';
+import type { Log } from './log.ts';
+
+/** What the operators' view is made of. */
+export interface OperatorParts {
+  readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
+  readonly conversations: Conversations<Connection>;
+  readonly connections: Connections;
+  readonly health: HealthCheck;
+  /** The source table, to see who speaks. */
+  readonly sources: Int32Array;
+  readonly metrics: { render(): Promise<{ contentType: string; body: string }> };
+  readonly log: Log;
+}
+
+/** What `/readyz` tells. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly status: 'ready' | 'draining' | 'full' | 'unhealthy';
+  readonly connections: number;
+  readonly maxConnections: number;
+  readonly users: number;
+  readonly maxUsers: number;
+}
+
+export class Operator implements Operations {
+  /** The server shuts down and takes nothing new. */
+  draining = false;
+  private readonly parts: OperatorParts;
+
+  constructor(parts: OperatorParts) {
+    this.parts = parts;
+  }
+
+  health(): Health {
+    return this.parts.health.check();
+  }
+
+  /** Whether new clients should be sent here. */
+  readiness(): Readiness {
+    const { config, connections, conversations, health } = this.parts;
+    const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
+    const { count } = connections;
+    const users = conversations.userCount;
+    const full = count >= maxConnections || users >= maxUsers;
+    const status = this.draining ? 'draining' : !health.check().healthy ? 'unhealthy' : full ? 'full' : 'ready';
+    return { ready: status === 'ready', status, connections: count, maxConnections, users, maxUsers };
+  }
+
+  metrics(): Promise<{ contentType: string; body: string }> {
+    return this.parts.metrics.render();
+  }
+
+  conversations(after: number, limit: number): object {
+    const { conversations } = this.parts;
+    const page = conversations.list(after, limit);
+    return {
+      total: conversations.conversationCount,
+      conversations: page.map(({ id, users }) => ({ id, users })),
+      next: page.length === limit ? page.at(-1)!.key : null,
+    };
+  }
+
+  /** @throws RequestError `not-found` */
+  conversation(id: string): object {
+    const members = this.parts.conversations.members(id);
+    if (members.length === 0) throw new RequestError('not-found', 'Nobody is in that conversation.');
+    const users = members.map(({ userid, silenced, connections }) => {
+      return { userid, silenced, connections: connections.map((connection) => this.describe(connection)) };
+    });
+    return { id, users };
+  }
+
+  /** Takes a user out of a conversation. @throws RequestError `not-found` */
+  kick(conversation: string, userid: string): void {
+    const { conversations, connections, log } = this.parts;
+    if (!conversations.isIn(userid, conversation)) throw notThere();
+    connections.place(conversations.leave(userid, conversation), true);
+    log.info({ userid, conversation }, 'kicked by an operator');
+  }
+
+  /** Mutes a user of a conversation so that they cannot unmute themselves, or takes that back. @throws RequestError `not-found` */
+  silence(conversation: string, userid: string, silenced: boolean): void {
+    const { conversations, connections, log } = this.parts;
+    const affected = conversations.silence(userid, conversation, silenced);
+    if (affected === null) throw notThere();
+    connections.silence(affected, silenced);
+    log.info({ userid, conversation }, silenced ? 'muted by an operator' : 'unmuted by an operator');
+  }
+
+  private describe(connection: Connection): object {
+    const { id, claim, since, seat, slotCount, publication, selfMuted, deafened, rtcp } = connection;
+    const speaking = this.parts.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
+    return {
+      connection: id,
+      clientid: claim.clientid,
+      seconds: Math.round((performance.now() - since) / 1000),
+      number: seat.number,
+      slots: slotCount,
+      publishes: publication !== null,
+      muted: selfMuted,
+      deafened,
+      speaking: speaking && !connection.muted,
+      ...rtcp.quality.summary(),
+    };
+  }
+}
+
+function notThere(): RequestError {
+  return new RequestError('not-found', 'That user is not in that conversation; GET /conversations/:id lists who is.');
+}

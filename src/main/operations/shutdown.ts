@@ -1,0 +1,58 @@
+/**
+ * The way down: a signal lets conversations finish; another one meanwhile closes everything at once; another one during
+ * that ends the process as it is. An error that nobody caught closes everything at once, too.
+ */
+import closeWithGrace from 'close-with-grace';
+import type { Log } from './log.ts';
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
+/** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
+const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
+
+/** What has to be done. */
+export interface Steps {
+  /** Takes nothing new from now on. Resolves once nothing is left that is worth waiting for, or `aborted` fires. */
+  drain(aborted: AbortSignal): Promise<void>;
+  /** Ends all that stands. */
+  close(why: string): Promise<void>;
+}
+
+/** Looks after signals and uncaught errors. @param timeout longest closing, milliseconds; the exit code is 1 then. */
+export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
+  let reason = 'error';
+  const closing = closeWithGrace(
+    { delay: timeout, logger: false, skip: [...SIGNALS, ...FAULTS], onTimeout: () => log.error('not closed in time') },
+    async ({ err }) => {
+      if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
+      await steps.close(reason);
+      log.info('stopped');
+      // The library's threads outlive everything else; nothing is left for them to do.
+      process.exit(err === undefined ? 0 : 1);
+    },
+  );
+  const impatient = new AbortController();
+  let phase: 'running' | 'draining' | 'closing' = 'running';
+  const take = (signal: string): void => {
+    switch (phase) {
+      case 'running':
+        phase = 'draining';
+        reason = signal;
+        log.info({ signal }, 'draining; another signal ends the conversations that go on');
+        steps.drain(impatient.signal).then(() => {
+          phase = 'closing';
+          log.info('shutting down');
+          return closing.close();
+        });
+        return;
+      case 'draining':
+        return impatient.abort();
+      case 'closing':
+        log.error({ signal }, 'ended before everything was closed');
+        process.exit(1);
+        break;
+      default:
+        phase satisfies never;
+    }
+  };
+  for (const signal of SIGNALS) process.on(signal, take);
+}

@@ -1,9 +1,10 @@
 /** A worker in its thread, with everything between it and main as in the service. */
-import { equal, is } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import { readConfig } from '../src/main/config.ts';
 import type { Receiver } from '../src/main/media/egress.ts';
 import { Shards } from '../src/main/media/shards.ts';
 import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
+import { milliseconds } from '../src/workers/clock.ts';
 import { rtp } from './support/packets.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -48,6 +49,28 @@ test('what somebody said before they moved is heard where they said it, and nowh
   while (here.got.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   equal(here.got, ['here']);
   is(there.got.filter((payload) => payload === 'there').length, taken);
+  await shards.stop();
+});
+
+test('a worker that has nothing to do beats about once a second', async () => {
+  const config = readConfig({ WORKERS: '1', MAX_CONNECTIONS: '1', MAX_SLOTS: '1' });
+  const shards = new Shards(config, [undefined], (error) => {
+    throw error;
+  });
+  await shards.whenReady();
+  const ages: number[] = [];
+  let beats = 0;
+  for (let before = 0; beats < 3; ) {
+    const age = shards.all[0]!.beatAge(milliseconds());
+    if (age < before) {
+      ages.push(before);
+      beats++;
+    }
+    before = age;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  ok(Math.max(...ages.slice(1)) > 500, `beats after ${ages} ms`);
+  ok(Math.max(...ages.slice(1)) < 5000, `beats after ${ages} ms`);
   await shards.stop();
 });
 

@@ -22,3 +22,8 @@ export function toTicks(time: number): number {
 export function toStamp(time: number): number {
   return Math.floor(time * 1000) | 0;
 }
+
+/** A time of {@link milliseconds} as a heartbeat: whole milliseconds, modulo 2^32. */
+export function toBeat(time: number): number {
+  return Math.floor(time) | 0;
+}

@@ -66,6 +66,11 @@ export const Count = {
 } as const;
 /** Room for the counters, words. */
 export const COUNTER_WORDS = 32;
+/**
+ * The last of these words is no count: whole milliseconds of the shared clock, modulo 2^32, at the worker's latest turn.
+ * An idle worker turns once a second.
+ */
+export const BEAT_WORD = COUNTER_WORDS - 1;
 
 /** Shared memory of one worker and where what lies in it, byte offsets. */
 export interface ShardMemory {

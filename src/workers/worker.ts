@@ -5,9 +5,9 @@
  */
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { Bell } from './bell.ts';
-import { milliseconds, toStamp, toTicks } from './clock.ts';
+import { milliseconds, toBeat, toStamp, toTicks } from './clock.ts';
 import { Forwarder } from './forwarder.ts';
-import { type Command, EGRESS_BELL, type Report, type WorkerTask } from './protocol.ts';
+import { BEAT_WORD, COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type WorkerTask } from './protocol.ts';
 import { NONE, RingReader, RingWriter } from './ring.ts';
 
 /** Packets between two looks at the commands. */
@@ -28,6 +28,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   const bell = new Bell(shard.memory, shard.workerBell);
   const mainBell = new Bell(shard.memory, shard.mainBell);
   const commands = new Int32Array(shard.memory, shard.commands, 1);
+  const counters = new Int32Array(shard.memory, shard.counters, COUNTER_WORDS);
   let commandsSeen = 0;
   let stopping = false;
 
@@ -71,6 +72,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   for (;;) {
     const time = milliseconds();
     const now = toTicks(time);
+    counters[BEAT_WORD] = toBeat(time);
     if (forwarder.tick(now, toStamp(time))) handOver();
     if (next !== undefined || Atomics.load(commands, 0) !== commandsSeen) takeCommands();
     let taken = 0;

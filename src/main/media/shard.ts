@@ -4,8 +4,15 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Bell } from '../../workers/bell.ts';
-import { milliseconds, toStamp } from '../../workers/clock.ts';
-import { COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type ShardMemory } from '../../workers/protocol.ts';
+import { milliseconds, toBeat, toStamp } from '../../workers/clock.ts';
+import {
+  BEAT_WORD,
+  COUNTER_WORDS,
+  type Command,
+  EGRESS_BELL,
+  type Report,
+  type ShardMemory,
+} from '../../workers/protocol.ts';
 import { RingWriter } from '../../workers/ring.ts';
 import { Egress, type Receiver } from './egress.ts';
 
@@ -45,6 +52,7 @@ export class Shard {
     this.mainBell = new Bell(memory.memory, memory.mainBell);
     this.commands = new Int32Array(memory.memory, memory.commands, 1);
     this.counterWords = new Int32Array(memory.memory, memory.counters, COUNTER_WORDS);
+    this.counterWords[BEAT_WORD] = toBeat(milliseconds());
     port.on('message', (report: Report) => this.take(report));
     this.mainBell.arm();
   }
@@ -57,6 +65,16 @@ export class Shard {
   /** The worker's counters, by the indexes of `Drop` and `Count`; they wrap at 2^32. */
   counter(index: number): number {
     return this.counterWords[index]! >>> 0;
+  }
+
+  /**
+   * How long ago the worker began its latest turn, milliseconds; an idle one takes a turn once a second. Counts from the
+   * shard's making while the worker starts.
+   *
+   * @param now of `milliseconds` in `src/workers/clock.ts`.
+   */
+  beatAge(now: number): number {
+    return Math.max(0, (toBeat(now) - Atomics.load(this.counterWords, BEAT_WORD)) | 0);
   }
 
   /** Packets that the full ingress ring refused, modulo 2^32. */

@@ -1,5 +1,6 @@
 /** Whether the process does its work, and whether it wants more of it. */
 import { performance } from 'node:perf_hooks';
+import { milliseconds } from '../../workers/clock.ts';
 
 /** How often the event loop is asked for a turn, milliseconds. */
 const LOOP_INTERVAL_MS = 500;
@@ -12,8 +13,8 @@ const MAX_BEAT_AGE_MS = 5000;
 
 /** A worker, as far as its health goes. */
 export interface Beating {
-  /** Since its last turn, milliseconds. */
-  beatAge(): number;
+  /** Since its last turn, milliseconds. @param now of the clock that workers share. */
+  beatAge(now: number): number;
 }
 
 /** What `/healthz` tells. */
@@ -42,7 +43,8 @@ export class HealthCheck {
 
   check(): Health {
     const eventLoopStallMs = Math.round(Math.max(...this.stalls, performance.now() - this.due, 0));
-    const workersBeatMs = this.workers.map((worker) => Math.round(worker.beatAge()));
+    const now = milliseconds();
+    const workersBeatMs = this.workers.map((worker) => Math.round(worker.beatAge(now)));
     const problems: string[] = [];
     if (eventLoopStallMs > MAX_STALL_MS) {
       problems.push(

@@ -71,7 +71,7 @@ test('a snapshot comes with the connection, then whoever joins, moves and leaves
   equal(bob.view.userids, [bob.name]);
   await membership('DELETE', bob, other);
   await bob.knows(({ conversation, all }) => conversation === null && all.at(-1)?.type === 'snapshot');
-  equal(bob.view.of('left'), [{ v: 1, type: 'left', conversation: other }]);
+  equal(bob.view.of('left'), [{ v: 1, type: 'left', conversation: other, kicked: false }]);
   await end([ann, bob]);
 });
 

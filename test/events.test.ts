@@ -26,6 +26,7 @@ test('who opens the channel in a conversation gets a snapshot of it at once', ()
   equal(ann.view.all, [
     {
       ...{ v: 1, type: 'snapshot', conversation: 'room 1', number: 1, muted: false, deafened: false },
+      silenced: false,
       ...{ pinned: [], excluded: [], dominant: 0, total: 2, complete: true },
       participants: [
         { number: 1, userid: 'ann', clientid: 'client', muted: false, speaking: false },
@@ -386,7 +387,7 @@ test('who moves is told at once and gets the other room’s snapshot', () => {
   house.tick();
   equal(ann!.view.userids, ['ann', 'cid']);
   ann!.place(null);
-  equal(ann!.view.all.at(-1), { v: 1, type: 'left', conversation: 'room 2' });
+  equal(ann!.view.all.at(-1), { v: 1, type: 'left', conversation: 'room 2', kicked: false });
   house.tick();
   is(ann!.view.conversation, null);
   equal(ann!.view.userids, []);
@@ -461,7 +462,7 @@ test('who is replaced, or whose server drains, is told why and nothing more', ()
   cid!.end(null);
   house.tick();
   equal(ann!.view.all, [{ v: 1, type: 'replaced' }]);
-  equal(bob!.view.all, [{ v: 1, type: 'draining' }]);
+  equal(bob!.view.all, [{ v: 1, type: 'draining', within: 0 }]);
   equal(cid!.view.all, []);
   is(house.hub.count, 0);
 });

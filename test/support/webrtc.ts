@@ -30,11 +30,12 @@ export class WebrtcClient {
   /** Held so that the garbage collector does not close them. */
   private readonly otherChannels: DataChannel[] = [];
   private readonly options: WebrtcOptions;
+  private readonly told: (text: string) => void;
   private socket: WebSocket | undefined;
 
   /**
    * @param received gets each packet with the mid it came for; without it, packets are decrypted and thrown away.
-   * @param told gets each message of the data channel.
+   * @param told gets each message of any data channel.
    */
   constructor(
     options: WebrtcOptions,
@@ -42,6 +43,7 @@ export class WebrtcClient {
     told: (text: string) => void = () => undefined,
   ) {
     this.options = options;
+    this.told = told;
     const [first, last] = options.ports ?? [];
     this.connection = new PeerConnection(options.claim.userid, {
       iceServers: [],
@@ -116,7 +118,7 @@ export class WebrtcClient {
   async openChannel(label: string, text: string): Promise<void> {
     const channel = this.connection.createDataChannel(label);
     this.otherChannels.push(channel);
-    channel.onMessage(() => undefined);
+    channel.onMessage((message) => this.told(String(message)));
     while (!channel.isOpen()) {
       if (this.state === 'closed') return;
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -93,8 +93,13 @@ export class EventHub {
     this.channels.get(listener)?.silenced();
   }
 
-  /** The server shuts down: tells everybody, also who comes from now on, by when connections end. @param within milliseconds. */
+  /**
+   * The server shuts down: tells everybody, also who opens a channel from now on, by when connections end.
+   *
+   * @param within milliseconds; at 0 nobody is told, for they hear it as they end.
+   */
   drain(within: number): void {
+    if (within === 0) return;
     this.drainedAt = this.clock() + within;
     for (const channel of this.channels.values()) channel.draining(within);
   }

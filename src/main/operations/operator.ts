@@ -31,6 +31,41 @@ export interface Readiness {
   readonly maxUsers: number;
 }
 
+/** What `/conversations` tells. */
+export interface ConversationPage {
+  /** Conversations in all. */
+  readonly total: number;
+  readonly conversations: readonly { readonly id: string; readonly users: number }[];
+  /** The `after` of the next page; null at the end. */
+  readonly next: number | null;
+}
+
+/** One connection in `/conversations/:id`. */
+export interface ConnectionDetail {
+  readonly connection: number;
+  readonly clientid: string;
+  /** Since its request. */
+  readonly seconds: number;
+  readonly number: number;
+  readonly slots: number;
+  readonly publishes: boolean;
+  /** By itself. */
+  readonly muted: boolean;
+  readonly deafened: boolean;
+  readonly speaking: boolean;
+}
+
+/** What `/conversations/:id` tells. */
+export interface ConversationDetail {
+  readonly id: string;
+  readonly users: readonly {
+    readonly userid: string;
+    /** Muted by an operator. */
+    readonly silenced: boolean;
+    readonly connections: readonly ConnectionDetail[];
+  }[];
+}
+
 export class Operator implements Operations {
   /** The server shuts down and takes nothing new. */
   draining = false;
@@ -59,7 +94,7 @@ export class Operator implements Operations {
     return this.parts.metrics.render();
   }
 
-  conversations(after: number, limit: number): object {
+  conversations(after: number, limit: number): ConversationPage {
     const { conversations } = this.parts;
     const page = conversations.list(after, limit);
     return {
@@ -70,7 +105,7 @@ export class Operator implements Operations {
   }
 
   /** @throws RequestError `not-found` */
-  conversation(id: string): object {
+  conversation(id: string): ConversationDetail {
     const members = this.parts.conversations.members(id);
     if (members.length === 0) throw new RequestError('not-found', 'Nobody is in that conversation.');
     const users = members.map(({ userid, silenced, connections }) => {
@@ -96,7 +131,7 @@ export class Operator implements Operations {
     log.info({ userid, conversation }, silenced ? 'muted by an operator' : 'unmuted by an operator');
   }
 
-  private describe(connection: Connection): object {
+  private describe(connection: Connection): ConnectionDetail {
     const { id, claim, since, seat, slotCount, publication, selfMuted, deafened, rtcp } = connection;
     const speaking = this.parts.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
     return {

@@ -68,6 +68,39 @@ const TABLE: readonly Row[] = [
     ],
   },
   {
+    name: 'ADMIN_LISTEN',
+    good: [
+      ['', null],
+      [' ', null],
+      [':8081', { host: undefined, port: 8081 }],
+      ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+      ['[::1]:8081', { host: '::1', port: 8081 }],
+    ],
+    bad: ['8081', 'localhost', '127.0.0.1', '[::1]', ':65536', 'http://localhost:8081', '256.0.0.1:80'],
+  },
+  {
+    name: 'PERMISSIONS_HOST',
+    good: [
+      ['', ''],
+      ['http://permissions', 'http://permissions'],
+      ['http://permissions:8080/', 'http://permissions:8080'],
+      [' https://permissions.example.org:443 ', 'https://permissions.example.org'],
+      ['http://[::1]:8080', 'http://[::1]:8080'],
+      ['http://permissions/v1/', 'http://permissions/v1'],
+      ['http://permissions?', 'http://permissions'],
+    ],
+    bad: [
+      ...['permissions', 'permissions:8080', '//permissions', 'ftp://permissions', 'http://', 'http://a:99999'],
+      ...[
+        'http://user@permissions',
+        'http://user:word@permissions',
+        'http://permissions/?a=b',
+        'http://permissions/#a',
+      ],
+      'http://a b',
+    ],
+  },
+  {
     name: 'MEDIA_PORTS',
     good: [
       ['40000', [40_000]],
@@ -136,6 +169,9 @@ const TABLE: readonly Row[] = [
   integer('CONNECT_TIMEOUT_MS', 100, 600_000),
   integer('GATHER_TIMEOUT_MS', 10, 60_000),
   integer('MEMBERSHIP_TIMEOUT_MS', 100, 86_400_000),
+  integer('PERMISSIONS_TIMEOUT_MS', 10, 60_000),
+  integer('PERMISSIONS_CACHE_MS', 0, 3_600_000),
+  integer('DRAIN_TIMEOUT_MS', 0, 86_400_000),
   integer('SHUTDOWN_TIMEOUT_MS', 100, 600_000),
   integer('STATS_INTERVAL_MS', 0, 86_400_000),
   integer('EVENTS_INTERVAL_MS', 20, 10_000),

@@ -88,7 +88,8 @@ const httpOrigin = parsed(
     const url = URL.canParse(text) ? new URL(text) : null;
     const plain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
     if (!plain || !['http:', 'https:'].includes(url.protocol)) return undefined;
-    return url.href.replace(/\/$/, '');
+    // Not its href, which keeps an empty query.
+    return url.origin + url.pathname.replace(/\/+$/, '');
   },
 );
 

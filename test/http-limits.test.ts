@@ -128,7 +128,10 @@ async function inProcess(
 
 test('a server that drains refuses websockets with 503 and Retry-After, and still serves joins', async () => {
   const joined: string[] = [];
-  await inProcess({ join: (_, id) => joined.push(id) }, async (url, server, port) => {
+  const join = (_: unknown, id: string): undefined => {
+    joined.push(id);
+  };
+  await inProcess({ join }, async (url, server, port) => {
     server.drain();
     const response = await refused(port);
     match(response, /^HTTP\/1\.1 503 /);

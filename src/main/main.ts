@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
 import { drainingError, RequestError } from './http/errors.ts';
-import { HttpServer } from './http/server.ts';
+import { permitted } from './http/permitted.ts';
+import { type Handlers, HttpServer } from './http/server.ts';
 import { offloadUnderLoad } from './media/offload.ts';
 import { MediaPorts, peersClosed } from './media/peer.ts';
 import { Shards } from './media/shards.ts';
@@ -63,33 +64,30 @@ async function start(config: Config, log: Log): Promise<void> {
   const connections = new Connections({ config, conversations, seats, ports, events, slots, sources, receivers, log });
   connections.rtcp.start();
 
-  const server = new HttpServer(
-    {
-      join(claim, id) {
-        if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
-        const placement = conversations.join(claim.userid, id, performance.now());
-        if (placement === null) {
-          const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
-          throw new RequestError('full', detail, { 'Retry-After': '5' });
-        }
-        connections.place(placement);
-        log.info({ ...claim, conversation: id }, 'joined');
-      },
-      leave(claim, id) {
-        connections.place(conversations.leave(claim.userid, id));
-        log.info({ ...claim, conversation: id }, 'left');
-      },
-      connect(claim) {
-        const connection = connections.reserve(claim);
-        return {
-          opened: (socket) => new Signalling(socket, connection, connections, config, log),
-          abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request'),
-        };
-      },
+  const handlers: Handlers = {
+    join(claim, id) {
+      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
+      const placement = conversations.join(claim.userid, id, performance.now());
+      if (placement === null) {
+        const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
+        throw new RequestError('full', detail, { 'Retry-After': '5' });
+      }
+      connections.place(placement);
+      log.info({ ...claim, conversation: id }, 'joined');
     },
-    config.MAX_OFFER_BYTES,
-    log,
-  );
+    leave(claim, id) {
+      connections.place(conversations.leave(claim.userid, id));
+      log.info({ ...claim, conversation: id }, 'left');
+    },
+    connect(claim) {
+      const connection = connections.reserve(claim);
+      return {
+        opened: (socket) => new Signalling(socket, connection, connections, config, log),
+        abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request'),
+      };
+    },
+  };
+  const server = new HttpServer(permitted(handlers, config, log), config.MAX_OFFER_BYTES, log);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };

@@ -5,6 +5,7 @@ export const Problem = {
   'bad-claim': { status: 400, title: 'Error parsing X-User-Claim header' },
   'bad-conversation': { status: 400, title: 'Bad conversation id' },
   'bad-request': { status: 400, title: 'Bad request' },
+  'not-permitted': { status: 401, title: 'Not permitted' },
   forbidden: { status: 403, title: 'Forbidden' },
   'not-found': { status: 404, title: 'No such resource' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
@@ -13,6 +14,7 @@ export const Problem = {
   internal: { status: 500, title: 'Internal error' },
   full: { status: 503, title: 'The server is full' },
   draining: { status: 503, title: 'The server is shutting down' },
+  'permissions-unavailable': { status: 503, title: 'Permissions cannot be asked for' },
 } as const;
 export type ProblemKind = keyof typeof Problem;
 

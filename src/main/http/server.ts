@@ -22,12 +22,21 @@ const LINGER_MS = 1000;
 /** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
 const CLOSE_TIMEOUT_MS = 3000;
 
-/** What the routes do; each may throw a RequestError. */
+/** Whoever sent a request. */
+export interface Client {
+  /** Whether they hung up, so that nobody reads the response. */
+  gone(): boolean;
+}
+
+/** What a handler answers: nothing if it is done, a promise if it will be. */
+type Done = Promise<void> | undefined;
+
+/** What the routes do; each may throw, or reject with, a RequestError. */
 export interface Handlers {
   /** Puts the user into a conversation. */
-  join(claim: Claim, conversation: string): void;
+  join(claim: Claim, conversation: string, client: Client): Done;
   /** Takes the user out of it. */
-  leave(claim: Claim, conversation: string): void;
+  leave(claim: Claim, conversation: string): Done;
   /** Decides whether a websocket may be opened. @returns what to do with it once it is. */
   connect(claim: Claim): { opened(socket: WebSocket): void; abandoned(): void };
 }
@@ -85,14 +94,20 @@ export class HttpServer {
       onBadUrl: (path, _request, response) => this.refuse(response as ServerResponse, badlyEscaped(path)),
     });
     router.on('GET', '/connect', upgradeRequired);
-    const membership = (act: (claim: Claim, id: string) => void): FindMyWay.Handler<FindMyWay.HTTPVersion.V1> => {
+    const membership = (
+      act: (claim: Claim, id: string, client: Client) => Done,
+    ): FindMyWay.Handler<FindMyWay.HTTPVersion.V1> => {
       return (request, response, params) => {
         const claim = readClaim(request);
-        act(claim, conversationId(params['conversationid'] ?? ''));
-        response.writeHead(200, { 'Content-Length': '0' }).end();
+        const client = { gone: () => request.socket.destroyed };
+        const done = act(claim, conversationId(params['conversationid'] ?? ''), client);
+        if (done === undefined) return succeed(response as ServerResponse);
+        done
+          .then(() => succeed(response as ServerResponse))
+          .catch((error: unknown) => this.refuse(response as ServerResponse, error));
       };
     };
-    const join = membership((claim, id) => this.handlers.join(claim, id));
+    const join = membership((claim, id, client) => this.handlers.join(claim, id, client));
     const leave = membership((claim, id) => this.handlers.leave(claim, id));
     for (const path of ['/join/:conversationid', '/join/', '/join']) {
       router.on('POST', path, join);
@@ -166,6 +181,10 @@ export class HttpServer {
     const { status, headers, body } = problemResponse(known);
     response.writeHead(status, headers).end(body);
   }
+}
+
+function succeed(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': '0' }).end();
 }
 
 /** `GET /connect` without an upgrade. */

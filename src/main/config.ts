@@ -148,22 +148,40 @@ export const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(variables).map(([name, { otherwise }]) => [name, otherwise]),
 );
 
+/** What is set, by variable: usually `process.env` after `.env` was loaded. What is not set takes its default. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the configuration.
  *
- * @param environment usually `process.env` after `.env` was loaded; a variable that is not set takes its default.
  * @throws ConfigError for the first bad value.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const entries = Object.entries(variables).map(([name, { otherwise, schema }]) => {
+export function readConfig(environment: Environment): Config {
+  const { config, errors } = checkConfig(environment);
+  if (errors.length > 0) throw errors[0]!;
+  return config as Config;
+}
+
+/** Reads the configuration. @returns what is good of it, and an error for each value that is not. */
+export function checkConfig(environment: Environment): { config: Partial<Config>; errors: ConfigError[] } {
+  const errors: ConfigError[] = [];
+  const good: [string, unknown][] = [];
+  for (const [name, { otherwise, schema }] of Object.entries(variables)) {
     const text = environment[name] ?? otherwise;
     const result = v.safeParse(schema as v.GenericSchema<string, unknown>, text);
-    if (!result.success) {
-      throw new ConfigError(`${name} is ${JSON.stringify(text)}; allowed: ${result.issues[0].message}`);
+    if (result.success) good.push([name, result.output]);
+    else {
+      const allowed = result.issues[0].message;
+      errors.push(new ConfigError(`${name} is ${JSON.stringify(maskSecrets(text))}; allowed: ${allowed}`));
     }
-    return [name, result.output];
-  });
-  return Object.fromEntries(entries) as Config;
+  }
+  return { config: Object.fromEntries(good), errors };
+}
+
+/** A value without the passwords in it, as in `turn:user:password@host`, so that it can be shown. */
+export function maskSecrets(text: string): string {
+  // To the last @: nobody knows what a password that cannot be read has in it.
+  return text.replace(/(\w+:[^:@,]+:).*@/s, '$1***@');
 }
 
 function parsed<T>(allowed: string, read: (text: string) => T | undefined) {

@@ -47,6 +47,8 @@ test('an upgrade behind another request on the same socket is answered like the 
 test('refused upgrades leave no socket behind, whether their clients hang up or not', async () => {
   const server = await startServer();
   const descriptors = (): number => readdirSync(`/proc/${server.process.pid}/fd`).length;
+  // The library opens its own with the first peer.
+  await server.logged('clients will get these candidates');
   const before = descriptors();
   const sockets = Array.from({ length: 50 }, (_, i) => {
     const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });

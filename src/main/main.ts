@@ -11,6 +11,7 @@ import { offloadUnderLoad } from './media/offload.ts';
 import { MediaPorts, peersClosed } from './media/peer.ts';
 import { Shards } from './media/shards.ts';
 import { AdminServer } from './operations/admin.ts';
+import { tellCandidates } from './operations/candidates.ts';
 import { type Drained, drained } from './operations/drain.ts';
 import { HealthCheck } from './operations/health.ts';
 import { createLog, type Log } from './operations/log.ts';
@@ -133,4 +134,5 @@ async function start(config: Config, log: Log): Promise<void> {
     { address, port, admin: adminAddress, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS },
     'listening',
   );
+  tellCandidates(config, ports, log);
 }

@@ -57,8 +57,12 @@ export interface PeerEvents {
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
 
-/** Resolves once the library has closed all peers, so that each client got its goodbye, or after `timeout` ms. */
+/**
+ * Closes the peers that nobody has closed yet. Resolves once the library has closed all of them, so that each client got
+ * its goodbye, or after `timeout` ms.
+ */
 export async function peersClosed(timeout: number): Promise<void> {
+  for (const peer of alive) peer.closeIfOpen();
   for (let waited = 0; alive.size > 0 && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
 }
 
@@ -225,6 +229,11 @@ export class Peer {
     this.closing = true;
     if (linger === 0) this.end('closed by the server');
     else setTimeout(() => this.end('closed by the server'), linger);
+  }
+
+  /** Closes the connection unless that was done, and if it lingers lets it. */
+  closeIfOpen(): void {
+    if (!this.closing) this.close();
   }
 
   private take(packet: Uint8Array): void {

@@ -78,6 +78,12 @@ export function announce(gathered: readonly string[], announced: readonly string
   return [...replaced, ...udp.filter((candidate) => !hosts.includes(candidate))];
 }
 
+/** Reads one of the server's own candidates. @returns null if it is none. */
+export function readLocalCandidate(candidate: string): { address: string; port: number; type: string } | null {
+  const match = CANDIDATE.exec(candidate);
+  return match === null ? null : { address: match[5]!, port: Number(match[6]), type: match[7]! };
+}
+
 /** RFC 8445, section 5.1.2.1: type preference 126 for hosts; IPv6 first (RFC 8421), then in the order given. */
 function hostPriority(address: string, order: number): number {
   const local = (isIPv6(address) ? 65_535 : 32_767) - order;

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
 import { drainingError, RequestError } from './http/errors.ts';
@@ -29,6 +30,9 @@ const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 const FORGET_INTERVAL_MS = 1000;
 /** How long the library may take to say goodbye to everybody, milliseconds. */
 const GOODBYE_TIMEOUT_MS = 1000;
+
+const exitCode = await runCommand(process.argv.slice(2), ENV_FILE);
+if (exitCode !== null) process.exit(exitCode);
 
 let config: Config;
 try {

@@ -17,6 +17,8 @@ export interface LaunchOptions {
   readonly uid?: number;
   /** The script to run instead of the built server's. */
   readonly main?: string;
+  /** What follows the script on the command line. */
+  readonly args?: readonly string[];
 }
 
 /** Processes to be ended with the test run, however it ends. */
@@ -27,8 +29,8 @@ process.on('exit', () => {
 
 /** Starts the server with bad circumstances and waits until it gives up. */
 export async function launchUntilExit(env: Record<string, string>, options: LaunchOptions = {}): Promise<Ending> {
-  const { uid, main = MAIN } = options;
-  const child = spawn(process.execPath, [main], {
+  const { uid, main = MAIN, args = [] } = options;
+  const child = spawn(process.execPath, [main, ...args], {
     env: {
       ...process.env,
       ADMIN_LISTEN: '127.0.0.1:0',

@@ -1,0 +1,128 @@
+/** `--check-config`: what the service would run with, where it comes from, and what is odd about it. */
+import { isIP } from 'node:net';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress, maskSecrets } from '../config.ts';
+import { isPrivate } from './reach.ts';
+
+/** What systemd waits, unless told otherwise, before it ends a service by force, milliseconds; others wait less. */
+const USUAL_STOP_MS = 90_000;
+/** Letters by which a name may differ from a variable's to be taken for a slip of the pen. */
+const NEAR = 2;
+
+export interface ConfigReport {
+  /** `NAME=value # where from`, for every good value. */
+  readonly lines: readonly string[];
+  readonly warnings: readonly string[];
+  /** One for every bad value. */
+  readonly errors: readonly string[];
+}
+
+/**
+ * Looks at the configuration.
+ *
+ * @param environment what is exported, which wins. @param file what `.env` says.
+ */
+export function reportConfig(environment: Environment, file: Environment): ConfigReport {
+  const { config, errors } = checkConfig({ ...file, ...environment });
+  const lines = Object.keys(DEFAULTS)
+    .filter((name) => name in config)
+    .map((name) => {
+      const from = environment[name] !== undefined ? 'environment' : file[name] !== undefined ? '.env' : 'default';
+      const text = (environment[name] ?? file[name] ?? DEFAULTS[name]!).trim().replace(/\s+/g, ' ');
+      return `${name}=${text.split(',').map(maskSecrets).join(',')} # ${from}`;
+    });
+  const whole = errors.length === 0 ? oddities(config as Config, { ...file, ...environment }) : [];
+  return { lines, warnings: [...misspelt(file), ...whole], errors: errors.map(({ message }) => message) };
+}
+
+/** Names in `.env` that are nearly a variable's: others may be for other programs. */
+function misspelt(file: Environment): string[] {
+  const known = Object.keys(DEFAULTS);
+  return Object.keys(file).flatMap((name) => {
+    if (known.includes(name)) return [];
+    const meant = known.find((other) => distance(name.toUpperCase().replaceAll('-', '_'), other) <= NEAR);
+    return meant === undefined ? [] : [`${name} in .env is no variable of this service; did you mean ${meant}?`];
+  });
+}
+
+/** Values that are good each by itself, and hardly meant together. */
+function oddities(config: Config, set: Environment): string[] {
+  const { ADMIN_LISTEN: admin, LISTEN, MAX_CONNECTIONS, MAX_MEMBERSHIPS } = config;
+  const found: [odd: boolean, warning: string][] = [
+    [
+      admin !== null && overlap(LISTEN, admin),
+      'LISTEN and ADMIN_LISTEN are the same port; one of them will be refused',
+    ],
+    [
+      admin !== null && !isLoopback(admin.host),
+      'ADMIN_LISTEN is not a loopback address: whoever reaches it can kick and mute; no proxy and no client may',
+    ],
+    [admin === null, 'ADMIN_LISTEN is empty: there are no health checks and no metrics'],
+    [
+      config.ANNOUNCED_ADDRESS.length === 0 &&
+        config.ICE_SERVERS.length === 0 &&
+        hosts(config.MEDIA_BIND).every(isPrivate),
+      'ANNOUNCED_ADDRESS is empty and all addresses of this machine that media may use are private: only clients in the same network can connect',
+    ],
+    [
+      config.DRAIN_TIMEOUT_MS + config.SHUTDOWN_TIMEOUT_MS > USUAL_STOP_MS,
+      `DRAIN_TIMEOUT_MS and SHUTDOWN_TIMEOUT_MS together are more than ${USUAL_STOP_MS / 1000} s: whoever stops the service must wait as long before ending it by force`,
+    ],
+    [
+      config.EGRESS_RING_BYTES < config.INGRESS_RING_BYTES,
+      'EGRESS_RING_BYTES is less than INGRESS_RING_BYTES: a conversation sends more than it receives, and packets will be dropped',
+    ],
+    [
+      config.GATHER_TIMEOUT_MS >= config.CONNECT_TIMEOUT_MS,
+      'GATHER_TIMEOUT_MS is not less than CONNECT_TIMEOUT_MS: the answer may come too late to connect',
+    ],
+    [
+      config.MAX_SLOTS > config.MAX_MEDIA_LINES,
+      'MAX_SLOTS is more than MAX_MEDIA_LINES: each slot is an m-line, so no offer can have as many',
+    ],
+    [
+      MAX_MEMBERSHIPS < MAX_CONNECTIONS,
+      'MAX_MEMBERSHIPS is less than MAX_CONNECTIONS: users will be refused while connections are free',
+    ],
+    [
+      config.WORKERS > availableParallelism(),
+      `WORKERS is more than this machine has cores (${availableParallelism()}): they will take turns`,
+    ],
+    [
+      config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),
+      'PERMISSIONS_HOST is empty, so the other PERMISSIONS variables have no effect: everybody with a claim may join',
+    ],
+  ];
+  return found.filter(([odd]) => odd).map(([, warning]) => warning);
+}
+
+function overlap(one: ListenAddress, other: ListenAddress): boolean {
+  const anywhere = (host: string | undefined): boolean => host === undefined || /^[0:.]+$/.test(host);
+  const meet = anywhere(one.host) || anywhere(other.host) || one.host === other.host;
+  return one.port === other.port && one.port !== 0 && meet;
+}
+
+function isLoopback(host: string | undefined): boolean {
+  return (
+    host !== undefined && (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')))
+  );
+}
+
+/** Addresses of this machine that candidates can come from, without zones. */
+function hosts(bind: string): string[] {
+  if (bind !== '' && bind !== '0.0.0.0' && bind !== '::') return [bind];
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address.split('%')[0]!));
+}
+
+/** Letters to add, leave out or replace to make one word of another (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...one].entries()) {
+    const next = [i + 1];
+    for (const [j, wanted] of [...other].entries()) {
+      next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (letter === wanted ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

@@ -1,0 +1,46 @@
+/** `--healthcheck`: asks the running service, for containers that have nothing else to ask with. */
+import { get } from 'node:http';
+import type { ListenAddress } from '../config.ts';
+
+/** For the answer, milliseconds. */
+const TIMEOUT_MS = 3000;
+
+/**
+ * Asks for `/healthz`.
+ *
+ * @param address where the service listens for operators, null for nowhere.
+ * @returns null if the service is healthy, otherwise why not, in one line.
+ */
+export async function whyUnhealthy(address: ListenAddress | null): Promise<string | null> {
+  if (address === null) return 'ADMIN_LISTEN is empty: set it, so that there is somebody to ask';
+  if (address.port === 0) return 'ADMIN_LISTEN has port 0, any that is free: set one, so that it is known whom to ask';
+  const host = reachableHost(address.host);
+  const where = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/healthz`;
+  try {
+    const status = await statusOf(host, address.port);
+    return status === 200 ? null : `${where} answered ${status}`;
+  } catch (error) {
+    const { code, name, message } = error as NodeJS.ErrnoException;
+    const why = name === 'AbortError' ? `no answer within ${TIMEOUT_MS} ms` : (code ?? message);
+    return `${where} cannot be asked (${why}): is the service running, with this ADMIN_LISTEN?`;
+  }
+}
+
+/** Who listens on every address also listens on loopback. */
+function reachableHost(host: string | undefined): string {
+  if (host === undefined || host === '0.0.0.0') return '127.0.0.1';
+  return /^[0:]+$/.test(host) ? '::1' : host;
+}
+
+/** The body is not waited for. */
+function statusOf(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    // A deadline over everything; Node's own timeout option starts again with every byte.
+    const request = get({ host, port, path: '/healthz', agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    request.on('response', (response) => {
+      resolve(response.statusCode ?? 0);
+      response.destroy();
+    });
+    request.on('error', reject);
+  });
+}

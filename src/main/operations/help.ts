@@ -1,0 +1,71 @@
+/** What `--help` says. */
+import { type Config, DEFAULTS } from '../config.ts';
+
+/** Each variable in one line; the README says more. */
+const MEANINGS: Readonly<Record<keyof Config, string>> = {
+  LISTEN: 'host and port to listen on',
+  ADMIN_LISTEN: 'host and port for operators; empty for none',
+  MEDIA_PORTS: 'UDP ports for media',
+  MEDIA_BIND: 'address that the media ports are bound to; empty for all',
+  ANNOUNCED_ADDRESS: 'addresses under which clients reach the media ports, behind NAT or in a container',
+  ICE_SERVERS: "STUN and TURN servers for the server's own candidates",
+  WORKERS: 'worker threads',
+  MAX_CONNECTIONS: 'connections at a time',
+  MAX_MEMBERSHIPS: 'users known at a time',
+  MAX_SLOTS: 'receive slots a connection may have',
+  PTIME_MS: 'audio that clients are asked to put into a packet, ms',
+  RED: 'redundant audio: off, uplink or both',
+  MAX_MEDIA_LINES: 'm-lines an offer may have',
+  MAX_OFFER_BYTES: 'largest websocket message, bytes',
+  MAX_CANDIDATES: 'candidates taken from one client',
+  OFFER_TIMEOUT_MS: "from the websocket's opening to the offer, ms",
+  CONNECT_TIMEOUT_MS: 'from the offer to the standing peer connection, ms',
+  GATHER_TIMEOUT_MS: "for the server's own candidates, ms",
+  MEMBERSHIP_TIMEOUT_MS: "how long a membership outlasts its user's last connection, ms",
+  PERMISSIONS_HOST: 'http://host[:port] that is asked whether a user may join; empty: everybody may',
+  PERMISSIONS_TIMEOUT_MS: 'for its answer, ms',
+  PERMISSIONS_CACHE_MS: 'how long its answer holds, ms',
+  DRAIN_TIMEOUT_MS: 'from the signal to the end of conversations that go on, ms',
+  SHUTDOWN_TIMEOUT_MS: 'from then to the forced end of the process, ms',
+  EVENTS_INTERVAL_MS: 'how often clients are told what has changed, ms',
+  MAX_LISTED_PARTICIPANTS: 'connections in a conversation up to which everybody is told of everybody',
+  MAX_DELAY_MS: 'oldest packet that is still sent, ms',
+  OFFLOAD_PERCENT: "load of the main thread from which on the library's threads help",
+  OFFLOAD_IDLE_PERCENT: 'idle CPU of the machine without which they do not',
+  INGRESS_RING_BYTES: 'shared memory for packets towards a worker',
+  EGRESS_RING_BYTES: 'shared memory for packets from a worker',
+  STATS_INTERVAL_MS: 'how often the figures are logged, ms; 0 for never',
+  LOG_LEVEL: 'trace, debug, info, warn, error, fatal or silent',
+};
+
+/** The text, without a line feed at its end. */
+export function help(): string {
+  const names = Object.keys(MEANINGS) as (keyof Config)[];
+  const wide = Math.max(...names.map((name) => name.length));
+  const variables = names.map((name) => {
+    const otherwise = DEFAULTS[name] === '' ? '' : ` [${DEFAULTS[name]}]`;
+    return `  ${name.padEnd(wide)}  ${MEANINGS[name]}${otherwise}`;
+  });
+  return `backend-webrtc: a voice SFU (WebRTC Selective Forwarding Unit)
+
+Usage: npm start [-- OPTION], or node dist/src/main/main.js [OPTION] once it is built
+
+Without an option the service runs until it gets a signal.
+
+  --check-config  print the configuration and where each value comes from, with
+                  warnings; everything that is wrong with it
+  --healthcheck   ask the running service at ADMIN_LISTEN whether it is healthy
+  --version       print the version
+  --help          print this
+
+Variables, exported or in .env beside package.json; an exported one wins. The
+README says more on each, under "Configuration".
+
+${variables.join('\n')}
+
+Signals: SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGUSR2 shut down: conversations have
+DRAIN_TIMEOUT_MS to end. The README says what each signal does while that goes on.
+
+Exit codes: 0 stopped by a signal, or the answer is good; 1 it could not start, went
+wrong, or the answer is bad; 2 no such option.`;
+}

@@ -112,7 +112,7 @@ export class Permissions {
     if (same !== undefined) return same;
     if (this.underWay.size >= this.limits.underWay) {
       this.counts.permission('failed', 0);
-      return Promise.reject(unavailable(`${this.underWay.size} questions wait for the permission service`));
+      return Promise.reject(unavailable('Too many joins wait for the permission service'));
     }
     const asked = this.ask(path).finally(() => this.underWay.delete(path));
     this.underWay.set(path, asked);
@@ -142,16 +142,16 @@ export class Permissions {
         this.log.error({ why }, 'the permission service cannot be asked; nobody can join: look at PERMISSIONS_HOST');
       }
       this.unavailable = true;
-      throw unavailable('the permission service cannot be asked');
+      throw unavailable('The permission service cannot be asked, so nobody is let in');
     }
   }
 
   /** The status, which is all of the answer; the body is read only so that the socket can be used again. */
   private async fetch(path: string, signal: AbortSignal, again = true): Promise<number> {
     try {
-      // Not a URL on purpose: the path is sent as it stands.
+      // Not a URL on purpose: the path is sent as it stands. The signal ends a body that does not end, too.
       const { statusCode, body } = await this.pool.request({ method: 'GET', path: this.prefix + path, signal });
-      body.dump({ limit: MAX_BODY_BYTES, signal }).catch(() => undefined);
+      body.dump({ limit: MAX_BODY_BYTES }).catch(() => undefined);
       return statusCode;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
@@ -191,9 +191,8 @@ function notPermitted(detail: string): RequestError {
   return new RequestError('not-permitted', detail, { 'WWW-Authenticate': 'Bearer' });
 }
 
-function unavailable(why: string): RequestError {
-  const detail = `Nobody is let in, because ${why}; try again later.`;
-  return new RequestError('permissions-unavailable', detail, { 'Retry-After': '2' });
+function unavailable(what: string): RequestError {
+  return new RequestError('permissions-unavailable', `${what}; try again later.`, { 'Retry-After': '2' });
 }
 
 function reason(error: unknown): string {

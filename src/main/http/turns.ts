@@ -39,7 +39,7 @@ export class Turns {
       if (checked.status === 'rejected') throw checked.reason;
       act();
     });
-    line.last = mine.catch(() => undefined);
+    line.last = mine;
     try {
       await mine;
     } finally {

@@ -114,6 +114,8 @@ test('while nobody answers nobody is let in, which is 503 and one line in the lo
     await server.logged('the permission service answers again');
     await service.close();
     is((await ask('POST', '/join/b')).status, 503);
+    equal(await changes(), ['left a', 'joined a']);
+    is(server.logs.filter((text) => text.includes('cannot be asked')).length, 2, 'and the next failure is told again');
   });
 });
 

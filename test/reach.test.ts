@@ -1,8 +1,12 @@
 /** Which candidates clients will get, told at start. */
 import { equal, is, match, ok } from 'uvu/assert';
+import { readConfig } from '../src/main/config.ts';
+import { MediaPorts, peersClosed } from '../src/main/media/peer.ts';
+import { tellCandidates } from '../src/main/operations/candidates.ts';
+import { createLog } from '../src/main/operations/log.ts';
 import { isPrivate } from '../src/main/operations/reach.ts';
 import { scenarios } from './support/scenario.ts';
-import { type RunningServer, startServer } from './support/server.ts';
+import { freeUdpPort, type RunningServer, startServer } from './support/server.ts';
 import { startStunServer } from './support/stun-server.ts';
 
 const test = scenarios('reach');
@@ -96,6 +100,19 @@ test('a server that ends meanwhile does so at once, with code 0 and without a wo
   await stun.asked;
   equal(await warningsOf(server), []);
   ok(!server.logs.some((line) => line.includes(TOLD)));
+  stun.close();
+});
+
+test('a peer that nobody has closed is closed at the end', async () => {
+  const stun = await startStunServer(null);
+  // A deadline longer than the scenario may take.
+  const given = { MEDIA_BIND: '127.0.0.1', ICE_SERVERS: stun.url, MEDIA_PORTS: String(await freeUdpPort()) };
+  const config = { ...readConfig(given), GATHER_TIMEOUT_MS: 600_000 };
+  const ports = await MediaPorts.open(config);
+  tellCandidates(config, ports, createLog('silent'));
+  await stun.asked;
+  await peersClosed(600_000);
+  ports.close();
   stun.close();
 });
 

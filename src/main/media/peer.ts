@@ -34,7 +34,6 @@ import type { Plan } from '../signalling/sdp.ts';
 const POLL_MS = 2;
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
-
 /** Data channels that a client may open: one is of use. */
 const MAX_CHANNELS = 4;
 /** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
@@ -57,12 +56,9 @@ export interface PeerEvents {
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
 
-/**
- * Closes the peers that nobody has closed yet. Resolves once the library has closed all of them, so that each client got
- * its goodbye, or after `timeout` ms.
- */
+/** Closes whoever still stands. Resolves once the library has closed all, so that each got its goodbye, or after `timeout` ms. */
 export async function peersClosed(timeout: number): Promise<void> {
-  for (const peer of alive) peer.closeIfOpen();
+  for (const peer of alive) peer.close();
   for (let waited = 0; alive.size > 0 && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
 }
 
@@ -226,14 +222,10 @@ export class Peer {
    *   overtakes it. Nothing is received or sent meanwhile.
    */
   close(linger = 0): void {
+    if (this.closing) return;
     this.closing = true;
     if (linger === 0) this.end('closed by the server');
     else setTimeout(() => this.end('closed by the server'), linger);
-  }
-
-  /** Closes the connection unless that was done, and if it lingers lets it. */
-  closeIfOpen(): void {
-    if (!this.closing) this.close();
   }
 
   private take(packet: Uint8Array): void {

@@ -1,6 +1,7 @@
 /** The reports' timetable and bookkeeping, without a network: connections that note down what they are sent. */
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
+import { NO_TELEMETRY } from '../src/main/operations/telemetry.ts';
 import type { Host } from '../src/main/rooms/seats.ts';
 import { type Reported, Rtcp, RtcpState } from '../src/main/rtcp/rtcp.ts';
 import { reportBlock, writeCompound } from '../src/main/rtcp/rtcp-packets.ts';
@@ -55,6 +56,7 @@ class Room {
       slots: this.slots,
       slotsPerConnection: SLOTS,
       sources: this.sources,
+      telemetry: NO_TELEMETRY,
     });
   }
 

@@ -63,6 +63,8 @@ export const Count = {
   Silence: 19,
   /** Lost packets that were rebuilt from the redundancy of a later one. */
   Rebuilt: 20,
+  /** Microseconds that the thread was awake. */
+  BusyMicros: 21,
 } as const;
 /** Room for the counters, words. */
 export const COUNTER_WORDS = 32;

@@ -102,6 +102,11 @@ class RingEnd {
   get fill(): number {
     return (Atomics.load(this.words, this.control + HEAD) - Atomics.load(this.words, this.control + TAIL)) | 0;
   }
+
+  /** The same as a share of the capacity, 0 … 1. */
+  get fillShare(): number {
+    return this.fill / this.capacity;
+  }
 }
 
 /** The writing end. */

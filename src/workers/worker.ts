@@ -7,7 +7,15 @@ import { receiveMessageOnPort } from 'node:worker_threads';
 import { Bell } from './bell.ts';
 import { milliseconds, toBeat, toStamp, toTicks } from './clock.ts';
 import { Forwarder } from './forwarder.ts';
-import { BEAT_WORD, COUNTER_WORDS, type Command, EGRESS_BELL, type Report, type WorkerTask } from './protocol.ts';
+import {
+  BEAT_WORD,
+  COUNTER_WORDS,
+  type Command,
+  Count,
+  EGRESS_BELL,
+  type Report,
+  type WorkerTask,
+} from './protocol.ts';
 import { NONE, RingReader, RingWriter } from './ring.ts';
 
 /** Packets between two looks at the commands. */
@@ -29,6 +37,9 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   const mainBell = new Bell(shard.memory, shard.mainBell);
   const commands = new Int32Array(shard.memory, shard.commands, 1);
   const counters = new Int32Array(shard.memory, shard.counters, COUNTER_WORDS);
+  const countBusy = (from: number, to: number): void => {
+    counters[Count.BusyMicros] = (counters[Count.BusyMicros]! + ((to - from) | 0)) | 0;
+  };
   let commandsSeen = 0;
   let stopping = false;
 
@@ -69,11 +80,18 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   };
 
   report({ type: 'ready' });
+  let asleep = true;
+  /** Up to when the time awake is counted. */
+  let counted = 0;
   for (;;) {
     const time = milliseconds();
     const now = toTicks(time);
+    const stamp = toStamp(time);
     counters[BEAT_WORD] = toBeat(time);
-    if (forwarder.tick(now, toStamp(time))) handOver();
+    if (!asleep) countBusy(counted, stamp);
+    asleep = false;
+    counted = stamp;
+    if (forwarder.tick(now, stamp)) handOver();
     if (next !== undefined || Atomics.load(commands, 0) !== commandsSeen) takeCommands();
     let taken = 0;
     for (; taken < BATCH; taken++) {
@@ -86,8 +104,10 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     if (taken > 0 || next !== undefined) continue;
     if (stopping) return;
     bell.arm();
-    if (ingress.empty && Atomics.load(commands, 0) === commandsSeen)
+    if (ingress.empty && Atomics.load(commands, 0) === commandsSeen) {
+      countBusy(counted, toStamp(milliseconds()));
+      asleep = true;
       bell.sleep(forwarder.fading ? FADING_SLEEP_MS : SLEEP_MS);
-    else bell.disarm();
+    } else bell.disarm();
   }
 }

@@ -12,12 +12,16 @@ import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../../workers/burst
 import { milliseconds, toStamp } from '../../workers/clock.ts';
 import { connectionIndex, type ShardMemory } from '../../workers/protocol.ts';
 import { RingReader } from '../../workers/ring.ts';
+import { Buckets } from '../operations/buckets.ts';
+import { Traffic } from './traffic.ts';
 
 /** Most packets and bursts that are brought into order at a time: some 30 ms of work. */
 const MAX_BATCH = 4096;
 const MAX_BURSTS = 1024;
 /** One packet in this many is timed; a power of two. */
 const TIMED_ONE_IN = 16;
+/** Bounds of {@link Egress.forwardBuckets}, seconds. */
+export const FORWARD_BOUNDS = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 /** No packet. */
 const NOTHING = -1;
 
@@ -43,6 +47,10 @@ export class Egress {
   readonly counts: EgressCounts = { sent: 0, stale: 0, failed: 0, late: 0 };
   /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
   readonly forwardTime: RecordableHistogram = createHistogram();
+  /** The same since the start, in buckets that never change. */
+  readonly forwardBuckets = new Buckets(FORWARD_BOUNDS, 1e6);
+  /** What was sent. */
+  readonly traffic = new Traffic();
   /** Up to where the ring's bytes have been sent, modulo 2^32. */
   position: number;
   private readonly ring: RingReader;
@@ -98,6 +106,11 @@ export class Egress {
   /** How often the ring held what no writer writes; anything but 0 is a bug. */
   get corrupt(): number {
     return this.ring.corrupt;
+  }
+
+  /** How full the ring is at this moment, 0 … 1. */
+  get fill(): number {
+    return this.ring.fillShare;
   }
 
   /** The ring's largest fill so far, as a share of its capacity, 0 … 1. */
@@ -192,10 +205,15 @@ export class Egress {
     writeSharedHeader(view, scratch, this.csrc[burst]!);
     writeFields(view, scratch, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
     this.ring.bytes.copyWithin(scratch + SENT_HEADER_BYTES, offset, offset + length);
-    if (!receiver.send(this.packetOf(SENT_HEADER_BYTES + length))) counts.failed++;
-    else if (++counts.sent % TIMED_ONE_IN === 0) {
-      this.forwardTime.record(Math.max(1, (toStamp(milliseconds()) - this.stamp[burst]!) | 0));
+    if (!receiver.send(this.packetOf(SENT_HEADER_BYTES + length))) {
+      counts.failed++;
+      return;
     }
+    this.traffic.count(SENT_HEADER_BYTES + length);
+    if (++counts.sent % TIMED_ONE_IN !== 0) return;
+    const microseconds = Math.max(1, (toStamp(milliseconds()) - this.stamp[burst]!) | 0);
+    this.forwardTime.record(microseconds);
+    this.forwardBuckets.add(microseconds);
   }
 
   /** A view of the packet that was put together. */

@@ -92,6 +92,11 @@ export class Shard {
     return { ingress: this.ingress.highest, egress: this.egress.highest };
   }
 
+  /** How full each ring is at this moment, as a share of its capacity, 0 … 1. */
+  get fill(): { ingress: number; egress: number } {
+    return { ingress: this.ingress.fillShare, egress: this.egress.fill };
+  }
+
   /** Hands a publisher's packet to the worker. @returns false if the ring was full. */
   push(connection: number, packet: Uint8Array): boolean {
     const taken = this.ingress.push(connection, packet, toStamp(milliseconds()));

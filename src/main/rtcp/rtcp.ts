@@ -14,6 +14,8 @@ import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import { readSlot, type SlotReport } from '../../rtp/sender.ts';
 import { milliseconds, toTicks } from '../../workers/clock.ts';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import { Traffic } from '../media/traffic.ts';
+import type { Telemetry } from '../operations/telemetry.ts';
 import type { Host, Sitter } from '../rooms/seats.ts';
 import { Quality } from './quality.ts';
 import { SlotWatch, unexplained, WorstListener } from './rtcp-loss.ts';
@@ -91,10 +93,14 @@ export interface RtcpParts {
   readonly slots: Int32Array;
   readonly slotsPerConnection: number;
   readonly sources: Int32Array;
+  readonly telemetry: Pick<Telemetry, 'rtt' | 'loss'>;
 }
 
 export class Rtcp {
   readonly counts: RtcpCounts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
+  /** What came and what was sent. */
+  readonly received = new Traffic();
+  readonly sent = new Traffic();
   private readonly parts: RtcpParts;
   /** The connection index to be looked at next. */
   private next = 0;
@@ -111,6 +117,7 @@ export class Rtcp {
   /** Takes a client's packet. */
   receive(connection: Reported, bytes: Uint8Array): void {
     this.counts.received++;
+    this.received.count(bytes.length);
     const now = performance.now();
     if (!connection.rtcp.admit(now)) {
       this.counts.flooded++;
@@ -123,7 +130,7 @@ export class Rtcp {
     }
     this.counts.ignored += compound.ignored;
     for (const { ssrc, middle } of compound.senders) connection.rtcp.uplink.noteSender(ssrc, middle, wallClock(now));
-    for (const block of compound.blocks) this.takeBlock(connection, block, now);
+    this.takeBlocks(connection, compound.blocks, now);
   }
 
   /** Reports to those that are due; when too many are, to the others at the next tick. @param now milliseconds. */
@@ -157,10 +164,17 @@ export class Rtcp {
     const reporter = connection.slotCount === 0 ? connection.rtcp.ssrc : this.ssrcOf(connection, 0);
     for (let first = 0; first === 0 || first < slots.length; first += MAX_SLOTS_A_PACKET) {
       const some = slots.slice(first, first + MAX_SLOTS_A_PACKET);
-      const sent = connection.send(writeCompound(reporter, some, first === 0 ? block : null, wall));
-      if (sent) this.counts.sent++;
-      else this.counts.failed++;
+      this.send(connection, writeCompound(reporter, some, first === 0 ? block : null, wall));
     }
+  }
+
+  private send(connection: Reported, packet: Uint8Array): void {
+    if (!connection.send(packet)) {
+      this.counts.failed++;
+      return;
+    }
+    this.counts.sent++;
+    this.sent.count(packet.length);
   }
 
   /** What a publisher is to be told; null if nothing came of it since the last time. */
@@ -173,21 +187,33 @@ export class Rtcp {
     const report = uplink.report(readReception(this.parts.sources, row), worst.fraction(now), wall);
     if (report === null) return null;
     quality.noteUplink(report.loss, report.jitterMs, now);
+    this.parts.telemetry.loss('uplink', report.loss);
     return report.block;
   }
 
-  /** A client says how one slot's packets reach it. */
-  private takeBlock(connection: Reported, block: RtcpReceiverInfo, now: number): void {
-    let slot = 0;
-    while (slot < connection.slotCount && this.ssrcOf(connection, slot) !== block.ssrc) slot++;
-    if (slot === connection.slotCount) return;
+  /** A client says how its slots' packets reach it. All share one way, so one figure of each kind is observed. */
+  private takeBlocks(connection: Reported, blocks: readonly RtcpReceiverInfo[], now: number): void {
+    const { telemetry } = this.parts;
+    let worst = -1;
+    let trip: number | null = null;
+    for (const block of blocks) {
+      const slot = this.slotOf(connection, block.ssrc);
+      if (slot === null) continue;
+      this.takeBlock(connection, slot, block, now);
+      worst = Math.max(worst, block.fractionLost);
+      const told = roundTrip(block, now);
+      if (told === null) continue;
+      connection.rtcp.quality.noteRtt(told);
+      trip = told;
+    }
+    // A slot without packets reports no loss, so the worst one says most.
+    if (worst >= 0) telemetry.loss('downlink', worst / 256);
+    if (trip !== null) telemetry.rtt(trip);
+  }
+
+  private takeBlock(connection: Reported, slot: number, block: RtcpReceiverInfo, now: number): void {
     const { quality } = connection.rtcp;
     quality.noteDownlink(block.fractionLost / 256, (block.jitter * 1000) / OPUS_CLOCK_RATE, now);
-    if (block.lsr !== 0) {
-      // RFC 3550, section 6.4.1: now, without the time that the client held the report.
-      const trip = (middleOf(wallClock(now)) - block.lsr - block.dlsr) | 0;
-      if (trip >= -ROUNDING && trip <= MAX_ROUND_TRIP) quality.noteRtt((Math.max(0, trip) * 1000) / 65_536);
-    }
     const { slots } = this.parts;
     const row = this.row(connection, slot);
     const sent = slots[row + Slot.LastSequence]!;
@@ -214,6 +240,11 @@ export class Rtcp {
     return watch;
   }
 
+  private slotOf(connection: Reported, ssrc: number): number | null {
+    for (let slot = 0; slot < connection.slotCount; slot++) if (this.ssrcOf(connection, slot) === ssrc) return slot;
+    return null;
+  }
+
   private connectionOf(id: number): Reported | undefined {
     const connection = this.parts.receivers[connectionIndex(id)];
     return connection?.id === id ? connection : undefined;
@@ -227,6 +258,17 @@ export class Rtcp {
   private ssrcOf(connection: Reported, slot: number): number {
     return this.parts.slots[this.row(connection, slot) + Slot.Ssrc]! >>> 0;
   }
+}
+
+/**
+ * There and back as a block tells it (RFC 3550, section 6.4.1): now, without the time that the client held the report.
+ *
+ * @returns milliseconds; null if it does not tell, or nothing that can be believed.
+ */
+function roundTrip({ lsr, dlsr }: RtcpReceiverInfo, now: number): number | null {
+  if (lsr === 0) return null;
+  const trip = (middleOf(wallClock(now)) - lsr - dlsr) | 0;
+  return trip >= -ROUNDING && trip <= MAX_ROUND_TRIP ? (Math.max(0, trip) * 1000) / 65_536 : null;
 }
 
 /** Milliseconds since 1970 by a clock that never jumps. @param now milliseconds since the process began. */

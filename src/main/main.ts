@@ -16,6 +16,7 @@ import { tellCandidates } from './operations/candidates.ts';
 import { type Drained, drained } from './operations/drain.ts';
 import { HealthCheck } from './operations/health.ts';
 import { createLog, type Log } from './operations/log.ts';
+import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
@@ -66,7 +67,11 @@ async function start(config: Config, log: Log): Promise<void> {
   for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;
-  const connections = new Connections({ config, conversations, seats, ports, events, slots, sources, receivers, log });
+  const metrics = new Metrics(config);
+  const { telemetry } = metrics;
+  const tables = { slots, sources, receivers };
+  const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
+  metrics.watch({ connections, conversations, events, shards, receivers });
   connections.rtcp.start();
 
   const handlers: Handlers = {
@@ -74,13 +79,16 @@ async function start(config: Config, log: Log): Promise<void> {
       if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
       const placement = conversations.join(claim.userid, id, performance.now());
       if (placement === null) {
+        telemetry.joined('full');
         const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
         throw new RequestError('full', detail, { 'Retry-After': '5' });
       }
+      telemetry.joined('joined');
       connections.place(placement);
       log.info({ ...claim, conversation: id }, 'joined');
     },
     leave(claim, id) {
+      telemetry.left();
       connections.place(conversations.leave(claim.userid, id));
       log.info({ ...claim, conversation: id }, 'left');
     },
@@ -88,11 +96,11 @@ async function start(config: Config, log: Log): Promise<void> {
       const connection = connections.reserve(claim);
       return {
         opened: (socket) => new Signalling(socket, connection, connections, config, log),
-        abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request'),
+        abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
       };
     },
   };
-  const server = new HttpServer(permitted(handlers, config, log), config.MAX_OFFER_BYTES, log);
+  const server = new HttpServer(permitted(handlers, config, log, telemetry), config.MAX_OFFER_BYTES, log, telemetry);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
@@ -100,7 +108,6 @@ async function start(config: Config, log: Log): Promise<void> {
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
   const health = new HealthCheck(shards.all);
-  const metrics = { render: async () => ({ contentType: 'text/plain', body: '' }) };
   const operations = new Operator({ config, conversations, connections, health, sources, metrics, log });
   const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, log);
 
@@ -108,6 +115,7 @@ async function start(config: Config, log: Log): Promise<void> {
     {
       async drain(aborted) {
         operations.draining = true;
+        metrics.draining(true);
         server.drain();
         connections.endUnestablished('draining', 'the server is shutting down');
         events.drain(config.DRAIN_TIMEOUT_MS);
@@ -122,6 +130,7 @@ async function start(config: Config, log: Log): Promise<void> {
         await connections.endAll('draining', why);
         server.close();
         health.stop();
+        metrics.stop();
         await shards.stop();
         await peersClosed(GOODBYE_TIMEOUT_MS);
         ports.close();

@@ -1,9 +1,12 @@
 /**
  * Run as a process of its own with `--trace-gc` and a tiny young generation: the packet path, a million outgoing packets
- * after a warm-up, between two marks; half of them with RED (RFC 2198). `ALLOCATE=1` adds one small object a packet, to
+ * after a warm-up, between two marks; half of them with RED (RFC 2198), and all counted as main counts them. `ALLOCATE=1` adds one small object a packet, to
  * see the count go up.
  */
 import { StepRoom } from '../../bench/cases/step.ts';
+import { FORWARD_BOUNDS } from '../../src/main/media/egress.ts';
+import { Buckets } from '../../src/main/operations/buckets.ts';
+import { Ingress } from '../../src/main/rooms/ingress.ts';
 
 const WARM_UP_STEPS = 6000;
 const STEPS = 1700;
@@ -11,6 +14,10 @@ const STEPS = 1700;
 const rooms = [new StepRoom(300), new StepRoom(300, true)];
 const allocates = process.env['ALLOCATE'] === '1';
 const kept: { packet: number }[] = [];
+const ingress = new Ingress();
+const publisher = { id: 1, packetsReceived: 0, seat: { shard: { push: () => true } } };
+const packet = new Uint8Array(120);
+const times = new Buckets(FORWARD_BOUNDS, 1e6);
 
 function run(steps: number): number {
   let packets = 0;
@@ -18,6 +25,10 @@ function run(steps: number): number {
     for (const room of rooms) {
       const left = room.step();
       packets += left;
+      for (let k = 0; k < left; k++) {
+        ingress.take(publisher, packet);
+        times.add(k * 4000);
+      }
       if (allocates) for (let k = 0; k < left; k++) kept[k % 16] = { packet: k };
     }
   }

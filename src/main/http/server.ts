@@ -6,6 +6,7 @@ import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ListenAddress } from '../config.ts';
 import type { Log } from '../operations/log.ts';
+import { NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
 import { type Claim, readClaim } from './claim.ts';
 import { drainingError, problemResponse, RequestError } from './errors.ts';
 import { listen } from './listen.ts';
@@ -49,12 +50,19 @@ export class HttpServer {
   private readonly websockets: WebSocketServer;
   private readonly handlers: Handlers;
   private readonly log: Log;
+  private readonly telemetry: Pick<Telemetry, 'refused'>;
   private draining = false;
 
   /** @param maxMessageBytes largest websocket message taken. */
-  constructor(handlers: Handlers, maxMessageBytes: number, log: Log) {
+  constructor(
+    handlers: Handlers,
+    maxMessageBytes: number,
+    log: Log,
+    telemetry: Pick<Telemetry, 'refused'> = NO_TELEMETRY,
+  ) {
     this.handlers = handlers;
     this.log = log;
+    this.telemetry = telemetry;
     this.router = this.buildRouter();
     this.websockets = new WebSocketServer({
       noServer: true,
@@ -178,6 +186,7 @@ export class HttpServer {
       this.log.error({ err: error }, 'request failed');
       known = new RequestError(otherwise, 'It is not the request; the log of the server says more.');
     }
+    this.telemetry.refused(known.kind, otherwise === 'not-established');
     const { status, headers, body } = problemResponse(known);
     response.writeHead(status, headers).end(body);
   }
@@ -223,7 +232,9 @@ function isEscapedWell(path: string): boolean {
   }
 }
 
-function badlyEscaped(path: string): RequestError {
+/** @param url with or without its query, which may hold a token and is not repeated. */
+function badlyEscaped(url: string): RequestError {
+  const path = url.split('?', 1)[0]!;
   const detail = `The path ${JSON.stringify(path.slice(0, 100))} is badly escaped: percent-encode it as UTF-8.`;
   return new RequestError(path.startsWith('/join') ? 'bad-conversation' : 'bad-request', detail);
 }

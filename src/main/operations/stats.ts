@@ -44,7 +44,7 @@ function snapshot({ connections, conversations, events, shards }: StatsSources):
     users: conversations.userCount,
     conversations: conversations.conversationCount,
     eventChannels: events.count,
-    drops: connections.drops,
+    drops: connections.ingress.drops,
     rtcp: connections.rtcp.counts,
     quality: overview(connections.qualities(), performance.now() - QUALITY_AGE_MS),
     rss: process.memoryUsage.rss(),

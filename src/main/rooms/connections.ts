@@ -4,10 +4,9 @@
  * A connection is `(userid, clientid)`: a newer one with the same pair replaces the older, once it stands; another
  * clientid of the same user coexists.
  */
-import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { isRtcp, MAX_PACKET_BYTES } from '../../rtp/packet.ts';
-import { openSlot, SLOT_WORDS } from '../../rtp/rewriter.ts';
+import { isRtcp } from '../../rtp/packet.ts';
+import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { connectionId, type Publication, SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { EventHub } from '../events/hub.ts';
@@ -16,11 +15,15 @@ import { RequestError } from '../http/errors.ts';
 import type { Receiver } from '../media/egress.ts';
 import { type MediaPorts, Peer } from '../media/peer.ts';
 import type { Log } from '../operations/log.ts';
+import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp, RtcpState } from '../rtcp/rtcp.ts';
 import type { LocalTransport } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import type { Conversation, Conversations, Placement } from './conversations.ts';
+import { Ingress } from './ingress.ts';
+import { Life } from './life.ts';
+import { openSlots } from './open-slots.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
 
 /** How long the client's end stands after it was told why it ends, milliseconds. */
@@ -28,15 +31,6 @@ const FAREWELL_MS = 100;
 
 /** Why a connection ended. */
 export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';
-
-/** Packets that did not reach a worker, by reason. */
-export interface IngressDrops {
-  /** The user is in no conversation, or on the way from one to the next. */
-  notJoined: number;
-  tooLong: number;
-  /** The worker's ring was full. */
-  ingressFull: number;
-}
 
 /** Told what happens to one connection while its client is still on the websocket. */
 export interface ConnectionWatcher {
@@ -63,6 +57,10 @@ export class Connection implements Receiver, Sitter {
   peer: Peer | null = null;
   readonly rtcp = new RtcpState();
   readonly since = performance.now();
+  /** When it stood first; 0 if it did not yet. */
+  establishedAt = 0;
+  /** RTP packets, whatever became of them. */
+  packetsReceived = 0;
 
   constructor(index: number, generation: number, claim: Claim, seats: Seats) {
     this.index = index;
@@ -103,11 +101,13 @@ export interface ConnectionsParts {
   /** Filled in here, read by the shards: connections by index. */
   readonly receivers: (Connection | undefined)[];
   readonly log: Log;
+  readonly telemetry: Telemetry;
 }
 
 export class Connections {
-  readonly drops: IngressDrops = { notJoined: 0, tooLong: 0, ingressFull: 0 };
+  readonly ingress = new Ingress();
   readonly rtcp: Rtcp;
+  private readonly life: Life;
   private readonly parts: ConnectionsParts;
   private readonly generations: Uint16Array;
   private readonly freeIndexes: number[];
@@ -122,6 +122,7 @@ export class Connections {
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
+    this.life = new Life(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
   }
 
   /** Connections that hold anything, from the request to the release. */
@@ -180,7 +181,8 @@ export class Connections {
     // What arrived from whoever had the index before is nothing of this client's.
     const source = connection.index * SOURCE_WORDS;
     this.parts.sources.fill(0, source, source + SOURCE_WORDS);
-    const ssrcs = this.openSlots(connection, plan);
+    const firstSlot = connection.index * config.MAX_SLOTS * SLOT_WORDS;
+    const ssrcs = openSlots(this.parts.slots, firstSlot, connection.id, plan);
     connection.peer = new Peer(config, ports, {
       connected: () => this.establish(connection),
       closed: (why) => this.end(connection, 'gone', why),
@@ -194,7 +196,10 @@ export class Connections {
 
   /** Puts a user's connections where the registry says. @param kicked by an operator. */
   place({ connections, conversation }: Placement<Connection>, kicked = false): void {
-    for (const connection of connections) this.seat(connection, conversation, kicked);
+    for (const connection of connections) {
+      this.life.placed(connection, conversation, kicked);
+      this.seat(connection, conversation, kicked);
+    }
   }
 
   /** Mutes connections for an operator, or takes that back; their clients are told. */
@@ -207,21 +212,22 @@ export class Connections {
     }
   }
 
-  /** Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed. */
-  end(connection: Connection, reason: EndReason, detail: string): void {
+  /**
+   * Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed.
+   *
+   * @param detail goes into the log, so nothing of the client's own words.
+   * @param cause why it never stood, where the reason does not say it.
+   */
+  end(connection: Connection, reason: EndReason, detail: string, cause?: SetupFailure): void {
     if (connection.state === 'ended') return;
+    const stood = connection.established;
     connection.state = 'ended';
     const { claim } = connection;
     const key = clientKey(claim);
     if (this.established.get(key) === connection) this.established.delete(key);
     if (this.signalling.get(key) === connection) this.signalling.delete(key);
     this.parts.conversations.disconnect(claim.userid, connection, performance.now());
-    const seconds = Math.round(performance.now() - connection.since) / 1000;
-    const quality = connection.rtcp.quality.summary();
-    this.parts.log.info(
-      { connection: connection.id, ...claim, reason, detail, seconds, ...quality },
-      'connection ended',
-    );
+    this.life.ended(connection, stood, reason, detail, cause);
     connection.watcher.current?.ended(reason, detail);
     const told = this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
     connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
@@ -254,13 +260,9 @@ export class Connections {
     connection.user = member.user;
     connection.silenced = member.silenced;
     connection.state = 'established';
+    connection.establishedAt = performance.now();
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
-    const setupMs = Math.round(performance.now() - connection.since);
-    const { slotCount, publication } = connection;
-    this.parts.log.info(
-      { connection: connection.id, ...claim, slots: slotCount, publishes: publication !== null, setupMs },
-      'connection established',
-    );
+    this.life.established(connection, member.conversation);
     if (member.silenced) this.parts.events.silenced(connection);
     this.seat(connection, member.conversation);
     connection.watcher.current?.connected();
@@ -272,26 +274,8 @@ export class Connections {
   }
 
   private receive(connection: Connection, packet: Uint8Array): void {
-    const { drops } = this;
-    if (isRtcp(packet)) return this.rtcp.receive(connection, packet);
-    const shard = connection.seat.shard;
-    if (shard === null) drops.notJoined++;
-    else if (packet.length > MAX_PACKET_BYTES) drops.tooLong++;
-    else if (!shard.push(connection.id, packet)) drops.ingressFull++;
-  }
-
-  private openSlots(connection: Connection, plan: Plan): number[] {
-    const taken = new Set(plan.publication?.ssrcs);
-    return plan.slots.map(({ payloadType, redPayloadType }, i) => {
-      let ssrc = randomInt(1, 2 ** 32) | 0;
-      while (taken.has(ssrc)) ssrc = randomInt(1, 2 ** 32) | 0;
-      taken.add(ssrc);
-      const row = (connection.index * this.parts.config.MAX_SLOTS + i) * SLOT_WORDS;
-      const timestamp = randomInt(2 ** 32) | 0;
-      const { id } = connection;
-      openSlot(this.parts.slots, row, ssrc, payloadType, id, randomInt(2 ** 15), timestamp, redPayloadType);
-      return ssrc >>> 0;
-    });
+    if (isRtcp(packet)) this.rtcp.receive(connection, packet);
+    else this.ingress.take(connection, packet);
   }
 
   /** The last step: nothing writes for the connection any more, and all that was written has been sent. */

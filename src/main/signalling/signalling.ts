@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
 import { Close, type CloseKind, closeReason } from '../http/errors.ts';
 import type { Log } from '../operations/log.ts';
+import type { SetupFailure } from '../operations/telemetry.ts';
 import type { Connection, Connections, ConnectionWatcher, EndReason } from '../rooms/connections.ts';
 import { writeAnswer } from './answer.ts';
 import { announce, offeredCandidates, type RemoteCandidate, readCandidate, readTrickled } from './candidates.ts';
@@ -51,6 +52,8 @@ export class Signalling implements ConnectionWatcher {
   private candidates = 0;
   private trickled = 0;
   private malformed = 0;
+  /** Why the connection failed if the socket closes by itself. */
+  private closedBy: SetupFailure = 'hung-up';
 
   /** Takes the socket over; everything from here on happens by its events. */
   constructor(socket: WebSocket, connection: Connection, connections: Connections, config: SignallingConfig, log: Log) {
@@ -67,7 +70,10 @@ export class Signalling implements ConnectionWatcher {
     );
     socket.on('message', (data: Buffer, isBinary: boolean) => this.message(data, isBinary));
     // The library closes with the right code (1009 for a frame too large, 1007 for bad UTF-8); "close" follows.
-    socket.on('error', (error) => log.debug({ connection: connection.id, err: error }, 'websocket error'));
+    socket.on('error', (error) => {
+      log.debug({ connection: connection.id, err: error }, 'websocket error');
+      this.closedBy = 'bad-frame';
+    });
     socket.on('close', (code) => this.socketClosed(code));
   }
 
@@ -156,16 +162,19 @@ export class Signalling implements ConnectionWatcher {
     for (const candidate of held) this.connection.peer?.addCandidate(candidate);
   }
 
-  private startTimer(kind: CloseKind, timeout: number): void {
+  private startTimer(kind: 'not-connected', timeout: number): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.fail(kind, `within ${timeout} ms`), timeout);
   }
 
   /** Ends the connection and the socket. */
-  private fail(kind: CloseKind, detail: string): void {
+  private fail(kind: Exclude<CloseKind, 'connected'>, detail: string): void {
     if (this.finished) return;
     this.finish(kind, detail);
-    this.connections.end(this.connection, 'signalling', closeReason(kind, detail));
+    // What was wrong with an offer can only be said in its own words, which are nothing for the log of a quiet server.
+    const quotes = kind === 'bad-sdp' || kind === 'no-audio';
+    if (quotes) this.log.debug({ connection: this.connection.id, detail }, 'offer refused');
+    this.connections.end(this.connection, 'signalling', closeReason(kind, quotes ? '' : detail), kind);
   }
 
   private finish(kind: CloseKind, detail: string): void {
@@ -183,6 +192,7 @@ export class Signalling implements ConnectionWatcher {
     if (this.finished || this.answered) return;
     this.finished = true;
     clearTimeout(this.timer);
-    this.connections.end(this.connection, 'signalling', `websocket closed by the client (${code})`);
+    const why = `the websocket closed before the answer (${code})`;
+    this.connections.end(this.connection, 'signalling', why, this.closedBy);
   }
 }

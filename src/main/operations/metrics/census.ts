@@ -1,0 +1,46 @@
+/** Who is there at this moment: one walk over the connections for all gauges of a scrape. */
+
+/** A connection as it is counted. */
+export interface Counted {
+  readonly state: 'reserved' | 'signalling' | 'established' | 'ended';
+  readonly slotCount: number;
+  readonly publication: object | null;
+  readonly peer: { readonly offloaded: boolean } | null;
+  readonly seat: { readonly current: { readonly connections: number } | null };
+}
+
+export class Census {
+  /** By what they are about. */
+  readonly connections = { setup: 0, established: 0, closing: 0 };
+  /** Connections in a conversation, and those of them that may publish. */
+  participants = 0;
+  publishers = 0;
+  /** Receive slots of all participants. */
+  slots = 0;
+  offloaded = 0;
+  /** Connections in the conversation that has most. */
+  largest = 0;
+  private readonly hosts = new Set<object>();
+
+  /** @param connections by index, with holes. */
+  constructor(connections: readonly (Counted | undefined)[]) {
+    for (const connection of connections) if (connection !== undefined) this.add(connection);
+  }
+
+  /** Conversations that have connections. */
+  get hosted(): number {
+    return this.hosts.size;
+  }
+
+  private add({ state, slotCount, publication, peer, seat }: Counted): void {
+    this.connections[state === 'established' ? 'established' : state === 'ended' ? 'closing' : 'setup']++;
+    if (peer?.offloaded === true) this.offloaded++;
+    const host = seat.current;
+    if (host === null) return;
+    this.participants++;
+    if (publication !== null) this.publishers++;
+    this.slots += slotCount;
+    this.hosts.add(host);
+    this.largest = Math.max(this.largest, host.connections);
+  }
+}

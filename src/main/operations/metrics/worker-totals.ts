@@ -1,0 +1,99 @@
+/**
+ * What the workers and their ways out have counted, as totals that only grow: words of shared memory wrap at 2^32, and
+ * a worker that takes the place of another begins at 0. So differences are added up, from look to look, and a look is to
+ * be had often enough that no word can wrap twice: once a minute is plenty.
+ */
+import { COUNTER_WORDS } from '../../../workers/protocol.ts';
+import { type EgressCounts, FORWARD_BOUNDS } from '../../media/egress.ts';
+import type { Traffic } from '../../media/traffic.ts';
+import type { Buckets } from '../buckets.ts';
+
+/** A worker, as far as its counts go. */
+export interface CountingShard {
+  /** By the indexes of `Drop` and `Count`, modulo 2^32. */
+  counter(index: number): number;
+  readonly corrupt: number;
+  readonly egress: {
+    readonly counts: Readonly<EgressCounts>;
+    readonly traffic: Pick<Traffic, 'bytes'>;
+    readonly forwardBuckets: Pick<Buckets, 'cumulative' | 'sum'>;
+  };
+}
+
+/** Totals besides those of the counters, which have their own indexes. */
+export const Total = {
+  Sent: COUNTER_WORDS,
+  Stale: COUNTER_WORDS + 1,
+  Failed: COUNTER_WORDS + 2,
+  Late: COUNTER_WORDS + 3,
+  Bytes: COUNTER_WORDS + 4,
+  Corrupt: COUNTER_WORDS + 5,
+  ForwardSum: COUNTER_WORDS + 6,
+  /** The first of the cumulative buckets. */
+  Forward: COUNTER_WORDS + 7,
+} as const;
+const TOTALS = Total.Forward + FORWARD_BOUNDS.length + 1;
+
+interface Account {
+  shard: CountingShard;
+  readonly last: Float64Array;
+  readonly totals: Float64Array;
+}
+
+export class WorkerTotals {
+  private readonly accounts: Account[] = [];
+  private readonly now = new Float64Array(TOTALS);
+
+  /** Takes a look. @param shards by worker; one that is another object than at the last look began at 0. */
+  look(shards: readonly CountingShard[]): void {
+    shards.forEach((shard, worker) => void this.lookAt(worker, shard));
+  }
+
+  /** A worker's total. */
+  of(worker: number, index: number): number {
+    return this.accounts[worker]?.totals[index] ?? 0;
+  }
+
+  /** The total of all workers. */
+  sum(index: number): number {
+    return this.accounts.reduce((sum, { totals }) => sum + totals[index]!, 0);
+  }
+
+  private lookAt(worker: number, shard: CountingShard): void {
+    let account = this.accounts[worker];
+    if (account === undefined) {
+      account = { shard, last: new Float64Array(TOTALS), totals: new Float64Array(TOTALS) };
+      this.accounts[worker] = account;
+    }
+    if (account.shard !== shard) {
+      // What the one before counted since the last look still stands in its memory.
+      this.add(account);
+      account.last.fill(0);
+      account.shard = shard;
+    }
+    this.add(account);
+  }
+
+  private add({ shard, last, totals }: Account): void {
+    const { now } = this;
+    read(shard, now);
+    for (let i = 0; i < TOTALS; i++) {
+      const difference = now[i]! - last[i]!;
+      totals[i]! += i < COUNTER_WORDS ? difference >>> 0 : difference;
+      last[i] = now[i]!;
+    }
+  }
+}
+
+function read(shard: CountingShard, into: Float64Array): void {
+  const { counts, traffic, forwardBuckets } = shard.egress;
+  for (let i = 0; i < COUNTER_WORDS; i++) into[i] = shard.counter(i);
+  into[Total.Sent] = counts.sent;
+  into[Total.Stale] = counts.stale;
+  into[Total.Failed] = counts.failed;
+  into[Total.Late] = counts.late;
+  into[Total.Bytes] = traffic.bytes;
+  into[Total.Corrupt] = shard.corrupt;
+  into[Total.ForwardSum] = forwardBuckets.sum;
+  into.set(forwardBuckets.cumulative(), Total.Forward);
+}

@@ -1,0 +1,109 @@
+/** Processes that a test starts beside the server: a proxy, a stand-in, whatever a container would run. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const START_TIMEOUT_MS = 15_000;
+
+/** Processes to be ended with the test run, however it ends. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+export interface Child {
+  readonly process: ChildProcess;
+  /** Lines of standard output and standard error so far. */
+  readonly lines: readonly string[];
+  readonly exited: Promise<number | null>;
+  /** Waits for a line that contains this. @throws Error if none comes in time. */
+  said(part: string): Promise<string>;
+  /** SIGTERM unless told otherwise, and the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts a process. What it says is collected line by line. */
+export function startChild(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  const lines: string[] = [];
+  const looks = new Set<() => void>();
+  for (const stream of [child.stdout!, child.stderr!]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      for (const look of looks) look();
+    });
+  }
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      lines.push(String(error));
+      resolve(null);
+    });
+    child.once('exit', (code) => {
+      children.delete(child);
+      resolve(code);
+    });
+  });
+  const said = (part: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const fail = (why: string): void => {
+        looks.delete(look);
+        reject(new Error(`${command} did not say ${part} (${why}):\n${lines.join('\n')}`));
+      };
+      const timer = setTimeout(() => fail('in time'), START_TIMEOUT_MS);
+      const look = (): void => {
+        const line = lines.find((text) => text.includes(part));
+        if (line === undefined) return;
+        clearTimeout(timer);
+        looks.delete(look);
+        resolve(line);
+      };
+      looks.add(look);
+      look();
+      exited.then((code) => {
+        clearTimeout(timer);
+        fail(`it ended with ${code}`);
+      });
+    });
+  const stop = (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {
+    child.kill(signal);
+    return exited;
+  };
+  return { process: child, lines, exited, said, stop };
+}
+
+/** The path of an installed program, or undefined. */
+export function findProgram(name: string): string | undefined {
+  // Debian keeps servers where only root looks.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** A TCP port that is free at this moment. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Resolves once something listens on the port. @throws Error if the process ends before. */
+export async function listens(port: number, child: Child): Promise<void> {
+  const ended = child.exited.then(() => 'ended' as const);
+  for (;;) {
+    const open = new Promise<'open' | 'shut'>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve('open')).once('error', () => resolve('shut'));
+      socket.once('connect', () => socket.destroy());
+    });
+    const state = await Promise.race([open, ended]);
+    if (state === 'open') return;
+    if (state === 'ended') throw new Error(`it ended before it listened:\n${child.lines.join('\n')}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

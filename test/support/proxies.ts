@@ -1,0 +1,145 @@
+/** What stands in front of the server in a deployment, started from the very files in `deploy/`. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse, stringify } from 'yaml';
+import { type Child, findProgram, freeTcpPort, listens, startChild } from './child.ts';
+import type { Scenarios } from './scenario.ts';
+
+const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
+
+export type ProxyKind = 'nginx' | 'traefik';
+
+/** Where the proxy leads, as ports of this machine. */
+export interface Upstreams {
+  readonly server: number;
+  readonly auth: number;
+  /** The next instance, while an upgrade is under way. */
+  readonly next?: number;
+}
+
+export interface ReverseProxy {
+  readonly port: number;
+  /** `http://127.0.0.1:port/webrtc` */
+  readonly url: string;
+  /** All that it has logged. */
+  logs(): string;
+  stop(): Promise<void>;
+}
+
+const folders: string[] = [];
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A temporary folder that goes with the test run. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+  folders.push(folder);
+  return folder;
+}
+
+/**
+ * The proxies that are installed. nginx has to be where REQUIRE_TOOLS says so; traefik is a bonus: Debian has none.
+ * `TRAEFIK` may name its program.
+ */
+export function proxyProgram(kind: ProxyKind): string | undefined {
+  return kind === 'traefik' ? (process.env['TRAEFIK'] ?? findProgram(kind)) : findProgram(kind);
+}
+
+/** Adds a scenario for each kind of proxy: skipped where it is not installed, failed if it has to be. */
+export function behindProxies(
+  test: Scenarios,
+  name: string,
+  body: (kind: ProxyKind) => Promise<void>,
+  seconds?: number,
+): void {
+  for (const kind of ['nginx', 'traefik'] as const) {
+    const full = `${kind}: ${name}`;
+    if (proxyProgram(kind) !== undefined) test(full, () => body(kind), seconds);
+    else if (kind === 'nginx' && process.env['REQUIRE_TOOLS'] === '1') {
+      test(full, () => {
+        throw new Error('nginx is not installed, and REQUIRE_TOOLS is set');
+      });
+    } else test.skip(full, `${kind} is not installed`);
+  }
+}
+
+/** Starts a proxy of this kind with the configuration that is shipped; only ports and places are other ones. */
+export async function startProxy(kind: ProxyKind, upstreams: Upstreams): Promise<ReverseProxy> {
+  const port = await freeTcpPort();
+  const folder = temporaryFolder(kind);
+  const { child, files } = (kind === 'nginx' ? startNginx : startTraefik)(folder, port, upstreams);
+  await listens(port, child);
+  const logs = (): string =>
+    [...child.lines, ...files.map((file) => readFileSync(join(folder, file), 'utf8'))].join('\n');
+  if (kind === 'traefik') await routesOfTraefik(port, child);
+  return { port, url: `http://127.0.0.1:${port}/webrtc`, logs, stop: async () => void (await child.stop('SIGKILL')) };
+}
+
+interface Started {
+  readonly child: Child;
+  /** Log files in the folder. */
+  readonly files: readonly string[];
+}
+
+function startNginx(folder: string, port: number, { server, auth, next }: Upstreams): Started {
+  const changes: readonly (readonly [from: string, to: string])[] = [
+    ['server 127.0.0.1:8080 ', `server 127.0.0.1:${server} `],
+    ['server 127.0.0.1:8090;', `server 127.0.0.1:${auth};`],
+    ['listen 80;', `listen 127.0.0.1:${port};`],
+    ['/var/log/nginx/backend-webrtc.log', join(folder, 'access.log')],
+    ['/var/log/nginx/backend-webrtc-error.log', join(folder, 'error.log')],
+    ...(next === undefined ? [] : [['# server 127.0.0.1:8180 backup;', `server 127.0.0.1:${next} backup;`] as const]),
+  ];
+  let shipped = readFileSync(join(DEPLOY, 'nginx.conf'), 'utf8');
+  for (const [from, to] of changes) {
+    if (shipped.split(from).length !== 2) throw new Error(`deploy/nginx.conf does not have ${from} just once`);
+    shipped = shipped.replace(from, to);
+  }
+  writeFileSync(join(folder, 'backend-webrtc.conf'), shipped);
+  // One process, so that its end is the end of all; Debian's own paths belong to root.
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
+    mkdirSync(join(folder, name));
+    return `${name}_temp_path ${join(folder, name)};`;
+  });
+  const main = `daemon off; master_process off; pid ${folder}/pid; error_log stderr warn;
+events {}
+http { ${places.join(' ')} access_log off; include ${folder}/backend-webrtc.conf; }
+`;
+  writeFileSync(join(folder, 'nginx.conf'), main);
+  const child = startChild(proxyProgram('nginx')!, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr']);
+  return { child, files: ['access.log', 'error.log'] };
+}
+
+function startTraefik(folder: string, port: number, { server, auth, next }: Upstreams): Started {
+  const fixed = parse(readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8'));
+  fixed.entryPoints.web.address = `127.0.0.1:${port}`;
+  fixed.providers.file.filename = join(folder, 'dynamic.yaml');
+  const dynamic = parse(readFileSync(join(DEPLOY, 'traefik/dynamic.yaml'), 'utf8'));
+  const { services, middlewares } = dynamic.http;
+  const lead = (name: string, to: number): void => {
+    services[name].loadBalancer.servers[0].url = `http://127.0.0.1:${to}`;
+  };
+  lead('backend-webrtc-blue', server);
+  if (next !== undefined) {
+    lead('backend-webrtc-green', next);
+    services['backend-webrtc'].weighted.services[0].name = 'backend-webrtc-blue-then-green';
+  }
+  middlewares['backend-auth'].forwardAuth.address = `http://127.0.0.1:${auth}/`;
+  writeFileSync(join(folder, 'traefik.yaml'), stringify(fixed));
+  writeFileSync(join(folder, 'dynamic.yaml'), stringify(dynamic));
+  return { child: startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`]), files: [] };
+}
+
+/** traefik listens before it knows its routes: 404 until then. */
+async function routesOfTraefik(port: number, child: Child): Promise<void> {
+  const preflight = { Origin: 'http://a.example', 'Access-Control-Request-Method': 'POST' };
+  for (let tries = 0; tries < 500; tries++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/webrtc/`, { method: 'OPTIONS', headers: preflight });
+    if (answer.status !== 404) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`traefik knows no routes:\n${child.lines.join('\n')}`);
+}

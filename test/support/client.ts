@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly data: boolean;
   /** The label of that. */
   readonly label: string;
+  /** For a proxy that makes the claim of it. */
+  readonly token?: string;
 }
 
 /** A packet as the client got it. */

@@ -16,6 +16,8 @@ export interface WebrtcOptions {
   readonly data: boolean;
   /** Its label; without one, the events'. */
   readonly label?: string;
+  /** For a proxy that makes the claim of it: goes into the query instead of the claim into a header. */
+  readonly token?: string;
   /** UDP ports to use, first and last. */
   readonly ports?: readonly [number, number];
 }
@@ -63,8 +65,10 @@ export class WebrtcClient {
   async connect(): Promise<void> {
     this.connection.setLocalDescription('offer');
     while (this.connection.gatheringState() !== 'complete') await new Promise((resolve) => setTimeout(resolve, 2));
-    const headers = { 'X-User-Claim': JSON.stringify(this.options.claim) };
-    const socket = new WebSocket(`${this.options.url.replace('http', 'ws')}/connect`, { headers });
+    const { token, claim, url } = this.options;
+    const headers = token === undefined ? { 'X-User-Claim': JSON.stringify(claim) } : {};
+    const query = token === undefined ? '' : `?token=${token}`;
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/connect${query}`, { headers });
     this.socket = socket;
     await new Promise<void>((resolve, reject) => {
       socket.once('open', () => socket.send(this.connection.localDescription()!.sdp));

@@ -1,0 +1,135 @@
+/** What the files of `deploy/` may look like: strict, so that a misspelled option is an error here and not ignored there. */
+import * as v from 'valibot';
+
+const texts = v.array(v.string());
+const dictionary = <T extends v.GenericSchema>(values: T) => v.record(v.string(), values);
+
+/** traefik's static configuration, as much of it as is used. */
+export const TraefikFixed = v.strictObject({
+  entryPoints: dictionary(
+    v.strictObject({
+      address: v.string(),
+      http: v.strictObject({ underscoreHeadersStrategy: v.picklist(['keep', 'delete', 'reject']) }),
+    }),
+  ),
+  providers: v.strictObject({ file: v.strictObject({ filename: v.string(), watch: v.boolean() }) }),
+  log: v.strictObject({ level: v.picklist(['DEBUG', 'INFO', 'WARN', 'ERROR']) }),
+  accessLog: v.strictObject({
+    format: v.literal('json'),
+    fields: v.strictObject({
+      queryParameters: v.strictObject({ defaultMode: v.picklist(['keep', 'drop']) }),
+      headers: v.strictObject({ defaultMode: v.picklist(['keep', 'drop', 'redact']) }),
+    }),
+  }),
+  global: v.strictObject({ checkNewVersion: v.boolean(), sendAnonymousUsage: v.boolean() }),
+});
+
+const Middleware = v.union([
+  v.strictObject({
+    headers: v.strictObject({
+      accessControlAllowOriginList: v.optional(texts),
+      accessControlAllowMethods: v.optional(texts),
+      accessControlAllowHeaders: v.optional(texts),
+      customRequestHeaders: v.optional(dictionary(v.string())),
+    }),
+  }),
+  v.strictObject({
+    forwardAuth: v.strictObject({
+      address: v.string(),
+      authResponseHeaders: texts,
+      trustForwardHeader: v.boolean(),
+      authRequestHeaders: texts,
+    }),
+  }),
+  v.strictObject({ stripPrefix: v.strictObject({ prefixes: texts }) }),
+]);
+
+const Service = v.union([
+  v.strictObject({
+    loadBalancer: v.strictObject({
+      servers: v.array(v.strictObject({ url: v.pipe(v.string(), v.url()) })),
+      serversTransport: v.string(),
+    }),
+  }),
+  v.strictObject({ weighted: v.strictObject({ services: v.array(v.strictObject({ name: v.string() })) }) }),
+  v.strictObject({
+    failover: v.strictObject({
+      service: v.string(),
+      fallback: v.string(),
+      errors: v.strictObject({ status: v.array(v.pipe(v.string(), v.regex(/^\d{3}(-\d{3})?$/))) }),
+    }),
+  }),
+]);
+
+/** traefik's dynamic configuration, as much of it as is used. */
+export const TraefikRoutes = v.strictObject({
+  http: v.strictObject({
+    routers: dictionary(
+      v.strictObject({
+        entryPoints: texts,
+        rule: v.string(),
+        priority: v.number(),
+        middlewares: texts,
+        service: v.string(),
+      }),
+    ),
+    middlewares: dictionary(Middleware),
+    services: dictionary(Service),
+    serversTransports: dictionary(
+      v.strictObject({ forwardingTimeouts: v.strictObject({ dialTimeout: v.pipe(v.string(), v.regex(/^\d+s$/)) }) }),
+    ),
+  }),
+});
+
+/** A compose file; both spellings of a service's networks read as one. */
+export const Compose = v.looseObject({
+  services: dictionary(
+    v.looseObject({
+      image: v.string(),
+      environment: v.optional(dictionary(v.string()), {}),
+      ports: v.optional(texts, []),
+      volumes: v.optional(texts, []),
+      networks: v.pipe(
+        v.union([texts, dictionary(v.looseObject({ ipv4_address: v.optional(v.string()) }))]),
+        v.transform(
+          (given): Record<string, { ipv4_address?: string | undefined }> =>
+            Array.isArray(given) ? Object.fromEntries(given.map((name) => [name, {}])) : given,
+        ),
+      ),
+      stop_grace_period: v.optional(v.string()),
+      read_only: v.optional(v.boolean()),
+      cap_drop: v.optional(texts),
+    }),
+  ),
+  networks: dictionary(
+    v.looseObject({
+      internal: v.optional(v.boolean()),
+      ipam: v.optional(
+        v.strictObject({ config: v.array(v.strictObject({ subnet: v.string(), ip_range: v.string() })) }),
+      ),
+    }),
+  ),
+  volumes: dictionary(v.nullable(v.looseObject({}))),
+});
+
+export interface Matcher {
+  readonly matcher: string;
+  readonly value: string;
+}
+
+/** A router's rule: matchers with one value each, joined by `&&`. @throws Error for everything else. */
+export function readRule(rule: string): Matcher[] {
+  return rule.split(' && ').map((part) => {
+    const [, matcher, value] = /^(Host|Path|PathPrefix|Method)\(`([^`]+)`\)$/.exec(part) ?? [];
+    if (matcher === undefined || value === undefined) throw new Error(`not a rule: ${rule}`);
+    return { matcher, value };
+  });
+}
+
+/** Whether an IPv4 address is in a block, as `10.0.0.0/28`. */
+export function inside(address: string, block: string): boolean {
+  const number = (text: string): number => text.split('.').reduce((all, byte) => all * 256 + Number(byte), 0);
+  const [base = '', bits = ''] = block.split('/');
+  const size = 2 ** (32 - Number(bits));
+  return Math.floor(number(address) / size) === Math.floor(number(base) / size);
+}

@@ -2,6 +2,7 @@
 
 import { readConfig } from '../src/main/config.ts';
 import { Shards } from '../src/main/media/shards.ts';
+import { createLog } from '../src/main/operations/log.ts';
 import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
 import { LEVEL_ID, voicePackets } from './cases/packets.ts';
 
@@ -24,6 +25,7 @@ export async function measureHop(count: number, idleMs: number): Promise<Hop> {
   const shards = new Shards(
     readConfig({ WORKERS: '1', MAX_CONNECTIONS: '2', MAX_SLOTS: '1' }),
     [undefined, listener],
+    createLog('silent'),
     (error) => {
       throw error;
     },

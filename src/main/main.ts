@@ -57,14 +57,15 @@ try {
 async function start(config: Config, log: Log): Promise<void> {
   const receivers: (Connection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
   const ports = await MediaPorts.open(config);
-  const shards = new Shards(config, receivers, (error) => {
-    log.fatal({ err: error }, 'a worker ended; this is a bug');
+  const shards = new Shards(config, receivers, log, (error) => {
+    log.fatal({ err: error }, 'a worker cannot be kept going; ending the process');
     process.exit(1);
   });
   await shards.whenReady();
   const conversations = new Conversations<Connection>(config.MAX_MEMBERSHIPS, config.MEMBERSHIP_TIMEOUT_MS);
   const seats = new Seats(() => shards.leastLoaded());
   for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
+  shards.rebuild = (shard) => seats.rebuild(shard);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;
   const metrics = new Metrics(config);

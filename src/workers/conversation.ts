@@ -51,6 +51,8 @@ export class Conversation {
   /** Adds a member. @param clock now, ticks. @returns its source, or null if it only listens. */
   join(info: MemberInfo, clock: number): Source | null {
     const member = new Member(info, this.sourceOf(info));
+    // A worker that ended without letting go has left its own keys in the rows.
+    for (const row of info.rows) clearSlot(this.parts.slots, row);
     this.members.set(info.connection, member);
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
     this.deepen();
@@ -220,6 +222,13 @@ export class Conversation {
     });
   }
 
+  /** The slot that a source gets: the one that it has just had, if that is free. */
+  private freeSlot({ holders, info }: Member, { number }: Source): number {
+    const { fades } = this.parts;
+    const last = info.rows.findIndex((row, i) => holders[i] === null && fades.speakerOf(row) === number);
+    return last < 0 ? holders.indexOf(null) : last;
+  }
+
   /** Whoever stays keeps the slot; those who no longer belong make room for those who newly do. */
   private seat(member: Member, clock: number): void {
     const { chosen } = this;
@@ -234,7 +243,7 @@ export class Conversation {
     }
     for (const source of chosen) {
       if (holders.includes(source)) continue;
-      const free = holders.indexOf(null);
+      const free = this.freeSlot(member, source);
       const row = info.rows[free]!;
       const before = slots[row + Slot.Speaker]!;
       holders[free] = source;

@@ -42,6 +42,11 @@ export class Fades {
     this.fades.set(row, { speaker, left: FRAMES, due: (clock + OPUS_FRAME_TICKS) | 0 });
   }
 
+  /** Whose sound a slot is being ended after; 0 for nobody's. */
+  speakerOf(row: number): number {
+    return this.fades.get(row)?.speaker ?? 0;
+  }
+
   /** The slot has somebody again who speaks. */
   end(row: number): void {
     this.fades.delete(row);

@@ -48,6 +48,8 @@ export const Drop = {
   Muted: 9,
   /** Not a RED payload (RFC 2198) in which every block is Opus. */
   BadRed: 10,
+  /** It lay in front of a worker that ended; up to a batch of these was forwarded all the same. */
+  WorkerEnded: 11,
 } as const;
 export type DropReason = keyof typeof Drop;
 
@@ -197,7 +199,8 @@ export const EGRESS_BELL = 0;
 /** Worker to main. */
 export type Report =
   | typeof EGRESS_BELL
-  | { readonly type: 'ready' }
+  /** The worker runs, and has done what it was told by then. `thread` is its thread's id. */
+  | { readonly type: 'ready'; readonly thread: number }
   /** The dominant speaker of a conversation changed; `speaker` is a number in it, 0 for nobody. */
   | { readonly type: 'dominant'; readonly conversation: number; readonly speaker: number }
   /** The worker writes nothing for this connection any more after `position` of the egress ring. */

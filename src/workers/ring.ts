@@ -98,6 +98,11 @@ class RingEnd {
     return Atomics.load(this.words, this.control + CORRUPT) >>> 0;
   }
 
+  /** Bytes published so far, modulo 2^32: what `RingReader.position` reaches once all of that was read. */
+  get published(): number {
+    return Atomics.load(this.words, this.control + HEAD);
+  }
+
   /** Bytes written and not yet read. */
   get fill(): number {
     return (Atomics.load(this.words, this.control + HEAD) - Atomics.load(this.words, this.control + TAIL)) | 0;
@@ -272,4 +277,18 @@ export class RingReader extends RingEnd {
 
 function recordBytes(length: number): number {
   return RECORD_HEADER_BYTES + ((length + 7) & ~7);
+}
+
+/**
+ * Empties a ring whose reader has ended, so that the next one begins with what is written from now on. Not while a
+ * reader lives.
+ *
+ * @returns how many packets the reader had not given back.
+ */
+export function discard(location: RingLocation): number {
+  const reader = new RingReader(location);
+  let packets = 0;
+  while (reader.next() !== NONE) packets++;
+  reader.release();
+  return packets;
 }

@@ -3,7 +3,7 @@
  *
  * The thread never returns to its event loop, so nothing here may need one; commands are fetched from the port by hand.
  */
-import { receiveMessageOnPort } from 'node:worker_threads';
+import { receiveMessageOnPort, threadId } from 'node:worker_threads';
 import { Bell } from './bell.ts';
 import { milliseconds, toBeat, toStamp, toTicks } from './clock.ts';
 import { Forwarder } from './forwarder.ts';
@@ -70,6 +70,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
       if (next === undefined) return;
       // What was said in a conversation belongs there, and never into the next one.
       if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0) return;
+      counters[BEAT_WORD] = toBeat(milliseconds());
       obey(next);
       next = undefined;
     }
@@ -79,7 +80,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     if (mainBell.claim()) report(EGRESS_BELL);
   };
 
-  report({ type: 'ready' });
+  takeCommands();
+  report({ type: 'ready', thread: threadId });
   let asleep = true;
   /** Up to when the time awake is counted. */
   let counted = 0;

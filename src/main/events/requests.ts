@@ -13,7 +13,7 @@ export interface Listener extends Sitter {
   /** By an operator; `muted` is either. */
   readonly silenced: boolean;
   deafened: boolean;
-  readonly seat: Pick<Seat, 'current' | 'destination' | 'number' | 'shard'>;
+  readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'number' | 'shard'>;
   /** The mids of its slots, in their order. */
   readonly slotMids: readonly string[];
 }
@@ -107,9 +107,8 @@ export class Requests {
   }
 
   private listen(): void {
-    const { id, deafened, seat } = this.listener;
     const { pinned, excluded } = this;
-    seat.shard?.listen({ type: 'listen', connection: id, deafened, pinned, excluded });
+    this.listener.seat.listen({ pinned, excluded });
   }
 
   /** The room that a request is about; null, and an error, if there is none. */

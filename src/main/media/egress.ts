@@ -118,6 +118,11 @@ export class Egress {
     return this.ring.highest;
   }
 
+  /** What {@link position} reaches once all that is in the ring now was sent. */
+  get published(): number {
+    return this.ring.published;
+  }
+
   /** Sends at most `budget` packets. @returns whether there is more at hand. */
   send(budget: number): boolean {
     for (let left = budget; left > 0; left--) {

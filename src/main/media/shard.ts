@@ -1,19 +1,24 @@
 /**
  * Main's side of one worker: packets in through the ingress ring, packets out of the egress ring to the peers, commands
  * and reports over the port.
+ *
+ * It outlasts the worker: a new one takes over the same memory. What the dead one published is whole, for a ring's head
+ * moves behind the bytes, and is sent before anything of its successor's; counters go on; what it had not read is thrown
+ * away, for one of these packets may have been the cause.
  */
-import type { MessagePort } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { Bell } from '../../workers/bell.ts';
 import { milliseconds, toBeat, toStamp } from '../../workers/clock.ts';
 import {
   BEAT_WORD,
   COUNTER_WORDS,
   type Command,
+  Drop,
   EGRESS_BELL,
   type Report,
   type ShardMemory,
 } from '../../workers/protocol.ts';
-import { RingWriter } from '../../workers/ring.ts';
+import { discard, RingWriter } from '../../workers/ring.ts';
 import { Egress, type Receiver } from './egress.ts';
 
 /**
@@ -27,7 +32,8 @@ export class Shard {
   load = 0;
   /** What comes from the worker. */
   readonly egress: Egress;
-  private readonly port: MessagePort;
+  private port: MessagePort;
+  private readonly memory: ShardMemory;
   private readonly ingress: RingWriter;
   private readonly workerBell: Bell;
   private readonly mainBell: Bell;
@@ -37,29 +43,62 @@ export class Shard {
   private readonly draining: { position: number; then: () => void }[] = [];
   /** Told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
   dominantChanged: (conversation: number, speaker: number) => void = () => undefined;
+  /** Told the id of the worker's thread whenever one runs. */
+  started: (thread: number) => void = () => undefined;
   private pumping = false;
-  private ready: () => void = () => undefined;
-  private readonly readyPromise = new Promise<void>((resolve) => {
-    this.ready = resolve;
-  });
 
   /** @param maxDelay packets older than this are not sent any more, milliseconds. */
   constructor(memory: ShardMemory, port: MessagePort, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
     this.port = port;
+    this.memory = memory;
     this.ingress = new RingWriter(memory.ingress);
     this.egress = new Egress(memory, receivers, maxDelay);
     this.workerBell = new Bell(memory.memory, memory.workerBell);
     this.mainBell = new Bell(memory.memory, memory.mainBell);
     this.commands = new Int32Array(memory.memory, memory.commands, 1);
     this.counterWords = new Int32Array(memory.memory, memory.counters, COUNTER_WORDS);
-    this.counterWords[BEAT_WORD] = toBeat(milliseconds());
-    port.on('message', (report: Report) => this.take(report));
+    this.listenTo(port);
     this.mainBell.arm();
   }
 
-  /** Resolves once the worker runs. */
-  whenReady(): Promise<void> {
-    return this.readyPromise;
+  /**
+   * Goes on with a new worker, which knows nothing of anybody: all that it has to know is to be told before the event
+   * loop's next turn. Only once nothing of the one before runs any more.
+   *
+   * @param port to the new worker, which need not run yet.
+   * @returns how many packets were thrown away unread.
+   */
+  replaceWorker(port: MessagePort): number {
+    const old = this.port;
+    const wasPumping = this.pumping;
+    this.pumping = true;
+    for (let last = receiveMessageOnPort(old); last !== undefined; last = receiveMessageOnPort(old)) {
+      const report: Report = last.message;
+      if (report !== EGRESS_BELL && report.type !== 'ready') this.take(report);
+    }
+    old.close();
+    this.port = port;
+    this.listenTo(port);
+    this.workerBell.disarm();
+    const unread = discard(this.memory.ingress);
+    Atomics.add(this.counterWords, Drop.WorkerEnded, unread);
+    // Whoever it had not let go of is let go of: it writes nothing more for anybody.
+    const position = this.egress.published;
+    for (const then of this.leaving.values()) this.draining.push({ position, then });
+    this.leaving.clear();
+    // It may have taken the bell and died before it rang.
+    if (!wasPumping) setImmediate(() => this.pump());
+    return unread;
+  }
+
+  /** Milliseconds of the shared clock at the worker's latest turn, modulo 2^32: moves as long as the worker does. */
+  get beat(): number {
+    return Atomics.load(this.counterWords, BEAT_WORD);
+  }
+
+  /** Wakes the worker, which then beats. */
+  nudge(): void {
+    this.workerBell.ring();
   }
 
   /** The worker's counters, by the indexes of `Drop` and `Count`; they wrap at 2^32. */
@@ -68,13 +107,13 @@ export class Shard {
   }
 
   /**
-   * How long ago the worker began its latest turn, milliseconds; an idle one takes a turn once a second. Counts from the
-   * shard's making while the worker starts.
+   * How long ago the worker began its latest turn, milliseconds; an idle one takes a turn once a second. While a worker
+   * starts this counts from the end of the one before, or from the shard's making.
    *
    * @param now of `milliseconds` in `src/workers/clock.ts`.
    */
   beatAge(now: number): number {
-    return Math.max(0, (toBeat(now) - Atomics.load(this.counterWords, BEAT_WORD)) | 0);
+    return Math.max(0, (toBeat(now) - this.beat) | 0);
   }
 
   /** Packets that the full ingress ring refused, modulo 2^32. */
@@ -139,6 +178,11 @@ export class Shard {
     this.port.close();
   }
 
+  private listenTo(port: MessagePort): void {
+    this.counterWords[BEAT_WORD] = toBeat(milliseconds());
+    port.on('message', (report: Report) => this.take(report));
+  }
+
   private command(command: Command): void {
     this.port.postMessage(command);
     Atomics.add(this.commands, 0, 1);
@@ -149,7 +193,7 @@ export class Shard {
     if (report === EGRESS_BELL) return this.schedule();
     switch (report.type) {
       case 'ready':
-        return this.ready();
+        return this.started(report.thread);
       case 'dominant':
         return this.dominantChanged(report.conversation, report.speaker);
       case 'left': {

@@ -1,11 +1,12 @@
 /** The worker pool: one piscina thread and one endless task for each shard. The only file that talks to piscina. */
-import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
-import { layoutShard, SOURCE_WORDS, type WorkerTask } from '../../workers/protocol.ts';
+import { layoutShard, SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
+import type { Log } from '../operations/log.ts';
 import type { Receiver } from './egress.ts';
-import { Shard } from './shard.ts';
+import { Keeper, LOOK_INTERVAL_MS, type Rebuilt, type Threads } from './keeper.ts';
+import type { Shard } from './shard.ts';
 
 const WORKER = new URL('../../workers/worker.js', import.meta.url).href;
 
@@ -20,15 +21,24 @@ export class Shards {
   readonly slotsPerConnection: number;
   /** A row of `SourceWord`s for each connection index. Shared by all workers. */
   readonly sources: Int32Array;
+  /** One for each worker. They outlast their workers: their counters go on when a worker is replaced. */
   readonly all: readonly Shard[];
+  /** Tells a shard's new worker of all conversations that the shard serves. */
+  rebuild: (shard: Shard) => Rebuilt = () => ({ conversations: 0, connections: 0 });
   private readonly pool: Piscina;
-  private readonly tasks: Promise<unknown>[] = [];
+  private readonly keepers: readonly Keeper[];
+  private readonly looking: NodeJS.Timeout;
 
   /**
    * @param receivers by connection index; looked into for every packet.
-   * @param failed told if a worker ends by itself, which only a bug can cause.
+   * @param failed told if workers end as soon as they begin, cannot be started, or cannot be ended.
    */
-  constructor(config: PoolConfig, receivers: readonly (Receiver | undefined)[], failed: (error: unknown) => void) {
+  constructor(
+    config: PoolConfig,
+    receivers: readonly (Receiver | undefined)[],
+    log: Log,
+    failed: (error: Error) => void,
+  ) {
     this.slotsPerConnection = config.MAX_SLOTS;
     const rows = config.MAX_CONNECTIONS * config.MAX_SLOTS;
     this.slots = new Int32Array(new SharedArrayBuffer(rows * SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT));
@@ -43,26 +53,37 @@ export class Shards {
       recordTiming: false,
       atomics: 'disabled',
     });
-    this.all = Array.from({ length: config.WORKERS }, () => {
-      const memory = layoutShard(config.INGRESS_RING_BYTES, config.EGRESS_RING_BYTES);
-      const { port1, port2 } = new MessageChannel();
-      const task: WorkerTask = {
-        shard: memory,
-        slots: this.slots.buffer as SharedArrayBuffer,
-        slotsPerConnection: this.slotsPerConnection,
-        sources: this.sources.buffer as SharedArrayBuffer,
-        port: port2,
-      };
-      const done: Promise<unknown> = this.pool.run(task, { transferList: [port2] });
-      done.catch(failed);
-      this.tasks.push(done);
-      return new Shard(memory, port1, receivers, config.MAX_DELAY_MS);
+    this.pool.on('error', failed);
+    const tables = {
+      slots: this.slots.buffer as SharedArrayBuffer,
+      slotsPerConnection: this.slotsPerConnection,
+      sources: this.sources.buffer as SharedArrayBuffer,
+    };
+    const threads: Threads = {
+      run: (task) => this.pool.run(task, { transferList: [task.port] }),
+      find: (id) => this.pool.threads.find(({ threadId }) => threadId === id),
+    };
+    this.keepers = Array.from({ length: config.WORKERS }, (_, index) => {
+      const task = { shard: layoutShard(config.INGRESS_RING_BYTES, config.EGRESS_RING_BYTES), ...tables };
+      const rebuild = (shard: Shard): Rebuilt => this.rebuild(shard);
+      const maxDelay = config.MAX_DELAY_MS;
+      return new Keeper({ index, threads, task, receivers, maxDelay, rebuild, failed, log });
     });
+    this.all = this.keepers.map(({ shard }) => shard);
+    this.looking = setInterval(() => {
+      for (const keeper of this.keepers) keeper.look();
+    }, LOOK_INTERVAL_MS);
+    this.looking.unref();
+  }
+
+  /** Workers that ended by themselves, or hung, and were replaced. */
+  get restarts(): number {
+    return this.keepers.reduce((sum, { restarts }) => sum + restarts, 0);
   }
 
   /** Resolves once every worker runs. */
   async whenReady(): Promise<void> {
-    await Promise.all(this.all.map((shard) => shard.whenReady()));
+    await Promise.all(this.keepers.map((keeper) => keeper.whenReady()));
   }
 
   /** Where the next conversation goes. */
@@ -72,9 +93,8 @@ export class Shards {
 
   /** Ends the workers; what is in their rings is forwarded first. */
   async stop(): Promise<void> {
-    for (const shard of this.all) shard.stop();
-    await Promise.allSettled(this.tasks);
-    for (const shard of this.all) shard.close();
+    await Promise.all(this.keepers.map((keeper) => keeper.stop()));
+    clearInterval(this.looking);
     await this.pool.destroy();
   }
 }

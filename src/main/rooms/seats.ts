@@ -4,6 +4,7 @@
  */
 import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../http/claim.ts';
+import type { Rebuilt } from '../media/keeper.ts';
 import type { Shard } from '../media/shard.ts';
 import type { Conversation } from './conversations.ts';
 
@@ -28,11 +29,18 @@ export interface Sitter {
   readonly deafened: boolean;
 }
 
+/** What a connection wants to hear of its conversation; people are given by their numbers in it. */
+export interface Wishes {
+  readonly pinned: readonly number[];
+  readonly excluded: readonly number[];
+}
+
 /** A conversation that has connections, and where it is served. */
 export interface Host {
   readonly conversation: Conversation;
   readonly shard: Shard;
-  connections: number;
+  /** Everybody whom its worker may write for, those who are leaving included. */
+  readonly seats: Set<Seat>;
   /** The last speaker's number given out; none is given out twice while anybody is there to hear it. */
   lastNumber: number;
   /** Who has which number. */
@@ -51,6 +59,7 @@ export class Seat {
   private readonly seats: Seats;
   private host: Host | null = null;
   private wanted: Conversation | null = null;
+  private wishes: Wishes | null = null;
   private moving = false;
   private freed: (() => void) | null = null;
 
@@ -83,6 +92,28 @@ export class Seat {
     this.settle();
   }
 
+  /** What a connection costs its worker: each slot is one packet to write for each packet heard. */
+  get weight(): number {
+    const { publication, slotCount } = this.sitter;
+    return slotCount + (publication === null ? 0 : 1);
+  }
+
+  /** Changes what the connection hears, its sitter's `deafened` included. Ends with its place in the conversation. */
+  listen(wishes: Wishes): void {
+    if (this.shard === null) return;
+    this.wishes = wishes;
+    const { id, deafened } = this.sitter;
+    this.shard.listen({ type: 'listen', connection: id, deafened, ...wishes });
+  }
+
+  /** Tells a new worker, which knows nothing, of this seat. @returns false if it has no place there any more. */
+  tellAgain(): boolean {
+    if (this.host === null || this.moving) return false;
+    this.tell(this.host);
+    if (this.wishes !== null) this.listen(this.wishes);
+    return true;
+  }
+
   private settle(): void {
     if (this.moving) return;
     if (this.host !== null && this.host.conversation !== this.wanted) return this.leave(this.host);
@@ -91,13 +122,18 @@ export class Seat {
   }
 
   private join(conversation: Conversation): void {
-    const { sitter } = this;
-    const host = this.seats.enter(conversation, weight(sitter));
+    const host = this.seats.enter(conversation, this);
     this.host = host;
     this.shard = host.shard;
     this.number = ++host.lastNumber;
-    host.sitters.set(this.number, sitter);
-    host.shard.join({
+    this.wishes = null;
+    host.sitters.set(this.number, this.sitter);
+    this.tell(host);
+  }
+
+  private tell({ conversation, shard }: Host): void {
+    const { sitter } = this;
+    shard.join({
       type: 'join',
       connection: sitter.id,
       conversation: conversation.key,
@@ -118,7 +154,7 @@ export class Seat {
     host.shard.leave(this.sitter.id, () => {
       this.moving = false;
       this.host = null;
-      this.seats.exit(host, weight(this.sitter));
+      this.seats.exit(host, this);
       this.settle();
     });
   }
@@ -153,10 +189,10 @@ export class Seats {
   }
 
   /** One connection more in a conversation, which gets a worker with its first. */
-  enter(conversation: Conversation, load: number): Host {
+  enter(conversation: Conversation, seat: Seat): Host {
     const host = this.hosts.get(conversation.key) ?? this.open(conversation);
-    host.connections++;
-    host.shard.load += load;
+    host.seats.add(seat);
+    host.shard.load += seat.weight;
     return host;
   }
 
@@ -170,19 +206,30 @@ export class Seats {
     const lastNumber = this.beginning * NUMBERS_APART;
     this.beginning = (this.beginning + 1) % BEGINNINGS;
     const shard = this.leastLoaded();
-    const host = { conversation, shard, connections: 0, lastNumber, sitters: new Map<number, Sitter>(), dominant: 0 };
+    const host = { conversation, shard, seats: new Set<Seat>(), lastNumber, sitters: new Map(), dominant: 0 };
     this.hosts.set(conversation.key, host);
     return host;
   }
 
   /** One connection less. */
-  exit(host: Host, load: number): void {
-    host.shard.load -= load;
-    if (--host.connections === 0) this.hosts.delete(host.conversation.key);
+  exit(host: Host, seat: Seat): void {
+    host.shard.load -= seat.weight;
+    host.seats.delete(seat);
+    if (host.seats.size === 0) this.hosts.delete(host.conversation.key);
   }
-}
 
-/** What a connection costs its worker: each slot is one packet to write for each packet heard. */
-function weight({ publication, slotCount }: Sitter): number {
-  return slotCount + (publication === null ? 0 : 1);
+  /**
+   * Tells a shard's new worker, which knows nothing, of all conversations that it serves. Everybody keeps their number,
+   * their wishes and their place.
+   */
+  rebuild(shard: Shard): Rebuilt {
+    let conversations = 0;
+    let connections = 0;
+    for (const host of this.hosts.values()) {
+      if (host.shard !== shard) continue;
+      conversations++;
+      for (const seat of host.seats) if (seat.tellAgain()) connections++;
+    }
+    return { conversations, connections };
+  }
 }

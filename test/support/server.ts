@@ -34,9 +34,10 @@ process.on('exit', () => {
  * Starts the server on loopback, HTTP on a free port and media on a free one.
  *
  * @param env variables over the ones chosen here.
+ * @param preload a module that is loaded before the server's own; the process has a channel to this one then.
  */
-export async function startServer(env: Record<string, string> = {}): Promise<RunningServer> {
-  const child = spawn(process.execPath, [MAIN], {
+export async function startServer(env: Record<string, string> = {}, preload?: URL): Promise<RunningServer> {
+  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload.href]), MAIN], {
     env: {
       ...process.env,
       LISTEN: '127.0.0.1:0',
@@ -47,7 +48,7 @@ export async function startServer(env: Record<string, string> = {}): Promise<Run
       LOG_LEVEL: 'info',
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : (['ipc'] as const))],
   });
   children.add(child);
   const logs: string[] = [];
@@ -56,8 +57,8 @@ export async function startServer(env: Record<string, string> = {}): Promise<Run
     logs.push(line);
     for (const look of waiting) look();
   };
-  createInterface({ input: child.stdout }).on('line', collect);
-  createInterface({ input: child.stderr }).on('line', collect);
+  createInterface({ input: child.stdout! }).on('line', collect);
+  createInterface({ input: child.stderr! }).on('line', collect);
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => {
       children.delete(child);

@@ -1,0 +1,138 @@
+/** A server that can be broken from outside, rooms full of clients on it, and what is legal in what they hear. */
+import { once } from 'node:events';
+import { type ClientHost, type ReceivedPacket, SILENCE, type TestClient } from './client.ts';
+import type { FaultOrder, WorkerFault } from './faults.ts';
+import { claimHeader, type RunningServer, startServer } from './server.ts';
+
+const FAULTS = new URL('./faults.js', import.meta.url);
+
+export class BrokenServer {
+  readonly server: RunningServer;
+
+  private constructor(server: RunningServer) {
+    this.server = server;
+  }
+
+  static async start(env: Record<string, string> = {}): Promise<BrokenServer> {
+    return new BrokenServer(await startServer(env, FAULTS));
+  }
+
+  /** Breaks a worker, by its place among those that live. @returns when, milliseconds since 1970. */
+  break(fault: WorkerFault, worker = 0, lasting = false): Promise<number> {
+    return this.order({ type: 'break', fault, worker, lasting });
+  }
+
+  /** Blocks the main thread. @returns when it began, once it is over. */
+  stall(milliseconds: number): Promise<number> {
+    return this.order({ type: 'stall', milliseconds });
+  }
+
+  /** The log lines about workers that were replaced. */
+  get replaced(): {
+    worker: number;
+    ms: number;
+    conversations: number;
+    connections: number;
+    err: { message: string };
+  }[] {
+    return this.server.logs
+      .filter((line) => line.includes('a worker ended and was replaced'))
+      .map((line) => JSON.parse(line));
+  }
+
+  private async order(order: FaultOrder): Promise<number> {
+    const answer = once(this.server.process, 'message');
+    this.server.process.send(order);
+    return (await answer)[0];
+  }
+}
+
+/** One listener, and all that it has heard. */
+export class Ear {
+  readonly client: TestClient;
+  readonly heard: ReceivedPacket[] = [];
+
+  constructor(client: TestClient) {
+    this.client = client;
+  }
+
+  async listen(): Promise<this> {
+    this.heard.push(...(await this.client.take()));
+    return this;
+  }
+
+  /** Waits until everybody named was heard so often after a moment, milliseconds since 1970. */
+  async hears(names: readonly string[], count: number, after: number): Promise<void> {
+    const heardOf = (name: string): number => this.heard.filter(({ from, at }) => from === name && at > after).length;
+    while (names.some((name) => heardOf(name) < count)) {
+      await this.listen();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** The longest time without a packet of somebody, beginning after a moment; milliseconds. */
+  longestGap(name: string, after: number): number {
+    const times = this.heard.filter(({ from, at }) => from === name && at > after - 200).map(({ at }) => at);
+    return times.slice(1).reduce((longest, at, i) => Math.max(longest, at - times[i]!), 0);
+  }
+
+  /** What no receiver may ever see in the packets of one SSRC; empty if all is well. */
+  illegal(maxJump: number): string[] {
+    const wrong: string[] = [];
+    const last = new Map<number, ReceivedPacket>();
+    for (const packet of this.heard) {
+      const before = last.get(packet.ssrc);
+      last.set(packet.ssrc, packet);
+      if (before === undefined) continue;
+      const step = (packet.sequence - before.sequence + 0x10000) & 0xffff;
+      const ticks = (packet.timestamp - before.timestamp) | 0;
+      if (step === 0 || step > maxJump) wrong.push(`sequence ${before.sequence} -> ${packet.sequence}`);
+      if (ticks <= 0) wrong.push(`timestamp ${before.timestamp} -> ${packet.timestamp}`);
+      // Media time follows the clock, as far as packets do: 48 ticks a millisecond.
+      const drift = ticks / 48 - (packet.at - before.at);
+      if (Math.abs(drift) > 1000) wrong.push(`timestamps moved by ${ticks}, time by ${packet.at - before.at} ms`);
+    }
+    return wrong;
+  }
+
+  /** Numbers of speakers by name, as packets told them. */
+  get numbers(): Map<string, Set<number | null>> {
+    const numbers = new Map<string, Set<number | null>>();
+    for (const { from, csrc } of this.heard) {
+      if (from !== SILENCE) numbers.set(from, (numbers.get(from) ?? new Set()).add(csrc));
+    }
+    return numbers;
+  }
+}
+
+/** A room with people who talk and people who listen. */
+export interface Room {
+  readonly speakers: readonly TestClient[];
+  readonly names: readonly string[];
+  readonly ears: readonly Ear[];
+}
+
+/** Fills a room. @param slots of each listener. */
+export async function fill(
+  host: ClientHost,
+  { url }: RunningServer,
+  name: string,
+  speakers: number,
+  listeners: number,
+  slots = speakers,
+): Promise<Room> {
+  const talking: TestClient[] = [];
+  const ears: Ear[] = [];
+  for (let i = 0; i < speakers; i++) talking.push(await host.connect(url, `${name}-speaker${i}`, { slots: 0 }));
+  for (let i = 0; i < listeners; i++) {
+    ears.push(new Ear(await host.connect(url, `${name}-ear${i}`, { slots, publishes: false })));
+  }
+  const all = [...talking, ...ears.map(({ client }) => client)];
+  for (const client of all) await join(url, client, name);
+  for (const speaker of talking) await speaker.talk();
+  return { speakers: talking, names: talking.map((client) => client.name), ears };
+}
+
+export async function join(url: string, client: TestClient, room: string): Promise<void> {
+  await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(client.name) });
+}

@@ -1,7 +1,7 @@
 /** Workers that end or hang in the midst of calls, and a main thread that stands still: real processes, real WebRTC. */
 import { equal, is, ok } from 'uvu/assert';
-import { ClientHost } from './support/client.ts';
-import { BrokenServer, fill } from './support/fault-room.ts';
+import { ClientHost, SILENCE } from './support/client.ts';
+import { BrokenServer, type Ear, fill, join } from './support/fault-room.ts';
 import type { WorkerFault } from './support/faults.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -9,6 +9,8 @@ const test = scenarios('faults');
 const KILLS = 20;
 /** Numbers that may be missing where a worker ended: packets that it had numbered and not handed over. */
 const MAX_JUMP = 4;
+/** And where main stood still: five seconds of packets. */
+const MAX_LATE_JUMP = 300;
 
 test('twenty workers end under load, and each time everybody hears again within a second', async () => {
   const broken = await BrokenServer.start({ WORKERS: '2' });
@@ -50,5 +52,142 @@ test('twenty workers end under load, and each time everybody hears again within 
   is(await broken.server.stop(), 0);
   host.kill();
 }, 180);
+
+test('what a client wished for, and who had muted or deafened themselves, outlasts the worker', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '1' });
+  const host = new ClientHost();
+  const { speakers, names, ears } = await fill(host, broken.server, 'room', 4, 3, 1);
+  const [first, second, third, fourth] = names as [string, string, string, string];
+  const [pins, excludes, deaf] = ears as [Ear, Ear, Ear];
+  const numberOf = async (name: string): Promise<number> =>
+    (await pins.client.knows((view) => view.named(name) !== undefined)).named(name)!.number;
+  await pins.client.request({ v: 1, type: 'pin', numbers: [await numberOf(second)], id: 1 });
+  const excluded = [await numberOf(first), await numberOf(second), await numberOf(third)];
+  await excludes.client.request({ v: 1, type: 'exclude', numbers: excluded, id: 1 });
+  await deaf.client.request({ v: 1, type: 'deafen', deafened: true, id: 1 });
+  await speakers[2]!.request({ v: 1, type: 'mute', muted: true, id: 1 });
+  for (const client of [pins.client, excludes.client, deaf.client, speakers[2]!]) {
+    await client.knows((view) => view.of('ok').length === 1);
+  }
+  await pins.hears([second], 10, 0);
+  await excludes.hears([fourth], 10, 0);
+  for (const fault of ['terminate', 'throw'] as const) {
+    const before = broken.replaced.length;
+    const at = await broken.break(fault);
+    while (broken.replaced.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await deaf.listen();
+    deaf.heard.length = 0;
+    await pins.hears([second], 60, at + 200);
+    await excludes.hears([fourth], 60, at + 200);
+    const voices = (ear: Ear): string[] => [
+      ...new Set(ear.heard.filter((packet) => packet.from !== SILENCE && packet.at > at + 200).map(({ from }) => from)),
+    ];
+    equal(voices(pins), [second]);
+    equal(voices(excludes), [fourth]);
+    equal((await deaf.listen()).heard, []);
+  }
+  await pins.client.request({ v: 1, type: 'pin', numbers: [await numberOf(third)] });
+  await speakers[2]!.request({ v: 1, type: 'mute', muted: false });
+  await pins.hears([third], 10, 0);
+  is(await broken.server.stop(), 0);
+  host.kill();
+}, 60);
+
+test('a worker that hangs is noticed, and everybody hears again', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '2' });
+  const host = new ClientHost();
+  const rooms = [await fill(host, broken.server, 'hall', 2, 2), await fill(host, broken.server, 'den', 2, 2)];
+  for (const { ears, names } of rooms) for (const ear of ears) await ear.hears(names, 10, 0);
+  const at = await broken.break('loop');
+  for (const { ears, names } of rooms) for (const ear of ears) await ear.hears(names, 200, at);
+  const reasons = broken.replaced.map(({ err }) => err.message);
+  ok(reasons.length === 1 && reasons[0]!.includes('the worker hung and was ended'), `${reasons}`);
+  const gaps = rooms.map(({ ears, names }) =>
+    Math.max(...ears.flatMap((ear) => names.map((n) => ear.longestGap(n, at)))),
+  );
+  console.log(`longest gap at a listener of the hung worker and of the other, ms: ${gaps.map(Math.round).sort()}`);
+  ok(Math.max(...gaps) < 4000 && Math.max(...gaps) > 1500, `${gaps}`);
+  ok(Math.min(...gaps) < 1000, `${gaps}`);
+  for (const { ears } of rooms) for (const ear of ears) equal(ear.illegal(MAX_JUMP), []);
+  is(await broken.server.stop(), 0);
+  host.kill();
+}, 60);
+
+test('a worker that runs out of memory ends alone, and everybody hears again', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '1', NODE_OPTIONS: '--max-old-space-size=100' });
+  const host = new ClientHost();
+  const { ears, names } = await fill(host, broken.server, 'hall', 1, 1);
+  await ears[0]!.hears(names, 10, 0);
+  const at = await broken.break('memory');
+  while (broken.replaced.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await ears[0]!.hears(names, 60, at + 200);
+  ok(broken.replaced[0]!.err.message.includes('heap out of memory'), broken.replaced[0]!.err.message);
+  equal(ears[0]!.illegal(MAX_JUMP), []);
+  is(await broken.server.stop(), 0);
+  host.kill();
+}, 60);
+
+for (const [what, pause] of [
+  ['the main thread stands still', (broken: BrokenServer) => broken.stall(2000)],
+  ['the whole process is stopped', (broken: BrokenServer) => broken.stop(4000)],
+] as const) {
+  test(`after ${what} for seconds, sound is back at once, nothing old is sent and no worker is blamed`, async () => {
+    const broken = await BrokenServer.start({ WORKERS: '2', STATS_INTERVAL_MS: '200', MAX_DELAY_MS: '500' });
+    const host = new ClientHost();
+    const { ears, names } = await fill(host, broken.server, 'hall', 4, 12);
+    for (const ear of ears) await ear.hears(names, 100, 0);
+    const before = broken.stats;
+    const at = await pause(broken);
+    const over = performance.timeOrigin + performance.now();
+    for (const ear of ears) await ear.hears(names, 100, over + 500);
+    for (const ear of ears) {
+      equal(ear.illegal(MAX_LATE_JUMP), []);
+      const back = ear.heard.find((packet) => packet.at > at + 1000 && packet.from !== SILENCE)!.at - over;
+      ok(back < 500, `${back} ms`);
+    }
+    const after = broken.stats;
+    console.log(`resident memory, MB: ${before.rss / 1e6} -> ${after.rss / 1e6}; late: ${after.late - before.late}`);
+    ok(after.rss - before.rss < 64e6, `${before.rss} -> ${after.rss}`);
+    equal(broken.replaced, []);
+    is(await broken.server.stop(), 0);
+    host.kill();
+  }, 60);
+}
+
+test('who moves or leaves while their worker ends arrives all the same', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '2' });
+  const host = new ClientHost();
+  const { url } = broken.server;
+  const { speakers, ears, names } = await fill(host, broken.server, 'hall', 2, 2);
+  for (const ear of ears) await ear.hears(names, 10, 0);
+  const everybody = [...speakers, ...ears.map(({ client }) => client)];
+  for (let i = 0; i < 6; i++) {
+    const room = `room${i}`;
+    const ends = broken.break('terminate', i % 2);
+    await Promise.all(everybody.map((client) => join(url, client, room)));
+    const at = await ends;
+    for (const ear of ears) await ear.hears(names, 60, at + 200);
+  }
+  for (const ear of ears) equal(ear.illegal(MAX_JUMP), []);
+  // Ends while everybody leaves for good.
+  const last = broken.break('terminate', 0);
+  const code = broken.server.stop();
+  await last;
+  is(await code, 0);
+  host.kill();
+}, 60);
+
+test('workers that end as soon as they begin end the process, which says so', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '1' });
+  const host = new ClientHost();
+  const { ears, names } = await fill(host, broken.server, 'hall', 1, 1);
+  await ears[0]!.hears(names, 10, 0);
+  await broken.break('throw', 0, true);
+  is(await broken.server.exited, 1);
+  const fatal = JSON.parse(broken.server.logs.find((line) => line.includes('"level":60'))!);
+  ok(/ended 5 times in a row within 1000 ms of its start.*injected/.test(fatal.err.message), fatal.err.message);
+  ok(broken.replaced.length <= 6);
+  host.kill();
+}, 60);
 
 test.run();

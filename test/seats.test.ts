@@ -14,6 +14,8 @@ type Join = Extract<Command, { type: 'join' }>;
 class FakeShard {
   load = 0;
   readonly joins: Join[] = [];
+  /** Wishes that its worker knows. */
+  readonly heard: Command[] = [];
   /** Connections that are here, by id; one that is leaving is still here. */
   readonly present = new Map<number, Join>();
   private readonly leaving: { connection: number; then: () => void }[] = [];
@@ -28,6 +30,16 @@ class FakeShard {
     ok(this.present.has(connection), `connection ${connection} leaves without having joined`);
     ok(!this.leaving.some((one) => one.connection === connection), `connection ${connection} leaves twice`);
     this.leaving.push({ connection, then });
+  }
+
+  listen(command: Command): void {
+    this.heard.push(command);
+  }
+
+  /** Its worker knows nothing any more; those who leave are let go of later. */
+  dies(): void {
+    this.present.clear();
+    this.heard.length = 0;
   }
 
   get pending(): number {
@@ -295,6 +307,40 @@ test('after random moves everybody is where they were placed last, and at the en
     );
     is(seats.hosted, 0);
   }
+});
+
+test('a new worker is told of everybody who is there, as they are now, and of nobody who is leaving', () => {
+  const { shards, seats, sit } = table(2);
+  const [first, second] = shards as [FakeShard, FakeShard];
+  const ann = { ...STRANGER, id: 70_001, user: 1, publication: PUBLICATION };
+  const seat = new Seat(ann, seats);
+  seat.place(KITCHEN);
+  sit({ slotCount: 9 }).place(GARDEN);
+  const bob = sit();
+  bob.place(KITCHEN);
+  const cid = sit();
+  cid.place(KITCHEN);
+  const number = bob.number;
+  seat.listen({ pinned: [number], excluded: [] });
+  cid.place(CELLAR);
+  ann.muted = true;
+  ann.deafened = true;
+  const before = first.joins.slice(0, 2);
+  const load = first.load;
+  first.dies();
+  equal(seats.rebuild(first as unknown as Shard), { conversations: 1, connections: 2 });
+  equal(first.joins.slice(3), [{ ...before[0], muted: true, deafened: true }, before[1]]);
+  equal(first.heard, [{ type: 'listen', connection: 70_001, deafened: true, pinned: [number], excluded: [] }]);
+  equal([first.load, bob.number, second.joins.length], [load, number, 1]);
+  first.letGo();
+  is(cid.destination, CELLAR);
+  is(cid.shard, first as unknown as Shard);
+  // Wishes end with the place.
+  seat.place(CELLAR);
+  first.letGo();
+  first.dies();
+  seats.rebuild(first as unknown as Shard);
+  equal(first.heard, []);
 });
 
 test.run();

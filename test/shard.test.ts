@@ -4,9 +4,10 @@ import { MessageChannel } from 'node:worker_threads';
 import { equal, is, ok } from 'uvu/assert';
 import { Shard } from '../src/main/media/shard.ts';
 import { SENT_HEADER_BYTES } from '../src/rtp/packet.ts';
+import { Bell } from '../src/workers/bell.ts';
 import { BurstWriter } from '../src/workers/burst.ts';
 import { milliseconds, toStamp } from '../src/workers/clock.ts';
-import { type Command, EGRESS_BELL, layoutShard } from '../src/workers/protocol.ts';
+import { type Command, Drop, EGRESS_BELL, layoutShard } from '../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../src/workers/ring.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -202,6 +203,54 @@ test('a publisher’s packet reaches the ring with its time', () => {
   reader.next();
   equal([reader.id, reader.length], [7, 3]);
   ok(reader.stamp >= before && reader.stamp - before < 1_000_000);
+  end();
+});
+
+test('a worker’s end: what it published is sent, what it said counts, whoever was leaving has left, its packets are gone', async () => {
+  const { memory, listeners, shard, port2, egress, write, until, end } = setUp();
+  const left: string[] = [];
+  shard.leave(1, () => left.push(`1 after ${listeners[0]!.got.length}`));
+  shard.leave(2, () => left.push(`2 after ${listeners[0]!.got.length}`));
+  for (let i = 0; i < 400; i++) write(0, i);
+  port2.postMessage({ type: 'left', connection: 1, position: egress.position });
+  for (let i = 0; i < 400; i++) write(0, i);
+  // Written, and never handed over.
+  const bursts = new BurstWriter(egress);
+  bursts.begin(memory.scratch + 1000, 3, 1);
+  bursts.add(0, 0, 111, 1, 0, 1);
+  bursts.end(1, toStamp(milliseconds()));
+  for (let i = 0; i < 7; i++) shard.push(0, Uint8Array.of(i));
+  // Its last act was to take the bell.
+  new Bell(memory.memory, memory.mainBell).claim();
+
+  const fresh = new MessageChannel();
+  is(shard.replaceWorker(fresh.port1), 7);
+  equal(left, [], 'nobody is let go of while the new worker is being told');
+  shard.push(0, Uint8Array.of(9));
+  const reader = new RingReader(memory.ingress);
+  is(memory.ingress.memory, memory.memory);
+  is(reader.bytes[reader.next()], 9);
+  is(shard.counter(Drop.WorkerEnded), 7);
+  await until(() => left.length === 2);
+  equal(left, ['1 after 800', '2 after 800']);
+  is(shard.egress.counts.sent, 800);
+
+  const commands: Command[] = [];
+  fresh.port2.on('message', (command: Command) => commands.push(command));
+  shard.mute(0, true);
+  await until(() => commands.length === 1);
+  const next = new RingWriter(memory.egress);
+  is(next.position, shard.egress.position);
+  const again = new BurstWriter(next);
+  next.bytes[memory.scratch + 1000] = 77;
+  again.begin(memory.scratch + 1000, 3, 1);
+  again.add(0, 0, 111, 1, 0, 1);
+  again.end(1, toStamp(milliseconds()));
+  next.publish();
+  if (new Bell(memory.memory, memory.mainBell).claim()) fresh.port2.postMessage(EGRESS_BELL);
+  await until(() => shard.egress.counts.sent === 801);
+  is(listeners[0]!.got.at(-1), 77);
+  fresh.port2.close();
   end();
 });
 

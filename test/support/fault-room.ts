@@ -27,6 +27,22 @@ export class BrokenServer {
     return this.order({ type: 'stall', milliseconds });
   }
 
+  /** Stops the whole process for a while. @returns when, once it goes on. */
+  async stop(milliseconds: number): Promise<number> {
+    const at = performance.timeOrigin + performance.now();
+    this.server.process.kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    this.server.process.kill('SIGCONT');
+    return at;
+  }
+
+  /** Figures of the newest stats line. */
+  get stats(): { rss: number; late: number } {
+    const line = this.server.logs.findLast((text) => text.includes('"msg":"stats"'))!;
+    const { rss, drops }: { rss: number; drops: { late: number } } = JSON.parse(line);
+    return { rss, late: drops.late };
+  }
+
   /** The log lines about workers that were replaced. */
   get replaced(): {
     worker: number;

@@ -14,6 +14,7 @@ import type { Claim } from '../http/claim.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Receiver } from '../media/egress.ts';
 import { type MediaPorts, Peer } from '../media/peer.ts';
+import { StallWatch } from '../media/stall.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
@@ -84,7 +85,7 @@ export class Connection implements Receiver, Sitter {
 
 type ConnectionsConfig = Pick<
   Config,
-  'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'MEDIA_BIND' | 'ICE_SERVERS' | 'GATHER_TIMEOUT_MS'
+  'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'MAX_DELAY_MS' | 'MEDIA_BIND' | 'ICE_SERVERS' | 'GATHER_TIMEOUT_MS'
 >;
 
 /** What the connections work with. */
@@ -105,7 +106,7 @@ export interface ConnectionsParts {
 }
 
 export class Connections {
-  readonly ingress = new Ingress();
+  readonly ingress: Ingress;
   readonly rtcp: Rtcp;
   private readonly life: Life;
   private readonly parts: ConnectionsParts;
@@ -122,6 +123,9 @@ export class Connections {
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
+    const stall = new StallWatch(parts.config.MAX_DELAY_MS);
+    stall.start();
+    this.ingress = new Ingress(stall);
     this.life = new Life(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
   }
 

@@ -1,6 +1,6 @@
 import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
-import { clearSlot, openSlot, Renumbered, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
+import { clearSlot, insert, openSlot, Renumbered, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
 import { Arrival, SourceSequence } from '../src/rtp/sequence.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
@@ -356,5 +356,54 @@ function traffic(random: Random, jitterTicks: number, lateFrames: number): void 
   }
   ok(count > 10_000);
 }
+
+test('wherever a worker ends in the midst of a packet, numbers and times only go forward from there', () => {
+  const first = (): ReturnType<typeof slot> => slot({ sequence: 65_535, timestamp: -500 });
+  const running = (): ReturnType<typeof slot> => {
+    const made = first();
+    for (let i = 0; i < 5; i++) made.send(1, 200 + i, 9000 + i * FRAME, i * FRAME);
+    return made;
+  };
+  const lastWords: readonly (readonly [
+    string,
+    () => ReturnType<typeof slot>,
+    (words: Int32Array, row: number) => void,
+  ])[] = [
+    ['first packet', first, (words, row) => renumber(words, row, 1, 200, 9000, 100, 0)],
+    ['next packet', running, (words, row) => renumber(words, row, 1, 205, 9000 + 5 * FRAME, 100, 5 * FRAME)],
+    ['late packet', running, (words, row) => renumber(words, row, 1, 203, 9000 + 3 * FRAME, 100, 5 * FRAME)],
+    ['switch', running, (words, row) => renumber(words, row, 2, 7, 123_456, 100, 5 * FRAME)],
+    ['silence', running, (words, row) => insert(words, row, 3, 5 * FRAME)],
+  ];
+  for (const [name, start, write] of lastWords) {
+    const writes: [number, number][] = [];
+    const { words, row } = start();
+    const { [row + Slot.LastSequence]: sequence, [row + Slot.LastTimestamp]: timestamp } = words;
+    const packets = words[row + Slot.Packets]!;
+    const recorder = new Proxy(words, {
+      get: (target, key) => Reflect.get(target, key),
+      set: (target, key, value: number) => {
+        writes.push([Number(key), value]);
+        return Reflect.set(target, key, value);
+      },
+    });
+    write(recorder, row);
+    ok(writes.length > 3, name);
+    for (let done = 0; done <= writes.length; done++) {
+      const torn = start();
+      for (const [word, value] of writes.slice(0, done)) torn.words[word] = value;
+      const published = done === writes.length;
+      const last = published ? torn.words[row + Slot.LastSequence]! : sequence!;
+      clearSlot(torn.words, row);
+      const [verdict, outSequence, outTimestamp] = torn.send(1, 400, 77_777, 7 * FRAME) as [number, number, number];
+      const step = (outSequence - last) & 0xffff;
+      is(verdict, Switch);
+      ok(step >= 1 && step <= 2, `${name}, ${done} words written: ${last} -> ${outSequence}`);
+      const ticks = (outTimestamp - timestamp!) | 0;
+      ok(packets === 0 ? ticks >= 0 : ticks > 0, `${name}, ${done} words written: ${timestamp} -> ${outTimestamp}`);
+      ok(ticks <= 8 * FRAME, `${name}, ${done} words written: ${timestamp} -> ${outTimestamp}`);
+    }
+  }
+});
 
 test.run();

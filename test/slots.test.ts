@@ -343,4 +343,59 @@ function disturb(random: Random, bench: Bench, id: number, slots: Map<number, nu
   }
 }
 
+test('a new worker goes on with the numbers of the one that ended, and with the voices where they were', () => {
+  const { bench, voices, speaker } = setUp(3, 3);
+  const say = (frames: number, who = voices): Sent[] => {
+    const all: Sent[] = [];
+    for (let i = 0; i < frames; i++) {
+      bench.clock = (bench.clock + FRAME) | 0;
+      for (const voice of who) all.push(...voice.say());
+    }
+    return all;
+  };
+  const before = say(10);
+  const seats = [0, 1, 2].map(speaker);
+  bench.replace();
+  bench.rejoin(1, { slots: 3, publishes: false });
+  for (const { id } of voices) bench.rejoin(id, { slots: 0 });
+  // Whoever comes first after it does not take another one's slot.
+  const after = say(10, [...voices].reverse());
+  equal([0, 1, 2].map(speaker), seats);
+  for (const ssrc of [100, 101, 102]) {
+    const [old, fresh] = [before, after].map((sent) => sent.filter((packet) => packet.ssrc === ssrc)) as [
+      Sent[],
+      Sent[],
+    ];
+    const last = old.at(-1)!;
+    equal(
+      fresh.map(({ sequence }) => sequence - last.sequence),
+      fresh.map((_, i) => i + 1),
+    );
+    is(new Set([...old, ...fresh].map(({ csrc }) => csrc)).size, 1);
+    // A frame of silence may come before the first voice.
+    const voice = fresh.filter(({ payload }) => payload !== SILENCE);
+    equal([voice.length, fresh.length <= 11, voice[0]!.marker], [10, true, true]);
+    const times = [last, ...fresh].map(({ timestamp }) => timestamp);
+    ok(
+      times.every((time, i) => i === 0 || time > times[i - 1]!),
+      `${times}`,
+    );
+  }
+});
+
+test('somebody who falls silent as their worker ends is ended with silence by the new one', () => {
+  const { bench, voices, speaker } = setUp(1, 1);
+  const [voice] = voices as [Voice];
+  const last = voice.talk(10).at(-1)!;
+  bench.replace();
+  bench.rejoin(1, { publishes: false });
+  bench.rejoin(2, { slots: 0 });
+  const sent = bench.wait(FRAME * 20);
+  equal(
+    sent.map(({ payload, sequence, csrc }) => [payload, sequence - last.sequence, csrc]),
+    Array.from({ length: 5 }, (_, i) => [SILENCE, i + 1, 2]),
+  );
+  is(speaker(0), 0);
+});
+
 test.run();

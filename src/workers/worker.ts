@@ -80,6 +80,9 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     if (mainBell.claim()) report(EGRESS_BELL);
   };
 
+  // What it is told at once is told in its own time, and done when it says that it runs.
+  const begun = milliseconds();
+  forwarder.tick(toTicks(begun), toStamp(begun));
   takeCommands();
   report({ type: 'ready', thread: threadId });
   let asleep = true;

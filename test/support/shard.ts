@@ -40,7 +40,7 @@ export interface MemberOptions {
 export class Bench {
   readonly counters: Int32Array;
   readonly slots: Int32Array;
-  readonly forwarder: Forwarder;
+  forwarder: Forwarder;
   /** Rows of publishers. */
   readonly sources: Int32Array;
   /** What was reported of dominant speakers: conversation and number. */
@@ -51,6 +51,7 @@ export class Bench {
   private readonly egress: RingWriter;
   private readonly outgoing: RingReader;
   private readonly bursts: BurstReader;
+  private readonly begin: () => Forwarder;
 
   constructor(egressBytes = 1 << 20, connections = 64) {
     const shard = layoutShard(1 << 16, egressBytes);
@@ -63,12 +64,16 @@ export class Bench {
     this.egress = new RingWriter(shard.egress);
     this.outgoing = new RingReader(shard.egress);
     this.bursts = new BurstReader(this.outgoing);
-    this.forwarder = new Forwarder(
-      shard,
-      this.egress,
-      { slots: table, slotsPerConnection: SLOTS, sources: this.sources.buffer as SharedArrayBuffer },
-      (conversation, speaker) => this.dominant.push([conversation, speaker]),
-    );
+    const tables = { slots: table, slotsPerConnection: SLOTS, sources: this.sources.buffer as SharedArrayBuffer };
+    this.begin = () =>
+      new Forwarder(shard, this.egress, tables, (conversation, speaker) => this.dominant.push([conversation, speaker]));
+    this.forwarder = this.begin();
+  }
+
+  /** The worker ends, and another one, which knows nobody, takes over its memory. */
+  replace(): void {
+    this.forwarder = this.begin();
+    this.forwarder.tick(this.clock, 0);
   }
 
   /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */

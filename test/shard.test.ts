@@ -206,7 +206,7 @@ test('a publisher’s packet reaches the ring with its time', () => {
   end();
 });
 
-test('a worker’s end: what it published is sent, what it said counts, whoever was leaving has left, its packets are gone', async () => {
+test('a worker’s end: what it published is sent, whoever was leaving has left, its packets are gone, its last words are void', async () => {
   const { memory, listeners, shard, port2, egress, write, until, end } = setUp();
   const left: string[] = [];
   shard.leave(1, () => left.push(`1 after ${listeners[0]!.got.length}`));
@@ -220,6 +220,7 @@ test('a worker’s end: what it published is sent, what it said counts, whoever 
   bursts.add(0, 0, 111, 1, 0, 1);
   bursts.end(1, toStamp(milliseconds()));
   for (let i = 0; i < 7; i++) shard.push(0, Uint8Array.of(i));
+  port2.postMessage({ type: 'left', connection: 1, position: 0 });
   // Its last act was to take the bell.
   new Bell(memory.memory, memory.mainBell).claim();
 
@@ -237,7 +238,7 @@ test('a worker’s end: what it published is sent, what it said counts, whoever 
 
   const commands: Command[] = [];
   fresh.port2.on('message', (command: Command) => commands.push(command));
-  shard.mute(0, true);
+  shard.leave(1, () => left.push('1 again'));
   await until(() => commands.length === 1);
   const next = new RingWriter(memory.egress);
   is(next.position, shard.egress.position);
@@ -250,6 +251,9 @@ test('a worker’s end: what it published is sent, what it said counts, whoever 
   if (new Bell(memory.memory, memory.mainBell).claim()) fresh.port2.postMessage(EGRESS_BELL);
   await until(() => shard.egress.counts.sent === 801);
   is(listeners[0]!.got.at(-1), 77);
+  equal(left.length, 2);
+  fresh.port2.postMessage({ type: 'left', connection: 1, position: next.position });
+  await until(() => left.length === 3);
   fresh.port2.close();
   end();
 });

@@ -6,7 +6,7 @@
  * moves behind the bytes, and is sent before anything of its successor's; counters go on; what it had not read is thrown
  * away, for one of these packets may have been the cause.
  */
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { Bell } from '../../workers/bell.ts';
 import { milliseconds, toBeat, toStamp } from '../../workers/clock.ts';
 import {
@@ -69,17 +69,9 @@ export class Shard {
    * @returns how many packets were thrown away unread.
    */
   replaceWorker(port: MessagePort): number {
-    const old = this.port;
-    const wasPumping = this.pumping;
-    this.pumping = true;
-    for (let last = receiveMessageOnPort(old); last !== undefined; last = receiveMessageOnPort(old)) {
-      const report: Report = last.message;
-      if (report !== EGRESS_BELL && report.type !== 'ready') this.take(report);
-    }
-    old.close();
+    this.port.close();
     this.port = port;
     this.listenTo(port);
-    this.workerBell.disarm();
     const unread = discard(this.memory.ingress);
     Atomics.add(this.counterWords, Drop.WorkerEnded, unread);
     // Whoever it had not let go of is let go of: it writes nothing more for anybody.
@@ -87,7 +79,10 @@ export class Shard {
     for (const then of this.leaving.values()) this.draining.push({ position, then });
     this.leaving.clear();
     // It may have taken the bell and died before it rang.
-    if (!wasPumping) setImmediate(() => this.pump());
+    if (!this.pumping) {
+      this.pumping = true;
+      setImmediate(() => this.pump());
+    }
     return unread;
   }
 
@@ -180,7 +175,10 @@ export class Shard {
 
   private listenTo(port: MessagePort): void {
     this.counterWords[BEAT_WORD] = toBeat(milliseconds());
-    port.on('message', (report: Report) => this.take(report));
+    port.on('message', (report: Report) => {
+      // What a dead worker said last is void.
+      if (port === this.port) this.take(report);
+    });
   }
 
   private command(command: Command): void {

@@ -30,10 +30,18 @@ export interface ConversationParts {
   readonly dominant: (speaker: number) => void;
 }
 
+/** What the connections of one user have in common. */
+interface User {
+  members: number;
+  /** Of these, how many publish: none of them hears these. */
+  publishers: number;
+  readonly captures: Captures;
+}
+
 export class Conversation {
   private readonly members = new Map<number, Member>();
   private readonly bySpeaker = new Map<number, Source>();
-  private readonly captures = new Map<number, Captures>();
+  private readonly users = new Map<number, User>();
   private readonly selection = new Selection<Source>();
   private readonly parts: ConversationParts;
   private readonly chosen: Source[] = [];
@@ -50,12 +58,18 @@ export class Conversation {
 
   /** Adds a member. @param clock now, ticks. @returns its source, or null if it only listens. */
   join(info: MemberInfo, clock: number): Source | null {
-    const member = new Member(info, this.sourceOf(info));
+    const user = this.users.get(info.user) ?? { members: 0, publishers: 0, captures: new Captures() };
+    this.users.set(info.user, user);
+    user.members++;
+    if (info.publication !== null) user.publishers++;
+    const member = new Member(info, this.sourceOf(info, user));
     // A worker that ended without letting go has left its own keys in the rows.
     for (const row of info.rows) clearSlot(this.parts.slots, row);
     this.members.set(info.connection, member);
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
-    this.deepen();
+    // Looking at everybody at each of thousands of joins would keep a new worker busy for seconds.
+    if (user.members > 1) this.deepen();
+    else this.selection.depth = Math.max(this.selection.depth, this.depthFor(member));
     this.reseat(member, clock);
     return member.source;
   }
@@ -76,8 +90,9 @@ export class Conversation {
       this.bySpeaker.delete(member.source.number);
       this.silence(member.source, clock);
     }
-    const { user } = member.info;
-    if (![...this.members.values()].some(({ info }) => info.user === user)) this.captures.delete(user);
+    const user = this.users.get(member.info.user)!;
+    if (member.source !== null) user.publishers--;
+    if (--user.members === 0) this.users.delete(member.info.user);
     this.deepen();
   }
 
@@ -126,11 +141,8 @@ export class Conversation {
     }
   }
 
-  private sourceOf(info: MemberInfo): Source | null {
-    if (info.publication === null) return null;
-    const captures = this.captures.get(info.user) ?? new Captures();
-    this.captures.set(info.user, captures);
-    return new Source(info, info.publication, info.muted, this, captures);
+  private sourceOf(info: MemberInfo, { captures }: User): Source | null {
+    return info.publication === null ? null : new Source(info, info.publication, info.muted, this, captures);
   }
 
   private isPinned(source: Source): boolean {
@@ -182,15 +194,13 @@ export class Conversation {
 
   /** How many of the foremost anybody can have in a slot: others are passed over by one's own, and by wish. */
   private deepen(): void {
-    const published = new Map<number, number>();
-    for (const { info, source } of this.members.values()) {
-      if (source !== null) published.set(info.user, (published.get(info.user) ?? 0) + 1);
-    }
     let depth = 0;
-    for (const { info, excluded } of this.members.values()) {
-      depth = Math.max(depth, info.rows.length + (published.get(info.user) ?? 0) + excluded.size);
-    }
+    for (const member of this.members.values()) depth = Math.max(depth, this.depthFor(member));
     this.selection.depth = depth;
+  }
+
+  private depthFor({ info, excluded }: Member): number {
+    return info.rows.length + this.users.get(info.user)!.publishers + excluded.size;
   }
 
   /** Puts the foremost sources into everybody's slots and lists, for each source, the slots that carry it. */

@@ -343,6 +343,16 @@ function disturb(random: Random, bench: Bench, id: number, slots: Map<number, nu
   }
 }
 
+test('whoever’s other device speaks first still hears who speaks next', () => {
+  const bench = new Bench();
+  bench.join(1, { user: 5, publishes: false });
+  bench.join(2, { user: 5, slots: 0 });
+  bench.join(3, { slots: 0 });
+  const [own, other] = [new Voice(bench, 2), new Voice(bench, 3)];
+  equal(own.talk(5), []);
+  is(other.talk(5).length, 5);
+});
+
 test('a new worker goes on with the numbers of the one that ended, and with the voices where they were', () => {
   const { bench, voices, speaker } = setUp(3, 3);
   const say = (frames: number, who = voices): Sent[] => {

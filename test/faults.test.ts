@@ -177,6 +177,16 @@ test('who moves or leaves while their worker ends arrives all the same', async (
   host.kill();
 }, 60);
 
+test('a server whose worker hangs shuts down all the same', async () => {
+  const broken = await BrokenServer.start({ WORKERS: '2' });
+  const host = new ClientHost();
+  const rooms = [await fill(host, broken.server, 'hall', 1, 1), await fill(host, broken.server, 'den', 1, 1)];
+  for (const { ears, names } of rooms) await ears[0]!.hears(names, 10, 0);
+  await broken.break('loop');
+  is(await broken.server.stop(), 0);
+  host.kill();
+}, 60);
+
 test('workers that end as soon as they begin end the process, which says so', async () => {
   const broken = await BrokenServer.start({ WORKERS: '1' });
   const host = new ClientHost();

@@ -31,7 +31,7 @@ export class Shards {
 
   /**
    * @param receivers by connection index; looked into for every packet.
-   * @param failed told if workers end as soon as they begin, cannot be started, or cannot be ended.
+   * @param failed told if workers end as soon as they begin, do not start, or cannot be ended.
    */
   constructor(
     config: PoolConfig,
@@ -53,7 +53,8 @@ export class Shards {
       recordTiming: false,
       atomics: 'disabled',
     });
-    this.pool.on('error', failed);
+    // Of a thread between two tasks; the pool starts another one.
+    this.pool.on('error', (err) => log.error({ err }, 'an idle worker thread failed'));
     const tables = {
       slots: this.slots.buffer as SharedArrayBuffer,
       slotsPerConnection: this.slotsPerConnection,

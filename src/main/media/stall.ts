@@ -7,12 +7,14 @@ import { performance } from 'node:perf_hooks';
 
 /** How often main is asked for a turn, milliseconds. */
 const INTERVAL_MS = 100;
+/** After a stall the library may still be working its own way through what the kernel has kept; milliseconds. */
+const GRACE_MS = 100;
 
 export class StallWatch {
   private readonly limit: number;
   private readonly clock: () => number;
   private lastTurn: number;
-  private over = false;
+  private lateUntil = Number.NEGATIVE_INFINITY;
 
   /** @param maxDelay how long packets may wait, milliseconds. @param clock milliseconds. */
   constructor(maxDelay: number, clock: () => number = () => performance.now()) {
@@ -29,18 +31,14 @@ export class StallWatch {
 
   /** Whether what comes in now has waited for too long. */
   get late(): boolean {
-    return this.over || this.stalled(this.clock());
+    const now = this.clock();
+    return now < this.lateUntil || this.stalled(now);
   }
 
-  /** Main has a turn. Timers come before packets, which therefore are late up to the end of this turn. */
+  /** Main has a turn. */
   turn(): void {
     const now = this.clock();
-    if (this.stalled(now)) {
-      this.over = true;
-      setImmediate(() => {
-        this.over = false;
-      });
-    }
+    if (this.stalled(now)) this.lateUntil = now + GRACE_MS;
     this.lastTurn = now;
   }
 

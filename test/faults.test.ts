@@ -183,6 +183,12 @@ test('a server whose worker hangs shuts down all the same', async () => {
   const rooms = [await fill(host, broken.server, 'hall', 1, 1), await fill(host, broken.server, 'den', 1, 1)];
   for (const { ears, names } of rooms) await ears[0]!.hears(names, 10, 0);
   await broken.break('loop');
+  const ears = rooms.flatMap((room) => room.ears);
+  const silentFor = (ear: Ear): number => performance.timeOrigin + performance.now() - ear.heard.at(-1)!.at;
+  while (!ears.some((ear) => silentFor(ear) > 500)) {
+    for (const ear of ears) await ear.listen();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   is(await broken.server.stop(), 0);
   host.kill();
 }, 60);

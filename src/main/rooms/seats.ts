@@ -41,6 +41,8 @@ export interface Host {
   readonly shard: Shard;
   /** Everybody whom its worker may write for, those who are leaving included. */
   readonly seats: Set<Seat>;
+  /** How many these are. */
+  connections: number;
   /** The last speaker's number given out; none is given out twice while anybody is there to hear it. */
   lastNumber: number;
   /** Who has which number. */
@@ -192,6 +194,7 @@ export class Seats {
   enter(conversation: Conversation, seat: Seat): Host {
     const host = this.hosts.get(conversation.key) ?? this.open(conversation);
     host.seats.add(seat);
+    host.connections++;
     host.shard.load += seat.weight;
     return host;
   }
@@ -206,7 +209,9 @@ export class Seats {
     const lastNumber = this.beginning * NUMBERS_APART;
     this.beginning = (this.beginning + 1) % BEGINNINGS;
     const shard = this.leastLoaded();
-    const host = { conversation, shard, seats: new Set<Seat>(), lastNumber, sitters: new Map(), dominant: 0 };
+    const sitters = new Map<number, Sitter>();
+    const seats = new Set<Seat>();
+    const host = { conversation, shard, seats, connections: 0, lastNumber, sitters, dominant: 0 };
     this.hosts.set(conversation.key, host);
     return host;
   }
@@ -215,7 +220,7 @@ export class Seats {
   exit(host: Host, seat: Seat): void {
     host.shard.load -= seat.weight;
     host.seats.delete(seat);
-    if (host.seats.size === 0) this.hosts.delete(host.conversation.key);
+    if (--host.connections === 0) this.hosts.delete(host.conversation.key);
   }
 
   /**

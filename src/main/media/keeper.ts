@@ -158,7 +158,9 @@ export class Keeper {
     this.early = at - this.startedAt < EARLY_MS || this.end !== null ? this.early + 1 : 0;
     if (this.early >= MAX_EARLY) {
       this.parts.failed(
-        new Error(`a worker ended ${this.early} times in a row within ${EARLY_MS} ms of its start`, { cause: error }),
+        new Error(`a worker ended ${this.early} times in a row within ${EARLY_MS} ms of its start: ${error}`, {
+          cause: error,
+        }),
       );
       return;
     }

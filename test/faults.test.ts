@@ -102,6 +102,8 @@ test('a worker that hangs is noticed, and everybody hears again', async () => {
   for (const { ears, names } of rooms) for (const ear of ears) await ear.hears(names, 200, at);
   const reasons = broken.replaced.map(({ err }) => err.message);
   ok(reasons.length === 1 && reasons[0]!.includes('the worker hung and was ended'), `${reasons}`);
+  const metrics = await (await fetch(`${broken.server.adminUrl}/metrics`)).text();
+  ok(metrics.includes('\nsfu_worker_restarts_total 1\n'), 'counted');
   const gaps = rooms.map(({ ears, names }) =>
     Math.max(...ears.flatMap((ear) => names.map((n) => ear.longestGap(n, at)))),
   );

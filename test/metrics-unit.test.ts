@@ -86,7 +86,10 @@ test('a value lies in the first bucket that is not below it', () => {
   is(buckets.sum, (1 + 500 + 501 + 1000 + 1001 + 1e9) / 1000);
 });
 
-function service(shards: { all: readonly ExposedShard[] }, receivers: readonly (Counted | undefined)[]): Metrics {
+function service(
+  shards: { all: readonly ExposedShard[]; restarts: number },
+  receivers: readonly (Counted | undefined)[],
+): Metrics {
   const metrics = new Metrics({ MAX_CONNECTIONS: receivers.length, MAX_MEMBERSHIPS: 10 });
   const counts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
   const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
@@ -103,7 +106,7 @@ function service(shards: { all: readonly ExposedShard[] }, receivers: readonly (
 test('counters never go back when a worker is replaced between two scrapes', async () => {
   const first = new Shard();
   first.words[Count.Switches] = 40;
-  const shards: { all: readonly ExposedShard[] } = { all: [first] };
+  const shards: { all: readonly ExposedShard[]; restarts: number } = { all: [first], restarts: 0 };
   const metrics = service(shards, []);
   const before = new Scrape((await metrics.render()).body);
   shards.all = [new Shard()];
@@ -114,7 +117,7 @@ test('counters never go back when a worker is replaced between two scrapes', asy
 });
 
 test('telemetry comes out in base units', async () => {
-  const metrics = service({ all: [new Shard()] }, []);
+  const metrics = service({ all: [new Shard()], restarts: 0 }, []);
   const { telemetry } = metrics;
   telemetry.established(250);
   telemetry.ended('gone', 61_000);

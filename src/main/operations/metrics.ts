@@ -38,8 +38,8 @@ export interface MetricsSources {
   readonly connections: Pick<Connections, 'ingress' | 'rtcp'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
   readonly events: Pick<EventHub, 'count'>;
-  /** By worker; a worker that was replaced is another object. */
-  readonly shards: { readonly all: readonly ExposedShard[] };
+  /** By worker, and how often one was replaced. */
+  readonly shards: { readonly all: readonly ExposedShard[]; readonly restarts: number };
   /** Connections by index, with holes. */
   readonly receivers: readonly (Counted | undefined)[];
 }
@@ -75,6 +75,11 @@ export class Metrics {
     this.exposeService(sources);
     this.exposeTraffic(sources);
     exposeWorkers(this.exposition, () => sources.shards.all, this.totals);
+    this.exposition.counter(
+      'sfu_worker_restarts_total',
+      'Workers that ended by themselves, or hung, and were replaced: each a moment of silence in its conversations, and a bug; the log has the cause.',
+      () => sources.shards.restarts,
+    );
     exposePackets(
       this.exposition,
       this.totals,

@@ -47,8 +47,9 @@ export class Shards {
     );
     this.pool = new Piscina({
       filename: WORKER,
-      minThreads: config.WORKERS,
-      maxThreads: config.WORKERS,
+      // One to spare: where a worker ended, the next one begins at once instead of after a new thread has started.
+      minThreads: config.WORKERS + 1,
+      maxThreads: config.WORKERS + 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       atomics: 'disabled',

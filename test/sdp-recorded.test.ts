@@ -86,6 +86,20 @@ const RECORDED: Readonly<Record<string, Expected>> = {
     levelExtension: 1,
   },
   'firefox-153-mdns': { lines: ['0 both'], payloadType: 109, redPayloadType: 0, ssrcs: [280193306], levelExtension: 1 },
+  'edge-15-sendrecv': {
+    lines: ['edgemid001 both'],
+    payloadType: 102,
+    redPayloadType: 0,
+    ssrcs: [],
+    levelExtension: 0,
+  },
+  'chrome-55-sendrecv': {
+    lines: ['audio both'],
+    payloadType: 111,
+    redPayloadType: 0,
+    ssrcs: [1550000001],
+    levelExtension: 1,
+  },
   'safari-13-sendrecv': {
     lines: ['audio both'],
     payloadType: 111,

@@ -122,6 +122,8 @@ export class BurstReader {
       if (
         payloadLength === 0 ||
         payloadLength > MAX_PAYLOAD_BYTES ||
+        deliveries === 0 ||
+        deliveries > MAX_DELIVERIES ||
         fixed + deliveries * DELIVERY_WORDS * 4 !== this.ring.length
       ) {
         this.ring.countCorrupt();

@@ -183,14 +183,18 @@ export class RingWriter extends RingEnd {
     return true;
   }
 
+  /** A tail that no reader stores, ahead of the head, is as good as a full ring. */
   private hasRoom(needed: number): boolean {
-    if (((this.head + needed - this.knownTail) | 0) <= this.capacity) return true;
+    const most = this.capacity - needed;
+    if ((this.head - this.knownTail) >>> 0 <= most) return true;
     this.knownTail = Atomics.load(this.words, this.control + TAIL);
-    return ((this.head + needed - this.knownTail) | 0) <= this.capacity;
+    return (this.head - this.knownTail) >>> 0 <= most;
   }
 
+  /** The head is stored once more: should another have overwritten it, the reader would never make room again. */
   private refuse(): number {
     Atomics.add(this.words, this.control + DROPPED, 1);
+    this.publish();
     return NONE;
   }
 }
@@ -233,6 +237,7 @@ export class RingReader extends RingEnd {
       this.knownHead = Atomics.load(this.words, this.control + HEAD);
       const fill = (this.knownHead - this.tail) | 0;
       if (fill === 0) return NONE;
+      if (fill < 0 || fill > this.capacity || (fill & 7) !== 0) return this.skipCorrupt();
       if (fill > this.words[this.control + HIGHEST]!) this.words[this.control + HIGHEST] = fill;
     }
     let at = this.tail & this.mask;

@@ -69,7 +69,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
       next ??= receiveMessageOnPort(port)?.message as Command | undefined;
       if (next === undefined) return;
       // What was said in a conversation belongs there, and never into the next one.
-      if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0) return;
+      // An empty ring has nothing of it, whatever its position, which a ring that was overwritten may have lost.
+      if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0 && !ingress.empty) return;
       counters[BEAT_WORD] = toBeat(milliseconds());
       obey(next);
       next = undefined;

@@ -225,9 +225,9 @@ export class Shard {
     setImmediate(() => this.pump());
   }
 
+  /** An empty ring has nothing for anybody, whatever its position, which a ring that was overwritten may have lost. */
   private finishLeaves(): void {
-    while (this.draining.length > 0 && ((this.egress.position - this.draining[0]!.position) | 0) >= 0) {
-      this.draining.shift()!.then();
-    }
+    const reached = (position: number): boolean => ((this.egress.position - position) | 0) >= 0 || this.egress.empty;
+    while (this.draining.length > 0 && reached(this.draining[0]!.position)) this.draining.shift()!.then();
   }
 }

@@ -1,0 +1,17 @@
+/** Every fuzz target, in the order in which they run. */
+import { channel } from './channel.ts';
+import { connect } from './connect.ts';
+import { headers } from './headers.ts';
+import { messages } from './messages.ts';
+import { plans } from './offers.ts';
+import { packets } from './packets.ts';
+import { requests } from './requests.ts';
+import { rings } from './rings.ts';
+import { rtcp } from './rtcp.ts';
+import type { FuzzTarget } from './target.ts';
+import { worker } from './worker.ts';
+
+const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
+const againstAServer = [connect, requests, channel];
+
+export const targets: readonly FuzzTarget[] = [...inProcess, ...againstAServer];

@@ -1,0 +1,83 @@
+/** The messages of `messages.ts` over real data channels to a real server. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClientHost, type TestClient } from '../support/client.ts';
+import type { EventView } from '../support/event-view.ts';
+import { below, type Random } from '../support/prng.ts';
+import { claimHeader } from '../support/server.ts';
+import { anyMessage } from './messages.ts';
+import { FuzzedServer } from './process.ts';
+import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+
+const AT_A_TIME = 4;
+/** What is asked last, and messages that are a flood and that are none: `EventLimits`. */
+const LAST = 123_456;
+const FLOOD = 40;
+const NO_FLOOD = 18;
+const POLL_MS = 20;
+/** What the client's own library sends in one message, whatever the characters. */
+const MAX_LENGTH = 60_000;
+
+/** Whether the last request was answered, or refused as one of a flood. */
+function answered({ all }: EventView): boolean {
+  return all.some(
+    (event) => ('id' in event && event.id === LAST) || (event.type === 'error' && event.code === 'flood'),
+  );
+}
+
+/** Says much at once, and waits until it was answered or the channel closed. */
+async function converse(client: TestClient, random: Random, tally: Tally): Promise<number> {
+  const flood = oneIn(random, 5);
+  const count = flood ? FLOOD : 1 + below(random, NO_FLOOD);
+  const texts = Array.from({ length: count }, () => {
+    return anyMessage(random, [1, 65_537, below(random, 2 ** 17)])?.slice(0, MAX_LENGTH) ?? null;
+  });
+  const last = JSON.stringify({ v: 1, type: 'participants', id: LAST });
+  // All at once, and no more: a closed channel cannot be spoken to.
+  if (flood) await client.say(...texts.map((text) => text ?? ''), last);
+  else {
+    for (const text of texts) await (text === null ? client.sayBinary(below(random, 5000)) : client.say(text));
+    await client.say(last);
+  }
+  while (!answered(await client.look()) && (await client.state()).channelOpen) await delay(POLL_MS);
+  const view = await client.look();
+  const errors = view.of('error');
+  insist(flood || answered(view), () => 'the channel closed without a flood');
+  // Closing overtakes what was said just before it now and then.
+  if (!answered(view)) tally.add('closed before it was told why');
+  for (const { code } of errors) tally.add(code);
+  tally.add('ok', view.of('ok').length);
+  tally.add('page', view.of('page').length);
+  return count + 1;
+}
+
+export const channel: FuzzTarget = {
+  name: 'channel',
+  unit: 'messages',
+  parallel: AT_A_TIME,
+  weight: 1,
+  async start() {
+    const fuzzed = await FuzzedServer.start({ CONNECT_TIMEOUT_MS: '20000', EVENTS_INTERVAL_MS: '50' });
+    const host = new ClientHost();
+    const { url } = fuzzed.server;
+    let clients = 0;
+    return {
+      async run(random, tally) {
+        fuzzed.check();
+        const user = `user ${clients++}`;
+        const client = await host.connect(url, user);
+        insist(client.close.code === 1000, () => `not connected: ${client.close.code} ${client.close.reason}`);
+        if (!oneIn(random, 4)) await fetch(`${url}/join/room`, { method: 'POST', headers: claimHeader(user) });
+        const count = await converse(client, random, tally);
+        insist((await client.state()).state === 'connected', () => 'the connection went with its channel');
+        await client.end();
+        return count;
+      },
+      rss: () => fuzzed.rss(),
+      async end() {
+        await fuzzed.end();
+        host.kill();
+      },
+    };
+  },
+};

@@ -1,0 +1,136 @@
+/** What may leave for a listener, checked packet by packet at the place where the native library would take it. */
+import type { Receiver } from '../../src/main/media/egress.ts';
+import { MAX_PACKET_BYTES, SENT_HEADER_BYTES } from '../../src/rtp/packet.ts';
+import { sequenceDistance } from '../../src/rtp/sequence.ts';
+import { SILENCE_FRAME } from '../../src/workers/fades.ts';
+
+/** Version 2, no padding, no extension, one CSRC. */
+const FIRST_BYTE = 0x81;
+/** Furthest that one packet of a source follows another, and that a late one lies behind: those of `sequence.ts`. */
+const MAX_FORWARD = 256;
+const WINDOW = 512;
+
+/** Somebody who has, or had, a number in a conversation. */
+export interface Speaker {
+  readonly conversation: number;
+  readonly user: number;
+  /** Connection id. */
+  readonly connection: number;
+}
+
+/** The first thing that was wrong, if anything was. */
+export class Judge {
+  verdict: string | null = null;
+  /** Whether a full ring may have left holes. */
+  holes = false;
+  /** Packets and frames of silence that were sent. */
+  packets = 0;
+  silence = 0;
+  /** By number. */
+  readonly speakers = new Map<number, Speaker>();
+
+  /** @throws Error with the verdict. */
+  rule(): void {
+    if (this.verdict !== null) throw new Error(this.verdict);
+  }
+}
+
+/** The numbers of one outgoing SSRC. */
+class Stream {
+  private started = false;
+  private newest = 0;
+  private timestamp = 0;
+  /** One bit a sequence number: sent, and not 32,768 or more ago. */
+  private readonly seen = new Int32Array(2048);
+
+  /** @returns what is wrong with the next packet's numbers, or null. */
+  take(sequence: number, timestamp: number, holes: boolean): string | null {
+    const ahead = this.started ? sequenceDistance(sequence, this.newest) : 1;
+    if (ahead > 0) {
+      if (ahead > MAX_FORWARD && !holes) return `sequence number ${ahead} after the one before`;
+      const back = (timestamp - this.timestamp) | 0;
+      if (this.started && back < 0) return `timestamp ${-back} before that of the packet before`;
+      if (!this.started) this.newest = (sequence - 1) & 0xffff;
+      for (let i = 0; i < ahead; i++) this.clear(this.newest + 1 + i);
+      this.started = true;
+      this.newest = sequence;
+      this.timestamp = timestamp;
+    } else if (ahead <= -WINDOW) return `sequence number ${-ahead} behind the newest`;
+    const bit = 1 << (sequence & 31);
+    if ((this.seen[sequence >> 5]! & bit) !== 0) return `sequence number ${sequence} twice`;
+    this.seen[sequence >> 5]! |= bit;
+    return null;
+  }
+
+  private clear(sequence: number): void {
+    this.seen[(sequence & 0xffff) >> 5]! &= ~(1 << (sequence & 31));
+  }
+}
+
+/** A listener's end. */
+export class Ear implements Receiver {
+  readonly id: number;
+  readonly user: number;
+  /** Where it is, until its worker has let go; 0 for nowhere. */
+  conversation = 0;
+  deafened = false;
+  private readonly judge: Judge;
+  private readonly payloadTypes: readonly number[];
+  private readonly streams: ReadonlyMap<number, Stream>;
+  /** Looks further: at a packet of a number, its payload a part of it. */
+  private readonly look: (ear: Ear, number: number, payload: Uint8Array) => string | null;
+
+  /** @param ssrcs of its slots, signed. @param payloadTypes of Opus and RED. */
+  constructor(
+    id: number,
+    user: number,
+    ssrcs: readonly number[],
+    payloadTypes: readonly number[],
+    judge: Judge,
+    look: (ear: Ear, number: number, payload: Uint8Array) => string | null = () => null,
+  ) {
+    this.id = id;
+    this.user = user;
+    this.judge = judge;
+    this.payloadTypes = payloadTypes;
+    this.streams = new Map(ssrcs.map((ssrc) => [ssrc, new Stream()]));
+    this.look = look;
+  }
+
+  send(packet: Uint8Array): boolean {
+    const wrong = this.check(packet);
+    if (wrong !== null && this.judge.verdict === null) {
+      this.judge.verdict = `${wrong}, for ${this.id}: ${Buffer.from(packet).toString('hex')}`;
+    }
+    return true;
+  }
+
+  private check(packet: Uint8Array): string | null {
+    const { judge } = this;
+    if (packet.length <= SENT_HEADER_BYTES || packet.length > MAX_PACKET_BYTES) return `${packet.length} bytes`;
+    const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
+    if (view.getUint8(0) !== FIRST_BYTE) return 'not the header that is sent';
+    const payloadType = view.getUint8(1) & 0x7f;
+    if (!this.payloadTypes.includes(payloadType)) return `payload type ${payloadType}`;
+    const stream = this.streams.get(view.getInt32(8));
+    if (stream === undefined) return 'an SSRC that is none of its slots';
+    const numbers = stream.take(view.getUint16(2), view.getInt32(4), judge.holes);
+    if (numbers !== null) return numbers;
+    const number = view.getInt32(12);
+    const speaker = judge.speakers.get(number);
+    if (speaker === undefined) return `nobody ever had the number ${number}`;
+    if (speaker.conversation !== this.conversation) return `from conversation ${speaker.conversation}`;
+    if (speaker.user === this.user) return 'from its own user';
+    const payload = packet.subarray(SENT_HEADER_BYTES);
+    if (isSilence(payload)) {
+      judge.silence++;
+      return null;
+    }
+    judge.packets++;
+    return this.look(this, number, payload);
+  }
+}
+
+function isSilence(payload: Uint8Array): boolean {
+  return payload.length === SILENCE_FRAME.length && payload.every((byte, i) => byte === SILENCE_FRAME[i]);
+}

@@ -1,0 +1,84 @@
+/** Offers of real browsers, changed: what the planner makes of them, without a socket. */
+import { closeReason } from '../../src/main/http/errors.ts';
+import { writeAnswer, writeTransportOffer } from '../../src/main/signalling/answer.ts';
+import { offeredCandidates, readCandidate } from '../../src/main/signalling/candidates.ts';
+import { OfferError, planOffer } from '../../src/main/signalling/sdp.ts';
+import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../support/grammar.ts';
+import { offerNames, readOffer } from '../support/offers.ts';
+import { LIMITS } from '../support/plans.ts';
+import { below, type Random } from '../support/prng.ts';
+import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { mutateText } from './text.ts';
+
+const OFFERS = offerNames().map(readOffer);
+const SSRCS = [11, 22, 33, 44, 55, 66, 77, 88];
+/** Longest time that one offer may take, milliseconds of the processor: the largest is a few. */
+const MAX_MS = 500;
+
+/** An offer of a real browser after one to a dozen changes. */
+export function anyOffer(random: Random): string {
+  const offer = pick(random, OFFERS);
+  if (oneIn(random, 20)) return offer;
+  let changed = mutateText(random, offer, OFFERS);
+  while (oneIn(random, 3)) changed = mutateText(random, changed, OFFERS);
+  // Most changes are to what follows the first line, without which nothing is looked at.
+  return oneIn(random, 8) ? changed : `v=0\r\n${changed.replace(/^v=0\r?\n/, '')}`;
+}
+
+/** Plans an offer and writes what follows from it. @returns what came of it. */
+export function judgeOffer(offer: string): string {
+  const begun = process.cpuUsage().user;
+  try {
+    const plan = planOffer(offer, LIMITS);
+    insist(plan.slots.length <= LIMITS.maxSlots && plan.lines.length <= LIMITS.maxLines, () => 'more than is allowed');
+    isCleanAnswer(writeAnswer(plan, LOCAL, SSRCS, '1'));
+    isCleanTransportOffer(writeTransportOffer(plan));
+    for (const line of offeredCandidates(offer)) readCandidate(line);
+    return plan.publication === null ? 'a listener' : `${plan.slots.length} slots`;
+  } catch (error) {
+    if (!(error instanceof OfferError)) throw error;
+    insist(/^[ -~]{10,123}$/.test(closeReason(error.kind, error.message)), () => 'not a close reason');
+    return error.kind;
+  } finally {
+    const ms = (process.cpuUsage().user - begun) / 1000;
+    insist(ms < MAX_MS, () => `${ms} ms for one offer`);
+  }
+}
+
+export const plans: FuzzTarget = {
+  name: 'plans',
+  unit: 'offers',
+  parallel: 1,
+  weight: 1,
+  async start() {
+    const run = (random: Random, tally: Tally): number => {
+      const offer = anyOffer(random);
+      try {
+        tally.add(judgeOffer(offer));
+      } catch (error) {
+        throw new Error(`${error instanceof Error ? error.message : error}: ${JSON.stringify(offer.slice(0, 4000))}`);
+      }
+      return 1;
+    };
+    return { run, rss: process.memoryUsage.rss, end: async () => undefined };
+  },
+};
+
+/** What may trickle after an offer: candidates, changed, or anything. */
+export function anyTrickle(random: Random): string {
+  const line = pick(random, CANDIDATES);
+  switch (below(random, 5)) {
+    case 0:
+      return line;
+    case 1:
+      return mutateText(random, line);
+    case 2:
+      return mutateText(random, JSON.stringify({ candidate: line, sdpMid: '0', sdpMLineIndex: 0 }));
+    case 3:
+      return oneIn(random, 8) ? anyOffer(random) : 'a=end-of-candidates';
+    default:
+      return String.fromCharCode(...Array.from({ length: below(random, 100) }, () => random() & 0xffff));
+  }
+}
+
+const CANDIDATES = OFFERS.flatMap(offeredCandidates);

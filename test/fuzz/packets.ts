@@ -1,0 +1,206 @@
+/**
+ * Packets through the worker's own step and main's way out: ring, forwarder, ring, egress, and at the end listeners that
+ * check every packet.
+ */
+import { Egress } from '../../src/main/media/egress.ts';
+import { milliseconds, toStamp } from '../../src/workers/clock.ts';
+import { Forwarder } from '../../src/workers/forwarder.ts';
+import { Count, Drop, layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
+import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
+import { below, type Random } from '../support/prng.ts';
+import { type Ear, Judge } from './legal.ts';
+import { CONNECTIONS, People, type Person, SLOTS } from './people.ts';
+import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+import { PacketMaker } from './wire.ts';
+
+const PACKETS_A_CASE = 20_000;
+const MAX_DELAY_MS = 60_000;
+/** More than any packet of a case becomes. */
+const ALL = 1_000_000;
+/** What a packet is dropped for as a whole; other reasons count listeners' packets. */
+const WHOLE: readonly number[] = Object.entries(Drop)
+  .filter(([reason]) => reason !== 'BeforeSwitch' && reason !== 'EgressFull')
+  .map(([, index]) => index);
+
+/** One worker's step and the way out, without threads. */
+class Street {
+  readonly judge = new Judge();
+  readonly people: People;
+  private readonly counters: Int32Array;
+  private readonly ingress: RingWriter;
+  private readonly incoming: RingReader;
+  private readonly outgoing: RingWriter;
+  private readonly forwarder: Forwarder;
+  private readonly egress: Egress;
+  private readonly maker: PacketMaker;
+  private clock: number;
+  /** Who sent the packet that is on its way, and its bytes. */
+  private sender: Person | null = null;
+  private packet: Buffer = Buffer.alloc(0);
+
+  constructor(random: Random) {
+    const small = oneIn(random, 8);
+    const shard = layoutShard(4096, small ? 4096 : 1 << 18);
+    this.judge.holes = small;
+    this.people = new People(this.judge, undefined, (ear, number, payload) => this.look(ear, number, payload));
+    this.counters = new Int32Array(shard.memory, shard.counters);
+    this.ingress = new RingWriter(shard.ingress);
+    this.incoming = new RingReader(shard.ingress);
+    this.outgoing = new RingWriter(shard.egress);
+    const sources = new SharedArrayBuffer(CONNECTIONS * SOURCE_WORDS * 4);
+    const tables = { slots: this.people.slots, slotsPerConnection: SLOTS, sources };
+    this.forwarder = new Forwarder(shard, this.outgoing, tables);
+    this.egress = new Egress(shard, this.people.ears, MAX_DELAY_MS);
+    this.maker = new PacketMaker(random);
+    this.clock = random() | 0;
+  }
+
+  /** A packet of somebody's, or of nobody's. */
+  send(random: Random): void {
+    this.pass(oneIn(random, 100_000) ? random() >>> 1 : below(random, 100));
+    const person = this.anybody(random);
+    const packet = this.maker.next(random, person?.voice ?? NOBODY);
+    const from = person === undefined || oneIn(random, 128) ? random() | 0 : person.ear.id;
+    insist(this.ingress.push(from, packet, toStamp(milliseconds())), () => 'an empty ring refused a packet');
+    this.sender = this.people.all.find((one) => one?.ear.id === from) ?? null;
+    this.packet = packet;
+    const offset = this.incoming.next();
+    insist(offset !== NONE, () => 'a packet did not come out of the ring');
+    const before = this.account();
+    const { length, id, stamp } = this.incoming;
+    this.forwarder.forward(offset, length, id, stamp, this.clock);
+    this.incoming.release();
+    const after = this.account();
+    const [dropped, fanned] = [after.whole - before.whole, after.parts - before.parts];
+    const once = dropped === 1 ? fanned === 0 : dropped === 0 && fanned > 0;
+    insist(once, () => `a packet counted as ${dropped} dropped, ${fanned} on their way: ${packet.toString('hex')}`);
+    this.flush();
+    this.sender = null;
+  }
+
+  /** Mostly somebody whose packets get far. */
+  private anybody(random: Random): Person | undefined {
+    for (let tries = 0; tries < 4; tries++) {
+      const person = this.people.all[below(random, CONNECTIONS)];
+      if (person !== undefined && person.ear.conversation !== 0 && person.publication !== null) return person;
+    }
+    return this.people.all[below(random, CONNECTIONS)];
+  }
+
+  /** Somebody comes, goes, mutes or chooses. */
+  change(random: Random): void {
+    const { people, forwarder } = this;
+    const index = below(random, CONNECTIONS);
+    const person = people.all[index];
+    if (person === undefined) return forwarder.join(people.join(random, people.open(random, index)));
+    switch (below(random, 6)) {
+      case 0:
+        this.leave(person);
+        return people.close(index);
+      case 1:
+        this.leave(person);
+        return forwarder.join(people.join(random, person));
+      case 2:
+        return this.leave(person);
+      case 3:
+        person.muted = !person.muted;
+        return forwarder.mute(person.ear.id, person.muted);
+      default: {
+        if (person.ear.conversation === 0) return forwarder.join(people.join(random, person));
+        const wishes = people.listen(random, person);
+        person.ear.deafened = wishes.deafened;
+        person.excluded = wishes.excluded;
+        return forwarder.listen(wishes);
+      }
+    }
+  }
+
+  /** Everybody leaves. Nothing may be left, and everything must have been counted. */
+  close(packets: number, tally: Tally): void {
+    for (const person of this.people.all) if (person !== undefined) this.leave(person);
+    insist(this.forwarder.conversationCount === 0, () => 'a conversation is left behind');
+    insist(!this.forwarder.fading, () => 'a slot of nobody fades');
+    const { judge, egress } = this;
+    const count = (index: number): number => this.counters[index]!;
+    insist(count(Count.PacketsIn) === packets, () => `${count(Count.PacketsIn)} of ${packets} packets came in`);
+    const [out, silence] = [count(Count.PacketsOut), count(Count.Silence)];
+    const { sent, stale, failed, late } = egress.counts;
+    insist(out + silence === sent, () => `${out} + ${silence} written, ${sent} sent`);
+    insist(stale + failed + late === 0, () => `${stale} stale, ${failed} failed, ${late} late`);
+    insist(judge.packets + judge.silence === sent, () => `${sent} sent, ${judge.packets} + ${judge.silence} received`);
+    insist(egress.corrupt + this.incoming.corrupt === 0, () => 'a ring was corrupted');
+    for (const [reason, index] of Object.entries(Drop)) tally.add(reason, count(index));
+    tally.add('forwarded', packets - WHOLE.reduce((sum, index) => sum + count(index), 0));
+    tally.add('sent', sent);
+    tally.add('rebuilt', count(Count.Rebuilt));
+  }
+
+  private leave(person: Person): void {
+    this.forwarder.leave(person.ear.id);
+    this.flush();
+    person.ear.conversation = 0;
+  }
+
+  private pass(ticks: number): void {
+    this.clock = (this.clock + ticks) | 0;
+    this.forwarder.tick(this.clock, toStamp(milliseconds()));
+  }
+
+  private flush(): void {
+    this.outgoing.publish();
+    insist(!this.egress.send(ALL), () => 'the way out does not come to an end');
+    this.judge.rule();
+  }
+
+  private account(): { whole: number; parts: number } {
+    const { counters } = this;
+    let whole = 0;
+    for (const index of WHOLE) whole += counters[index]!;
+    return { whole, parts: counters[Count.PacketsOut]! + counters[Drop.BeforeSwitch]! + counters[Drop.EgressFull]! };
+  }
+
+  /** Only what the sender sent may be heard, by those who want to hear it. */
+  private look(ear: Ear, number: number, payload: Uint8Array): string | null {
+    const { sender, packet } = this;
+    if (sender === null || sender.number !== number) return `from ${number}, who sent nothing`;
+    if (sender.muted) return 'from somebody muted';
+    if (ear.deafened) return 'for somebody deaf';
+    const listener = this.people.all.find((person) => person?.ear === ear);
+    if (listener?.excluded.includes(number)) return 'from somebody excluded';
+    const part = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+    return packet.includes(part) ? null : `not a part of ${packet.toString('hex')}`;
+  }
+}
+
+const NOBODY = {
+  payloadType: 111,
+  redPayloadType: 63,
+  levelExtension: 1,
+  declared: false,
+  ssrc: 1,
+  sequence: 1,
+  timestamp: 1,
+};
+
+export const packets: FuzzTarget = {
+  name: 'packets',
+  unit: 'packets',
+  parallel: 1,
+  weight: 4,
+  async start() {
+    return {
+      run(random, tally) {
+        const street = new Street(random);
+        const restless = 20 + below(random, 400);
+        for (let i = 0; i < PACKETS_A_CASE; i++) {
+          if (oneIn(random, restless)) street.change(random);
+          street.send(random);
+        }
+        street.close(PACKETS_A_CASE, tally);
+        return PACKETS_A_CASE;
+      },
+      rss: process.memoryUsage.rss,
+      end: async () => undefined,
+    };
+  },
+};

@@ -1,0 +1,150 @@
+/** What a fuzz target is, how one is run, and what is told of it. */
+import { below, prng, type Random } from '../support/prng.ts';
+
+/** What came of the units of a run, by kind. */
+export class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(kind: string, count = 1): void {
+    if (count > 0) this.counts.set(kind, (this.counts.get(kind) ?? 0) + count);
+  }
+
+  of(kind: string): number {
+    return this.counts.get(kind) ?? 0;
+  }
+
+  /** The most frequent first. */
+  toString(): string {
+    return [...this.counts]
+      .sort(([, a], [, b]) => b - a)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ');
+  }
+}
+
+/** Something to be fuzzed. Each of its cases follows from a number alone. */
+export interface FuzzTarget {
+  readonly name: string;
+  /** What is counted, as in `packets`. */
+  readonly unit: string;
+  /** Cases at a time. */
+  readonly parallel: number;
+  /** Part of the time that is shared by all targets. */
+  readonly weight: number;
+  /** Starts what the cases run against. */
+  start(): Promise<FuzzStage>;
+}
+
+/** What the cases of one run share. */
+export interface FuzzStage {
+  /** Runs one case. @returns how many units it had. @throws what it found. */
+  run(random: Random, tally: Tally): number | Promise<number>;
+  /** Resident memory of the process that is fuzzed, bytes. */
+  rss(): number;
+  /** Ends it all. @throws if anything was left behind. */
+  end(): Promise<void>;
+}
+
+/** How long a target is run. */
+export interface FuzzBudget {
+  readonly seed: number;
+  /** Stops after so many units; none if not given. */
+  readonly count?: number;
+  /** Stops after so long, milliseconds; never if not given. */
+  readonly time?: number;
+  /** The one case to run. */
+  readonly only?: number;
+}
+
+export interface FuzzReport {
+  readonly name: string;
+  readonly unit: string;
+  readonly cases: number;
+  readonly units: number;
+  readonly seconds: number;
+  /** Resident memory after the first tenth, and at the end, bytes. */
+  readonly rss: readonly [number, number];
+  readonly tally: Tally;
+}
+
+/** Longest a case may take before it counts as stuck, milliseconds: wide, for machines that do other things too. */
+const CASE_TIMEOUT_MS = 60_000;
+/** Cases without a promise, after which the event loop turns, milliseconds. */
+const TURN_MS = 20;
+
+/**
+ * Runs cases until the budget is used up.
+ *
+ * @throws Error that names the seed and the case, with what it found as its cause.
+ */
+export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise<FuzzReport> {
+  const stage = await target.start();
+  const tally = new Tally();
+  const begun = performance.now();
+  const run = { cases: 0, units: 0, rss: stage.rss(), warm: false };
+  const used = (): number => {
+    const { count = Number.POSITIVE_INFINITY, time = Number.POSITIVE_INFINITY } = budget;
+    return Math.max(run.units / count, (performance.now() - begun) / time);
+  };
+  const work = async (): Promise<void> => {
+    let turned = performance.now();
+    while (budget.only === undefined ? used() < 1 : run.cases === 0) {
+      const number = budget.only ?? run.cases;
+      run.cases++;
+      try {
+        const ran = stage.run(caseRandom(budget.seed, number), tally);
+        const units = typeof ran === 'number' ? ran : await inTime(ran);
+        run.units += units;
+      } catch (error) {
+        const found = error instanceof Error ? error.message : String(error);
+        const again = `--target ${target.name} --seed ${budget.seed} --case ${number}`;
+        throw new Error(`${target.name}: ${found} (npm run fuzz -- ${again})`, { cause: error });
+      }
+      if (!run.warm && used() > 0.1) {
+        run.warm = true;
+        run.rss = stage.rss();
+      }
+      if (performance.now() - turned < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turned = performance.now();
+    }
+  };
+  const workers = budget.only === undefined ? target.parallel : 1;
+  await Promise.all(Array.from({ length: workers }, work));
+  const seconds = (performance.now() - begun) / 1000;
+  const rss = [run.rss, stage.rss()] as const;
+  await stage.end();
+  return { name: target.name, unit: target.unit, cases: run.cases, units: run.units, seconds, rss, tally };
+}
+
+/** The random numbers of one case. */
+export function caseRandom(seed: number, number: number): Random {
+  return prng(prng(seed ^ Math.imul(number + 1, 0x9e3779b1))());
+}
+
+/** One of these. */
+export function pick<T>(random: Random, values: readonly T[]): T {
+  return values[below(random, values.length)]!;
+}
+
+/** True once in so many times. */
+export function oneIn(random: Random, times: number): boolean {
+  return below(random, times) === 0;
+}
+
+/** Fails a case. */
+export function insist(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new Error(message());
+}
+
+async function inTime(units: Promise<number>): Promise<number> {
+  let timer: NodeJS.Timeout | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`stuck for ${CASE_TIMEOUT_MS} ms`)), CASE_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([units, stuck]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

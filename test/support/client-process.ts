@@ -28,7 +28,7 @@ class Client {
     const ssrc = options.declaresSsrc ? this.ssrc : null;
     this.webrtc = new WebrtcClient(
       { ...options, ssrc },
-      (mid, packet) => this.take(mid, packet),
+      options.keeps ? (mid, packet) => this.take(mid, packet) : undefined,
       (text) => this.told.push(text),
     );
   }

@@ -24,6 +24,8 @@ export interface ClientOptions {
   readonly label: string;
   /** For a proxy that makes the claim of it. */
   readonly token?: string;
+  /** Whether it keeps what it receives until it is taken; else packets are thrown away. */
+  readonly keeps: boolean;
 }
 
 /** A packet as the client got it. */
@@ -118,6 +120,11 @@ export class ClientHost {
     return this.child.pid!;
   }
 
+  /** Whether it can be told anything. */
+  get alive(): boolean {
+    return this.child.connected && !this.child.killed;
+  }
+
   /**
    * Connects a client and waits until the websocket is closed.
    *
@@ -135,17 +142,20 @@ export class ClientHost {
       declaresSsrc: true,
       data: true,
       label: 'events',
+      keeps: true,
       ...options,
     };
     const close = (await this.send({ type: 'open', options: all }, client)) as { code: number; reason: string };
     return new TestClient(this, client, close, all.name);
   }
 
-  /** @throws Error with the client's own. */
+  /** @throws Error with the client's own, or if the process has ended. */
   async send(command: Order, client: number): Promise<ClientReply['result']> {
+    if (!this.alive) throw new Error('the client process ended');
     const id = ++this.lastId;
     const reply = new Promise<ClientReply>((resolve) => this.pending.set(id, resolve));
-    this.child.send({ id, client, ...command } satisfies ClientCommand);
+    // What cannot be sent any more is settled by the process's end.
+    this.child.send({ id, client, ...command } satisfies ClientCommand, () => undefined);
     const { error, result } = await reply;
     if (error !== undefined) throw new Error(error);
     return result;

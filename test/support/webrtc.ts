@@ -105,7 +105,10 @@ export class WebrtcClient {
   /** Sends messages over the data channel as fast as it takes them, until it is closed. */
   async say(texts: readonly string[]): Promise<void> {
     const { channel } = this;
-    while (channel?.isOpen() === false) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (channel?.isOpen() === false) {
+      if (['disconnected', 'failed', 'closed'].includes(this.state)) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     try {
       for (const text of texts) channel?.sendMessage(text);
     } catch (error) {

@@ -52,6 +52,7 @@ function snapshot({ connections, conversations, events, shards }: StatsSources):
       load: shard.load,
       packetsIn: shard.counter(Count.PacketsIn),
       packetsOut: shard.counter(Count.PacketsOut),
+      silence: shard.counter(Count.Silence),
       switches: shard.counter(Count.Switches),
       rebuilt: shard.counter(Count.Rebuilt),
       ...shard.egress.counts,

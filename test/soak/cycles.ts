@@ -1,0 +1,50 @@
+/** Connect and close, again and again: what that leaves behind. */
+import { ClientHost } from '../support/client.ts';
+import { describe, type Figures, Watch } from './figures.ts';
+import type { Report } from './report.ts';
+import { startSoaked } from './soak.ts';
+
+const AT_A_TIME = 8;
+/** Cycles of one client process: what it keeps is none of the server's business. */
+const CYCLES_OF_A_HOST = 500;
+
+/** Has clients connect and close so often, and compares the server's figures with those after the first part. */
+export async function cycle(cycles: number, parts: number, report: Report): Promise<void> {
+  const server = await startSoaked();
+  const watch = new Watch(server, report);
+  report.tell(`before: ${describe(await watch.figures())}`);
+  let first: Figures | null = null;
+  for (let part = 1; part <= parts; part++) {
+    const from = Math.round((cycles * (part - 1)) / parts);
+    const to = Math.round((cycles * part) / parts);
+    for (let done = from; done < to; done += CYCLES_OF_A_HOST) {
+      await connectAndClose(server.url, Math.min(CYCLES_OF_A_HOST, to - done), report);
+      await watch.look();
+    }
+    const figures = await watch.settled(0, 0, first?.descriptors ?? Number.POSITIVE_INFINITY);
+    if (first !== null) watch.compare(first, figures);
+    first ??= figures;
+    report.tell(`after ${to} cycles: ${describe(figures)}`);
+  }
+  await watch.balance();
+  report.tell(`websockets closed: ${report.summary('closed ')}`);
+  const code = await server.stop();
+  if (code !== 0) report.violated(`the server ended with ${code}`);
+}
+
+async function connectAndClose(url: string, cycles: number, report: Report): Promise<void> {
+  const host = new ClientHost();
+  let next = 0;
+  const some = async (): Promise<void> => {
+    while (next < cycles) {
+      const client = await host.connect(url, `user${next++}`, { slots: 3, keeps: false });
+      report.count(`closed ${client.close.code} `);
+      if (client.close.code !== 1000) report.violated(`closed with ${client.close.code} ${client.close.reason}`);
+      await client.end();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, some));
+  // The goodbye of the last one is under way.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  host.kill();
+}

@@ -1,0 +1,79 @@
+/** Who is there in a soak: client processes, and the clients in them. */
+import { ClientHost, type TestClient } from '../support/client.ts';
+import { below, type Random } from '../support/prng.ts';
+import type { RunningServer } from '../support/server.ts';
+import type { Report } from './report.ts';
+
+const HOSTS = 3;
+const USERS = 20;
+const CLIENTS_OF_A_USER = 3;
+
+export interface Claim {
+  readonly userid: string;
+  readonly clientid: string;
+}
+
+export interface Person {
+  readonly claim: Claim;
+  readonly client: TestClient;
+  readonly host: ClientHost;
+  readonly data: boolean;
+}
+
+export class World {
+  readonly server: RunningServer;
+  readonly report: Report;
+  readonly random: Random;
+  people: Person[] = [];
+  private readonly hosts = Array.from({ length: HOSTS }, () => new ClientHost());
+
+  constructor(server: RunningServer, report: Report, random: Random) {
+    this.server = server;
+    this.report = report;
+    this.random = random;
+  }
+
+  below(limit: number): number {
+    return below(this.random, limit);
+  }
+
+  pick<T>(all: readonly T[]): T | undefined {
+    return all[this.below(Math.max(1, all.length))];
+  }
+
+  claim(): Claim {
+    return { userid: `user${this.below(USERS)}`, clientid: `client${this.below(CLIENTS_OF_A_USER)}` };
+  }
+
+  room(): string {
+    return `room${this.below(5)}`;
+  }
+
+  host(): ClientHost {
+    return this.pick(this.hosts)!;
+  }
+
+  remove(person: Person): void {
+    this.people = this.people.filter((one) => one !== person);
+  }
+
+  /** Kills one client process, and puts an empty one in its place. */
+  killOne(): void {
+    const at = this.below(HOSTS);
+    const host = this.hosts[at]!;
+    this.people = this.people.filter((one) => one.host !== host);
+    host.kill();
+    this.hosts[at] = new ClientHost();
+  }
+
+  /** Everybody hangs up. */
+  async empty(): Promise<void> {
+    const leaving = this.people;
+    this.people = [];
+    for (const { client, host } of leaving) if (host.alive) await client.end();
+  }
+
+  kill(): void {
+    for (const host of this.hosts) host.kill();
+  }
+}

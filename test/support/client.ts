@@ -26,6 +26,8 @@ export interface ClientOptions {
   readonly token?: string;
   /** Whether it keeps what it receives until it is taken; else packets are thrown away. */
   readonly keeps: boolean;
+  /** The port of a relay on the way to the server, null for none. */
+  readonly relay: number | null;
 }
 
 /** A packet as the client got it. */
@@ -143,6 +145,7 @@ export class ClientHost {
       data: true,
       label: 'events',
       keeps: true,
+      relay: null,
       ...options,
     };
     const close = (await this.send({ type: 'open', options: all }, client)) as { code: number; reason: string };

@@ -20,6 +20,11 @@ export interface WebrtcOptions {
   readonly token?: string;
   /** UDP ports to use, first and last. */
   readonly ports?: readonly [number, number];
+  /**
+   * A local UDP port to take for the server's. Then the client's candidates are kept from the server, so that it knows
+   * no way but the one from which the client's checks come.
+   */
+  readonly relay?: number | null;
 }
 
 export class WebrtcClient {
@@ -71,11 +76,11 @@ export class WebrtcClient {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/connect${query}`, { headers });
     this.socket = socket;
     await new Promise<void>((resolve, reject) => {
-      socket.once('open', () => socket.send(this.connection.localDescription()!.sdp));
+      socket.once('open', () => socket.send(this.offer()));
       socket.once('error', reject);
       socket.on('message', (answer) => {
         try {
-          this.connection.setRemoteDescription(String(answer), 'answer');
+          this.connection.setRemoteDescription(this.redirected(String(answer)), 'answer');
         } catch (error) {
           reject(error);
         }
@@ -138,6 +143,17 @@ export class WebrtcClient {
     for (const track of this.tracks) track.close();
     for (const channel of [this.channel, ...this.otherChannels]) channel?.close();
     this.connection.close();
+  }
+
+  private offer(): string {
+    const { sdp } = this.connection.localDescription()!;
+    return this.options.relay == null ? sdp : sdp.replace(/^a=candidate:.*\r\n/gm, '');
+  }
+
+  private redirected(answer: string): string {
+    const { relay } = this.options;
+    if (relay == null) return answer;
+    return answer.replace(/^(a=candidate:\S+ \d+ UDP \d+) \S+ \d+ /gim, `$1 127.0.0.1 ${relay} `);
   }
 
   private addLine(i: number, received?: (mid: string, packet: Buffer) => void): void {

@@ -35,9 +35,17 @@ process.on('exit', () => {
  *
  * @param env variables over the ones chosen here.
  * @param preload a module that is loaded before the server's own; the process has a channel to this one then.
+ * @param descriptors most file descriptors it may have; 0 for as many as this process.
  */
-export async function startServer(env: Record<string, string> = {}, preload?: URL): Promise<RunningServer> {
-  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload.href]), MAIN], {
+export async function startServer(
+  env: Record<string, string> = {},
+  preload?: URL,
+  descriptors = 0,
+): Promise<RunningServer> {
+  const command = [process.execPath, ...(preload === undefined ? [] : ['--import', preload.href]), MAIN];
+  const limited = ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), ...command];
+  const [program, ...args] = descriptors === 0 ? command : limited;
+  const child = spawn(program!, args, {
     env: {
       ...process.env,
       LISTEN: '127.0.0.1:0',

@@ -10,6 +10,7 @@ import { NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
 import { type Claim, readClaim } from './claim.ts';
 import { drainingError, problemResponse, RequestError } from './errors.ts';
 import { listen } from './listen.ts';
+import { SocketLimit, socketsAllowed } from './socket-limit.ts';
 
 /** Longest conversation id, characters after decoding. */
 export const MAX_CONVERSATION_ID_LENGTH = 256;
@@ -51,6 +52,7 @@ export class HttpServer {
   private readonly handlers: Handlers;
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
+  private readonly limit = new SocketLimit();
   private draining = false;
 
   /** @param maxMessageBytes largest websocket message taken. */
@@ -79,8 +81,9 @@ export class HttpServer {
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
   }
 
-  /** Listens. @throws Error that says which address was refused and how to choose another. */
+  /** Listens; to be called when all else is open. @throws Error that says which address was refused and how to choose another. */
   listen(address: ListenAddress): Promise<AddressInfo> {
+    this.limit.watch(this.server, socketsAllowed());
     return listen(this.server, address, 'LISTEN', ':8080');
   }
 
@@ -128,6 +131,7 @@ export class HttpServer {
     // No route takes a body; one that comes is read and thrown away.
     request.resume();
     try {
+      this.limit.check(request.socket);
       this.router.lookup(request, response);
     } catch (error) {
       this.refuse(response, error);
@@ -157,6 +161,7 @@ export class HttpServer {
       return this.handle(request, lastResponse(request, socket));
     let accepted: ReturnType<Handlers['connect']>;
     try {
+      this.limit.check(request.socket);
       const claim = readClaim(request);
       if (this.draining) throw drainingError();
       accepted = this.handlers.connect(claim);

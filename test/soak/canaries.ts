@@ -33,9 +33,10 @@ export class Canaries {
       [ann, bob],
       [bob, ann],
     ] as const) {
-      await call('POST', `${url}/join/canaries`, claimHeader(name));
       const client = await this.host.connect(url, name);
       if (client.close.code !== 1000) this.report.violated(`a canary got ${client.close.code} ${client.close.reason}`);
+      // Not before: on a busy machine a membership without a connection may time out meanwhile.
+      await call('POST', `${url}/join/canaries`, claimHeader(name));
       this.ears.push({ client, other, last: null, lastAt: performance.now() });
     }
     for (const { client } of this.ears) await client.talk();
@@ -46,7 +47,11 @@ export class Canaries {
     for (const ear of this.ears) {
       for (const packet of await ear.client.take()) this.take(ear, packet);
       if (performance.now() - ear.lastAt > MAX_PAUSE_MS) {
-        this.report.violated(`${ear.client.name} has heard nothing for ${MAX_PAUSE_MS} ms`);
+        const { state, sent } = await ear.client.state();
+        const silent = `${ear.client.name} has heard nothing for ${MAX_PAUSE_MS} ms`;
+        this.report.violated(
+          `${silent}; it is ${state}, has sent ${sent}, and heard ${ear.last?.count ?? 'nothing'} last`,
+        );
         ear.lastAt = performance.now();
       }
     }

@@ -63,6 +63,8 @@ export class Watch {
   private readonly cpuBefore: number;
   private readonly begun = performance.now();
   highestRssMib = 0;
+  /** Whether the canaries' connections have no reason to end. */
+  canariesStay = true;
 
   constructor(server: RunningServer, report: Report) {
     this.server = server;
@@ -160,7 +162,9 @@ export class Watch {
   private readLog(): void {
     for (const line of this.server.logs.splice(0)) {
       if (line.includes('"msg":"stats"')) this.lastStats = line;
-      else if (isError(line)) this.report.violated(`log: ${line}`);
+      else if (isError(line) || (line.includes('"canary-') && line.includes('"reason":"gone"') && this.canariesStay)) {
+        this.report.violated(`log: ${line}`);
+      }
     }
   }
 

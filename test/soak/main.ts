@@ -25,7 +25,7 @@ if (values.cycles !== undefined) {
   report.tell(`seed ${values.seed}`);
   const rounds = values.rounds === undefined ? Math.max(3, Math.round(minutes / 8)) : Number(values.rounds);
   const options = { minutes, rounds, clients: Number(values.clients), rate: Number(values.rate) };
-  await soak({ ...options, seed: Number(values.seed), kills: true }, report);
+  await soak({ ...options, seed: Number(values.seed), vanish: true }, report);
 }
 const { length } = report.violations;
 console.log(length === 0 ? 'nothing violated' : `${length} violated, of which the first: ${report.violations[0]}`);

@@ -24,8 +24,8 @@ export interface SoakOptions {
   /** Deeds a second. */
   readonly rate: number;
   readonly seed: number;
-  /** Whether client processes are killed, which takes the server 30 s to notice. */
-  readonly kills: boolean;
+  /** Whether clients vanish without a goodbye, which takes the server up to 30 s to notice. */
+  readonly vanish: boolean;
 }
 
 /** Starts a server as in production, but with short timeouts. */
@@ -48,10 +48,11 @@ export async function soak(options: SoakOptions, report: Report): Promise<void> 
   const server = await startSoaked();
   const watch = new Watch(server, report);
   const canaries = new Canaries(report);
-  const world = new World(server, report, prng(options.seed));
+  const world = new World(server, report, prng(options.seed), options.vanish);
   try {
     await canaries.open(server.url);
     await rounds(options, world, watch, canaries);
+    watch.canariesStay = false;
     await canaries.close();
     await watch.settled(0, 0, Number.POSITIVE_INFINITY);
     await watch.balance();
@@ -117,8 +118,8 @@ async function churn(options: SoakOptions, world: World, ms: number): Promise<vo
 }
 
 /** A deed by chance; above the wanted number of clients somebody hangs up instead of connecting. */
-function choose({ clients, kills }: SoakOptions, world: World): Deed {
-  const deeds = kills ? DEEDS : DEEDS.filter((deed) => deed.kills !== true);
+function choose({ clients, vanish }: SoakOptions, world: World): Deed {
+  const deeds = vanish ? DEEDS : DEEDS.filter(({ name }) => name !== 'kill');
   let at = world.below(deeds.reduce((sum, { weight }) => sum + weight, 0));
   const chosen = deeds.find(({ weight }) => {
     at -= weight;

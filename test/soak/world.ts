@@ -24,13 +24,16 @@ export class World {
   readonly server: RunningServer;
   readonly report: Report;
   readonly random: Random;
+  /** Whether clients may go without a goodbye. */
+  readonly vanish: boolean;
   people: Person[] = [];
   private readonly hosts = Array.from({ length: HOSTS }, () => new ClientHost());
 
-  constructor(server: RunningServer, report: Report, random: Random) {
+  constructor(server: RunningServer, report: Report, random: Random, vanish: boolean) {
     this.server = server;
     this.report = report;
     this.random = random;
+    this.vanish = vanish;
   }
 
   below(limit: number): number {

@@ -9,7 +9,7 @@ const test = scenarios('soak');
 
 test('churn disturbs nobody, and nothing is left of it', async () => {
   const report = new Report(true);
-  const options = { minutes: 0.1, rounds: 1, clients: 10, rate: 12, vanish: false };
+  const options = { rounds: 1, seconds: 6, clients: 10, rate: 12, vanish: false };
   await soak({ ...options, seed: seed('soak') }, report);
   equal(report.violations, []);
   ok(report.counts.get('closed 1000 ')! > 5, report.summary('closed '));

@@ -17,6 +17,8 @@ const { values } = parseArgs({
     cycles: { type: 'string' },
   },
 });
+/** What a round takes after its churn, seconds: ICE consent of those who vanished. */
+const SETTLING_S = 35;
 const report = new Report();
 const minutes = Number(values.minutes);
 if (values.cycles !== undefined) {
@@ -24,7 +26,8 @@ if (values.cycles !== undefined) {
 } else {
   report.tell(`seed ${values.seed}`);
   const rounds = values.rounds === undefined ? Math.max(3, Math.round(minutes / 8)) : Number(values.rounds);
-  const options = { minutes, rounds, clients: Number(values.clients), rate: Number(values.rate) };
+  const seconds = Math.max(10, (minutes * 60) / rounds - SETTLING_S);
+  const options = { rounds, seconds, clients: Number(values.clients), rate: Number(values.rate) };
   await soak({ ...options, seed: Number(values.seed), vanish: true }, report);
 }
 const { length } = report.violations;

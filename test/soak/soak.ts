@@ -15,10 +15,10 @@ const LOOK_INTERVAL_MS = 1000;
 const CURVE_EVERY = 60;
 
 export interface SoakOptions {
-  /** Of churn, all rounds together. */
-  readonly minutes: number;
   /** The first one warms up, and is what the others are compared with. */
   readonly rounds: number;
+  /** Churn of a round, seconds; then it takes up to half a minute until all who vanished are missed. */
+  readonly seconds: number;
   /** Clients at a time, about. */
   readonly clients: number;
   /** Deeds a second. */
@@ -72,7 +72,7 @@ export async function soak(options: SoakOptions, report: Report): Promise<void> 
 
 async function rounds(options: SoakOptions, world: World, watch: Watch, canaries: Canaries): Promise<void> {
   const { report } = world;
-  const churnMs = (options.minutes * 60_000) / options.rounds;
+  const churnMs = options.seconds * 1000;
   report.tell(`before: ${describe(await watch.figures())}`);
   let first: Figures | null = null;
   for (let round = 0; round < options.rounds; round++) {

@@ -5,6 +5,11 @@ import type { Report } from './report.ts';
 import { startSoaked } from './soak.ts';
 
 const AT_A_TIME = 8;
+/**
+ * One connection in so many may fail: on an overloaded machine a client of the library's now and then takes longer for
+ * the answer than the server holds back ICE.
+ */
+const FAILS_ONE_IN = 1000;
 /** Cycles of one client process: what it keeps is none of the server's business. */
 const CYCLES_OF_A_HOST = 500;
 
@@ -27,6 +32,8 @@ export async function cycle(cycles: number, parts: number, report: Report): Prom
     report.tell(`after ${to} cycles: ${describe(figures)}`);
   }
   await watch.balance();
+  const failed = report.counts.get('closed 4502 ') ?? 0;
+  if (failed > Math.max(1, cycles / FAILS_ONE_IN)) report.violated(`${failed} of ${cycles} connections failed`);
   report.tell(`websockets closed: ${report.summary('closed ')}`);
   const code = await server.stop();
   if (code !== 0) report.violated(`the server ended with ${code}`);
@@ -39,7 +46,8 @@ async function connectAndClose(url: string, cycles: number, report: Report): Pro
     while (next < cycles) {
       const client = await host.connect(url, `user${next++}`, { slots: 3, keeps: false });
       report.count(`closed ${client.close.code} `);
-      if (client.close.code !== 1000) report.violated(`closed with ${client.close.code} ${client.close.reason}`);
+      if (![1000, 4502].includes(client.close.code))
+        report.violated(`closed with ${client.close.code} ${client.close.reason}`);
       await client.end();
     }
   };

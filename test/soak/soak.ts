@@ -29,14 +29,14 @@ export interface SoakOptions {
 }
 
 /**
- * Starts a server as in production, but with short timeouts. V8 lets garbage gather in a young generation of up to
- * 48 MiB, in which a leak would hide for hours, so that is kept small.
+ * Starts a server as in production, but with short timeouts. V8 lets garbage gather by the dozens of MiB, in which a leak
+ * would hide for hours, so its heap is kept small: 11 MiB are in use.
  */
 export async function startSoaked(): Promise<RunningServer> {
   const ports = [await freeUdpPort(), await freeUdpPort()];
   return startServer({
     NODE_ENV: 'production',
-    NODE_OPTIONS: '--max-semi-space-size=1',
+    NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=40',
     MEDIA_PORTS: ports.join(','),
     WORKERS: '2',
     EVENTS_INTERVAL_MS: '100',

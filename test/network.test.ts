@@ -102,7 +102,7 @@ function once(numbers: readonly number[]): number[] {
 }
 
 test('whatever the network does, listeners get what passed it, once and in its order, legally numbered', async () => {
-  const network = await start({ STATS_INTERVAL_MS: '200' });
+  const network = await start({ STATS_INTERVAL_MS: '200', MAX_DELAY_MS: '60000' });
   const { server } = network;
   const host = new ClientHost();
   const rooms = WEATHERS.map((weather) => new Room(weather));

@@ -31,6 +31,7 @@ export async function cycle(cycles: number, parts: number, report: Report): Prom
     first ??= figures;
     report.tell(`after ${to} cycles: ${describe(figures)}`);
   }
+  await watch.emptied();
   await watch.balance();
   const failed = report.counts.get('closed 4502 ') ?? 0;
   if (failed > Math.max(1, cycles / FAILS_ONE_IN)) report.violated(`${failed} of ${cycles} connections failed`);

@@ -13,6 +13,11 @@ const ERROR_LEVEL = 50;
 const RSS_SHARE = 1.15;
 const RSS_MIB = 16;
 
+const EMPTY_TIMEOUT_MS = 10_000;
+/** Gauges of `/metrics` that are 0 when nobody is there. */
+const HELD =
+  /^sfu_(?:connections|event_channels|users|conversations|conversations_active|participants|publishers|slots|worker_load)[ {]/;
+
 export interface Figures {
   readonly rssMib: number;
   readonly descriptors: number;
@@ -120,6 +125,21 @@ export class Watch {
     }
     if (held(figures)) this.report.violated(`still held after ${SETTLE_TIMEOUT_MS / 1000} s: ${describe(figures)}`);
     return figures;
+  }
+
+  /** Waits until the gauges of what the server holds are 0, now that nobody is there; others are a violation. */
+  async emptied(): Promise<void> {
+    const begun = performance.now();
+    for (;;) {
+      const [, metrics] = await call('GET', `${this.server.adminUrl}/metrics`);
+      const held = metrics.split('\n').filter((line) => HELD.test(line));
+      const left = held.filter((line) => !line.endsWith(' 0'));
+      if (held.length > 0 && left.length === 0) return;
+      if (performance.now() - begun > EMPTY_TIMEOUT_MS) {
+        return this.report.violated(`/metrics with nobody there: ${left.join('; ') || 'none of the gauges'}`);
+      }
+      await delay(500);
+    }
   }
 
   /** Compares with an earlier settled state. */

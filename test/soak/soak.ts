@@ -70,6 +70,7 @@ export async function soak(options: SoakOptions, report: Report): Promise<void> 
     watch.canariesStay = false;
     await canaries.close();
     await watch.settled(0, 0, Number.POSITIVE_INFINITY);
+    await watch.emptied();
     await watch.balance();
   } finally {
     const { heard, longestPause } = canaries;

@@ -1,5 +1,5 @@
 import { equal, is, ok } from 'uvu/assert';
-import { Conversations, type Placement } from '../src/main/rooms/conversations.ts';
+import { type Conversation, Conversations, type Full, type Placement } from '../src/main/rooms/conversations.ts';
 import { prng, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -9,13 +9,20 @@ const PATIENCE = 1000;
 const MANY = 100;
 
 /** A registry whose connections are plain names. */
-function registry(maxUsers = MANY): Conversations<string> {
-  return new Conversations<string>(maxUsers, PATIENCE);
+function registry(users = MANY, conversations = MANY, participants = MANY): Conversations<string> {
+  return new Conversations<string>({ users, conversations, participants }, PATIENCE);
+}
+
+/** Lets somebody join for whom there must be room. */
+function enter(all: Conversations<string>, userid: string, id: string): Conversation {
+  const placement = all.join(userid, id, 0);
+  ok(typeof placement === 'object' && placement.conversation !== null, String(placement));
+  return placement.conversation;
 }
 
 /** What a change led to, with the conversation as its id. */
-function seen(placement: Placement<string> | null): { connections: string[]; conversation: string | null } | null {
-  if (placement === null) return null;
+function seen(placement: Placement<string> | Full): { connections: string[]; conversation: string | null } | Full {
+  if (typeof placement === 'string') return placement;
   return { connections: [...placement.connections], conversation: placement.conversation?.id ?? null };
 }
 
@@ -50,9 +57,8 @@ test("joining moves all clients of the user at once, and nobody else's", () => {
 test('joining the same conversation again changes nothing', () => {
   const all = registry();
   all.connect('ann', 'a1');
-  const first = all.join('ann', 'kitchen', 0);
-  const again = all.join('ann', 'kitchen', 1);
-  is(again?.conversation, first?.conversation);
+  const first = enter(all, 'ann', 'kitchen');
+  is(enter(all, 'ann', 'kitchen'), first);
   all.leave('ann', 'kitchen');
   is(all.conversationCount, 0);
 });
@@ -68,13 +74,13 @@ test('a user is in one conversation at most: the one moved out of is gone when n
 
 test('members of one conversation share its number, and a number is never used again', () => {
   const all = registry();
-  const kitchen = all.join('ann', 'kitchen', 0)!.conversation!;
-  is(all.join('ben', 'kitchen', 0)!.conversation!.key, kitchen.key);
-  const garden = all.join('cat', 'garden', 0)!.conversation!;
+  const kitchen = enter(all, 'ann', 'kitchen');
+  is(enter(all, 'ben', 'kitchen').key, kitchen.key);
+  const garden = enter(all, 'cat', 'garden');
   is.not(garden.key, kitchen.key);
   all.leave('ann', 'kitchen');
   all.leave('ben', 'kitchen');
-  const again = all.join('ann', 'kitchen', 0)!.conversation!;
+  const again = enter(all, 'ann', 'kitchen');
   ok(again.key !== kitchen.key && again.key !== garden.key);
 });
 
@@ -157,11 +163,41 @@ test('disconnecting what is not connected is nothing', () => {
   isEmpty(all);
 });
 
+test('a full conversation takes nobody more, whoever they are, until somebody leaves; those in it may join again', () => {
+  const all = registry(MANY, MANY, 2);
+  all.connect('cat', 'c1');
+  for (const user of ['ann', 'ben']) enter(all, user, 'kitchen');
+  const { key } = enter(all, 'cat', 'garden');
+  is(all.join('cat', 'kitchen', 0), 'participants');
+  is(all.join('dan', 'kitchen', 0), 'participants');
+  is(all.connect('cat', 'c2')?.conversation?.key, key, 'who is refused stays where they are');
+  is(all.userCount, 3, 'who is refused is nobody known');
+  equal(seen(all.join('ben', 'kitchen', 0)), { connections: [], conversation: 'kitchen' });
+  all.leave('ann', 'kitchen');
+  equal(seen(all.join('cat', 'kitchen', 0)), { connections: ['c1', 'c2'], conversation: 'kitchen' });
+  is(all.join('ann', 'kitchen', 0), 'participants');
+});
+
+test('with all conversations in use none begins, but people join those there are, and who is alone may begin another', () => {
+  const all = registry(MANY, 2);
+  enter(all, 'ann', 'kitchen');
+  enter(all, 'ben', 'garden');
+  is(all.join('cat', 'cellar', 0), 'conversations');
+  is(all.userCount, 2);
+  enter(all, 'cat', 'garden');
+  is(all.join('cat', 'cellar', 0), 'conversations', 'ben is left in the garden');
+  enter(all, 'ann', 'cellar');
+  is(all.conversationCount, 2);
+  is(all.join('dan', 'kitchen', 0), 'conversations');
+  all.leave('ann', 'cellar');
+  enter(all, 'dan', 'kitchen');
+});
+
 test('a full registry takes no further user, but the known ones still connect and move', () => {
   const all = registry(2);
   all.join('ann', 'kitchen', 0);
   all.connect('ben', 'b1');
-  is(all.join('cat', 'kitchen', 0), null);
+  is(all.join('cat', 'kitchen', 0), 'users');
   is(all.connect('cat', 'c1'), null);
   is(all.connect('ann', 'a1')?.conversation?.id, 'kitchen');
   equal(seen(all.join('ben', 'garden', 0)), { connections: ['b1'], conversation: 'garden' });
@@ -193,6 +229,14 @@ class Model {
     return this.memberships.find((one) => one.user === user)?.id ?? null;
   }
 
+  whatIsFull(user: string, id: string, conversations: number, participants: number): Full | null {
+    const others = this.memberships.filter((one) => one.user !== user);
+    const there = others.filter((one) => one.id === id).length;
+    if (this.conversationOf(user) === id) return null;
+    if (there > 0) return there < participants ? null : 'participants';
+    return new Set(others.map((one) => one.id)).size < conversations ? null : 'conversations';
+  }
+
   users(): Set<string> {
     return new Set([...this.connections, ...this.memberships].map(({ user }) => user));
   }
@@ -217,7 +261,8 @@ test('random operations do what a naive model does, and leave nothing behind', (
   const pick = (most: number): number => random() % most;
   for (let round = 0; round < 20; round++) {
     const maxUsers = 1 + pick(8);
-    const all = registry(maxUsers);
+    const [maxConversations, maxParticipants] = [1 + pick(5), 1 + pick(8)];
+    const all = registry(maxUsers, maxConversations, maxParticipants);
     const model = new Model();
     let now = 0;
     let connections = 0;
@@ -246,8 +291,11 @@ test('random operations do what a naive model does, and leave nothing behind', (
         }
         case 2: {
           const placement = seen(all.join(user, id, now));
-          is(placement !== null, room);
-          if (placement === null) break;
+          const full = model.whatIsFull(user, id, maxConversations, maxParticipants) ?? (room ? null : 'users');
+          if (full !== null) {
+            is(placement, full);
+            break;
+          }
           equal(placement, { connections: model.connectionsOf(user), conversation: id });
           model.drop(user);
           model.memberships.push({ user, id, until: now + PATIENCE });

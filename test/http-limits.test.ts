@@ -1,7 +1,8 @@
 /** Full servers, servers on their way down, and servers with a fault. */
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
-import { RequestError } from '../src/main/http/errors.ts';
+import { type Config, readConfig } from '../src/main/config.ts';
+import { type ProblemKind, RequestError } from '../src/main/http/errors.ts';
 import { type Handlers, HttpServer } from '../src/main/http/server.ts';
 import { createLog } from '../src/main/operations/log.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
@@ -111,16 +112,19 @@ test('a membership whose user never connects makes room after its patience', asy
 /** A server of this process with handlers of the test's; none of them is expected to be called unless given. */
 async function inProcess(
   given: Partial<Handlers>,
-  body: (url: string, server: HttpServer, port: number) => Promise<void>,
+  body: (url: string, server: HttpServer, port: number, refusals: readonly ProblemKind[]) => Promise<void>,
+  config: Partial<Config> = {},
 ): Promise<void> {
   const unexpected = (): never => {
     throw new Error('not expected');
   };
+  const refusals: ProblemKind[] = [];
+  const telemetry = { refused: (kind: ProblemKind) => refusals.push(kind) };
   const handlers: Handlers = { join: unexpected, leave: unexpected, connect: unexpected, ...given };
-  const server = new HttpServer(handlers, 1024, createLog('silent'));
+  const server = new HttpServer(handlers, { ...readConfig({}), ...config }, createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   try {
-    await body(`http://127.0.0.1:${port}`, server, port);
+    await body(`http://127.0.0.1:${port}`, server, port, refusals);
   } finally {
     server.close();
   }

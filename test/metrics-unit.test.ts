@@ -96,7 +96,7 @@ function service(
   metrics.watch({
     connections: { ingress: new Ingress(), rtcp } as unknown as Parameters<Metrics['watch']>[0]['connections'],
     conversations: { userCount: 4, conversationCount: 2 },
-    events: { count: 1 },
+    events: { count: 1, flooded: 0 },
     shards,
     receivers,
   });

@@ -132,7 +132,7 @@ test('a few messages that are not candidates are overlooked, a flood of them end
   for (let i = 0; i < 8; i++) signal.socket.send(`noise ${i}`);
   match(await signal.next(), /^v=0/);
   signal.socket.send('noise');
-  await closes(signal, 4429, 'too many messages after the offer: that are not candidates');
+  await closes(signal, 4429, 'too many messages: that are not candidates');
 });
 
 test('a flood of candidates ends with 4429, usable or not', async () => {
@@ -140,7 +140,7 @@ test('a flood of candidates ends with 4429, usable or not', async () => {
     const signal = await open();
     signal.socket.send(UNREACHABLE);
     for (let i = 0; i < 193; i++) signal.socket.send(candidate);
-    await closes(signal, 4429, 'too many messages after the offer: more than any client has candidates');
+    await closes(signal, 4429, 'too many messages: more than any client has candidates');
   }
 });
 
@@ -148,7 +148,7 @@ test('a flood of ends of candidates ends with 4429 as well', async () => {
   const signal = await open('hasty');
   signal.socket.send(UNREACHABLE);
   for (let i = 0; i < 2000; i++) signal.socket.send('');
-  await closes(signal, 4429, 'too many messages after the offer');
+  await closes(signal, 4429, 'too many messages');
 });
 
 test('a newer websocket of the same client ends the older one with 4409, another client of the user does not', async () => {

@@ -2,6 +2,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
+import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { isAddress } from './signalling/candidates.ts';
@@ -111,13 +112,28 @@ const variables = {
   ICE_SERVERS: { otherwise: '', schema: iceServers },
   WORKERS: { otherwise: String(Math.max(1, availableParallelism() - 1)), schema: integer(1, 64) },
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
+  MAX_CONNECTIONS_PER_USER: { otherwise: '8', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
+  MAX_CONVERSATIONS: { otherwise: '20000', schema: integer(1, 10_000_000) },
+  MAX_PARTICIPANTS: { otherwise: '2000', schema: integer(1, 10_000_000) },
+  MAX_JOINS_PER_SECOND: { otherwise: '10', schema: integer(1, 1000) },
   MAX_SLOTS: { otherwise: '8', schema: integer(1, 64) },
   RED: { otherwise: 'uplink', schema: redUse },
   PTIME_MS: { otherwise: '20', schema: ptime },
   MAX_MEDIA_LINES: { otherwise: '32', schema: integer(1, 256) },
   MAX_OFFER_BYTES: { otherwise: '65536', schema: integer(1024, 1_048_576) },
   MAX_CANDIDATES: { otherwise: '32', schema: integer(0, 256) },
+  MAX_PACKETS_PER_SECOND: { otherwise: '200', schema: integer(10, 10_000) },
+  MAX_KBPS: { otherwise: '1280', schema: integer(32, 100_000) },
+  MAX_RTP_BYTES: { otherwise: '1500', schema: integer(200, MAX_PACKET_BYTES) },
+  MAX_DATA_CHANNELS: { otherwise: '4', schema: integer(1, 64) },
+  MAX_MESSAGES_PER_SECOND: { otherwise: '50', schema: integer(1, 10_000) },
+  MAX_MESSAGE_KBPS: { otherwise: '256', schema: integer(8, 100_000) },
+  MAX_REQUESTS_PER_SECOND: { otherwise: '10', schema: integer(1, 1000) },
+  MAX_HTTP_SOCKETS: { otherwise: '2000', schema: integer(1, 65_536) },
+  MAX_HEADER_BYTES: { otherwise: '16384', schema: integer(2048, 1_048_576) },
+  REQUEST_TIMEOUT_MS: { otherwise: '15000', schema: integer(100, 600_000) },
+  KEEP_ALIVE_TIMEOUT_MS: { otherwise: '5000', schema: integer(100, 600_000) },
   OFFER_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
   CONNECT_TIMEOUT_MS: { otherwise: '20000', schema: integer(100, 600_000) },
   GATHER_TIMEOUT_MS: { otherwise: '3000', schema: integer(10, 60_000) },

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
-import { drainingError, RequestError } from './http/errors.ts';
+import { drainingError } from './http/errors.ts';
+import { fullError, limited } from './http/limited.ts';
 import { permitted } from './http/permitted.ts';
 import { type Handlers, HttpServer } from './http/server.ts';
 import { offloadUnderLoad } from './media/offload.ts';
@@ -22,6 +23,7 @@ import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { type Connection, Connections } from './rooms/connections.ts';
 import { Conversations } from './rooms/conversations.ts';
+import { Rates } from './rooms/rates.ts';
 import { Seats } from './rooms/seats.ts';
 import { Signalling } from './signalling/signalling.ts';
 
@@ -62,7 +64,12 @@ async function start(config: Config, log: Log): Promise<void> {
     process.exit(1);
   });
   await shards.whenReady();
-  const conversations = new Conversations<Connection>(config.MAX_MEMBERSHIPS, config.MEMBERSHIP_TIMEOUT_MS);
+  const registryLimits = {
+    users: config.MAX_MEMBERSHIPS,
+    conversations: config.MAX_CONVERSATIONS,
+    participants: config.MAX_PARTICIPANTS,
+  };
+  const conversations = new Conversations<Connection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
   const seats = new Seats(() => shards.leastLoaded());
   for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
   shards.rebuild = (shard) => seats.rebuild(shard);
@@ -79,10 +86,9 @@ async function start(config: Config, log: Log): Promise<void> {
     join(claim, id) {
       if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
       const placement = conversations.join(claim.userid, id, performance.now());
-      if (placement === null) {
-        telemetry.joined('full');
-        const detail = `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`;
-        throw new RequestError('full', detail, { 'Retry-After': '5' });
+      if (typeof placement === 'string') {
+        telemetry.joined(placement === 'participants' ? 'conversation-full' : 'full');
+        throw fullError(placement, config);
       }
       telemetry.joined('joined');
       connections.place(placement);
@@ -101,7 +107,9 @@ async function start(config: Config, log: Log): Promise<void> {
       };
     },
   };
-  const server = new HttpServer(permitted(handlers, config, log, telemetry), config.MAX_OFFER_BYTES, log, telemetry);
+  const rates = new Rates(config.MAX_JOINS_PER_SECOND, config.MAX_MEMBERSHIPS);
+  const asked = permitted(handlers, config, log, telemetry);
+  const server = new HttpServer(limited(asked, rates, config), config, log, telemetry);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
@@ -110,7 +118,7 @@ async function start(config: Config, log: Log): Promise<void> {
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
   const health = new HealthCheck(shards.all);
   const operations = new Operator({ config, conversations, connections, health, sources, metrics, log });
-  const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, log);
+  const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, config, log, telemetry);
 
   endOnSignals(
     {

@@ -5,6 +5,7 @@
  */
 import { StepRoom } from '../../bench/cases/step.ts';
 import { FORWARD_BOUNDS } from '../../src/main/media/egress.ts';
+import { Throttle, ThrottleLimits } from '../../src/main/media/throttle.ts';
 import { Buckets } from '../../src/main/operations/buckets.ts';
 import { Ingress } from '../../src/main/rooms/ingress.ts';
 
@@ -15,7 +16,8 @@ const rooms = [new StepRoom(300), new StepRoom(300, true)];
 const allocates = process.env['ALLOCATE'] === '1';
 const kept: { packet: number }[] = [];
 const ingress = new Ingress();
-const publisher = { id: 1, packetsReceived: 0, seat: { shard: { push: () => true } } };
+const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
+const publisher = { id: 1, packetsReceived: 0, throttle, seat: { shard: { push: () => true } } };
 const packet = new Uint8Array(120);
 const times = new Buckets(FORWARD_BOUNDS, 1e6);
 

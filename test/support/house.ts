@@ -1,5 +1,6 @@
 /** The hub of events with everything around it that it looks at, and nothing else: no threads, no peers, no clock. */
 import { EventHub } from '../../src/main/events/hub.ts';
+import { EventLimits } from '../../src/main/events/schema.ts';
 import type { TextChannel, TextReader } from '../../src/main/events/text-channel.ts';
 import type { Shard } from '../../src/main/media/shard.ts';
 import { Seat, Seats } from '../../src/main/rooms/seats.ts';
@@ -134,10 +135,10 @@ export class House {
   private guests = 0;
 
   /** @param limit participants up to which all are listed. */
-  constructor(limit = 100, most = 64) {
+  constructor(limit = 100, most = 64, perSecond: number = EventLimits.perSecond) {
     this.slots = new Int32Array(most * SLOTS * SLOT_WORDS);
     this.sources = new Int32Array(most * SOURCE_WORDS);
-    const config = { MAX_SLOTS: SLOTS, MAX_LISTED_PARTICIPANTS: limit };
+    const config = { MAX_SLOTS: SLOTS, MAX_LISTED_PARTICIPANTS: limit, MAX_REQUESTS_PER_SECOND: perSecond };
     this.hub = new EventHub(
       config,
       this,

@@ -13,12 +13,16 @@ export class Bucket {
     this.last = now;
   }
 
-  /** Takes one. @returns false if there is none. */
-  take(now: number): boolean {
+  /**
+   * Takes one, or as many as something costs: that may be more than there are, and the next one waits for longer.
+   *
+   * @returns false if there is none.
+   */
+  take(now: number, cost = 1): boolean {
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.last) * this.perSecond) / 1000);
     this.last = now;
     if (this.tokens < 1) return false;
-    this.tokens--;
+    this.tokens -= cost;
     return true;
   }
 }

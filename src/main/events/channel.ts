@@ -37,13 +37,20 @@ export class EventChannel {
   private slow = false;
   private over = false;
 
-  /** @param now milliseconds, on the caller's clock. */
-  constructor(channel: TextChannel, listener: Listener, rows: SlotRows, roomOf: (host: Host) => Room, now: number) {
+  /** @param perSecond requests taken in the long run. @param now milliseconds, on the caller's clock. */
+  constructor(
+    channel: TextChannel,
+    listener: Listener,
+    rows: SlotRows,
+    roomOf: (host: Host) => Room,
+    perSecond: number,
+    now: number,
+  ) {
     this.channel = channel;
     this.listener = listener;
     this.rows = rows;
     this.roomOf = roomOf;
-    this.requests = new Requests(listener, roomOf, (text) => this.send(text), now);
+    this.requests = new Requests(listener, roomOf, (text) => this.send(text), perSecond, now);
     this.conversation = listener.seat.destination?.id ?? null;
     this.toldSlots = listener.slotMids.map(() => 0);
   }
@@ -53,9 +60,11 @@ export class EventChannel {
     return this.over;
   }
 
-  /** Takes what the client said. @param text null for a binary message. */
-  receive(text: string | null, now: number): void {
-    if (!this.over && !this.requests.receive(text, now)) this.end();
+  /** Takes what the client said. @param text null for a binary message. @returns false if it was one too many. */
+  receive(text: string | null, now: number): boolean {
+    if (this.over || this.requests.receive(text, now)) return true;
+    this.end();
+    return false;
   }
 
   /** Tells what is new. */

@@ -17,6 +17,8 @@ const CLIENTS_AT_A_TURN = 24;
 /** Of the main thread's time, events take no more than one part in so many: the more there is to tell, the rarer. */
 const SHARE = 10;
 
+type HubConfig = Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS' | 'MAX_REQUESTS_PER_SECOND'>;
+
 /** What the hub reads. */
 export interface EventTables {
   /** The slot table. */
@@ -26,7 +28,9 @@ export interface EventTables {
 }
 
 export class EventHub {
-  private readonly config: Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS'>;
+  /** Clients that sent more requests than they may, and lost their channel. */
+  flooded = 0;
+  private readonly config: HubConfig;
   private readonly tables: EventTables;
   private readonly later: (body: () => void) => void;
   private readonly clock: () => number;
@@ -42,7 +46,7 @@ export class EventHub {
 
   /** @param later how to go on after the event loop's turn. @param clock milliseconds. */
   constructor(
-    config: Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS'>,
+    config: HubConfig,
     tables: EventTables,
     later: (body: () => void) => void = setImmediate,
     clock: () => number = () => performance.now(),
@@ -67,13 +71,14 @@ export class EventHub {
   opened(listener: Listener, channel: TextChannel): TextReader {
     const first = connectionIndex(listener.id) * this.config.MAX_SLOTS * SLOT_WORDS;
     const rows = { table: this.tables.slots, first };
-    const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), this.clock());
+    const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
+    const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), perSecond, this.clock());
     this.channels.set(listener, events);
     events.serve();
     if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
     return {
       message: (text) => {
-        events.receive(text, this.clock());
+        if (!events.receive(text, this.clock())) this.flooded++;
         if (events.ended) this.forget(listener, events);
       },
       closed: () => {

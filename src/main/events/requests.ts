@@ -3,7 +3,7 @@
 import type { Host, Seat, Sitter } from '../rooms/seats.ts';
 import { Bucket } from './bucket.ts';
 import type { Room } from './room.ts';
-import { type BadMessage, EventErrors, EventLimits, type EventRequest, readRequest } from './schema.ts';
+import { type BadMessage, EventErrors, type EventRequest, readRequest } from './schema.ts';
 import { writeEvent } from './text.ts';
 
 /** A connection, as far as events go. */
@@ -25,21 +25,33 @@ export class Requests {
   private readonly listener: Listener;
   private readonly roomOf: (host: Host) => Room;
   private readonly send: (text: string) => void;
+  private readonly perSecond: number;
   private readonly bucket: Bucket;
 
-  /** @param send for answers. @param now milliseconds, on the caller's clock. */
-  constructor(listener: Listener, roomOf: (host: Host) => Room, send: (text: string) => void, now: number) {
+  /**
+   * @param send for answers.
+   * @param perSecond messages taken in the long run; twice as many at once.
+   * @param now milliseconds, on the caller's clock.
+   */
+  constructor(
+    listener: Listener,
+    roomOf: (host: Host) => Room,
+    send: (text: string) => void,
+    perSecond: number,
+    now: number,
+  ) {
     this.listener = listener;
     this.roomOf = roomOf;
     this.send = send;
-    this.bucket = new Bucket(EventLimits.burst, EventLimits.perSecond, now);
+    this.perSecond = perSecond;
+    this.bucket = new Bucket(2 * perSecond, perSecond, now);
   }
 
   /** Takes a message. @param text null for a binary one. @returns false if it was one too many. */
   receive(text: string | null, now: number): boolean {
     if (!this.bucket.take(now)) {
-      const { burst, perSecond } = EventLimits;
-      this.refuse({ code: 'flood', detail: `more than ${burst} messages at once or ${perSecond} a second` });
+      const { perSecond } = this;
+      this.refuse({ code: 'flood', detail: `more than ${2 * perSecond} messages at once or ${perSecond} a second` });
       return false;
     }
     if (text === null) {

@@ -13,7 +13,7 @@ import * as v from 'valibot';
 export const EVENTS_LABEL = 'events';
 export const EVENTS_VERSION = 1;
 
-/** Bounds of what a client may send. */
+/** Bounds of what a client may send; `burst` and `perSecond` unless `MAX_REQUESTS_PER_SECOND` says otherwise. */
 export const EventLimits = {
   /** Characters (UTF-16) in a message. */
   messageLength: 4096,

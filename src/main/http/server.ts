@@ -1,28 +1,32 @@
 /** HTTP: routes, claims and the upgrade to a websocket. */
-import { createServer, type IncomingMessage, METHODS, type Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, METHODS, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
 import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { ListenAddress } from '../config.ts';
+import type { Config, ListenAddress } from '../config.ts';
 import type { Log } from '../operations/log.ts';
 import { NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
 import { type Claim, readClaim } from './claim.ts';
 import { drainingError, problemResponse, RequestError } from './errors.ts';
 import { listen } from './listen.ts';
+import { LINGER_MS, Listener, type ListenerConfig } from './listener.ts';
 import { SocketLimit, socketsAllowed } from './socket-limit.ts';
 
 /** Longest conversation id, characters after decoding. */
 export const MAX_CONVERSATION_ID_LENGTH = 256;
-/** Header bytes a request may have; a claim is far below. */
-const MAX_HEADER_BYTES = 16_384;
-/** How long a request may take to arrive, milliseconds. */
-const REQUEST_TIMEOUT_MS = 15_000;
-
-/** How long a client may take to read the last response and hang up, milliseconds. */
-const LINGER_MS = 1000;
 /** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
 const CLOSE_TIMEOUT_MS = 3000;
+
+/**
+ * Fragments of a message: a client that splits its offer at all sends a few. And pieces that one frame may come in: TCP's
+ * are hardly ever smaller than this.
+ */
+const MAX_FRAGMENTS = 128;
+const MIN_CHUNKS = 64;
+const LEAST_CHUNK_BYTES = 64;
+
+type ServerConfig = ListenerConfig & Pick<Config, 'MAX_OFFER_BYTES'>;
 
 /** Whoever sent a request. */
 export interface Client {
@@ -46,7 +50,7 @@ export interface Handlers {
 type Router = FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
 
 export class HttpServer {
-  private readonly server: Server;
+  private readonly listener: Listener;
   private readonly router: Router;
   private readonly websockets: WebSocketServer;
   private readonly handlers: Handlers;
@@ -55,36 +59,34 @@ export class HttpServer {
   private readonly limit = new SocketLimit();
   private draining = false;
 
-  /** @param maxMessageBytes largest websocket message taken. */
   constructor(
     handlers: Handlers,
-    maxMessageBytes: number,
+    config: ServerConfig,
     log: Log,
     telemetry: Pick<Telemetry, 'refused'> = NO_TELEMETRY,
   ) {
     this.handlers = handlers;
     this.log = log;
     this.telemetry = telemetry;
-    this.router = this.buildRouter();
+    this.router = this.buildRouter(config.MAX_HEADER_BYTES);
     this.websockets = new WebSocketServer({
       noServer: true,
-      maxPayload: maxMessageBytes,
+      maxPayload: config.MAX_OFFER_BYTES,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MIN_CHUNKS + Math.ceil(config.MAX_OFFER_BYTES / LEAST_CHUNK_BYTES),
       perMessageDeflate: false,
       clientTracking: false,
-      // The library's types lag behind it.
-      ...({ closeTimeout: CLOSE_TIMEOUT_MS } as object),
+      // The library's types lag behind it. Signalling bounds pings, and says so; the library would hang up without a word.
+      ...({ closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: 0 } as object),
     });
-    this.server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
-      (request, response) => this.handle(request, response),
-    );
-    this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+    this.listener = new Listener(config, telemetry, (request, response) => this.handle(request, response));
+    this.listener.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
   }
 
   /** Listens; to be called when all else is open. @throws Error that says which address was refused and how to choose another. */
   listen(address: ListenAddress): Promise<AddressInfo> {
-    this.limit.watch(this.server, socketsAllowed());
-    return listen(this.server, address, 'LISTEN', ':8080');
+    this.limit.watch(this.listener.server, socketsAllowed());
+    return listen(this.listener.server, address, 'LISTEN', ':8080');
   }
 
   /** Refuses new websockets from now on; everything else is still answered. */
@@ -94,13 +96,13 @@ export class HttpServer {
 
   /** Stops listening and hangs up idle clients. */
   close(): void {
-    this.server.close();
-    this.server.closeAllConnections();
+    this.listener.close();
   }
 
-  private buildRouter(): Router {
+  /** @param maxParamLength characters of a part of the path; it is told what is too long by itself. */
+  private buildRouter(maxParamLength: number): Router {
     const router = FindMyWay({
-      maxParamLength: MAX_HEADER_BYTES,
+      maxParamLength,
       defaultRoute: (request, response) => this.unknown(request, response as ServerResponse),
       onBadUrl: (path, _request, response) => this.refuse(response as ServerResponse, badlyEscaped(path)),
     });
@@ -175,6 +177,7 @@ export class HttpServer {
     });
     this.websockets.handleUpgrade(request, socket, head, (websocket) => {
       opened = true;
+      this.listener.release(socket);
       accepted.opened(websocket);
     });
   }

@@ -24,18 +24,18 @@ import {
   PeerConnection,
   type Track,
 } from 'node-datachannel';
+import { milliseconds } from '../../workers/clock.ts';
 import type { Config } from '../config.ts';
 import { EVENTS_LABEL } from '../events/schema.ts';
 import { type TextChannel, type TextReader, textChannel } from '../events/text-channel.ts';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
+import { DataBudget, type DataLimits } from './data-budget.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
-/** Data channels that a client may open: one is of use. */
-const MAX_CHANNELS = 4;
 /** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
 const NO_PACING = [1e9, 1] as const;
 
@@ -43,8 +43,8 @@ const NO_PACING = [1e9, 1] as const;
 export interface PeerEvents {
   /** The connection stands and packets can be sent. */
   connected(): void;
-  /** It is gone, whoever closed it. Called once. */
-  closed(why: string): void;
+  /** It is gone, whoever closed it; `flooded` if its client sent too much. Called once. */
+  closed(why: string, reason: 'gone' | 'flooded'): void;
   /** RTP or RTCP, decrypted; the buffer is the receiver's. */
   packet(bytes: Uint8Array): void;
   /** The client opened the channel for events, at most once in a connection. */
@@ -52,6 +52,8 @@ export interface PeerEvents {
   /** One of the above threw: a bug, to be logged. */
   failed(error: unknown): void;
 }
+
+export type PeerConfig = Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_CHANNELS'> & DataLimits;
 
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
@@ -122,13 +124,17 @@ export class Peer {
   private pacer: PacingHandler | null = null;
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
+  private readonly maxChannels: number;
+  private readonly budget: DataBudget;
   private hasEvents = false;
   private closing = false;
   private ended = false;
 
   /** @throws Error if the library refuses. */
-  constructor(config: Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS'>, ports: MediaPorts, events: PeerEvents) {
+  constructor(config: PeerConfig, ports: MediaPorts, events: PeerEvents) {
     this.events = events;
+    this.maxChannels = config.MAX_DATA_CHANNELS;
+    this.budget = new DataBudget(config, milliseconds());
     this.ports = ports;
     this.port = ports.take();
     try {
@@ -224,8 +230,9 @@ export class Peer {
   close(linger = 0): void {
     if (this.closing) return;
     this.closing = true;
-    if (linger === 0) this.end('closed by the server');
-    else setTimeout(() => this.end('closed by the server'), linger);
+    const end = (): void => this.guard(() => this.end('closed by the server'));
+    if (linger === 0) end();
+    else setTimeout(end, linger);
   }
 
   private take(packet: Uint8Array): void {
@@ -237,9 +244,15 @@ export class Peer {
     let reader: TextReader | null = null;
     this.channels.push(channel);
     channel.onClosed(() => this.guard(() => reader?.closed()));
-    channel.onMessage((message) => this.guard(() => reader?.message(typeof message === 'string' ? message : null)));
+    channel.onMessage((message) =>
+      this.guard(() => {
+        if (reader !== null) reader.message(typeof message === 'string' ? message : null);
+        else if (!this.budget.take(typeof message === 'string' ? message.length : message.byteLength, milliseconds()))
+          this.flooded('too many messages on data channels that nobody reads');
+      }),
+    );
     // The reader comes first: closing a connection with an unread channel is what hangs.
-    if (this.channels.length > MAX_CHANNELS) setImmediate(() => this.end('too many data channels'));
+    if (this.channels.length > this.maxChannels) this.flooded('too many data channels');
     if (this.closing || this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
     this.hasEvents = true;
     reader = this.events.eventsOpened(textChannel(channel));
@@ -259,16 +272,19 @@ export class Peer {
     else this.end('the media transport did not open');
   }
 
-  private end(why: string): void {
+  /** Not from within a callback of the library's on a data channel, which closing takes away. */
+  private flooded(why: string): void {
+    setImmediate(() => this.guard(() => this.end(why, 'flooded')));
+  }
+
+  private end(why: string, reason: 'gone' | 'flooded' = 'gone'): void {
     if (this.ended) return;
     this.ended = true;
     this.ports.give(this.port);
-    try {
-      this.track?.close();
-      this.connection.close();
-    } finally {
-      this.events.closed(why);
-    }
+    // Whatever of it the library refuses, the rest is to be done.
+    this.guard(() => this.track?.close());
+    this.guard(() => this.connection.close());
+    this.events.closed(why, reason);
   }
 
   private async until(condition: () => boolean, timeout: number): Promise<void> {

@@ -131,9 +131,14 @@ export class Shard {
     return { ingress: this.ingress.fillShare, egress: this.egress.fill };
   }
 
-  /** Hands a publisher's packet to the worker. @returns false if the ring was full. */
-  push(connection: number, packet: Uint8Array): boolean {
-    const taken = this.ingress.push(connection, packet, toStamp(milliseconds()));
+  /**
+   * Hands a publisher's packet to the worker.
+   *
+   * @param stamp when it came, of `toStamp`; now if left out.
+   * @returns false if the ring was full.
+   */
+  push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds())): boolean {
+    const taken = this.ingress.push(connection, packet, stamp);
     this.workerBell.ring();
     return taken;
   }

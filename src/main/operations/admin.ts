@@ -2,17 +2,16 @@
  * The operators' HTTP: health, figures, who is where, kick and mute. On an address of its own, which no proxy may lead
  * to: whoever reaches it is an operator.
  */
-import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from 'node:http';
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import FindMyWay from 'find-my-way';
 import type { ListenAddress } from '../config.ts';
 import { problemResponse, RequestError } from '../http/errors.ts';
 import { listen } from '../http/listen.ts';
+import { Listener, type ListenerConfig } from '../http/listener.ts';
 import type { Log } from './log.ts';
+import type { Telemetry } from './telemetry.ts';
 
-/** Header bytes a request may have, and how long one may take to arrive, milliseconds. */
-const MAX_HEADER_BYTES = 16_384;
-const REQUEST_TIMEOUT_MS = 15_000;
 /** Conversations on a page: unless asked otherwise, and at most. */
 const PAGE = 100;
 const MAX_PAGE = 1000;
@@ -39,12 +38,13 @@ interface Answer {
 }
 
 export class AdminServer {
-  private readonly server: Server;
-  private readonly router = FindMyWay({ maxParamLength: MAX_HEADER_BYTES });
+  private readonly listener: Listener;
+  private readonly router: FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
   private readonly log: Log;
 
-  constructor(operations: Operations, log: Log) {
+  constructor(operations: Operations, config: ListenerConfig, log: Log, telemetry: Pick<Telemetry, 'refused'>) {
     this.log = log;
+    this.router = FindMyWay({ maxParamLength: config.MAX_HEADER_BYTES });
     this.route('GET', '/healthz', () => {
       const health = operations.health();
       return json(health, health.healthy ? 200 : 503);
@@ -67,29 +67,25 @@ export class AdminServer {
     act('kick', (conversation, userid) => operations.kick(conversation, userid));
     act('mute', (conversation, userid) => operations.silence(conversation, userid, true));
     act('unmute', (conversation, userid) => operations.silence(conversation, userid, false));
-    this.server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS },
-      (request, response) => {
-        request.resume();
-        this.answer(request).then(
-          ({ status, contentType, body }) => {
-            const length = String(Buffer.byteLength(body));
-            response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': length }).end(body);
-          },
-          (error: unknown) => this.refuse(response, error),
-        );
-      },
-    );
+    this.listener = new Listener(config, telemetry, (request, response) => {
+      request.resume();
+      this.answer(request).then(
+        ({ status, contentType, body }) => {
+          const length = String(Buffer.byteLength(body));
+          response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': length }).end(body);
+        },
+        (error: unknown) => this.refuse(response, error),
+      );
+    });
   }
 
   /** Listens. @throws Error that says which address was refused and how to choose another. */
   listen(address: ListenAddress): Promise<AddressInfo> {
-    return listen(this.server, address, 'ADMIN_LISTEN', '127.0.0.1:8082');
+    return listen(this.listener.server, address, 'ADMIN_LISTEN', '127.0.0.1:8082');
   }
 
   close(): void {
-    this.server.close();
-    this.server.closeAllConnections();
+    this.listener.close();
   }
 
   private route(method: 'GET' | 'POST', path: string, route: Route): void {

@@ -1,15 +1,12 @@
 /** Tells at start which candidates clients will get, and warns when they will get none that they can reach. */
 import type { Config } from '../config.ts';
-import { type MediaPorts, Peer } from '../media/peer.ts';
+import { type MediaPorts, Peer, type PeerConfig } from '../media/peer.ts';
 import { announce, readLocalCandidate } from '../signalling/candidates.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import type { Log } from './log.ts';
 import { isPrivate } from './reach.ts';
 
-type CandidatesConfig = Pick<
-  Config,
-  'MEDIA_BIND' | 'ICE_SERVERS' | 'ANNOUNCED_ADDRESS' | 'GATHER_TIMEOUT_MS' | 'MEDIA_PORTS'
->;
+type CandidatesConfig = Pick<Config, 'ANNOUNCED_ADDRESS' | 'GATHER_TIMEOUT_MS' | 'MEDIA_PORTS'> & PeerConfig;
 
 /** An offer as good as any: what it says never goes anywhere, for it has no candidates. */
 const NOBODY: Plan = {

@@ -37,7 +37,7 @@ const { version }: { version: string } = JSON.parse(
 export interface MetricsSources {
   readonly connections: Pick<Connections, 'ingress' | 'rtcp'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
-  readonly events: Pick<EventHub, 'count'>;
+  readonly events: Pick<EventHub, 'count' | 'flooded'>;
   /** By worker, and how often one was replaced. */
   readonly shards: { readonly all: readonly ExposedShard[]; readonly restarts: number };
   /** Connections by index, with holes. */
@@ -143,6 +143,11 @@ export class Metrics {
       () => this.census.offloaded,
     );
     gauge('sfu_event_channels', 'Clients that listen to events.', () => events.count);
+    exposition.counter(
+      'sfu_event_floods_total',
+      'Clients that sent more requests than MAX_REQUESTS_PER_SECOND and lost their channel for events.',
+      () => events.flooded,
+    );
     gauge(
       'sfu_users',
       'Users known, connected or with a membership; full at sfu_users_limit.',

@@ -17,8 +17,8 @@ import type { EndReason } from '../rooms/connections.ts';
  */
 export type SetupFailure = Exclude<CloseKind, 'connected'> | 'hung-up' | 'bad-frame' | 'abandoned';
 
-/** What came of a `POST /join`: `full` is for memberships, `failed` for faults of the server or of those it asks. */
-export type JoinOutcome = 'joined' | 'denied' | 'full' | 'failed';
+/** What came of a `POST /join`: `full` is for memberships and conversations, `failed` for faults of the server or of those it asks. */
+export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | 'failed';
 
 /** What whoever knows the permissions said; `timeout` and `failed` if nothing, or nothing that makes sense. */
 export type PermissionOutcome = 'allowed' | 'denied' | 'timeout' | 'failed';

@@ -15,12 +15,14 @@ import { RequestError } from '../http/errors.ts';
 import type { Receiver } from '../media/egress.ts';
 import { type MediaPorts, Peer } from '../media/peer.ts';
 import { StallWatch } from '../media/stall.ts';
+import { Throttle, ThrottleLimits } from '../media/throttle.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp, RtcpState } from '../rtcp/rtcp.ts';
 import type { LocalTransport } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
+import { Clients } from './clients.ts';
 import type { Conversation, Conversations, Placement } from './conversations.ts';
 import { Ingress } from './ingress.ts';
 import { Life } from './life.ts';
@@ -31,7 +33,7 @@ import { Seat, type Seats, type Sitter } from './seats.ts';
 const FAREWELL_MS = 100;
 
 /** Why a connection ended. */
-export type EndReason = 'replaced' | 'gone' | 'signalling' | 'draining' | 'full';
+export type EndReason = 'replaced' | 'gone' | 'flooded' | 'signalling' | 'draining' | 'full';
 
 /** Told what happens to one connection while its client is still on the websocket. */
 export interface ConnectionWatcher {
@@ -57,13 +59,16 @@ export class Connection implements Receiver, Sitter {
   readonly watcher: { current: ConnectionWatcher | null } = { current: null };
   peer: Peer | null = null;
   readonly rtcp = new RtcpState();
+  /** Of what it publishes. */
+  readonly throttle: Throttle;
   readonly since = performance.now();
   /** When it stood first; 0 if it did not yet. */
   establishedAt = 0;
   /** RTP packets, whatever became of them. */
   packetsReceived = 0;
 
-  constructor(index: number, generation: number, claim: Claim, seats: Seats) {
+  constructor(index: number, generation: number, claim: Claim, seats: Seats, limits: ThrottleLimits) {
+    this.throttle = new Throttle(limits);
     this.index = index;
     this.id = connectionId(index, generation);
     this.claim = claim;
@@ -85,7 +90,19 @@ export class Connection implements Receiver, Sitter {
 
 type ConnectionsConfig = Pick<
   Config,
-  'MAX_CONNECTIONS' | 'MAX_SLOTS' | 'MAX_DELAY_MS' | 'MEDIA_BIND' | 'ICE_SERVERS' | 'GATHER_TIMEOUT_MS'
+  | 'MAX_CONNECTIONS'
+  | 'MAX_CONNECTIONS_PER_USER'
+  | 'MAX_PACKETS_PER_SECOND'
+  | 'MAX_KBPS'
+  | 'MAX_RTP_BYTES'
+  | 'MAX_DATA_CHANNELS'
+  | 'MAX_MESSAGES_PER_SECOND'
+  | 'MAX_MESSAGE_KBPS'
+  | 'MAX_SLOTS'
+  | 'MAX_DELAY_MS'
+  | 'MEDIA_BIND'
+  | 'ICE_SERVERS'
+  | 'GATHER_TIMEOUT_MS'
 >;
 
 /** What the connections work with. */
@@ -109,6 +126,8 @@ export class Connections {
   readonly ingress: Ingress;
   readonly rtcp: Rtcp;
   private readonly life: Life;
+  private readonly clients: Clients;
+  private readonly throttleLimits: ThrottleLimits;
   private readonly parts: ConnectionsParts;
   private readonly generations: Uint16Array;
   private readonly freeIndexes: number[];
@@ -120,12 +139,14 @@ export class Connections {
   constructor(parts: ConnectionsParts) {
     this.parts = parts;
     const max = parts.config.MAX_CONNECTIONS;
+    this.clients = new Clients(parts.config.MAX_CONNECTIONS_PER_USER);
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
+    this.throttleLimits = new ThrottleLimits(parts.config.MAX_PACKETS_PER_SECOND, parts.config.MAX_KBPS);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
     const stall = new StallWatch(parts.config.MAX_DELAY_MS);
     stall.start();
-    this.ingress = new Ingress(stall);
+    this.ingress = new Ingress(parts.config.MAX_RTP_BYTES, stall);
     this.life = new Life(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
   }
 
@@ -143,8 +164,12 @@ export class Connections {
     return this.established.size;
   }
 
-  /** Takes a place for a new connection. @throws RequestError `full` if there is none. */
+  /** Takes a place for a new connection. @throws RequestError `too-many-connections` or `full` if there is none. */
   reserve(claim: Claim): Connection {
+    if (!this.clients.hasRoom(claim)) {
+      const detail = `All ${this.clients.limit} connections that one user may have are in use; end one of them, or connect again with its clientid.`;
+      throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
+    }
     const index = this.freeIndexes.pop();
     if (index === undefined) {
       throw new RequestError(
@@ -156,8 +181,9 @@ export class Connections {
       );
     }
     this.inUse++;
+    this.clients.add(claim);
     const generation = this.generations[index]!++;
-    const connection = new Connection(index, generation, claim, this.parts.seats);
+    const connection = new Connection(index, generation, claim, this.parts.seats, this.throttleLimits);
     this.parts.receivers[index] = connection;
     return connection;
   }
@@ -189,7 +215,7 @@ export class Connections {
     const ssrcs = openSlots(this.parts.slots, firstSlot, connection.id, plan);
     connection.peer = new Peer(config, ports, {
       connected: () => this.establish(connection),
-      closed: (why) => this.end(connection, 'gone', why),
+      closed: (why, reason) => this.end(connection, reason, why),
       packet: (bytes) => this.receive(connection, bytes),
       eventsOpened: (channel) => this.parts.events.opened(connection, channel),
       failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
@@ -227,6 +253,7 @@ export class Connections {
     const stood = connection.established;
     connection.state = 'ended';
     const { claim } = connection;
+    this.clients.remove(claim);
     const key = clientKey(claim);
     if (this.established.get(key) === connection) this.established.delete(key);
     if (this.signalling.get(key) === connection) this.signalling.delete(key);

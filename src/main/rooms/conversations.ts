@@ -18,6 +18,18 @@ export interface Placement<C> {
   readonly conversation: Conversation | null;
 }
 
+/** The bounds of the registry. */
+export interface ConversationLimits {
+  /** Users known at a time, connected or with a membership. */
+  readonly users: number;
+  readonly conversations: number;
+  /** Users in one conversation. */
+  readonly participants: number;
+}
+
+/** Which of the {@link ConversationLimits} a join would exceed. */
+export type Full = keyof ConversationLimits;
+
 /** One conversation in a list. */
 export interface ConversationSummary extends Conversation {
   /** Users in it, connected or not. */
@@ -51,17 +63,16 @@ export class Conversations<C> {
   private readonly conversations = new Map<string, Occupied>();
   /** Users without a connection, whoever has waited longest first. */
   private readonly waiting = new Map<string, User<C>>();
-  private readonly maxUsers: number;
+  private readonly limits: ConversationLimits;
   private readonly patience: number;
   private lastUserKey = 0;
   private lastConversationKey = 0;
 
   /**
-   * @param maxUsers users known at a time, connected or with a membership.
    * @param patience how long a membership outlasts its user's last connection, milliseconds.
    */
-  constructor(maxUsers: number, patience: number) {
-    this.maxUsers = maxUsers;
+  constructor(limits: ConversationLimits, patience: number) {
+    this.limits = limits;
     this.patience = patience;
   }
 
@@ -136,10 +147,12 @@ export class Conversations<C> {
     this.dropIfIdle(userid, user);
   }
 
-  /** Moves a user into a conversation. @returns what follows; null if there is no room for another user. */
-  join(userid: string, id: string, now: number): Placement<C> | null {
+  /** Moves a user into a conversation. @returns what follows; or what is full, and nothing has changed. */
+  join(userid: string, id: string, now: number): Placement<C> | Full {
+    const full = this.whatIsFull(this.users.get(userid)?.conversation ?? null, id);
+    if (full !== null) return full;
     const user = this.enter(userid);
-    if (user === null) return null;
+    if (user === null) return 'users';
     this.wait(userid, user, now);
     if (user.conversation?.id !== id) {
       this.vacate(user);
@@ -173,10 +186,21 @@ export class Conversations<C> {
     return forgotten;
   }
 
+  /** What keeps somebody who is in `current` from joining a conversation. */
+  private whatIsFull(current: Occupied | null, id: string): Full | null {
+    if (current?.id === id) return null;
+    const { conversations, participants } = this.limits;
+    const conversation = this.conversations.get(id);
+    if (conversation !== undefined) return conversation.users < participants ? null : 'participants';
+    // Who is alone takes the room of the conversation they leave.
+    const left = current?.users === 1 ? 1 : 0;
+    return this.conversations.size - left < conversations ? null : 'conversations';
+  }
+
   private enter(userid: string): User<C> | null {
     const known = this.users.get(userid);
     if (known !== undefined) return known;
-    if (this.users.size >= this.maxUsers) return null;
+    if (this.users.size >= this.limits.users) return null;
     const key = ++this.lastUserKey;
     const user: User<C> = { key, connections: new Set(), conversation: null, silenced: false, forgetAt: 0 };
     this.users.set(userid, user);

@@ -13,6 +13,7 @@ import type { Conversation } from './conversations.ts';
 const FAILURES: Readonly<Record<EndReason, SetupFailure>> = {
   replaced: 'replaced',
   gone: 'transport-failed',
+  flooded: 'too-many-messages',
   signalling: 'internal',
   draining: 'draining',
   full: 'full',

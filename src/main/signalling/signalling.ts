@@ -21,6 +21,8 @@ import { looksLikeSdp, OfferError, planOffer } from './sdp.ts';
 const CANDIDATE_HOLD_MS = 200;
 /** Messages that are neither candidates nor their end, before the client is cut off. */
 const MAX_MALFORMED = 8;
+/** Pings and pongs taken: browsers send none, and others have seconds for two or three. */
+const MAX_CONTROL_FRAMES = 64;
 /** Messages allowed beyond four times the candidates taken. */
 const MAX_OTHER_MESSAGES = 64;
 
@@ -52,6 +54,7 @@ export class Signalling implements ConnectionWatcher {
   private candidates = 0;
   private trickled = 0;
   private malformed = 0;
+  private controlFrames = 0;
   /** Why the connection failed if the socket closes by itself. */
   private closedBy: SetupFailure = 'hung-up';
 
@@ -69,6 +72,8 @@ export class Signalling implements ConnectionWatcher {
       config.OFFER_TIMEOUT_MS,
     );
     socket.on('message', (data: Buffer, isBinary: boolean) => this.message(data, isBinary));
+    // The library answers each ping.
+    for (const kind of ['ping', 'pong'] as const) socket.on(kind, () => this.controlFrame());
     // The library closes with the right code (1009 for a frame too large, 1007 for bad UTF-8); "close" follows.
     socket.on('error', (error) => {
       log.debug({ connection: connection.id, err: error }, 'websocket error');
@@ -91,6 +96,8 @@ export class Signalling implements ConnectionWatcher {
         return this.finish('draining', '');
       case 'full':
         return this.finish('full', detail);
+      case 'flooded':
+        return this.finish('too-many-messages', detail);
       case 'gone':
         return this.finish('transport-failed', detail);
       case 'signalling':
@@ -112,6 +119,13 @@ export class Signalling implements ConnectionWatcher {
     } else {
       this.trickle(text);
     }
+  }
+
+  private controlFrame(): void {
+    if (++this.controlFrames <= MAX_CONTROL_FRAMES) return;
+    this.fail('too-many-messages', 'pings and pongs');
+    // It may be about to close already, and would go on to answer until the client closes as well.
+    this.socket.pause();
   }
 
   private async answer(offer: string): Promise<void> {
@@ -185,6 +199,8 @@ export class Signalling implements ConnectionWatcher {
     clearTimeout(this.hold);
     if (kind === 'connected') this.connection.watcher.current = null;
     this.socket.close(Close[kind].code, closeReason(kind, detail));
+    // Nothing more of a flood is read; the close handshake's timeout ends the socket.
+    if (kind === 'too-many-messages') this.socket.pause();
   }
 
   /** The client may hang up once it has the answer; before that, nothing can come of it. */

@@ -13,11 +13,18 @@ const RTT_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1
 const LOSS_BOUNDS = [0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const PERMISSION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 
-const JOIN_OUTCOMES: readonly JoinOutcome[] = ['joined', 'denied', 'full', 'failed'];
+const JOIN_OUTCOMES: readonly JoinOutcome[] = ['joined', 'denied', 'full', 'conversation-full', 'failed'];
 const PERMISSION_OUTCOMES: readonly PermissionOutcome[] = ['allowed', 'denied', 'timeout', 'failed'];
 const DIRECTIONS = ['uplink', 'downlink'] as const;
 /** Besides the close codes: {@link SetupFailure}, and the refusals that a request for a websocket meets. */
-const OTHER_FAILURES = ['hung-up', 'bad-frame', 'abandoned', 'bad-claim', 'not-established'] as const;
+const OTHER_FAILURES = [
+  'hung-up',
+  'bad-frame',
+  'abandoned',
+  'bad-claim',
+  'too-many-connections',
+  'not-established',
+] as const;
 
 /** Counts by one label whose values are known beforehand, so that each has a series from the start. */
 class Tallies<Value extends string> {
@@ -115,7 +122,7 @@ export class Tally implements Telemetry {
     );
     to.counters(
       'sfu_connections_ended_total',
-      'Connections that stood and ended, by reason; many "gone" at once are a network or a client that crashes.',
+      'Connections that stood and ended, by reason; many "gone" at once are a network or a client that crashes, "flooded" is a client that opened or said too much on data channels.',
       ['reason'],
       () => this.ends.readings(),
     );
@@ -130,7 +137,7 @@ export class Tally implements Telemetry {
     );
     to.counters(
       'sfu_joins_total',
-      'POST /join by outcome; "failed" and "denied" are about PERMISSIONS_HOST, "full" about MAX_MEMBERSHIPS.',
+      'POST /join by outcome; "failed" and "denied" are about PERMISSIONS_HOST, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
       ['outcome'],
       () => this.joins.readings(),
     );

@@ -1,0 +1,136 @@
+/**
+ * An HTTP server that clients cannot exhaust: headers, the time that a request takes, and open sockets are bounded, and
+ * what goes beyond is answered, like every failure, with a problem.
+ */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Config } from '../config.ts';
+import type { Telemetry } from '../operations/telemetry.ts';
+import { Problem, problemResponse, RequestError } from './errors.ts';
+
+export type ListenerConfig = Pick<
+  Config,
+  'MAX_HTTP_SOCKETS' | 'MAX_HEADER_BYTES' | 'REQUEST_TIMEOUT_MS' | 'KEEP_ALIVE_TIMEOUT_MS'
+>;
+
+/** How often requests that take too long are looked for, milliseconds; Node's own half a minute would double the limit. */
+const LOOK_INTERVAL_MS = 1000;
+/** How long a client that was refused may take to send, read the answer, and hang up, milliseconds. */
+export const LINGER_MS = 1000;
+
+export class Listener {
+  readonly server: Server;
+  private readonly config: ListenerConfig;
+  private readonly refused: Telemetry['refused'];
+  /** Those that are no websockets, with the number of their requests that have no response yet. */
+  private readonly sockets = new Map<Duplex, number>();
+  /** Those for which there was no room, until they are gone. */
+  private readonly surplus = new Set<Socket>();
+
+  constructor(config: ListenerConfig, telemetry: Pick<Telemetry, 'refused'>, respond: RequestListener) {
+    this.config = config;
+    this.refused = (problem, connecting) => telemetry.refused(problem, connecting);
+    const { MAX_HEADER_BYTES: maxHeaderSize, REQUEST_TIMEOUT_MS: timeout, KEEP_ALIVE_TIMEOUT_MS } = config;
+    const options = {
+      maxHeaderSize,
+      requestTimeout: timeout,
+      headersTimeout: timeout,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.min(LOOK_INTERVAL_MS, timeout),
+    };
+    this.server = createServer(options, (request, response) => {
+      const { socket } = request;
+      this.answering(socket, 1);
+      response.once('close', () => this.answering(socket, -1));
+      respond(request, response);
+    });
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.failed(error, socket));
+    this.guardSockets();
+  }
+
+  /** A socket was made a websocket: others look after it from now on. */
+  release(socket: Duplex): void {
+    this.sockets.delete(socket);
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+    for (const socket of this.surplus) socket.destroy();
+  }
+
+  /** Stands between the listening socket and Node's HTTP, which would take any number of sockets. */
+  private guardSockets(): void {
+    const { server, sockets } = this;
+    const serve = server.listeners('connection') as ((socket: Socket) => void)[];
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      if (sockets.size >= this.config.MAX_HTTP_SOCKETS) return this.turnAway(socket);
+      sockets.set(socket, 0);
+      socket.once('close', () => sockets.delete(socket));
+      for (const listener of serve) listener.call(server, socket);
+    });
+  }
+
+  /** Answers once something was asked: a response before that would be nobody's, to a proxy above all. */
+  private turnAway(socket: Socket): void {
+    const { surplus, config } = this;
+    this.refused('too-many-sockets', false);
+    socket.on('error', () => undefined);
+    if (surplus.size >= config.MAX_HTTP_SOCKETS) {
+      socket.destroy();
+      return;
+    }
+    surplus.add(socket);
+    socket.once('close', () => surplus.delete(socket));
+    const detail = `All ${config.MAX_HTTP_SOCKETS} sockets are in use; try again later.`;
+    socket.once('data', () =>
+      socket.end(written(new RequestError('too-many-sockets', detail, { 'Retry-After': '1' }))),
+    );
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  }
+
+  private answering(socket: Duplex, change: 1 | -1): void {
+    const requests = this.sockets.get(socket);
+    if (requests !== undefined) this.sockets.set(socket, requests + change);
+  }
+
+  /** What came is no request. */
+  private failed(error: NodeJS.ErrnoException, socket: Duplex): void {
+    // Cut off by the client, or told already.
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const problem = this.problemOf(error);
+    this.refused(problem.kind, false);
+    // An answer now would be taken for the one to the request before.
+    if ((this.sockets.get(socket) ?? 0) > 0) {
+      socket.destroy();
+      return;
+    }
+    socket.end(written(problem));
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  }
+
+  private problemOf({ code, message }: NodeJS.ErrnoException): RequestError {
+    const { MAX_HEADER_BYTES, REQUEST_TIMEOUT_MS } = this.config;
+    switch (code) {
+      case 'HPE_HEADER_OVERFLOW':
+        return new RequestError('headers-too-large', `Request line and headers may have ${MAX_HEADER_BYTES} bytes.`);
+      case 'ERR_HTTP_REQUEST_TIMEOUT':
+        return new RequestError('request-timeout', `A request has to arrive within ${REQUEST_TIMEOUT_MS} ms.`);
+      default:
+        return new RequestError('bad-request', `This is not HTTP/1.1: ${message.replace('Parse Error: ', '')}.`);
+    }
+  }
+}
+
+/** The whole response, for a socket that no ServerResponse writes to; nothing follows it. */
+function written(error: RequestError): string {
+  const { status, headers, body } = problemResponse(error);
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${Problem[error.kind].title}\r\n${lines.join('')}\r\n${body}`;
+}

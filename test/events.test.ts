@@ -625,6 +625,21 @@ test('a flood is cut off with an error, and the connection stays', () => {
   is(ann!.number, 1);
 });
 
+test('the rate of requests is what the server was told, twice that at once, and the error names it', () => {
+  const house = new House(100, 64, 3);
+  const [ann] = party(house, ['ann']);
+  for (let i = 0; i < 6; i++) ann!.say({ v: 1, type: 'mute', muted: true, id: i });
+  house.now += 1000;
+  for (let i = 6; i < 9; i++) ann!.say({ v: 1, type: 'mute', muted: true, id: i });
+  is(ann!.view.of('ok').length, 9);
+  is(house.hub.flooded, 0);
+  ann!.say({ v: 1, type: 'mute', muted: true, id: 9 });
+  is(ann!.open, false);
+  is(ann!.view.of('error').at(-1)?.detail, 'more than 6 messages at once or 3 a second');
+  for (let i = 0; i < 10; i++) ann!.say('more');
+  is(house.hub.flooded, 1);
+});
+
 test('answers to a client that does not read are not kept', () => {
   const house = new House();
   const [ann] = party(house, ['ann']);

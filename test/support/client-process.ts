@@ -7,7 +7,6 @@ import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket, Receive
 import { SILENCE } from './client.ts';
 import { WebrtcClient } from './webrtc.ts';
 
-const PACKET_INTERVAL_MS = 20;
 const FRAME_TICKS = 960;
 
 class Client {
@@ -33,14 +32,14 @@ class Client {
     );
   }
 
-  /** Sends 50 packets a second from now on: 8 bytes that count up, then the name. */
-  talk(lossEvery: number): void {
+  /** Sends so many packets a second from now on: 8 bytes that count up, then the name. */
+  talk(lossEvery: number, perSecond: number): void {
     this.lossEvery = lossEvery;
     if (this.talking !== undefined) return;
     const begun = performance.now();
     let due = 0;
     this.talking = setInterval(() => {
-      while (performance.now() - begun >= due * PACKET_INTERVAL_MS) {
+      while (performance.now() - begun >= (due * 1000) / perSecond) {
         due++;
         this.send();
       }
@@ -110,7 +109,7 @@ async function obey(command: ClientCommand): Promise<ClientReply['result']> {
   if (client === undefined) throw new Error(`no client ${command.client}`);
   switch (command.type) {
     case 'talk':
-      return client.talk(command.lossEvery);
+      return client.talk(command.lossEvery, command.perSecond);
     case 'raw':
       return client.webrtc.send(Buffer.from(command.bytes, 'base64'));
     case 'rtcp':

@@ -53,7 +53,7 @@ type Order =
   | { readonly type: 'say'; readonly texts: readonly string[] }
   | { readonly type: 'sayBinary'; readonly bytes: number }
   | { readonly type: 'channel'; readonly label: string; readonly text: string }
-  | { readonly type: 'talk'; readonly lossEvery: number }
+  | { readonly type: 'talk'; readonly lossEvery: number; readonly perSecond: number }
   | { readonly type: 'raw'; readonly bytes: string }
   | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'told' | 'end' };
 
@@ -187,9 +187,9 @@ export class TestClient {
     this.name = name;
   }
 
-  /** @param lossEvery one packet in so many is numbered and not sent; 0 for none. */
-  async talk(lossEvery = 0): Promise<void> {
-    await this.host.send({ type: 'talk', lossEvery }, this.client);
+  /** @param lossEvery one packet in so many is numbered and not sent; 0 for none. @param perSecond packets. */
+  async talk(lossEvery = 0, perSecond = 50): Promise<void> {
+    await this.host.send({ type: 'talk', lossEvery, perSecond }, this.client);
   }
 
   /** Sends one RTP or RTCP packet as it is. @returns whether the client's library took it. */

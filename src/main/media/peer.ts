@@ -31,6 +31,7 @@ import { type TextChannel, type TextReader, textChannel } from '../events/text-c
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import { DataBudget, type DataLimits } from './data-budget.ts';
+import { readLocal } from './local-transport.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;
@@ -298,19 +299,4 @@ export class Peer {
       this.events.failed(error);
     }
   }
-}
-
-function readLocal(sdp: string): LocalTransport {
-  const attribute = (name: string): string => {
-    const match = new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(sdp);
-    if (match === null) throw new Error(`the library's description has no a=${name}`);
-    return match[1]!;
-  };
-  return {
-    ufrag: attribute('ice-ufrag'),
-    pwd: attribute('ice-pwd'),
-    fingerprint: attribute('fingerprint'),
-    setup: attribute('setup'),
-    candidates: [...sdp.matchAll(/^a=(candidate:.*?)\r?$/gm)].map((match) => match[1]!),
-  };
 }

@@ -3,10 +3,14 @@
  * each by the generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket that keeps nothing but a time.
  */
 
+import type { Config } from '../config.ts';
+
 /** What may come at once, as the time in which it would come at the rate, microseconds: a stall of the network's, say. */
 const BURST_US = 1_000_000;
 const US_PER_S = 1e6;
 const BITS_PER_BYTE = 8;
+
+export type ThrottleConfig = Pick<Config, 'MAX_PACKETS_PER_SECOND' | 'MAX_KBPS'>;
 
 /** The bounds of every publisher. */
 export class ThrottleLimits {
@@ -14,6 +18,10 @@ export class ThrottleLimits {
   readonly perPacket: number;
   /** What a kibibyte costs, microseconds. */
   readonly perKibibyte: number;
+
+  static of(config: ThrottleConfig): ThrottleLimits {
+    return new ThrottleLimits(config.MAX_PACKETS_PER_SECOND, config.MAX_KBPS);
+  }
 
   /** @param packets a second. @param kilobits a second. */
   constructor(packets: number, kilobits: number) {

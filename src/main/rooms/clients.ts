@@ -1,12 +1,13 @@
 /** How many clients each user has at a time. */
 import type { Claim } from '../http/claim.ts';
+import { RequestError } from '../http/errors.ts';
 
 export class Clients {
-  /** Clients that one user may have. */
-  readonly limit: number;
+  private readonly limit: number;
   /** By user: how many connections each of their clients has, which are two while a newer one replaces an older. */
   private readonly users = new Map<string, Map<string, number>>();
 
+  /** @param limit clients that one user may have. */
   constructor(limit: number) {
     this.limit = limit;
   }
@@ -20,6 +21,14 @@ export class Clients {
   hasRoom({ userid, clientid }: Claim): boolean {
     const clients = this.users.get(userid);
     return clients === undefined || clients.size < this.limit || clients.has(clientid);
+  }
+
+  /** @throws RequestError `too-many-connections` */
+  makeSureOfRoom(claim: Claim): void {
+    if (this.hasRoom(claim)) return;
+    const next = 'end one of them, or connect again with its clientid.';
+    const detail = `All ${this.limit} connections that one user may have are in use; ${next}`;
+    throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
   }
 
   /** A connection was granted. */

@@ -13,9 +13,9 @@ import type { EventHub } from '../events/hub.ts';
 import type { Claim } from '../http/claim.ts';
 import { RequestError } from '../http/errors.ts';
 import type { Receiver } from '../media/egress.ts';
-import { type MediaPorts, Peer } from '../media/peer.ts';
+import { type MediaPorts, Peer, type PeerConfig } from '../media/peer.ts';
 import { StallWatch } from '../media/stall.ts';
-import { Throttle, ThrottleLimits } from '../media/throttle.ts';
+import { Throttle, type ThrottleConfig, ThrottleLimits } from '../media/throttle.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
@@ -88,22 +88,17 @@ export class Connection implements Receiver, Sitter {
   }
 }
 
-type ConnectionsConfig = Pick<
-  Config,
-  | 'MAX_CONNECTIONS'
-  | 'MAX_CONNECTIONS_PER_USER'
-  | 'MAX_PACKETS_PER_SECOND'
-  | 'MAX_KBPS'
-  | 'MAX_RTP_BYTES'
-  | 'MAX_DATA_CHANNELS'
-  | 'MAX_MESSAGES_PER_SECOND'
-  | 'MAX_MESSAGE_KBPS'
-  | 'MAX_SLOTS'
-  | 'MAX_DELAY_MS'
-  | 'MEDIA_BIND'
-  | 'ICE_SERVERS'
-  | 'GATHER_TIMEOUT_MS'
->;
+type ConnectionsConfig = PeerConfig &
+  ThrottleConfig &
+  Pick<
+    Config,
+    | 'MAX_CONNECTIONS'
+    | 'MAX_CONNECTIONS_PER_USER'
+    | 'MAX_RTP_BYTES'
+    | 'MAX_SLOTS'
+    | 'MAX_DELAY_MS'
+    | 'GATHER_TIMEOUT_MS'
+  >;
 
 /** What the connections work with. */
 export interface ConnectionsParts {
@@ -142,7 +137,7 @@ export class Connections {
     this.clients = new Clients(parts.config.MAX_CONNECTIONS_PER_USER);
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
-    this.throttleLimits = new ThrottleLimits(parts.config.MAX_PACKETS_PER_SECOND, parts.config.MAX_KBPS);
+    this.throttleLimits = ThrottleLimits.of(parts.config);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
     const stall = new StallWatch(parts.config.MAX_DELAY_MS);
     stall.start();
@@ -166,19 +161,11 @@ export class Connections {
 
   /** Takes a place for a new connection. @throws RequestError `too-many-connections` or `full` if there is none. */
   reserve(claim: Claim): Connection {
-    if (!this.clients.hasRoom(claim)) {
-      const detail = `All ${this.clients.limit} connections that one user may have are in use; end one of them, or connect again with its clientid.`;
-      throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
-    }
+    this.clients.makeSureOfRoom(claim);
     const index = this.freeIndexes.pop();
     if (index === undefined) {
-      throw new RequestError(
-        'full',
-        `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`,
-        {
-          'Retry-After': '5',
-        },
-      );
+      const detail = `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`;
+      throw new RequestError('full', detail, { 'Retry-After': '5' });
     }
     this.inUse++;
     this.clients.add(claim);

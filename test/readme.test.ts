@@ -1,6 +1,7 @@
 /** The README says what the code does, where that can be compared. */
 import { readFileSync } from 'node:fs';
 import { equal, ok } from 'uvu/assert';
+import { DEFAULTS } from '../src/main/config.ts';
 import { EVENT_TYPES, EventErrors, EventLimits, REQUEST_TYPES } from '../src/main/events/schema.ts';
 import { Close, Problem } from '../src/main/http/errors.ts';
 import { House } from './support/house.ts';
@@ -18,6 +19,17 @@ test('every status has its row', () => {
 test('every close code has its row', () => {
   for (const { code, reason } of Object.values(Close)) {
     ok(README.includes(`| ${code} | ${reason} |`), `${code} ${reason}`);
+  }
+});
+
+test('every variable that is a maximum for clients has its row among the limits', () => {
+  const limits = README.slice(README.indexOf('### Limits'), README.indexOf('### Close codes'));
+  // These are about what the server tells and keeps.
+  const others = ['MAX_LISTED_PARTICIPANTS', 'MAX_DELAY_MS'];
+  for (const name of Object.keys(DEFAULTS)) {
+    if (/^MAX_|^(OFFER|CONNECT|REQUEST|KEEP_ALIVE)_TIMEOUT/.test(name) && !others.includes(name)) {
+      ok(limits.includes(`\`${name}\``), name);
+    }
   }
 });
 

@@ -148,10 +148,13 @@ test('on both listeners a header that is too large is 431, a slow request 408, a
 test('an idle socket is closed after KEEP_ALIVE_TIMEOUT_MS, without an answer', () =>
   withServer({ KEEP_ALIVE_TIMEOUT_MS: '200' }, async ({ port }) => {
     const { socket, answer } = open(port);
+    const begun = performance.now();
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     const text = await answer;
     is(text.match(/HTTP\/1\.1 /g)?.length, 1, text);
     match(text, /^HTTP\/1\.1 404 /);
+    // Node's own is 5 s.
+    ok(performance.now() - begun < 4000);
   }));
 
 test('with all sockets in use the next one is 503; websockets do not count, and each socket that closes makes room', () =>
@@ -209,7 +212,7 @@ test('64 pings are answered, more end the websocket with 4429; pongs count as we
     is(await failures(adminUrl, 'too-many-messages'), 2);
   }));
 
-test('a client that pings for ever and reads nothing costs no memory and is shown out', () =>
+test('a client that pings for ever and reads no answer is shown out', () =>
   withServer({ OFFER_TIMEOUT_MS: '20000' }, async ({ port, adminUrl, logged }) => {
     const { socket, answer } = await handmade(port, 'deaf');
     socket.pause();
@@ -221,7 +224,7 @@ test('a client that pings for ever and reads nothing costs no memory and is show
     is(await failures(adminUrl, 'too-many-messages'), 1);
   }));
 
-test('an offer in very many fragments, or in very many pieces, ends with 1008', () =>
+test('an offer in very many fragments ends with 1008', () =>
   withServer({}, async ({ port, adminUrl }) => {
     const { socket, answer } = await handmade(port, 'fragments');
     socket.write(Buffer.concat([frame(FIRST, 'v'), ...Array.from({ length: 200 }, () => frame(FURTHER))]));

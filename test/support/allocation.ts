@@ -15,7 +15,12 @@ const STEPS = 1700;
 const rooms = [new StepRoom(300), new StepRoom(300, true)];
 const allocates = process.env['ALLOCATE'] === '1';
 const kept: { packet: number }[] = [];
-const ingress = new Ingress();
+let now = 0;
+// Reading the real clock makes a number of its own, which is not what is looked for.
+const ingress = new Ingress(undefined, undefined, () => {
+  now = (now + 5000) | 0;
+  return now;
+});
 const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
 const publisher = { id: 1, packetsReceived: 0, throttle, seat: { shard: { push: () => true } } };
 const packet = new Uint8Array(120);

@@ -14,7 +14,6 @@
  *   A client that opens data channels adds one for them, and two for each.
  */
 import { randomInt } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Audio,
@@ -32,6 +31,7 @@ import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../sign
 import type { Plan } from '../signalling/sdp.ts';
 import { DataBudget, type DataLimits } from './data-budget.ts';
 import { readLocal } from './local-transport.ts';
+import { probe } from './probe.ts';
 
 /** Steps in which a state without a callback of its own is looked at, milliseconds. */
 const POLL_MS = 2;
@@ -95,24 +95,6 @@ export class MediaPorts {
 
   close(): void {
     for (const listener of this.listeners) listener.stop();
-  }
-}
-
-/** The library's own error for a port in use does not name it. */
-async function probe(port: number, bind: string): Promise<void> {
-  const socket = createSocket(bind === '' || bind.includes(':') ? 'udp6' : 'udp4');
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind({ port, ...(bind === '' ? {} : { address: bind }), exclusive: true }, resolve);
-    });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (bind === '' && code === 'EAFNOSUPPORT') return;
-    const where = bind === '' ? `UDP port ${port}` : `UDP port ${port} of ${bind}`;
-    throw new Error(`${where} cannot be opened (${code}): choose others with MEDIA_PORTS, or another MEDIA_BIND`);
-  } finally {
-    socket.close();
   }
 }
 

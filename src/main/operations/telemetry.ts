@@ -5,7 +5,7 @@
  * Every parameter that becomes a label is one of a fixed set: no ids, no text of a client's.
  */
 import type { CloseKind, ProblemKind } from '../http/errors.ts';
-import type { EndReason } from '../rooms/connections.ts';
+import type { EndReason } from '../rooms/connection.ts';
 
 /**
  * Why a connection never stood. Those before the websocket are refusals, and counted by {@link Telemetry.refused};

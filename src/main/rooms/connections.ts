@@ -7,86 +7,30 @@
 import { performance } from 'node:perf_hooks';
 import { isRtcp } from '../../rtp/packet.ts';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
-import { connectionId, type Publication, SOURCE_WORDS } from '../../workers/protocol.ts';
+import { SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Claim } from '../http/claim.ts';
 import { RequestError } from '../http/errors.ts';
-import type { Receiver } from '../media/egress.ts';
 import { type MediaPorts, Peer, type PeerConfig } from '../media/peer.ts';
 import { StallWatch } from '../media/stall.ts';
-import { Throttle, type ThrottleConfig, ThrottleLimits } from '../media/throttle.ts';
+import { type ThrottleConfig, ThrottleLimits } from '../media/throttle.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
-import { Rtcp, RtcpState } from '../rtcp/rtcp.ts';
+import { Rtcp } from '../rtcp/rtcp.ts';
 import type { LocalTransport } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import { Clients } from './clients.ts';
+import { Connection, type EndReason } from './connection.ts';
 import type { Conversation, Conversations, Placement } from './conversations.ts';
 import { Ingress } from './ingress.ts';
 import { Life } from './life.ts';
 import { openSlots } from './open-slots.ts';
-import { Seat, type Seats, type Sitter } from './seats.ts';
+import type { Seats } from './seats.ts';
 
 /** How long the client's end stands after it was told why it ends, milliseconds. */
 const FAREWELL_MS = 100;
-
-/** Why a connection ended. */
-export type EndReason = 'replaced' | 'gone' | 'flooded' | 'signalling' | 'draining' | 'full';
-
-/** Told what happens to one connection while its client is still on the websocket. */
-export interface ConnectionWatcher {
-  connected(): void;
-  ended(reason: EndReason, detail: string): void;
-}
-
-type State = 'reserved' | 'signalling' | 'established' | 'ended';
-
-export class Connection implements Receiver, Sitter {
-  readonly id: number;
-  readonly index: number;
-  readonly claim: Claim;
-  user = 0;
-  publication: Publication | null = null;
-  slotCount = 0;
-  slotMids: readonly string[] = [];
-  selfMuted = false;
-  silenced = false;
-  deafened = false;
-  state: State = 'reserved';
-  readonly seat: Seat;
-  readonly watcher: { current: ConnectionWatcher | null } = { current: null };
-  peer: Peer | null = null;
-  readonly rtcp = new RtcpState();
-  /** Of what it publishes. */
-  readonly throttle: Throttle;
-  readonly since = performance.now();
-  /** When it stood first; 0 if it did not yet. */
-  establishedAt = 0;
-  /** RTP packets, whatever became of them. */
-  packetsReceived = 0;
-
-  constructor(index: number, generation: number, claim: Claim, seats: Seats, limits: ThrottleLimits) {
-    this.throttle = new Throttle(limits);
-    this.index = index;
-    this.id = connectionId(index, generation);
-    this.claim = claim;
-    this.seat = new Seat(this, seats);
-  }
-
-  get muted(): boolean {
-    return this.selfMuted || this.silenced;
-  }
-
-  get established(): boolean {
-    return this.state === 'established';
-  }
-
-  send(packet: Uint8Array): boolean {
-    return this.peer?.send(packet) ?? false;
-  }
-}
 
 type ConnectionsConfig = PeerConfig &
   ThrottleConfig &

@@ -36,14 +36,21 @@ export class Ingress {
   readonly traffic = new Traffic();
   private readonly maxBytes: number;
   private readonly stall: { readonly late: boolean };
+  private readonly clock: () => number;
 
   /**
    * @param maxBytes of one packet; the workers' memory is laid out for the default.
    * @param stall whether what comes now has waited for too long.
+   * @param clock stamps, as of `toStamp`; read once a packet.
    */
-  constructor(maxBytes = MAX_PACKET_BYTES, stall: { readonly late: boolean } = { late: false }) {
+  constructor(
+    maxBytes = MAX_PACKET_BYTES,
+    stall: { readonly late: boolean } = { late: false },
+    clock: () => number = () => toStamp(milliseconds()),
+  ) {
     this.maxBytes = maxBytes;
     this.stall = stall;
+    this.clock = clock;
   }
 
   /** Takes one RTP packet. Allocates nothing. */
@@ -61,7 +68,7 @@ export class Ingress {
   /** Here and not in the worker, where a flood would have taken the ring's room from others already. */
   private push(publisher: Publisher, shard: Pick<Shard, 'push'>, packet: Uint8Array): void {
     const { drops } = this;
-    const now = toStamp(milliseconds());
+    const now = this.clock();
     switch (publisher.throttle.take(packet.length, now)) {
       case Throttled.Packets:
         drops.tooMany++;

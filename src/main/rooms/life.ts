@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
-import type { Connection, EndReason } from './connections.ts';
+import type { Connection, EndReason } from './connection.ts';
 import type { Conversation } from './conversations.ts';
 
 /** Why a connection that did not stand yet failed, where its end says it. */

@@ -1,6 +1,6 @@
 /** What happens, counted. */
 import { Close, Problem, type ProblemKind } from '../../http/errors.ts';
-import type { EndReason } from '../../rooms/connections.ts';
+import type { EndReason } from '../../rooms/connection.ts';
 import { END_REASONS } from '../../rooms/life.ts';
 import { Buckets } from '../buckets.ts';
 import type { JoinOutcome, PermissionOutcome, SetupFailure, Telemetry } from '../telemetry.ts';

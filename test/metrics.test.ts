@@ -285,4 +285,17 @@ test('the server stops', async () => {
   is(await (await server()).stop(), 0);
 });
 
+test('slots and candidates beyond the limits are counted', async () => {
+  const small = await startServer({ MAX_SLOTS: '2', MAX_CANDIDATES: '1', CONNECT_TIMEOUT_MS: '1000' });
+  const { socket, next, closed } = await openSocket(small.url, 'ann');
+  socket.send(readOffer('chromium-156-slots-3'));
+  await next();
+  for (const port of [1, 2, 3]) socket.send(`candidate:1 1 udp 1 192.0.2.1 ${port} typ host`);
+  is((await closed).code, 4504);
+  const seen = await scrape(small.adminUrl);
+  is(seen.value('sfu_offers_trimmed_total', { what: 'slots' }), 1);
+  ok((seen.value('sfu_offers_trimmed_total', { what: 'candidates' }) ?? 0) >= 2);
+  is(await small.stop(), 0);
+});
+
 test.run();

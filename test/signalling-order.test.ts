@@ -4,6 +4,7 @@ import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
 import { readConfig } from '../src/main/config.ts';
 import { createLog } from '../src/main/operations/log.ts';
+import { NO_TELEMETRY } from '../src/main/operations/telemetry.ts';
 import type { Connection, EndReason } from '../src/main/rooms/connection.ts';
 import type { Connections } from '../src/main/rooms/connections.ts';
 import { Signalling } from '../src/main/signalling/signalling.ts';
@@ -70,6 +71,7 @@ function begin(): Course {
     connections as unknown as Connections,
     readConfig({}),
     createLog('silent'),
+    NO_TELEMETRY,
   );
   const answer = async (): Promise<void> => {
     ready();

@@ -103,7 +103,7 @@ async function start(config: Config, log: Log): Promise<void> {
     connect(claim) {
       const connection = connections.reserve(claim);
       return {
-        opened: (socket) => new Signalling(socket, connection, connections, config, log),
+        opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
         abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
       };
     },

@@ -14,6 +14,7 @@ const NOBODY: Plan = {
   bundled: true,
   publication: null,
   slots: [],
+  surplusSlots: 0,
   data: null,
   setup: 'actpass',
   ice: { ufrag: 'nobody', pwd: 'nobody'.repeat(4) },

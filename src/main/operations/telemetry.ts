@@ -23,6 +23,9 @@ export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | '
 /** What whoever knows the permissions said; `timeout` and `failed` if nothing, or nothing that makes sense. */
 export type PermissionOutcome = 'allowed' | 'denied' | 'timeout' | 'failed';
 
+/** What an offer may have more of than is taken. */
+export type Trimmed = 'slots' | 'candidates';
+
 /** Called where something happens; never throws, costs next to nothing, and is never called for every packet. */
 export interface Telemetry {
   /** A request was refused. @param connecting whether it was for a websocket: then it is a failed setup, too. */
@@ -31,6 +34,8 @@ export interface Telemetry {
   joined(outcome: JoinOutcome): void;
   /** A `DELETE /join` was answered. */
   left(): void;
+  /** Of an offer or what came after it so much was left out, for it was beyond a limit. */
+  trimmed(what: Trimmed, count: number): void;
   /** A connection stands. @param setupMs from its request, milliseconds. */
   established(setupMs: number): void;
   /** A connection ended before it stood, after its request was granted. */
@@ -52,6 +57,7 @@ export const NO_TELEMETRY: Telemetry = {
   refused: () => undefined,
   joined: () => undefined,
   left: () => undefined,
+  trimmed: () => undefined,
   established: () => undefined,
   failed: () => undefined,
   ended: () => undefined,

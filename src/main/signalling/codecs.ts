@@ -1,5 +1,11 @@
-/** The payload types that an offer's m-line gives the two formats that are forwarded: Opus, and RED around Opus. Pure. */
+/**
+ * What an offer's m-line says of its packets: the payload types of the two formats that are forwarded, Opus and RED around
+ * Opus, and the SSRCs. Pure.
+ */
 import type { MediaDescription } from 'sdp-transform';
+
+/** Most SSRCs taken from one m-line: a browser declares one. */
+const MAX_SSRCS = 4;
 
 /** The payload type that the line gives Opus (RFC 7587, section 7), or null. */
 export function opusPayloadType(media: MediaDescription): number | null {
@@ -34,4 +40,14 @@ function payloadTypesOf(media: MediaDescription, name: 'opus' | 'red'): number[]
     if (payload < 64 || payload > 95) usable.add(payload);
   }
   return [...usable];
+}
+
+/** The SSRCs that the line declares (RFC 5576), as signed words; none if it declares none. */
+export function declaredSsrcs(media: MediaDescription): number[] {
+  const ssrcs = new Set<number>();
+  for (const { id } of media.ssrcs ?? []) {
+    const ssrc = /^\d{1,10}$/.test(String(id)) ? Number(id) : Number.NaN;
+    if (ssrcs.size < MAX_SSRCS && ssrc <= 0xffff_ffff) ssrcs.add(ssrc | 0);
+  }
+  return [...ssrcs];
 }

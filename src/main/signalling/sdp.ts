@@ -6,12 +6,10 @@
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import type { Publication } from '../../workers/protocol.ts';
 import type { RedUse } from '../config.ts';
-import { opusPayloadType, redPayloadType } from './codecs.ts';
+import { declaredSsrcs, opusPayloadType, redPayloadType } from './codecs.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
-/** Most SSRCs taken from one m-line: a browser declares one. */
-const MAX_SSRCS = 4;
 /** Lines of text in an offer: parsing takes 10 µs a line, and a browser writes 50 an m-line. */
 const MAX_TEXT_LINES = 3000;
 const DEFAULT_SCTP_PORT = 5000;
@@ -81,6 +79,8 @@ export interface Plan {
   readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
   readonly slots: readonly PlannedSlot[];
+  /** m-lines that would have been slots, had more been allowed. */
+  readonly surplusSlots: number;
   /** Whether the offer bundled the accepted lines; if not, there is only one. */
   readonly bundled: boolean;
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
@@ -122,6 +122,7 @@ export function planOffer(text: string, limits: PlanLimits): Plan {
     lines,
     publication: planner.publication,
     slots: planner.slots,
+    surplusSlots: planner.surplusSlots,
     data: planner.data,
     bundled: planner.bundled,
     ...transportOf(carrier, session),
@@ -154,6 +155,7 @@ function parseOffer(text: string): SessionDescription {
 class Planner {
   publication: Plan['publication'] = null;
   readonly slots: PlannedSlot[] = [];
+  surplusSlots = 0;
   data: Plan['data'] = null;
   /** The first accepted m-line: the one whose transport all others share. */
   carrier: MediaDescription | null = null;
@@ -235,6 +237,7 @@ class Planner {
     const receives = direction === 'sendrecv' || direction === 'recvonly';
     const publishes = sends && this.publication === null;
     const slot = receives && this.slots.length < this.limits.maxSlots ? this.slots.length : null;
+    if (receives && slot === null) this.surplusSlots++;
     if (!publishes && slot === null) {
       if (receives) return `more than ${this.limits.maxSlots} receive slots`;
       return sends ? 'a second publishing line' : 'inactive';
@@ -248,15 +251,6 @@ class Planner {
     if (slot !== null) this.slots.push({ mid, payloadType, redPayloadType: downlink ? red : 0 });
     return { kind: 'audio', mid, protocol, ...formats, levelExtension, publishes, slot };
   }
-}
-
-function declaredSsrcs(media: MediaDescription): number[] {
-  const ssrcs = new Set<number>();
-  for (const { id } of media.ssrcs ?? []) {
-    const ssrc = /^\d{1,10}$/.test(String(id)) ? Number(id) : Number.NaN;
-    if (ssrcs.size < MAX_SSRCS && ssrc <= 0xffff_ffff) ssrcs.add(ssrc | 0);
-  }
-  return [...ssrcs];
 }
 
 function levelExtensionId(media: MediaDescription): number {

@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
 import { Close, type CloseKind, closeReason } from '../http/errors.ts';
 import type { Log } from '../operations/log.ts';
-import type { SetupFailure } from '../operations/telemetry.ts';
+import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Connection, ConnectionWatcher, EndReason } from '../rooms/connection.ts';
 import type { Connections } from '../rooms/connections.ts';
 import { writeAnswer } from './answer.ts';
@@ -45,6 +45,7 @@ export class Signalling implements ConnectionWatcher {
   private readonly connections: Connections;
   private readonly config: SignallingConfig;
   private readonly log: Log;
+  private readonly telemetry: Telemetry;
   private timer: NodeJS.Timeout;
   private hold: NodeJS.Timeout | undefined;
   private offered = false;
@@ -60,12 +61,20 @@ export class Signalling implements ConnectionWatcher {
   private closedBy: SetupFailure = 'hung-up';
 
   /** Takes the socket over; everything from here on happens by its events. */
-  constructor(socket: WebSocket, connection: Connection, connections: Connections, config: SignallingConfig, log: Log) {
+  constructor(
+    socket: WebSocket,
+    connection: Connection,
+    connections: Connections,
+    config: SignallingConfig,
+    log: Log,
+    telemetry: Telemetry,
+  ) {
     this.socket = socket;
     this.connection = connection;
     this.connections = connections;
     this.config = config;
     this.log = log;
+    this.telemetry = telemetry;
     connection.watcher.current = this;
     connections.begin(connection);
     this.timer = setTimeout(
@@ -135,9 +144,8 @@ export class Signalling implements ConnectionWatcher {
     const plan = planOffer(offer, { maxSlots, maxLines, red });
     this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
     // A browser repeats its candidates on every m-line; what is in one message cannot be a flood.
-    for (const line of new Set(offeredCandidates(offer))) {
-      if (this.candidates < config.MAX_CANDIDATES) this.addCandidate(readCandidate(line));
-    }
+    for (const line of new Set(offeredCandidates(offer))) this.addCandidate(readCandidate(line));
+    if (plan.surplusSlots > 0) this.telemetry.trimmed('slots', plan.surplusSlots);
     this.startTimer('not-connected', config.CONNECT_TIMEOUT_MS);
     const { local, ssrcs } = await this.connections.open(connection, plan);
     if (this.finished) return;
@@ -166,7 +174,8 @@ export class Signalling implements ConnectionWatcher {
   }
 
   private addCandidate(candidate: RemoteCandidate): void {
-    if (candidate.kind !== 'usable' || ++this.candidates > this.config.MAX_CANDIDATES) return;
+    if (candidate.kind !== 'usable') return;
+    if (++this.candidates > this.config.MAX_CANDIDATES) return this.telemetry.trimmed('candidates', 1);
     if (this.held === null) this.connection.peer?.addCandidate(candidate.candidate);
     else this.held.push(candidate.candidate);
   }

@@ -3,7 +3,7 @@ import { Close, Problem, type ProblemKind } from '../../http/errors.ts';
 import type { EndReason } from '../../rooms/connection.ts';
 import { END_REASONS } from '../../rooms/life.ts';
 import { Buckets } from '../buckets.ts';
-import type { JoinOutcome, PermissionOutcome, SetupFailure, Telemetry } from '../telemetry.ts';
+import type { JoinOutcome, PermissionOutcome, SetupFailure, Telemetry, Trimmed } from '../telemetry.ts';
 import { type Distribution, distribution, type Exposition, type Readings } from './exposition.ts';
 
 const MS_PER_S = 1000;
@@ -36,8 +36,8 @@ class Tallies<Value extends string> {
     this.counts = new Map(Array.from(values, (value) => [value, 0]));
   }
 
-  add(value: Value): void {
-    this.counts.set(value, (this.counts.get(value) ?? 0) + 1);
+  add(value: Value, count = 1): void {
+    this.counts.set(value, (this.counts.get(value) ?? 0) + count);
   }
 
   *readings(): Readings {
@@ -61,6 +61,7 @@ export class Tally implements Telemetry {
   private readonly permissions = new Map(
     PERMISSION_OUTCOMES.map((outcome) => [outcome, new Buckets(PERMISSION_BOUNDS, MS_PER_S)]),
   );
+  private readonly trims = new Tallies<Trimmed>('what', ['slots', 'candidates']);
   private leaves = 0;
   private cached = 0;
 
@@ -77,6 +78,10 @@ export class Tally implements Telemetry {
 
   left(): void {
     this.leaves++;
+  }
+
+  trimmed(what: Trimmed, count: number): void {
+    this.trims.add(what, count);
   }
 
   established(setupMs: number): void {
@@ -119,6 +124,12 @@ export class Tally implements Telemetry {
       'Connections that never stood, by cause; not-connected and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS.',
       ['cause'],
       () => this.failures.readings(),
+    );
+    to.counters(
+      'sfu_offers_trimmed_total',
+      'Slots and candidates that clients offered beyond MAX_SLOTS and MAX_CANDIDATES, and that were left out; the connections went on.',
+      ['what'],
+      () => this.trims.readings(),
     );
     to.counters(
       'sfu_connections_ended_total',

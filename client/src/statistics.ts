@@ -1,0 +1,40 @@
+/** Takes the statistics of the connection in use, again and again. */
+import type { Peer } from './peer.ts';
+import { addUp, compare, type Statistics, type StatsEntry, type Totals } from './quality.ts';
+
+export class Meter {
+  private readonly told: (statistics: Statistics) => void;
+  private readonly timer: ReturnType<typeof setInterval> | undefined;
+  private peer: Peer | null = null;
+  private last: Totals | null = null;
+
+  /** @param interval milliseconds; 0 for never. */
+  constructor(interval: number, told: (statistics: Statistics) => void) {
+    this.told = told;
+    if (interval > 0) this.timer = setInterval(() => this.look(), interval);
+  }
+
+  attach(peer: Peer): void {
+    this.peer = peer;
+    this.last = null;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.peer = null;
+  }
+
+  private look(): void {
+    const { peer } = this;
+    if (peer === null) return;
+    peer.pc.getStats().then(
+      (report) => {
+        if (this.peer !== peer || !peer.stands) return;
+        const totals = addUp(report.values() as Iterable<StatsEntry>, performance.now());
+        if (this.last !== null) this.told(compare(this.last, totals));
+        this.last = totals;
+      },
+      () => undefined,
+    );
+  }
+}

@@ -1,0 +1,385 @@
+/** The client as an application sees it; the parts do the work. */
+import { Emitter } from './emitter.ts';
+import { asVoiceError, VoiceError } from './errors.ts';
+import { Levels } from './levels.ts';
+import { Membership } from './membership.ts';
+import { Microphone } from './microphone.ts';
+import { listDevices, Output } from './output.ts';
+import type { Peer } from './peer.ts';
+import type { People } from './people.ts';
+import { NOBODY } from './people.ts';
+import { Preferences } from './preferences.ts';
+import type { Participant, ServerEvent } from './protocol.ts';
+import { Session } from './session.ts';
+import { Meter, NO_STATISTICS } from './statistics.ts';
+import type {
+  ClientEvents,
+  ClientOptions,
+  ClientState,
+  Devices,
+  MicrophoneOptions,
+  MicrophoneState,
+  ParticipantsPage,
+  Slot,
+  Speaker,
+  Statistics,
+} from './types.ts';
+
+/** Slots that are asked for if nobody says how many. */
+const DEFAULT_SLOTS = 4;
+
+/**
+ * Makes a client and connects it.
+ *
+ * Resolves once the connection stands, and, if there is `options.conversation`, the user is in it. A microphone that cannot
+ * be had is no failure: the client listens, `microphone.error` and the event `microphone` say why.
+ *
+ * @throws VoiceError if there is no hope, or none within `connectTimeout`.
+ */
+export async function connect(options: ClientOptions): Promise<VoiceClient> {
+  const client = new VoiceClient(options);
+  await client.connect();
+  return client;
+}
+
+/** A user's place in conversations: it talks, listens, and reconnects by itself until it is closed. */
+export class VoiceClient extends Emitter<ClientEvents> {
+  private readonly options: ClientOptions;
+  private readonly session: Session;
+  private readonly membership: Membership;
+  private readonly mic: Microphone;
+  private readonly output: Output;
+  private readonly preferences: Preferences;
+  private readonly levels: Levels;
+  private readonly meter: Meter;
+  private people: People = NOBODY;
+  private latest: Statistics = NO_STATISTICS;
+  private readonly endDevices: () => void;
+
+  constructor(options: ClientOptions) {
+    super();
+    this.options = options;
+    this.membership = new Membership(options, (change) => this.emit('conversation', change));
+    this.preferences = new Preferences(options, () => this.tellMuted());
+    this.mic = new Microphone(
+      (state) => this.emit('microphone', state),
+      (label) => this.emit('deviceLost', { kind: 'input', label }),
+    );
+    this.output = new Output(options.output ?? 'elements', options.slots ?? DEFAULT_SLOTS, {
+      blocked: (blocked) => this.emit('audioBlocked', blocked),
+      deviceLost: (label) => this.emit('deviceLost', { kind: 'output', label }),
+      who: (number) => this.people.participants.get(number) ?? null,
+    });
+    this.session = new Session(options, this.output.slots.length, {
+      made: (peer) => this.mic.attach(peer.sender),
+      standing: (peer) => this.standing(peer),
+      promoted: (peer) => this.promoted(peer),
+      event: (event) => this.heard(event),
+      state: (state, error) => this.changed(state, error),
+      retry: (retry) => this.emit('retry', retry),
+    });
+    this.levels = new Levels(this.output.slots, options.levelInterval ?? 200, (all) => this.emit('speakers', all));
+    this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
+      this.latest = statistics;
+      this.emit('statistics', statistics);
+    });
+    this.mic.mute(this.preferences.muted);
+    this.output.deafen(this.preferences.deafened);
+    if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.report(error));
+    this.endDevices = this.watchDevices();
+  }
+
+  /**
+   * Connects; to be called once. See {@link connect}.
+   *
+   * @throws VoiceError
+   */
+  async connect(): Promise<void> {
+    const { microphone = true, conversation } = this.options;
+    if (conversation !== undefined) this.membership.want(conversation);
+    // Beside the connecting, which need not wait for the user's permission; what fails is told as an event.
+    if (microphone !== false) this.startMicrophone(microphone === true ? {} : microphone).catch(() => undefined);
+    await this.session.start();
+  }
+
+  /** See {@link ClientState}. */
+  get state(): ClientState {
+    return this.session.state;
+  }
+
+  /** The conversation the user is in, as far as the client knows; null for none. */
+  get conversation(): string | null {
+    return this.membership.conversation;
+  }
+
+  /** The own number in the conversation; 0 in none. */
+  get number(): number {
+    return this.people.number;
+  }
+
+  /** Everybody in the conversation that the server has told of, this client included, by number. */
+  get participants(): ReadonlyMap<number, Participant> {
+    return this.people.participants;
+  }
+
+  /** How many are in the conversation, and whether `participants` holds them all: in large ones it does not. */
+  get total(): number {
+    return this.people.total;
+  }
+
+  get complete(): boolean {
+    return this.people.complete;
+  }
+
+  /** The one who leads the conversation at the moment; null for nobody. */
+  get dominant(): Participant | null {
+    return this.people.participants.get(this.people.dominant) ?? null;
+  }
+
+  /** The voices, as many as were asked for; the same objects for the client's whole life. */
+  get slots(): readonly Slot[] {
+    return this.output.slots;
+  }
+
+  /** Whose voices arrive at this moment, the loudest first. */
+  get speakers(): readonly Speaker[] {
+    return this.levels.speakers;
+  }
+
+  /** By the user; see {@link mute}. */
+  get muted(): boolean {
+    return this.preferences.muted;
+  }
+
+  /** By an operator. */
+  get silenced(): boolean {
+    return this.people.silenced;
+  }
+
+  get deafened(): boolean {
+    return this.preferences.deafened;
+  }
+
+  get microphone(): MicrophoneState {
+    return this.mic.state;
+  }
+
+  /** The newest statistics. */
+  get statistics(): Statistics {
+    return this.latest;
+  }
+
+  /** Whether the browser waits for a click before it plays anything; see {@link resume}. */
+  get audioBlocked(): boolean {
+    return this.output.blocked;
+  }
+
+  /** The one element that plays everything, with output `mixed`; null otherwise. */
+  get mixedElement(): HTMLAudioElement | null {
+    return this.output.mixedElement;
+  }
+
+  /**
+   * Moves the user, with all of their clients, into a conversation. Passing troubles are overcome by trying again.
+   *
+   * Resolves once the user is in, and, if the client is connected, knows who else is.
+   *
+   * @throws VoiceError `forbidden`, `bad-conversation`, `unauthorized`; `superseded` by a newer join or leave.
+   */
+  join(conversation: string): Promise<void> {
+    return this.membership.join(conversation, () => this.session.current);
+  }
+
+  /** Takes the user out of the conversation; the connection stands on. @throws VoiceError */
+  leave(): Promise<void> {
+    return this.membership.leave();
+  }
+
+  /** Stops or resumes sending: at once here, and at the server, so that others see it. Outlasts everything. */
+  mute(muted: boolean): void {
+    this.mic.mute(muted);
+    this.preferences.mute(muted);
+  }
+
+  /** Stops or resumes hearing: at once here, and at the server, which then sends nothing. Outlasts everything. */
+  deafen(deafened: boolean): void {
+    this.output.deafen(deafened);
+    this.preferences.deafen(deafened);
+  }
+
+  /**
+   * These have slots before all others; replaces what was pinned, and ends with the conversation. Kept over reconnections,
+   * by userid and clientid.
+   *
+   * @param numbers of participants that are known, 16 at most, the most important first.
+   * @throws VoiceError `refused` if one of them is gone, `not-connected`.
+   */
+  pin(numbers: readonly number[]): Promise<void> {
+    return this.preferences.choose('pin', numbers);
+  }
+
+  /** These are never heard; otherwise like {@link pin}, 100 at most. @throws VoiceError */
+  exclude(numbers: readonly number[]): Promise<void> {
+    return this.preferences.choose('exclude', numbers);
+  }
+
+  /**
+   * Asks for a page of the participants, for conversations that are too large to be told of everybody.
+   *
+   * @param after the `next` of the page before, 0 for the first. @param limit 1 to 100.
+   * @throws VoiceError
+   */
+  async page(after = 0, limit = 100): Promise<ParticipantsPage> {
+    const answer = await this.peer().request({ type: 'participants', after, limit });
+    if (answer.type !== 'page') throw new VoiceError('refused', 'The server did not answer with a page.');
+    const { total, participants, next } = answer;
+    return { total, participants, next };
+  }
+
+  /** How loud a user is played, 0 to 1, whichever slot they are in. (iOS obeys with output `mixed` only.) */
+  setVolume(userid: string, volume: number): void {
+    this.output.setVolume(userid, volume);
+  }
+
+  /** Microphones and outputs. Labels are empty until the microphone was permitted once. @throws VoiceError `unsupported` */
+  devices(): Promise<Devices> {
+    return listDevices();
+  }
+
+  /**
+   * Starts the microphone, or changes it while talking: device, processing, or a track of the application's own.
+   * Without a gap for the listeners; nothing is negotiated.
+   *
+   * @throws VoiceError `microphone-denied`, `microphone-missing`, `microphone-busy`, `unsupported`
+   */
+  startMicrophone(options: MicrophoneOptions = {}): Promise<void> {
+    return this.mic.start(options);
+  }
+
+  /** Switches to another microphone and keeps the processing as it is. @throws VoiceError */
+  setInput(deviceId: string): Promise<void> {
+    return this.mic.start({ ...this.mic.options, deviceId });
+  }
+
+  /** Stops the microphone for good: its light goes out, and the client listens on. */
+  stopMicrophone(): void {
+    this.mic.stop();
+  }
+
+  /** Plays on another output; '' is the default one. @throws VoiceError `output-device` where that cannot be chosen. */
+  setOutput(deviceId: string): Promise<void> {
+    return this.output.setDevice(deviceId);
+  }
+
+  /** Plays what was blocked; to be called when the user clicks or taps. @returns whether it plays now. */
+  resume(): Promise<boolean> {
+    return this.output.resume();
+  }
+
+  /** Connects anew, at once; the old connection plays on until the new one stands. */
+  reconnect(): void {
+    this.session.renew(null);
+  }
+
+  /**
+   * Ends everything: connection, microphone, sound. The user's membership stays with the server for some minutes;
+   * `await leave()` before ends it too.
+   */
+  close(): void {
+    this.end(null);
+    this.session.close(null);
+  }
+
+  private peer(): Peer {
+    const peer = this.session.current;
+    if (peer === null) throw new VoiceError('not-connected', 'There is no connection at the moment; wait for state.');
+    return peer;
+  }
+
+  private async standing(peer: Peer): Promise<void> {
+    this.preferences.renew(peer);
+    await this.membership.restore(peer);
+  }
+
+  private promoted(peer: Peer): void {
+    this.people = peer.people;
+    this.output.attach(peer);
+    this.levels.attach(peer);
+    this.meter.attach(peer);
+    this.preferences.attach(peer);
+    this.membership.attach(peer);
+    this.tellAll();
+  }
+
+  private heard(event: ServerEvent): void {
+    this.membership.heard(event);
+    this.preferences.heard(event);
+    switch (event.type) {
+      case 'snapshot':
+        return this.tellAll();
+      case 'participants':
+      case 'speaking':
+      case 'page':
+        return this.emit('participants', this.participants);
+      case 'slots':
+        return this.tellSlots();
+      case 'dominant':
+        return this.emit('dominant', this.dominant);
+      case 'silenced':
+        return this.tellMuted();
+      case 'draining':
+        return this.emit('draining', { within: event.within });
+      default:
+    }
+  }
+
+  private tellAll(): void {
+    this.emit('participants', this.participants);
+    this.tellSlots();
+    this.emit('dominant', this.dominant);
+    this.tellMuted();
+  }
+
+  private tellSlots(): void {
+    this.output.assign(this.people.slots);
+    this.emit('slots', this.slots);
+  }
+
+  private tellMuted(): void {
+    this.emit('muted', { muted: this.muted, silenced: this.silenced, deafened: this.deafened });
+  }
+
+  private changed(state: ClientState, error: VoiceError | null): void {
+    if (state === 'closed') this.end(error);
+    this.emit('state', { state, error });
+  }
+
+  private end(error: VoiceError | null): void {
+    this.endDevices();
+    this.membership.close(error);
+    this.levels.close();
+    this.meter.close();
+    this.mic.stop();
+    this.output.close();
+  }
+
+  private watchDevices(): () => void {
+    const { mediaDevices } = navigator;
+    const look = (): void => {
+      listDevices().then(
+        (devices) => {
+          this.mic.devicesChanged(devices.inputs);
+          this.output.devicesChanged(devices.outputs);
+          this.emit('devices', devices);
+        },
+        (error) => this.report(error),
+      );
+    };
+    mediaDevices?.addEventListener('devicechange', look);
+    return () => mediaDevices?.removeEventListener('devicechange', look);
+  }
+
+  private report(error: unknown): void {
+    this.emit('error', asVoiceError(error, 'server-error', 'Something failed'));
+  }
+}

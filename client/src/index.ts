@@ -1,0 +1,5 @@
+/** The browser client of backend-webrtc. */
+export { connect, VoiceClient } from './client.ts';
+export { VoiceError, type VoiceErrorCode } from './errors.ts';
+export type { Participant } from './protocol.ts';
+export type * from './types.ts';

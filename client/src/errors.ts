@@ -119,7 +119,11 @@ export function statusError(what: string, status: number, detail: string, retryA
   const details = { status, ...(retryAfter === null ? {} : { retryAfter }) };
   const again = { ...details, retryable: true };
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
-    return new VoiceError('unauthorized', `${text}. Give a token that is valid; a function is asked anew each time.`, details);
+    return new VoiceError(
+      'unauthorized',
+      `${text}. Give a token that is valid; a function is asked anew each time.`,
+      details,
+    );
   }
   if (status === 403) return new VoiceError('forbidden', `${text}. This user may not do that.`, details);
   if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);

@@ -1,0 +1,39 @@
+/** Builds the client into one file: `npm run build:client`. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+/** Seen from the compiled file in `dist/client`. */
+const CLIENT = new URL('../../client/', import.meta.url);
+
+/** Oldest browsers that it is written for: the first ones with everything that it needs of WebRTC. */
+const TARGETS = ['chrome94', 'firefox113', 'safari15.4'];
+
+/** The client as one ES module. @param minify leave out for a stack trace that can be read. */
+export async function bundleClient({ minify = true }: { minify?: boolean } = {}): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('src/index.ts', CLIENT))],
+    bundle: true,
+    format: 'esm',
+    target: TARGETS,
+    minify,
+    legalComments: 'none',
+    write: false,
+  });
+  return outputFiles[0]!.contents;
+}
+
+/** Bytes of the bundle, as it is and compressed as servers do. */
+export function sizesOf(bundle: Uint8Array): { bytes: number; gzipped: number } {
+  return { bytes: bundle.length, gzipped: gzipSync(bundle, { level: 9 }).length };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const bundle = await bundleClient();
+  const target = new URL('dist/client.js', CLIENT);
+  mkdirSync(new URL('.', target), { recursive: true });
+  writeFileSync(target, bundle);
+  const { bytes, gzipped } = sizesOf(bundle);
+  console.log(`client/dist/client.js: ${bytes} bytes, ${gzipped} gzipped`);
+}

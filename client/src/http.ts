@@ -1,0 +1,103 @@
+/** URLs, tokens, and the requests that are no websocket. */
+import { asVoiceError, statusError, VoiceError } from './errors.ts';
+import type { ClientOptions, TokenSource } from './types.ts';
+
+/** Longest that a request may take, milliseconds. */
+const REQUEST_TIMEOUT_MS = 8000;
+
+export type Endpoint = Pick<ClientOptions, 'url' | 'token'>;
+
+/** What the application gives as a token at this moment; null for none. @throws VoiceError `unauthorized`, retryable. */
+async function tokenNow(source: TokenSource | undefined): Promise<string | null> {
+  if (typeof source !== 'function') return source ?? null;
+  try {
+    return await source();
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new VoiceError('unauthorized', `The function for the token failed: ${said}.`, {
+      cause: error,
+      retryable: true,
+    });
+  }
+}
+
+function endpoint(base: string, path: string): URL {
+  const url = new URL(base, globalThis.location?.href);
+  url.pathname = url.pathname.replace(/\/$/, '') + path;
+  return url;
+}
+
+/** The URL of `/connect`, with a token that is asked for anew. @param scheme `ws` or `http`, each with an s where the API has. */
+export async function connectUrl({ url, token }: Endpoint, scheme: 'ws' | 'http'): Promise<string> {
+  const target = endpoint(url, '/connect');
+  target.protocol = target.protocol.replace(/^(http|ws)/, scheme);
+  const value = await tokenNow(token);
+  if (value !== null) target.searchParams.set('token', value);
+  return target.href;
+}
+
+/** Puts the user into a conversation, or takes them out. @throws VoiceError */
+export async function changeMembership(
+  { url, token }: Endpoint,
+  method: 'POST' | 'DELETE',
+  conversation: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const target = endpoint(url, `/join/${encodeURIComponent(conversation)}`);
+  const value = await tokenNow(token);
+  const headers: Record<string, string> = value === null ? {} : { Authorization: `Bearer ${value}` };
+  const response = await request(target.href, { method, headers, credentials: 'include' }, signal);
+  if (!response.ok) throw await refusal(`${method} ${target.pathname}`, response);
+}
+
+/**
+ * Finds out why the websocket was not opened: a browser does not say. The same request without the upgrade is answered with
+ * 426 if it was good.
+ *
+ * @returns what is known; retryable unless the request itself was refused.
+ */
+export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promise<VoiceError> {
+  try {
+    const response = await request(await connectUrl(api, 'http'), { credentials: 'include' }, signal);
+    if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
+    const text =
+      'The token is good, yet the websocket was refused: the server is full or shutting down, or a proxy lets';
+    return new VoiceError('unreachable', `${text} no websockets through. Tried again by itself.`, { retryable: true });
+  } catch (error) {
+    return asVoiceError(error, 'unreachable', 'The server cannot be reached');
+  }
+}
+
+/** @throws VoiceError `unreachable`, `timeout` */
+async function request(url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+  const aborter = new AbortController();
+  const abort = (): void => aborter.abort();
+  const timer = setTimeout(abort, REQUEST_TIMEOUT_MS);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await fetch(url, { ...init, cache: 'no-store', signal: aborter.signal });
+  } catch (error) {
+    if (signal.aborted) throw new VoiceError('superseded', 'The request was given up.', { cause: error });
+    const text = 'No answer: no network, a wrong url, or a page of another origin that the proxy does not allow (CORS)';
+    throw new VoiceError('unreachable', `${text}. Tried again by itself.`, { cause: error, retryable: true });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function refusal(what: string, response: Response): Promise<VoiceError> {
+  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
+  return statusError(what, response.status, await detailOf(response), Number.isFinite(seconds) ? seconds * 1000 : null);
+}
+
+/** Title and detail of the problem (RFC 9457); empty if it is something else. */
+async function detailOf(response: Response): Promise<string> {
+  try {
+    const { title, detail } = (await response.json()) as { title?: unknown; detail?: unknown };
+    return [title, detail].filter((text) => typeof text === 'string').join(': ');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,99 @@
+/** Whose voices arrive, and how loud they are. */
+import type { Peer } from './peer.ts';
+import type { OutputSlot } from './slot.ts';
+import type { Speaker } from './types.ts';
+
+/** A packet's number says who is in a slot for so long, milliseconds: it is faster than events. */
+const FRESH_MS = 400;
+
+export class Levels {
+  speakers: readonly Speaker[] = [];
+  private readonly slots: readonly OutputSlot[];
+  private readonly told: (speakers: readonly Speaker[]) => void;
+  private readonly timer: ReturnType<typeof setInterval> | undefined;
+  /** Newest packet seen in each slot, and when it was new. */
+  private readonly seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
+  private peer: Peer | null = null;
+  private looking = false;
+
+  /** @param interval milliseconds; 0 for never. */
+  constructor(slots: readonly OutputSlot[], interval: number, told: (speakers: readonly Speaker[]) => void) {
+    this.slots = slots;
+    this.told = told;
+    if (interval > 0) this.timer = setInterval(() => this.look(), interval);
+  }
+
+  attach(peer: Peer): void {
+    this.peer = peer;
+    this.seen.clear();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.peer = null;
+    this.speakers = [];
+  }
+
+  private look(): void {
+    const { peer } = this;
+    if (peer === null || this.looking) return;
+    this.looking = true;
+    this.measure(peer)
+      .then((speakers) => {
+        if (this.peer !== peer) return;
+        const news = speakers.length > 0 || this.speakers.length > 0;
+        this.speakers = speakers;
+        if (news) this.told(speakers);
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        this.looking = false;
+      });
+  }
+
+  private async measure(peer: Peer): Promise<Speaker[]> {
+    const found: { slot: OutputSlot; number: number; level: number | null }[] = [];
+    for (const slot of this.slots) {
+      const number = this.occupant(slot);
+      const participant = peer.people.participants.get(number);
+      if (number === 0 || participant?.speaking === false) continue;
+      found.push({ slot, number, level: slot.receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? null });
+    }
+    const levels = found.some(({ level }) => level === null) ? await levelsByMid(peer.pc) : null;
+    return found
+      .map(({ slot, number, level }) => ({
+        number,
+        slot,
+        participant: peer.people.participants.get(number) ?? null,
+        level: level ?? levels?.get(slot.mid ?? '') ?? null,
+      }))
+      .sort((a, b) => (b.level ?? 0) - (a.level ?? 0));
+  }
+
+  /** Who is in a slot: by its packets, if there are new ones, or else by the events. */
+  private occupant(slot: OutputSlot): number {
+    const sources = slot.receiver?.getContributingSources?.() ?? [];
+    const newest = sources.reduce<RTCRtpContributingSource | null>(
+      (best, one) => (best === null || one.timestamp > best.timestamp ? one : best),
+      null,
+    );
+    const now = performance.now();
+    if (newest !== null) {
+      const seen = this.seen.get(slot);
+      const { source, timestamp } = newest;
+      if (seen?.timestamp !== timestamp) this.seen.set(slot, { source, timestamp, at: now });
+    }
+    const seen = this.seen.get(slot);
+    if (slot.number === 0 || seen === undefined || now - seen.at > FRESH_MS) return slot.number;
+    return seen.source;
+  }
+}
+
+/** Loudness of what each line receives. */
+async function levelsByMid(pc: RTCPeerConnection): Promise<Map<string, number>> {
+  const levels = new Map<string, number>();
+  for (const entry of (await pc.getStats()).values()) {
+    if (entry.type === 'inbound-rtp' && typeof entry.audioLevel === 'number') levels.set(entry.mid, entry.audioLevel);
+  }
+  return levels;
+}

@@ -1,0 +1,176 @@
+/** One connection, from its offer to its end. A reconnection is another one. */
+import { VoiceError } from './errors.ts';
+import { People } from './people.ts';
+import { EVENTS_LABEL, type Request, readEvents, type ServerEvent } from './protocol.ts';
+import { Requests } from './requests.ts';
+import { signal } from './signalling.ts';
+import type { ClientOptions } from './types.ts';
+
+/** How long the path may be disturbed before the connection counts as lost, milliseconds. */
+const DISTURBED_MS = 2500;
+
+/** Told what becomes of a connection that stood. */
+export interface PeerWatcher {
+  /** Already taken up by `people`. */
+  event(event: ServerEvent): void;
+  /** @param dead false if the old connection may still recover. */
+  lost(error: VoiceError, dead: boolean): void;
+}
+
+export class Peer {
+  readonly pc: RTCPeerConnection;
+  /** Of the microphone's line. */
+  readonly sender: RTCRtpSender;
+  /** One for each slot, in order. */
+  readonly transceivers: readonly RTCRtpTransceiver[];
+  readonly people = new People();
+  /** Resolves with the first snapshot. */
+  readonly snapshot: Promise<void>;
+  watcher: PeerWatcher | null = null;
+  /** Called after every event and every change of state. */
+  readonly looks = new Set<() => void>();
+  /** What concerns the connection itself and came before there was a watcher. */
+  readonly missed: ServerEvent[] = [];
+  private readonly options: ClientOptions;
+  private readonly channel: RTCDataChannel;
+  private readonly requests: Requests;
+  private readonly aborter = new AbortController();
+  private disturbed: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param slots voices to be heard at a time. @throws VoiceError `unsupported` */
+  constructor(options: ClientOptions, slots: number) {
+    this.options = options;
+    if (typeof RTCPeerConnection !== 'function') {
+      throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy turned it off.');
+    }
+    this.pc = new RTCPeerConnection(options.rtc);
+    this.channel = this.pc.createDataChannel(EVENTS_LABEL);
+    // Without a track: a microphone may come, go and change at any time, and nothing is negotiated.
+    const first = this.pc.addTransceiver('audio', { direction: slots > 0 ? 'sendrecv' : 'sendonly' });
+    this.sender = first.sender;
+    const transceivers = slots > 0 ? [first] : [];
+    for (let i = 1; i < slots; i++) transceivers.push(this.pc.addTransceiver('audio', { direction: 'recvonly' }));
+    this.transceivers = transceivers;
+    this.requests = new Requests((text) => this.channel.send(text));
+    this.snapshot = this.listen();
+    this.pc.onconnectionstatechange = () => this.changed();
+  }
+
+  /** Whether media passes. */
+  get stands(): boolean {
+    return this.pc.connectionState === 'connected' && this.channel.readyState === 'open';
+  }
+
+  /** Connects. Resolves once media and events pass. @throws VoiceError */
+  async open(): Promise<void> {
+    const { pc } = this;
+    const offer = pc.setLocalDescription();
+    // It is awaited later; until then nothing may count it as unhandled.
+    offer.catch(() => undefined);
+    const { answered, refused } = signal(this.options, pc, offer, this.aborter.signal);
+    const timeout = this.options.attemptTimeout ?? 15_000;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(lateness(timeout, pc)), timeout);
+      this.aborter.signal.addEventListener('abort', () => reject(givenUp()), { once: true });
+    });
+    try {
+      await Promise.race([this.standing(answered), refused, late]);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Asks for something. @throws VoiceError `refused`, `not-connected`, `timeout` */
+  request(request: Request): Promise<ServerEvent> {
+    return this.requests.ask(request);
+  }
+
+  /** Whether the server answers within so many milliseconds. */
+  async answers(within: number): Promise<boolean> {
+    if (!this.stands) return false;
+    try {
+      // Changes nothing; outside of conversations it is refused, which is an answer, too.
+      await this.requests.ask({ type: 'participants', limit: 1 }, within);
+      return true;
+    } catch (error) {
+      return error instanceof VoiceError && error.code === 'refused';
+    }
+  }
+
+  /** Ends the connection, without telling the watcher. */
+  close(): void {
+    this.watcher = null;
+    clearTimeout(this.disturbed);
+    this.aborter.abort();
+    this.requests.close();
+    this.pc.close();
+  }
+
+  private async standing(answered: Promise<void>): Promise<void> {
+    await answered;
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (this.stands) resolve();
+        else if (this.pc.connectionState === 'failed') reject(blocked());
+        else return;
+        this.looks.delete(look);
+      };
+      this.looks.add(look);
+      look();
+    });
+  }
+
+  private listen(): Promise<void> {
+    const { channel } = this;
+    channel.onclose = () => this.lose('The server closed the connection', true);
+    return new Promise((resolve) => {
+      channel.onopen = () => this.changed();
+      channel.onmessage = ({ data }) => {
+        for (const event of readEvents(data)) {
+          this.people.take(event);
+          if (event.type === 'snapshot') resolve();
+          if (this.watcher !== null) this.watcher.event(event);
+          else if (event.type === 'replaced' || event.type === 'draining') this.missed.push(event);
+          this.requests.heard(event);
+        }
+        for (const look of this.looks) look();
+      };
+    });
+  }
+
+  private changed(): void {
+    for (const look of this.looks) look();
+    clearTimeout(this.disturbed);
+    const { connectionState } = this.pc;
+    if (connectionState === 'failed') this.lose('The path to the server is lost', true);
+    if (connectionState === 'disconnected') {
+      this.disturbed = setTimeout(() => this.lose('The server does not answer', false), DISTURBED_MS);
+    }
+  }
+
+  private lose(what: string, dead: boolean): void {
+    this.watcher?.lost(new VoiceError('unreachable', `${what}. Connecting again.`, { retryable: true }), dead);
+  }
+}
+
+function givenUp(): VoiceError {
+  return new VoiceError('superseded', 'The attempt was given up for a better one.', { retryable: true });
+}
+
+function lateness(timeout: number, { iceConnectionState, remoteDescription }: RTCPeerConnection): VoiceError {
+  if (remoteDescription !== null && iceConnectionState !== 'connected' && iceConnectionState !== 'completed')
+    return blocked();
+  return new VoiceError('timeout', `Not connected within ${timeout} ms. Tried again by itself.`, { retryable: true });
+}
+
+function blocked(): VoiceError {
+  const text =
+    'The server answers, but no media passes: the network blocks UDP, or the server announces a wrong address.';
+  return new VoiceError('media-blocked', `${text} Tried again by itself; use another network, or a TURN server.`, {
+    retryable: true,
+  });
+}

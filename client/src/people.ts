@@ -1,0 +1,81 @@
+/** Who is in the conversation, and who in which slot: what the events say, applied in order. */
+import type { Participant, ServerEvent } from './protocol.ts';
+
+export class People {
+  conversation: string | null = null;
+  /** Own number; 0 in no conversation. */
+  number = 0;
+  total = 0;
+  complete = false;
+  dominant = 0;
+  silenced = false;
+  /** As the server knows them. */
+  muted = false;
+  deafened = false;
+  participants: ReadonlyMap<number, Participant> = new Map();
+  /** Numbers by mid; a slot that nobody is in is missing. */
+  slots: ReadonlyMap<string, number> = new Map();
+
+  /** Takes an event. Maps are replaced, not changed: whoever holds one may compare. */
+  take(event: ServerEvent): void {
+    switch (event.type) {
+      case 'snapshot':
+        this.slots = new Map();
+        this.participants = new Map();
+        this.conversation = event.conversation;
+        this.number = event.number;
+        this.dominant = event.dominant;
+        this.muted = event.muted;
+        this.silenced = event.silenced;
+        this.deafened = event.deafened;
+        return this.list(event.total, event.complete, event.participants);
+      case 'participants':
+        return this.list(event.total, event.complete, event.changed, event.left);
+      case 'page':
+        return this.list(event.total, this.complete, event.participants);
+      case 'slots': {
+        const slots = new Map(this.slots);
+        for (const { mid, number } of event.slots) {
+          if (number === 0) slots.delete(mid);
+          else slots.set(mid, number);
+        }
+        this.slots = slots;
+        return;
+      }
+      case 'speaking':
+        return this.speak(event.started, event.stopped);
+      case 'dominant':
+        this.dominant = event.number;
+        return;
+      case 'silenced':
+        this.silenced = event.silenced;
+        return;
+      default:
+    }
+  }
+
+  private list(total: number, complete: boolean, changed: readonly Participant[], left: readonly number[] = []): void {
+    this.total = total;
+    this.complete = complete;
+    const participants = new Map(this.participants);
+    for (const number of left) participants.delete(number);
+    for (const { number, userid, clientid, muted, speaking } of changed) {
+      participants.set(number, { number, userid, clientid, muted, speaking });
+    }
+    this.participants = participants;
+  }
+
+  private speak(started: readonly number[], stopped: readonly number[]): void {
+    const participants = new Map(this.participants);
+    const set = (number: number, speaking: boolean): void => {
+      const known = participants.get(number);
+      if (known !== undefined) participants.set(number, { ...known, speaking });
+    };
+    for (const number of started) set(number, true);
+    for (const number of stopped) set(number, false);
+    this.participants = participants;
+  }
+}
+
+/** Before there is a connection. */
+export const NOBODY: People = new People();

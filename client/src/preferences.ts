@@ -1,0 +1,124 @@
+/** What the user chose and every connection has to be told anew: muted, deafened, pinned, excluded. */
+import { VoiceError } from './errors.ts';
+import type { Peer } from './peer.ts';
+import type { Participant, Request, ServerEvent } from './protocol.ts';
+
+type Choice = 'pin' | 'exclude';
+/** What a connection was told. */
+interface Told {
+  muted: boolean;
+  deafened: boolean;
+}
+
+export class Preferences {
+  muted: boolean;
+  deafened: boolean;
+  private readonly changed: () => void;
+  private readonly told = new WeakMap<Peer, Told>();
+  private peer: Peer | null = null;
+  /** The conversation that the choices are of, and by whose keys they are kept. */
+  private conversation: string | null = null;
+  private readonly chosen: Record<Choice, readonly string[]> = { pin: [], exclude: [] };
+  /** Numbers that were asked for last on this connection. */
+  private asked: Record<Choice, string> = { pin: '', exclude: '' };
+
+  constructor({ muted = false, deafened = false }: { muted?: boolean; deafened?: boolean }, changed: () => void) {
+    this.muted = muted;
+    this.deafened = deafened;
+    this.changed = changed;
+  }
+
+  mute(muted: boolean): void {
+    if (this.muted === muted) return;
+    this.muted = muted;
+    this.sync(this.peer);
+    this.changed();
+  }
+
+  deafen(deafened: boolean): void {
+    if (this.deafened === deafened) return;
+    this.deafened = deafened;
+    this.sync(this.peer);
+    this.changed();
+  }
+
+  /** Pins or excludes. @throws VoiceError */
+  async choose(choice: Choice, numbers: readonly number[]): Promise<void> {
+    const { peer } = this;
+    if (peer === null) throw new VoiceError('not-connected', 'There is no connection at the moment; wait for state.');
+    const { participants } = peer.people;
+    const keys = numbers.map((number) => {
+      const participant = participants.get(number);
+      return participant === undefined ? '' : keyOf(participant);
+    });
+    await peer.request({ type: choice, numbers });
+    this.chosen[choice] = keys.filter((key) => key !== '');
+    this.asked[choice] = String(numbers);
+  }
+
+  /** A connection stands: it is told before anybody can hear what must not be heard. */
+  renew(peer: Peer): void {
+    this.sync(peer);
+  }
+
+  /** It is the one in use now. */
+  attach(peer: Peer): void {
+    this.peer = peer;
+    this.asked = { pin: '', exclude: '' };
+    this.sync(peer);
+    this.rechoose(peer);
+  }
+
+  /** An event of the connection in use. */
+  heard(event: ServerEvent): void {
+    if (this.peer === null) return;
+    if (event.type === 'snapshot') this.asked = { pin: String(event.pinned), exclude: String(event.excluded) };
+    if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
+    // What was refused meanwhile is asked again.
+    if (event.type === 'silenced' && !event.silenced) this.ask(this.peer, { type: 'mute', muted: this.muted });
+  }
+
+  /** Tells a connection what it does not know. */
+  private sync(peer: Peer | null): void {
+    if (peer === null) return;
+    let told = this.told.get(peer);
+    if (told === undefined) {
+      told = { muted: false, deafened: false };
+      this.told.set(peer, told);
+    }
+    if (told.muted !== this.muted) this.ask(peer, { type: 'mute', muted: this.muted });
+    if (told.deafened !== this.deafened) this.ask(peer, { type: 'deafen', deafened: this.deafened });
+    told.muted = this.muted;
+    told.deafened = this.deafened;
+  }
+
+  /** Pins and excludes the same people, who may have other numbers now. */
+  private rechoose(peer: Peer): void {
+    const { conversation, participants } = peer.people;
+    // A connection that knows of no conversation yet takes nothing back.
+    if (conversation === null) return;
+    if (conversation !== this.conversation) {
+      this.conversation = conversation;
+      this.chosen.pin = [];
+      this.chosen.exclude = [];
+      return;
+    }
+    if (this.chosen.pin.length + this.chosen.exclude.length === 0) return;
+    const numbers = new Map([...participants.values()].map((one) => [keyOf(one), one.number]));
+    for (const choice of ['pin', 'exclude'] as const) {
+      const wanted = this.chosen[choice].map((key) => numbers.get(key)).filter((number) => number !== undefined);
+      if (wanted.length === 0 || String(wanted) === this.asked[choice]) continue;
+      this.asked[choice] = String(wanted);
+      this.ask(peer, { type: choice, numbers: wanted });
+    }
+  }
+
+  /** What is refused or lost here is asked again with the next connection, or told by events. */
+  private ask(peer: Peer, request: Request): void {
+    peer.request(request).catch(() => undefined);
+  }
+}
+
+function keyOf({ userid, clientid }: Participant): string {
+  return JSON.stringify([userid, clientid]);
+}

@@ -1,0 +1,251 @@
+/** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
+import { Backoff } from './backoff.ts';
+import { asVoiceError, VoiceError } from './errors.ts';
+import { Peer } from './peer.ts';
+import type { ServerEvent } from './protocol.ts';
+import type { ClientEvents, ClientOptions, ClientState } from './types.ts';
+import { watchWaking } from './wake.ts';
+
+/** How long a connection may take to prove that it lives after the machine slept, milliseconds. */
+const PROOF_MS = 2500;
+/** Refusals of a token in a row, with a function that is asked for another one each time. */
+const MAX_REFUSALS = 3;
+/** When the server ends, clients come back spread over this time, milliseconds, and move on that long before its deadline. */
+const DRAIN_SPREAD_MS = 1000;
+
+/** What the session tells, and has done. */
+export interface SessionHooks {
+  /** A connection is made; its offer is not. */
+  made(peer: Peer): void;
+  /** It stands, and is to be put where the user is. */
+  standing(peer: Peer): Promise<void>;
+  /** It is the one in use now, and the one before is closed next. */
+  promoted(peer: Peer): void;
+  /** An event of the one in use. */
+  event(event: ServerEvent): void;
+  state(state: ClientState, error: VoiceError | null): void;
+  retry(retry: ClientEvents['retry']): void;
+}
+
+export class Session {
+  state: ClientState = 'idle';
+  /** The connection in use; null while there is none. */
+  current: Peer | null = null;
+  private readonly options: ClientOptions;
+  private readonly slots: number;
+  private readonly hooks: SessionHooks;
+  private readonly backoff: Backoff;
+  private attempting: Peer | null = null;
+  private running = false;
+  /** The connection in use has to be replaced even if it stands. */
+  private due = false;
+  private draining = false;
+  private refusals = 0;
+  /** Ends the pause between two attempts. */
+  private endPause: (() => void) | null = null;
+  private drainTimer: ReturnType<typeof setTimeout> | undefined;
+  private endWatch: (() => void) | null = null;
+  private failure: VoiceError | null = null;
+
+  constructor(options: ClientOptions, slots: number, hooks: SessionHooks) {
+    this.options = options;
+    this.slots = slots;
+    this.hooks = hooks;
+    this.backoff = new Backoff(options.backoff?.first ?? 500, options.backoff?.most ?? 15_000);
+  }
+
+  /** Connects for the first time. @throws VoiceError */
+  async start(): Promise<void> {
+    if (this.state !== 'idle') throw new VoiceError('closed', 'A client connects once; make another one.');
+    this.enter('connecting', null);
+    this.endWatch = watchWaking(
+      () => this.wake(),
+      () => this.hide(),
+    );
+    await this.run(performance.now() + (this.options.connectTimeout ?? 30_000));
+    if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed meanwhile.');
+  }
+
+  /** Connects anew, at once; what there is plays on until then. */
+  renew(error: VoiceError | null): void {
+    if (this.over || this.state === 'idle') return;
+    this.due = true;
+    this.restart(error);
+  }
+
+  /** The end. @param error why, if it is not the application's doing. */
+  close(error: VoiceError | null): void {
+    if (this.over) return;
+    this.failure = error;
+    this.endWatch?.();
+    clearTimeout(this.drainTimer);
+    this.attempting?.close();
+    this.current?.close();
+    this.current = null;
+    this.enter('closed', error);
+    this.endPause?.();
+  }
+
+  private get over(): boolean {
+    return this.state === 'closed';
+  }
+
+  private restart(error: VoiceError | null): void {
+    if (this.running) this.endPause?.();
+    else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
+  }
+
+  /** Tries until it succeeds, or there is no hope. @param until when hope ends, on the clock of `performance`. */
+  private async run(until: number, reason: VoiceError | null = null): Promise<void> {
+    if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
+    this.running = true;
+    this.backoff.reset();
+    this.refusals = 0;
+    try {
+      while (!this.over) {
+        const error = await this.attempt();
+        if (error === null || this.over) return;
+        if (!this.hopes(error, until)) return this.close(error);
+        const pause = error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
+        this.hooks.retry({ attempt: this.backoff.failures, delay: pause, error });
+        await this.pause(pause);
+        // It has recovered by itself.
+        if (!this.due && this.current?.stands === true) return this.enter('connected', null);
+      }
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private hopes(error: VoiceError, until: number): boolean {
+    if (error.code === 'replaced') return false;
+    if (error.code === 'unauthorized') {
+      if (typeof this.options.token === 'function' && ++this.refusals < MAX_REFUSALS) return true;
+    } else {
+      this.refusals = 0;
+      if (error.retryable) return performance.now() < until;
+    }
+    return this.current !== null;
+  }
+
+  /** @returns why it failed; null if it did not. */
+  private async attempt(): Promise<VoiceError | null> {
+    let peer: Peer | null = null;
+    try {
+      peer = new Peer(this.options, this.slots);
+      this.attempting = peer;
+      this.hooks.made(peer);
+      await peer.open();
+      await this.hooks.standing(peer);
+      if (this.over || !peer.stands) throw new VoiceError('unreachable', 'Lost again at once.', { retryable: true });
+      this.promote(peer);
+      return null;
+    } catch (error) {
+      peer?.close();
+      return asVoiceError(error, 'incompatible', 'The connection could not be made');
+    } finally {
+      this.attempting = null;
+    }
+  }
+
+  private promote(peer: Peer): void {
+    const before = this.current;
+    this.current = peer;
+    this.due = false;
+    this.draining = false;
+    clearTimeout(this.drainTimer);
+    this.hooks.promoted(peer);
+    before?.close();
+    peer.watcher = {
+      event: (event) => this.heard(peer, event),
+      lost: (error, dead) => this.lost(peer, error, dead),
+    };
+    if (this.state !== 'connected') this.enter('connected', null);
+    for (const event of peer.missed) this.heard(peer, event);
+  }
+
+  private heard(peer: Peer, event: ServerEvent): void {
+    if (peer !== this.current) return;
+    if (event.type === 'replaced' && !this.running) {
+      const text = 'Another connection with the same userid and clientid took over, of another tab perhaps';
+      return this.close(new VoiceError('replaced', `${text}. Go on there, or connect here again to take it back.`));
+    }
+    this.hooks.event(event);
+    if (event.type === 'draining') this.drain(event.within);
+    else if (event.type === 'participants' || event.type === 'snapshot') this.moveIfAlone(peer);
+  }
+
+  /** The server shuts down: who is alone moves at once, the others just before they have to. */
+  private drain(within: number): void {
+    clearTimeout(this.drainTimer);
+    const early = DRAIN_SPREAD_MS * (1 + Math.random());
+    this.draining = true;
+    this.drainTimer = setTimeout(
+      () => this.renew(null),
+      Math.max(within - early, Math.random() * DRAIN_SPREAD_MS * 0.3),
+    );
+    if (this.current !== null) this.moveIfAlone(this.current);
+  }
+
+  private moveIfAlone({ people }: Peer): void {
+    if (this.draining && !this.running && people.total <= 1) this.renew(null);
+  }
+
+  private lost(peer: Peer, error: VoiceError, dead: boolean): void {
+    if (peer !== this.current) return;
+    if (dead) {
+      peer.close();
+      this.current = null;
+      this.due = false;
+    }
+    if (this.state === 'connected') this.enter('reconnecting', error);
+    this.backoff.reset();
+    this.restart(error);
+  }
+
+  /** Something has changed: what seemed lost may work, and what seemed to stand may be lost. */
+  private wake(): void {
+    const peer = this.current;
+    if (this.endPause !== null) {
+      this.backoff.reset();
+      this.endPause();
+    } else if (this.attempting !== null && !this.attempting.stands && this.state !== 'connecting') {
+      this.attempting.close();
+    } else if (peer !== null) {
+      const error = new VoiceError('unreachable', 'The connection did not outlast the sleep.', { retryable: true });
+      peer.answers(PROOF_MS).then((alive) => {
+        if (!alive) this.lost(peer, error, !peer.stands);
+      });
+    } else if (this.state === 'reconnecting') {
+      this.restart(null);
+    }
+  }
+
+  /** The page is left: the server need not wait to notice. It may come back out of the browser's cache. */
+  private hide(): void {
+    const peer = this.current;
+    if (peer === null) return;
+    peer.close();
+    this.current = null;
+    this.enter('reconnecting', null);
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.endPause = null;
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      this.endPause = end;
+      if (this.over) end();
+    });
+  }
+
+  private enter(state: ClientState, error: VoiceError | null): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.hooks.state(state, error);
+  }
+}

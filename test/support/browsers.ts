@@ -39,6 +39,8 @@ export function inChromium(test: Scenarios, name: string, body: () => Promise<vo
 export interface LaunchOptions {
   /** Hide addresses behind `.local` names (mDNS), as browsers do for a page that may not use the microphone. */
   mdns?: boolean;
+  /** Microphones that beep, instead of the machine's; asked for, they are given. */
+  fakeDevices?: boolean;
 }
 
 /** Whether a browser of this kind is installed. */
@@ -51,9 +53,9 @@ export function browserAvailable(kind: BrowserKind): boolean {
  *
  * Both libraries kill the browser's process group when this process exits, so it only has to exit properly.
  */
-export function launchBrowser(kind: BrowserKind, { mdns = false }: LaunchOptions = {}): Promise<Browser> {
+export function launchBrowser(kind: BrowserKind, options: LaunchOptions = {}): Promise<Browser> {
   exitOnSignals();
-  return kind === 'chromium' ? launchChromium(mdns) : launchFirefox(mdns);
+  return kind === 'chromium' ? launchChromium(options) : launchFirefox(options);
 }
 
 let exitsOnSignals = false;
@@ -69,7 +71,7 @@ function exitOnSignals(): void {
 
 const NO_SIGNALS = { handleSIGHUP: false, handleSIGINT: false, handleSIGTERM: false };
 
-async function launchChromium(mdns: boolean): Promise<Browser> {
+async function launchChromium({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: EXECUTABLES.chromium,
     headless: true,
@@ -85,6 +87,7 @@ async function launchChromium(mdns: boolean): Promise<Browser> {
       '--disable-sync',
       '--autoplay-policy=no-user-gesture-required',
       '--allow-loopback-in-peer-connection',
+      ...(fakeDevices ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] : []),
     ],
   });
   const session = await browser.newBrowserCDPSession();
@@ -105,7 +108,7 @@ async function launchChromium(mdns: boolean): Promise<Browser> {
   };
 }
 
-async function launchFirefox(mdns: boolean): Promise<Browser> {
+async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Browser> {
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
@@ -118,6 +121,7 @@ async function launchFirefox(mdns: boolean): Promise<Browser> {
       'media.block-autoplay-until-in-foreground': false,
       'dom.min_background_timeout_value': 4,
       'media.navigator.permission.disabled': true,
+      'media.navigator.streams.fake': fakeDevices,
       'media.peerconnection.ice.loopback': true,
       'media.peerconnection.ice.obfuscate_host_addresses': mdns,
     },

@@ -256,7 +256,7 @@ export function judge(levels: Levels): Hearing {
  * @param never tones that must not be heard even once meanwhile. The page's own is always one of them.
  */
 export async function hearsExactly(
-  page: VoicePage,
+  page: Pick<VoicePage, 'tone' | 'token' | 'hear'>,
   tones: readonly number[],
   { never = [], seconds = 25 }: { never?: readonly number[]; seconds?: number } = {},
 ): Promise<void> {

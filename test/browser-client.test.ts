@@ -1,0 +1,106 @@
+/** The browser client in real browsers: joining, hearing, muting, choosing. */
+import { equal, is } from 'uvu/assert';
+import { type Browser, type BrowserKind, browserAvailable, launchBrowser } from './support/browsers.ts';
+import { type ClientPage, openClientPage, startClientGateway } from './support/client-page.ts';
+import type { Gateway } from './support/gateway.ts';
+import { hearsExactly, TONES } from './support/page.ts';
+import { scenarios } from './support/scenario.ts';
+import { type RunningServer, startServer } from './support/server.ts';
+
+const test = scenarios('browser client');
+const SECONDS = 120;
+
+interface Stage {
+  readonly browser: Browser;
+  readonly server: RunningServer;
+  readonly gateway: Gateway;
+  open(user: string): Promise<ClientPage>;
+}
+
+let opened = 0;
+
+/** Runs a scenario with a server and a browser of its own. */
+async function stage(kind: BrowserKind, body: (stage: Stage) => Promise<void>): Promise<void> {
+  const server = await startServer({ EVENTS_INTERVAL_MS: '50' });
+  const gateway = await startClientGateway(server.port);
+  const browser = await launchBrowser(kind);
+  try {
+    const open = (user: string): Promise<ClientPage> =>
+      openClientPage(browser, gateway, { user, tone: TONES[opened++ % TONES.length]! });
+    await body({ browser, server, gateway, open });
+  } finally {
+    await browser.close();
+    await gateway.close();
+    await server.stop();
+  }
+}
+
+function inEach(name: string, body: (stage: Stage) => Promise<void>): void {
+  for (const kind of ['chromium', 'firefox'] as const) {
+    if (browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1') {
+      test(`${kind}: ${name}`, () => stage(kind, body), SECONDS);
+    } else test.skip(`${kind}: ${name}`, `${kind} not installed`);
+  }
+}
+
+inEach('three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
+  const pages = [await open('ann'), await open('bob'), await open('cat')] as const;
+  const [ann, bob, cat] = pages;
+  for (const page of pages) is(await page.start({ conversation: 'kitchen' }), null);
+  await Promise.all([
+    hearsExactly(ann, [bob.tone, cat.tone]),
+    hearsExactly(bob, [ann.tone, cat.tone]),
+    hearsExactly(cat, [ann.tone, bob.tone]),
+  ]);
+  for (const page of pages) {
+    await page.until('client.participants.size === 3 && client.dominant !== null && client.speakers.length === 2');
+    await page.until('client.speakers.every(({ level, participant }) => level > 0 && level <= 1 && participant)');
+  }
+  const seen = await ann.state();
+  equal(seen.participants.map(({ userid }) => userid).sort(), ['ann', 'bob', 'cat']);
+  equal(seen.slots.map(({ userid }) => userid).sort(), ['bob', 'cat']);
+  is(seen.conversation, 'kitchen');
+  is(seen.audioBlocked, false);
+
+  await ann.call('mute', true);
+  await Promise.all([
+    hearsExactly(bob, [cat.tone]),
+    bob.until("[...client.participants.values()].find(({ userid }) => userid === 'ann').muted"),
+  ]);
+  await bob.call('deafen', true);
+  await hearsExactly(bob, []);
+  await bob.call('deafen', false);
+  await ann.call('mute', false);
+  await hearsExactly(bob, [ann.tone, cat.tone]);
+
+  const number = (await bob.state()).participants.find(({ userid }) => userid === 'cat')!.number;
+  is(await bob.call('exclude', [number]), null);
+  await hearsExactly(bob, [ann.tone]);
+  is((await bob.call('pin', [4_000_000_000]))?.code, 'refused');
+
+  is(await cat.call('join', 'cellar'), null);
+  is((await cat.state()).conversation, 'cellar');
+  is(await ann.call('join', 'cellar'), null);
+  await Promise.all([hearsExactly(cat, [ann.tone]), hearsExactly(ann, [cat.tone]), hearsExactly(bob, [])]);
+  await bob.until('client.total === 1');
+  is(await cat.call('leave'), null);
+  await cat.until('client.conversation === null && client.participants.size === 0');
+  await hearsExactly(ann, []);
+});
+
+inEach('who only listens hears, and can start to talk at any time', async ({ open }) => {
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  is(await ann.start({ conversation: 'hall', microphone: false, tone: undefined }), null);
+  is(await bob.start({ conversation: 'hall' }), null);
+  await hearsExactly(ann, [bob.tone]);
+  await ann.evaluate(`microphone(${ann.tone}).then(({ track }) => voiceClient.startMicrophone({ track }))`);
+  await hearsExactly(bob, [ann.tone]);
+  // Another microphone while talking.
+  await ann.evaluate(`microphone(${TONES[5]}).then(({ track }) => voiceClient.startMicrophone({ track }))`);
+  await hearsExactly(bob, [TONES[5]!]);
+  await ann.call('stopMicrophone');
+  await hearsExactly(bob, []);
+  await ann.until("events.some(({ name }) => name === 'statistics')");
+});
+
+test.run();

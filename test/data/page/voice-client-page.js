@@ -1,0 +1,125 @@
+/**
+ * The browser client in a page, for its tests: they call the functions of `window.harness` from outside, so what goes in and
+ * comes out is JSON. `microphone` and `listen` are those of client.js beside it.
+ */
+import { connect, VoiceClient, VoiceError } from '/voice-client.js';
+
+let client;
+/** Every event, with the time since 1970 that it came at. */
+let events = [];
+/** Tokens that were asked for, in order. */
+const tokens = [];
+
+const NAMES = [
+  ...['state', 'retry', 'conversation', 'participants', 'slots', 'speakers', 'dominant', 'muted', 'microphone'],
+  ...['devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'error'],
+];
+
+/** What of an event's value can be told as JSON. */
+function plain(value) {
+  if (value instanceof VoiceError) return plainError(value);
+  if (value instanceof Map) return [...value.values()];
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([name, one]) => [name, one instanceof VoiceError ? plainError(one) : one]);
+  return Object.fromEntries(entries.filter(([, one]) => !(one instanceof MediaStreamTrack)));
+}
+
+function plainError({ code, message, retryable, closeCode, status }) {
+  return { code, message, retryable, closeCode, status };
+}
+
+/** Rejections would lose everything but their text on the way out of the page. */
+async function outcome(promise) {
+  try {
+    await promise;
+    return null;
+  } catch (error) {
+    return error instanceof VoiceError ? plainError(error) : { code: 'not-a-voice-error', message: String(error) };
+  }
+}
+
+/** Makes a client that sings a tone, or has the page's microphone if there is none. @returns its error, or null. */
+async function start({ tone, token, tokenFunction = false, ...options }) {
+  events = [];
+  const track = tone === undefined ? undefined : (await microphone(tone)).track;
+  client = new VoiceClient({
+    url: location.origin,
+    token: tokenFunction
+      ? () => {
+          tokens.push(token);
+          return Promise.resolve(token);
+        }
+      : token,
+    ...(track === undefined ? {} : { microphone: { track } }),
+    ...options,
+  });
+  for (const name of NAMES) {
+    client.on(
+      name,
+      (value) => void events.push({ name, at: performance.timeOrigin + performance.now(), value: plain(value) }),
+    );
+  }
+  window.voiceClient = client;
+  return outcome(client.connect());
+}
+
+/** Calls a method of the client. @returns its error, or null. */
+function call(name, ...args) {
+  return outcome(Promise.resolve().then(() => client[name](...args)));
+}
+
+/** For every slot that plays, by its index, the level of each of these tones. */
+async function levels(tones) {
+  const all = client.slots.map(async ({ stream, index }) => {
+    const [track] = stream.getAudioTracks();
+    return [index, track === undefined ? tones.map(() => -200) : await listen(track, tones)];
+  });
+  return Object.fromEntries(await Promise.all(all));
+}
+
+/** What the client knows. */
+function state() {
+  const { conversation, number, total, complete, muted, silenced, deafened, statistics, audioBlocked } = client;
+  return {
+    ...{
+      state: client.state,
+      conversation,
+      number,
+      total,
+      complete,
+      muted,
+      silenced,
+      deafened,
+      statistics,
+      audioBlocked,
+    },
+    participants: [...client.participants.values()],
+    dominant: client.dominant?.userid ?? null,
+    slots: client.slots.map(({ number, participant, available }) => ({
+      number,
+      userid: participant?.userid,
+      available,
+    })),
+    speakers: client.speakers.map(({ number, participant, level }) => ({ number, userid: participant?.userid, level })),
+    microphone: plain(client.microphone),
+    volumes: client.slots.map(({ element }) => element?.volume ?? null),
+  };
+}
+
+/** Waits until an expression about `client` and `events` holds. */
+async function until(expression, seconds) {
+  const holds = new Function('client', 'events', `return ${expression}`);
+  const deadline = performance.now() + seconds * 1000;
+  while (!holds(client, events)) {
+    if (performance.now() > deadline)
+      throw new Error(`never: ${expression}: ${JSON.stringify({ ...state(), last: events.slice(-8) })}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+window.harness = {
+  ...{ start, call, levels, state, until, outcome, connect },
+  events: () => events,
+  tokens: () => tokens,
+};

@@ -1,0 +1,112 @@
+/** A page with the browser client in it: one person, mostly with one tone. */
+import { bundleClient } from '../../client/build.ts';
+import type { Participant } from '../../client/src/protocol.ts';
+import type { Browser, Page } from './browsers.ts';
+import { type Gateway, startGateway } from './gateway.ts';
+import { type Hearing, judge, type Levels, type Person, TONES, tokenOf } from './page.ts';
+
+/** A client's error, as JSON. */
+export interface PlainError {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly closeCode: number | null;
+  readonly status: number | null;
+}
+
+export interface TimedEvent {
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the client tells
+  readonly value: any;
+}
+
+/** What a client knows, as JSON. */
+export interface PlainState {
+  readonly state: string;
+  readonly conversation: string | null;
+  readonly number: number;
+  readonly total: number;
+  readonly complete: boolean;
+  readonly muted: boolean;
+  readonly silenced: boolean;
+  readonly deafened: boolean;
+  readonly audioBlocked: boolean;
+  readonly statistics: Readonly<Record<string, number | null>>;
+  readonly participants: readonly Participant[];
+  readonly dominant: string | null;
+  readonly slots: readonly { number: number; userid?: string; available: boolean }[];
+  readonly speakers: readonly { number: number; userid?: string; level: number | null }[];
+  readonly microphone: { deviceId: string | null; label: string; error: PlainError | null };
+  readonly volumes: readonly (number | null)[];
+}
+
+/** Options of the client that are JSON, and whether the token is a function. */
+export type StartOptions = Readonly<Record<string, unknown>> & { tone?: number | undefined; tokenFunction?: boolean };
+
+export class ClientPage {
+  readonly tone: number;
+  readonly token: string;
+  private readonly page: Page;
+
+  constructor(page: Page, person: Person) {
+    this.page = page;
+    this.tone = person.tone;
+    this.token = tokenOf(person);
+  }
+
+  /** Makes a client and connects it; it sings the person's tone unless `tone` is undefined. @returns its error. */
+  start(options: StartOptions = {}): Promise<PlainError | null> {
+    const all = { token: this.token, tone: this.tone, slots: 2, ...options };
+    return this.page.evaluate(`harness.start(${JSON.stringify(all)})`);
+  }
+
+  /** Calls a method of the client. @returns its error. */
+  call(name: string, ...args: readonly unknown[]): Promise<PlainError | null> {
+    return this.page.evaluate(`harness.call(...${JSON.stringify([name, ...args])})`);
+  }
+
+  state(): Promise<PlainState> {
+    return this.page.evaluate('harness.state()');
+  }
+
+  events(): Promise<TimedEvent[]> {
+    return this.page.evaluate('harness.events()');
+  }
+
+  /** Waits until an expression about `client` and `events` holds in the page. */
+  until(expression: string, seconds = 20): Promise<void> {
+    return this.page.evaluate(`harness.until(${JSON.stringify(expression)}, ${seconds})`);
+  }
+
+  evaluate<T>(expression: string): Promise<T> {
+    return this.page.evaluate(expression);
+  }
+
+  /** Listens to all slots for a moment. */
+  async hear(): Promise<Hearing> {
+    return judge(await this.page.evaluate<Levels>(`harness.levels(${JSON.stringify(TONES)})`));
+  }
+
+  close(): Promise<void> {
+    return this.page.close();
+  }
+}
+
+let bundle: Promise<Uint8Array> | undefined;
+
+/** A gateway that serves the client, as it is built from its sources now. */
+export async function startClientGateway(upstreamPort: number): Promise<Gateway> {
+  bundle ??= bundleClient();
+  return startGateway(upstreamPort, { '/voice-client.js': await bundle });
+}
+
+/** Opens a page with the client, which is not started yet. */
+export async function openClientPage(browser: Browser, gateway: Gateway, person: Person): Promise<ClientPage> {
+  const page = new ClientPage(await browser.newPage(`${gateway.url}/voice`), person);
+  await page.evaluate(
+    'new Promise((go) => { const look = () => window.harness ? go() : setTimeout(look, 10); look(); })',
+  );
+  return page;
+}

@@ -1,49 +1,13 @@
 /** The browser client in real browsers: joining, hearing, muting, choosing. */
 import { equal, is } from 'uvu/assert';
-import { type Browser, type BrowserKind, browserAvailable, launchBrowser } from './support/browsers.ts';
-import { type ClientPage, openClientPage, startClientGateway } from './support/client-page.ts';
-import type { Gateway } from './support/gateway.ts';
 import { hearsExactly, TONES } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
-import { type RunningServer, startServer } from './support/server.ts';
+import { onStage } from './support/stage.ts';
 
 const test = scenarios('browser client');
-const SECONDS = 120;
+const EACH = ['chromium', 'firefox'] as const;
 
-interface Stage {
-  readonly browser: Browser;
-  readonly server: RunningServer;
-  readonly gateway: Gateway;
-  open(user: string): Promise<ClientPage>;
-}
-
-let opened = 0;
-
-/** Runs a scenario with a server and a browser of its own. */
-async function stage(kind: BrowserKind, body: (stage: Stage) => Promise<void>): Promise<void> {
-  const server = await startServer({ EVENTS_INTERVAL_MS: '50' });
-  const gateway = await startClientGateway(server.port);
-  const browser = await launchBrowser(kind);
-  try {
-    const open = (user: string): Promise<ClientPage> =>
-      openClientPage(browser, gateway, { user, tone: TONES[opened++ % TONES.length]! });
-    await body({ browser, server, gateway, open });
-  } finally {
-    await browser.close();
-    await gateway.close();
-    await server.stop();
-  }
-}
-
-function inEach(name: string, body: (stage: Stage) => Promise<void>): void {
-  for (const kind of ['chromium', 'firefox'] as const) {
-    if (browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1') {
-      test(`${kind}: ${name}`, () => stage(kind, body), SECONDS);
-    } else test.skip(`${kind}: ${name}`, `${kind} not installed`);
-  }
-}
-
-inEach('three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
+onStage(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
   const pages = [await open('ann'), await open('bob'), await open('cat')] as const;
   const [ann, bob, cat] = pages;
   for (const page of pages) is(await page.start({ conversation: 'kitchen' }), null);
@@ -88,7 +52,7 @@ inEach('three meet, hear, see, mute, deafen, exclude, and move', async ({ open }
   await hearsExactly(ann, []);
 });
 
-inEach('who only listens hears, and can start to talk at any time', async ({ open }) => {
+onStage(test, EACH, 'who only listens hears, and can start to talk at any time', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await ann.start({ conversation: 'hall', microphone: false, tone: undefined }), null);
   is(await bob.start({ conversation: 'hall' }), null);

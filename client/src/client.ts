@@ -10,8 +10,9 @@ import type { People } from './people.ts';
 import { NOBODY } from './people.ts';
 import { Preferences } from './preferences.ts';
 import type { Participant, ServerEvent } from './protocol.ts';
+import { NO_STATISTICS } from './quality.ts';
 import { Session } from './session.ts';
-import { Meter, NO_STATISTICS } from './statistics.ts';
+import { Meter } from './statistics.ts';
 import type {
   ClientEvents,
   ClientOptions,

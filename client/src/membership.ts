@@ -24,6 +24,7 @@ export class Membership {
   private under: AbortController | null = null;
   /** Whether a server has taken `conversation` already. */
   private taken = true;
+  private over = false;
   private readonly looks = new Set<() => void>();
 
   constructor(api: Endpoint, changed: (change: Change) => void) {
@@ -95,6 +96,7 @@ export class Membership {
   }
 
   close(error: VoiceError | null): void {
+    this.over = true;
     this.under?.abort();
     if (error !== null) this.conversation = null;
   }
@@ -120,6 +122,7 @@ export class Membership {
 
   /** @throws VoiceError */
   private async change(method: 'POST' | 'DELETE', conversation: string): Promise<void> {
+    if (this.over) throw new VoiceError('closed', 'This client is closed; make another one.');
     const under = this.begin();
     const backoff = new Backoff(250, 4000);
     const begun = performance.now();

@@ -3,11 +3,12 @@ import { Backoff } from './backoff.ts';
 import { asVoiceError, VoiceError } from './errors.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
+import { watchPulse } from './pulse.ts';
 import type { ClientEvents, ClientOptions, ClientState } from './types.ts';
 import { watchWaking } from './wake.ts';
 
-/** How long a connection may take to prove that it lives after the machine slept, milliseconds. */
-const PROOF_MS = 2500;
+/** How long a connection may take to prove that it lives, milliseconds. */
+const PROOF_MS = 2000;
 /** Refusals of a token in a row, with a function that is asked for another one each time. */
 const MAX_REFUSALS = 3;
 /** When the server ends, clients come back spread over this time, milliseconds, and move on that long before its deadline. */
@@ -45,6 +46,7 @@ export class Session {
   private endPause: (() => void) | null = null;
   private drainTimer: ReturnType<typeof setTimeout> | undefined;
   private endWatch: (() => void) | null = null;
+  private endPulse: (() => void) | null = null;
   private failure: VoiceError | null = null;
 
   constructor(options: ClientOptions, slots: number, hooks: SessionHooks) {
@@ -78,6 +80,7 @@ export class Session {
     if (this.over) return;
     this.failure = error;
     this.endWatch?.();
+    this.endPulse?.();
     clearTimeout(this.drainTimer);
     this.attempting?.close();
     this.current?.close();
@@ -156,6 +159,8 @@ export class Session {
     clearTimeout(this.drainTimer);
     this.hooks.promoted(peer);
     before?.close();
+    this.endPulse?.();
+    this.endPulse = watchPulse(peer, () => this.prove(peer));
     peer.watcher = {
       event: (event) => this.heard(peer, event),
       lost: (error, dead) => this.lost(peer, error, dead),
@@ -212,13 +217,19 @@ export class Session {
     } else if (this.attempting !== null && !this.attempting.stands && this.state !== 'connecting') {
       this.attempting.close();
     } else if (peer !== null) {
-      const error = new VoiceError('unreachable', 'The connection did not outlast the sleep.', { retryable: true });
-      peer.answers(PROOF_MS).then((alive) => {
-        if (!alive) this.lost(peer, error, !peer.stands);
-      });
+      this.prove(peer);
     } else if (this.state === 'reconnecting') {
       this.restart(null);
     }
+  }
+
+  /** Asks whether a connection that seems to stand does. */
+  private prove(peer: Peer): void {
+    if (this.running || peer !== this.current) return;
+    const error = new VoiceError('unreachable', 'The server does not answer any more.', { retryable: true });
+    peer.answers(PROOF_MS).then((alive) => {
+      if (!alive) this.lost(peer, error, !peer.stands);
+    });
   }
 
   /** The page is left: the server need not wait to notice. It may come back out of the browser's cache. */

@@ -1,6 +1,9 @@
 /** What an application gives to the client and gets from it. */
 import type { VoiceError } from './errors.ts';
 import type { Participant } from './protocol.ts';
+import type { Statistics } from './quality.ts';
+
+export type { Statistics } from './quality.ts';
 
 /** A token, or what is asked for one before every request: it may have expired since. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -98,25 +101,6 @@ export interface MicrophoneState {
   readonly label: string;
   /** Why there is none; null if there is one or none was wanted. */
   readonly error: VoiceError | null;
-}
-
-/** Quality of the connection. Null is what this browser does not tell, or nobody has measured yet. */
-export interface Statistics {
-  /** Round trip to the server, milliseconds. */
-  readonly rttMs: number | null;
-  /** Share of packets lost on the way to the server, 0 to 1, over the last interval. */
-  readonly uplinkLoss: number | null;
-  /** Share of packets lost on the way from it. */
-  readonly downlinkLoss: number | null;
-  /** Variation of the arrival times of what is heard, milliseconds; the worst slot's. */
-  readonly jitterMs: number | null;
-  /** Share of the sound played that had to be made up because packets were missing, 0 to 1. */
-  readonly concealment: number | null;
-  /** Bits of payload a second. */
-  readonly uplinkBitrate: number | null;
-  readonly downlinkBitrate: number | null;
-  /** Loudness of the own microphone from 0 to 1. */
-  readonly microphoneLevel: number | null;
 }
 
 /** A page of the participants of a large conversation. */

@@ -55,10 +55,7 @@ async function start({ tone, token, tokenFunction = false, ...options }) {
     ...options,
   });
   for (const name of NAMES) {
-    client.on(
-      name,
-      (value) => void events.push({ name, at: performance.timeOrigin + performance.now(), value: plain(value) }),
-    );
+    client.on(name, (value) => void events.push({ name, at: Date.now(), value: plain(value) }));
   }
   window.voiceClient = client;
   return outcome(client.connect());

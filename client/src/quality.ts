@@ -1,0 +1,132 @@
+/** Quality, from the browser's statistics: differences between two looks, and only what the browser really tells. */
+/** Quality of the connection. Null is what this browser does not tell, or nobody has measured yet. */
+export interface Statistics {
+  /** Round trip to the server, milliseconds. */
+  readonly rttMs: number | null;
+  /** Share of packets lost on the way to the server, 0 to 1, over the last interval. */
+  readonly uplinkLoss: number | null;
+  /** Share of packets lost on the way from it. */
+  readonly downlinkLoss: number | null;
+  /** Variation of the arrival times of what is heard, milliseconds; the worst slot's. */
+  readonly jitterMs: number | null;
+  /** Share of the sound played that had to be made up because packets were missing, 0 to 1. */
+  readonly concealment: number | null;
+  /** Bits of payload a second. */
+  readonly uplinkBitrate: number | null;
+  readonly downlinkBitrate: number | null;
+  /** Loudness of the own microphone from 0 to 1. */
+  readonly microphoneLevel: number | null;
+}
+
+export const NO_STATISTICS: Statistics = {
+  rttMs: null,
+  uplinkLoss: null,
+  downlinkLoss: null,
+  jitterMs: null,
+  concealment: null,
+  uplinkBitrate: null,
+  downlinkBitrate: null,
+  microphoneLevel: null,
+};
+
+/** Sums since the connection stands. */
+export interface Totals {
+  /** Milliseconds. */
+  at: number;
+  packetsSent: number;
+  bytesSent: number;
+  /** As the server counts them; null while it has not reported. */
+  uplinkLost: number | null;
+  packetsReceived: number;
+  packetsLost: number;
+  bytesReceived: number;
+  concealed: number;
+  samples: number;
+  rttMs: number | null;
+  jitterMs: number | null;
+  microphoneLevel: number | null;
+}
+
+/** What is used of the entries, by webrtc-stats; any of it may be missing. */
+export type StatsEntry = Readonly<Record<string, unknown>>;
+
+/** Adds up a report. @param at milliseconds. */
+export function addUp(entries: Iterable<StatsEntry>, at: number): Totals {
+  const totals: Totals = {
+    ...{ at, packetsSent: 0, bytesSent: 0, uplinkLost: null, packetsReceived: 0, packetsLost: 0, bytesReceived: 0 },
+    ...{ concealed: 0, samples: 0, rttMs: null, jitterMs: null, microphoneLevel: null },
+  };
+  let pairRtt: number | null = null;
+  for (const entry of entries) {
+    switch (entry['type']) {
+      case 'outbound-rtp':
+        totals.packetsSent += numberOf(entry, 'packetsSent') ?? 0;
+        totals.bytesSent += numberOf(entry, 'bytesSent') ?? 0;
+        break;
+      case 'remote-inbound-rtp':
+        totals.uplinkLost = (totals.uplinkLost ?? 0) + (numberOf(entry, 'packetsLost') ?? 0);
+        totals.rttMs = inMs(numberOf(entry, 'roundTripTime')) ?? totals.rttMs;
+        break;
+      case 'inbound-rtp':
+        addInbound(totals, entry);
+        break;
+      case 'candidate-pair':
+        if (entry['nominated'] === true) pairRtt = inMs(numberOf(entry, 'currentRoundTripTime')) ?? pairRtt;
+        break;
+      case 'media-source':
+        totals.microphoneLevel = numberOf(entry, 'audioLevel');
+        break;
+      default:
+    }
+  }
+  totals.rttMs ??= pairRtt;
+  return totals;
+}
+
+/** What happened between two reports. */
+export function compare(before: Totals, now: Totals): Statistics {
+  const seconds = (now.at - before.at) / 1000;
+  const received = now.packetsReceived - before.packetsReceived;
+  const lost = Math.max(0, now.packetsLost - before.packetsLost);
+  const uplinkLost = now.uplinkLost === null ? null : Math.max(0, now.uplinkLost - (before.uplinkLost ?? 0));
+  return {
+    rttMs: now.rttMs,
+    uplinkLoss: uplinkLost === null ? null : share(uplinkLost, now.packetsSent - before.packetsSent),
+    downlinkLoss: share(lost, received + lost),
+    jitterMs: now.jitterMs,
+    concealment: share(now.concealed - before.concealed, now.samples - before.samples),
+    uplinkBitrate: rate(now.bytesSent - before.bytesSent, seconds),
+    downlinkBitrate: rate(now.bytesReceived - before.bytesReceived, seconds),
+    microphoneLevel: now.microphoneLevel,
+  };
+}
+
+function addInbound(totals: Totals, entry: StatsEntry): void {
+  totals.packetsReceived += numberOf(entry, 'packetsReceived') ?? 0;
+  totals.packetsLost += numberOf(entry, 'packetsLost') ?? 0;
+  totals.bytesReceived += numberOf(entry, 'bytesReceived') ?? 0;
+  // Silence that the decoder makes up while nobody sends is no loss.
+  const concealed = (numberOf(entry, 'concealedSamples') ?? 0) - (numberOf(entry, 'silentConcealedSamples') ?? 0);
+  totals.concealed += concealed;
+  totals.samples += numberOf(entry, 'totalSamplesReceived') ?? 0;
+  const jitter = inMs(numberOf(entry, 'jitter'));
+  if (jitter !== null) totals.jitterMs = Math.max(totals.jitterMs ?? 0, jitter);
+}
+
+function numberOf(entry: StatsEntry, name: string): number | null {
+  const value = entry[name];
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function inMs(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}
+
+/** Of nothing there is no share. */
+function share(part: number, whole: number): number | null {
+  return whole > 0 ? Math.min(1, Math.max(0, part / whole)) : null;
+}
+
+function rate(bytes: number, seconds: number): number | null {
+  return seconds > 0 ? Math.max(0, (bytes * 8) / seconds) : null;
+}

@@ -1,0 +1,84 @@
+/** The browser client where it is refused, replaced or kicked. */
+import { is, ok } from 'uvu/assert';
+import type { ClientPage, TimedEvent } from './support/client-page.ts';
+import { hearsExactly } from './support/page.ts';
+import { scenarios } from './support/scenario.ts';
+import { onStage } from './support/stage.ts';
+
+const test = scenarios('browser client ends');
+const EACH = ['chromium', 'firefox'] as const;
+
+async function states(page: ClientPage): Promise<TimedEvent[]> {
+  return (await page.events()).filter(({ name }) => name === 'state');
+}
+
+onStage(test, EACH, 'another tab takes over, and the first one lets it', async ({ open }) => {
+  const [first, second] = [await open('ann'), await open('ann')];
+  is(await first.start({ conversation: 'attic' }), null);
+  is(await second.start(), null);
+  await first.until("client.state === 'closed'");
+  const [last] = (await states(first)).slice(-1);
+  is(last!.value.error.code, 'replaced');
+  await second.until("client.conversation === 'attic'");
+  is((await second.state()).state, 'connected');
+});
+
+onStage(test, ['chromium'], 'a refused token ends it, unless another one is to be had', async ({ open, gateway }) => {
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  gateway.refused.add(ann.token).add(bob.token);
+  const refusal = await ann.start();
+  is(refusal?.code, 'unauthorized');
+  is(refusal?.status, 401);
+  is((await ann.state()).state, 'closed');
+  const attempt = bob.start({ tokenFunction: true });
+  await bob.until("events.some(({ name }) => name === 'retry')");
+  gateway.refused.clear();
+  is(await attempt, null);
+});
+
+onStage(
+  test,
+  ['chromium'],
+  'a full server is asked again until there is room',
+  async ({ open }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    is(await ann.start(), null);
+    const attempt = bob.start({ backoff: { most: 500 } });
+    await bob.until("events.filter(({ name }) => name === 'retry').length === 2");
+    await ann.call('close');
+    is(await attempt, null);
+  },
+  { env: { MAX_CONNECTIONS: '1' } },
+);
+
+onStage(test, ['chromium'], 'a server that is not there is given up on, and says so', async ({ open, server }) => {
+  const ann = await open('ann');
+  server.process.kill('SIGKILL');
+  const failure = await ann.start({ connectTimeout: 2000 });
+  is(failure?.code, 'server-error');
+  is(failure?.status, 502);
+  is((await ann.call('join', 'attic'))?.code, 'closed');
+  is((await (await open('bob')).start({ url: 'http://127.0.0.1:9', connectTimeout: 10 }))?.code, 'unreachable');
+});
+
+onStage(test, ['chromium'], 'an operator mutes and kicks', async ({ open, server }) => {
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
+  await hearsExactly(bob, [ann.tone]);
+  const operate = async (what: string): Promise<void> => {
+    const { status } = await fetch(`${server.adminUrl}/conversations/attic/users/ann/${what}`, { method: 'POST' });
+    ok(status < 300, `${what}: ${status}`);
+  };
+  await operate('mute');
+  await ann.until('client.silenced');
+  await hearsExactly(bob, []);
+  await operate('unmute');
+  await ann.until('!client.silenced');
+  await hearsExactly(bob, [ann.tone]);
+  await operate('kick');
+  await ann.until("events.some(({ name, value }) => name === 'conversation' && value.kicked)");
+  is((await ann.state()).conversation, null);
+  is((await ann.state()).state, 'connected');
+});
+
+test.run();

@@ -1,5 +1,4 @@
 /** The client as an application sees it; the parts do the work. */
-import { Emitter } from './emitter.ts';
 import { asVoiceError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
 import { Membership } from './membership.ts';
@@ -9,22 +8,12 @@ import type { Peer } from './peer.ts';
 import type { People } from './people.ts';
 import { NOBODY } from './people.ts';
 import { Preferences } from './preferences.ts';
-import type { Participant, ServerEvent } from './protocol.ts';
+import type { ServerEvent } from './protocol.ts';
 import { NO_STATISTICS } from './quality.ts';
 import { Session } from './session.ts';
 import { Meter } from './statistics.ts';
-import type {
-  ClientEvents,
-  ClientOptions,
-  ClientState,
-  Devices,
-  MicrophoneOptions,
-  MicrophoneState,
-  ParticipantsPage,
-  Slot,
-  Speaker,
-  Statistics,
-} from './types.ts';
+import type { ClientOptions, ClientState, Devices, MicrophoneOptions, ParticipantsPage, Statistics } from './types.ts';
+import { ClientView } from './view.ts';
 
 /** Slots that are asked for if nobody says how many. */
 const DEFAULT_SLOTS = 4;
@@ -44,17 +33,17 @@ export async function connect(options: ClientOptions): Promise<VoiceClient> {
 }
 
 /** A user's place in conversations: it talks, listens, and reconnects by itself until it is closed. */
-export class VoiceClient extends Emitter<ClientEvents> {
+export class VoiceClient extends ClientView {
   private readonly options: ClientOptions;
-  private readonly session: Session;
-  private readonly membership: Membership;
-  private readonly mic: Microphone;
-  private readonly output: Output;
-  private readonly preferences: Preferences;
-  private readonly levels: Levels;
+  protected readonly session: Session;
+  protected readonly membership: Membership;
+  protected readonly mic: Microphone;
+  protected readonly output: Output;
+  protected readonly preferences: Preferences;
+  protected readonly levels: Levels;
   private readonly meter: Meter;
-  private people: People = NOBODY;
-  private latest: Statistics = NO_STATISTICS;
+  protected people: People = NOBODY;
+  protected latest: Statistics = NO_STATISTICS;
   private readonly endDevices: () => void;
 
   constructor(options: ClientOptions) {
@@ -101,83 +90,6 @@ export class VoiceClient extends Emitter<ClientEvents> {
     // Beside the connecting, which need not wait for the user's permission; what fails is told as an event.
     if (microphone !== false) this.startMicrophone(microphone === true ? {} : microphone).catch(() => undefined);
     await this.session.start();
-  }
-
-  /** See {@link ClientState}. */
-  get state(): ClientState {
-    return this.session.state;
-  }
-
-  /** The conversation the user is in, as far as the client knows; null for none. */
-  get conversation(): string | null {
-    return this.membership.conversation;
-  }
-
-  /** The own number in the conversation; 0 in none. */
-  get number(): number {
-    return this.people.number;
-  }
-
-  /** Everybody in the conversation that the server has told of, this client included, by number. */
-  get participants(): ReadonlyMap<number, Participant> {
-    return this.people.participants;
-  }
-
-  /** How many are in the conversation, and whether `participants` holds them all: in large ones it does not. */
-  get total(): number {
-    return this.people.total;
-  }
-
-  get complete(): boolean {
-    return this.people.complete;
-  }
-
-  /** The one who leads the conversation at the moment; null for nobody. */
-  get dominant(): Participant | null {
-    return this.people.participants.get(this.people.dominant) ?? null;
-  }
-
-  /** The voices, as many as were asked for; the same objects for the client's whole life. */
-  get slots(): readonly Slot[] {
-    return this.output.slots;
-  }
-
-  /** Whose voices arrive at this moment, the loudest first. */
-  get speakers(): readonly Speaker[] {
-    return this.levels.speakers;
-  }
-
-  /** By the user; see {@link mute}. */
-  get muted(): boolean {
-    return this.preferences.muted;
-  }
-
-  /** By an operator. */
-  get silenced(): boolean {
-    return this.people.silenced;
-  }
-
-  get deafened(): boolean {
-    return this.preferences.deafened;
-  }
-
-  get microphone(): MicrophoneState {
-    return this.mic.state;
-  }
-
-  /** The newest statistics. */
-  get statistics(): Statistics {
-    return this.latest;
-  }
-
-  /** Whether the browser waits for a click before it plays anything; see {@link resume}. */
-  get audioBlocked(): boolean {
-    return this.output.blocked;
-  }
-
-  /** The one element that plays everything, with output `mixed`; null otherwise. */
-  get mixedElement(): HTMLAudioElement | null {
-    return this.output.mixedElement;
   }
 
   /**
@@ -257,9 +169,10 @@ export class VoiceClient extends Emitter<ClientEvents> {
     return this.mic.start(options);
   }
 
-  /** Switches to another microphone and keeps the processing as it is. @throws VoiceError */
+  /** Switches to another microphone, from a track of the application's own too, and keeps the processing. @throws VoiceError */
   setInput(deviceId: string): Promise<void> {
-    return this.mic.start({ ...this.mic.options, deviceId });
+    const { track: _, ...processing } = this.mic.options;
+    return this.mic.start({ ...processing, deviceId });
   }
 
   /** Stops the microphone for good: its light goes out, and the client listens on. */

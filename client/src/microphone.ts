@@ -88,7 +88,7 @@ export class Microphone {
     try {
       return await captureTrack(options);
     } catch (error) {
-      const busy = error instanceof DOMException && FAILURES[error.name]?.[0] === 'microphone-busy';
+      const busy = FAILURES[nameOf(error)]?.[0] === 'microphone-busy';
       const old = this.state.track;
       if (!busy || old === null || this.options.track !== undefined) throw error;
       // Some systems have one microphone at a time only.
@@ -155,8 +155,14 @@ async function captureTrack(options: MicrophoneOptions): Promise<MediaStreamTrac
 
 function microphoneError(error: unknown): VoiceError {
   if (error instanceof VoiceError) return error;
-  const name = error instanceof DOMException ? error.name : '';
   const [code, text] =
-    FAILURES[name] ?? (['microphone-failed', `The microphone could not be started: ${error}.`] as const);
+    FAILURES[nameOf(error)] ?? (['microphone-failed', `The microphone could not be started: ${error}.`] as const);
   return new VoiceError(code, text, { cause: error });
+}
+
+/** By its name alone: an OverconstrainedError is a DOMException in some browsers only. */
+function nameOf(error: unknown): string {
+  return error instanceof Error || error instanceof DOMException
+    ? error.name
+    : String((error as { name?: unknown })?.name);
 }

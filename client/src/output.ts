@@ -96,7 +96,12 @@ export class Output {
       throw new VoiceError('output-device', `${text} Choose another one of devices().`, { cause: error });
     }
     this.deviceId = deviceId;
-    if (deviceId !== '') this.devicesChanged((await listDevices()).outputs);
+    // Not awaited: some browsers list devices to visible pages only.
+    if (deviceId !== '')
+      listDevices().then(
+        ({ outputs }) => this.devicesChanged(outputs),
+        () => undefined,
+      );
   }
 
   /** The browser's list is another one. */

@@ -149,6 +149,10 @@ const events = {
 };
 export type ServerEvent = v.InferOutput<(typeof events)[keyof typeof events]>;
 
+/** The schemas of each direction by type, for JSON schema files. */
+export const REQUEST_SCHEMAS = requests;
+export const EVENT_SCHEMAS = events;
+
 /** The types of each direction, for the documentation's test. */
 export const REQUEST_TYPES = Object.keys(requests) as EventRequest['type'][];
 export const EVENT_TYPES = Object.keys(events) as ServerEvent['type'][];

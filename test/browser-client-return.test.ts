@@ -1,5 +1,5 @@
 /** The browser client coming back after the server’s death and its silence. */
-import { is, ok } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import type { ClientPage, TimedEvent } from './support/client-page.ts';
 import { hearsExactly } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -42,6 +42,8 @@ onStage(test, EACH, 'after the server died they are back in their conversation',
   ok(noticed < 9500, `${noticed}`);
   ok((await ann.evaluate<string[]>('harness.tokens()')).length > before, 'a new token for each attempt');
 
+  const seen = (await states(ann)).filter(({ at }) => at > died).map(({ value }) => value.state);
+  equal(seen, ['reconnecting', 'connected'], 'what is dead is not taken for alive again');
   await hearsExactly(bob, [ann.tone]);
   await hearsExactly(ann, []);
   is((await ann.state()).conversation, 'attic');

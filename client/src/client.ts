@@ -200,7 +200,6 @@ export class VoiceClient extends ClientView {
    * `await leave()` before ends it too.
    */
   close(): void {
-    this.end(null);
     this.session.close(null);
   }
 

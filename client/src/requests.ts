@@ -43,10 +43,8 @@ export class Requests {
     }
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.waiting.delete(id);
-        reject(new VoiceError('timeout', `No answer to ${request.type} within ${timeout} ms.`, { retryable: true }));
-      }, timeout);
+      const late = new VoiceError('timeout', `No answer to ${request.type} within ${timeout} ms.`, { retryable: true });
+      const timer = setTimeout(() => this.fail(id, late), timeout);
       this.waiting.set(id, { resolve, reject, timer });
       this.queue.push({ id, request });
       this.flush();
@@ -56,13 +54,14 @@ export class Requests {
   /** Takes what may be an answer. */
   heard(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
+    if (event.type === 'error') {
+      const { code, detail, next } = event;
+      return this.fail(event.id, new VoiceError('refused', `${detail}. ${next}`, { eventCode: code }));
+    }
     const waiting = this.waiting.get(event.id);
-    if (waiting === undefined) return;
     this.waiting.delete(event.id);
-    clearTimeout(waiting.timer);
-    if (event.type !== 'error') return waiting.resolve(event);
-    const { code, detail, next } = event;
-    waiting.reject(new VoiceError('refused', `${detail}. ${next}`, { eventCode: code }));
+    clearTimeout(waiting?.timer);
+    waiting?.resolve(event);
   }
 
   /** The channel is gone. */
@@ -78,6 +77,13 @@ export class Requests {
     this.waiting.clear();
   }
 
+  private fail(id: number, error: VoiceError): void {
+    const waiting = this.waiting.get(id);
+    this.waiting.delete(id);
+    clearTimeout(waiting?.timer);
+    waiting?.reject(error);
+  }
+
   private flush(): void {
     while (this.allowance > 0) {
       const next = this.queue.shift();
@@ -85,7 +91,11 @@ export class Requests {
       this.allowance--;
       // Nobody waits for it any more.
       if (!this.waiting.has(next.id)) continue;
-      this.send(writeRequest(next.request, next.id));
+      try {
+        this.send(writeRequest(next.request, next.id));
+      } catch {
+        this.fail(next.id, ended());
+      }
     }
     if (this.allowance < BURST) this.timer ??= setInterval(() => this.refill(), INTERVAL_MS);
   }

@@ -111,18 +111,27 @@ export class Session {
         if (!this.hopes(error, until)) return this.close(error);
         const pause = error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
         this.hooks.retry({ attempt: this.backoff.failures, delay: pause, error });
-        await this.pause(pause);
-        // It has recovered by itself.
-        if (!this.due && this.current?.stands === true) return this.enter('connected', null);
+        if (await this.recovers(pause)) return this.enter('connected', null);
       }
     } finally {
       this.running = false;
     }
   }
 
+  /** Pauses. @returns whether the connection in use proves meanwhile that it lives after all, and may stay. */
+  private async recovers(pause: number): Promise<boolean> {
+    const peer = this.current;
+    let alive = false;
+    peer?.answers(PROOF_MS).then((answered) => {
+      alive = answered;
+    });
+    await this.pause(pause);
+    return alive && !this.due && peer === this.current && peer?.stands === true;
+  }
+
   private hopes(error: VoiceError, until: number): boolean {
     if (error.code === 'replaced') return false;
-    if (error.code === 'unauthorized') {
+    if (error.code === 'unauthorized' && !error.retryable) {
       if (typeof this.options.token === 'function' && ++this.refusals < MAX_REFUSALS) return true;
     } else {
       this.refusals = 0;

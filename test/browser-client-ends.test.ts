@@ -34,6 +34,8 @@ onStage(test, ['chromium'], 'a refused token ends it, unless another one is to b
   await bob.until("events.some(({ name }) => name === 'retry')");
   gateway.refused.clear();
   is(await attempt, null);
+  is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
+  is((await bob.state()).conversation, null);
 });
 
 onStage(

@@ -161,12 +161,15 @@ test('every status has its meaning', () => {
     kind,
     statusError('x', status, title, 1).code,
   ]);
-  const { draining, full, forbidden, ...rest } = Object.fromEntries(codes) as Record<string, string>;
-  equal([draining, full, forbidden], ['server-draining', 'server-full', 'forbidden']);
+  const codeOf = Object.fromEntries(codes) as Record<string, string>;
+  is(codeOf['draining'], 'server-draining');
+  is(codeOf['full'], 'server-full');
+  equal([codeOf['forbidden'], codeOf['not-permitted']], ['forbidden', 'forbidden']);
   equal(
-    [rest['bad-claim'], rest['bad-conversation'], rest['not-found']],
+    [codeOf['bad-claim'], codeOf['bad-conversation'], codeOf['not-found']],
     ['unauthorized', 'bad-conversation', 'unreachable'],
   );
+  is(statusError('x', 503, Problem['permissions-unavailable'].title, null).retryable, true);
   is(statusError('x', 401, '', null).code, 'unauthorized');
   is(statusError('x', 502, '', null).retryable, true);
   is(statusError('x', 503, 'The server is full', 5000).retryAfter, 5000);

@@ -118,6 +118,10 @@ export function statusError(what: string, status: number, detail: string, retryA
   const text = `${what}: status ${status}${detail === '' ? '' : `, ${detail}`}`;
   const details = { status, ...(retryAfter === null ? {} : { retryAfter }) };
   const again = { ...details, retryable: true };
+  // 401 is the answer of whoever checks tokens, and of the server for one who may not enter.
+  if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
+    return new VoiceError('forbidden', `${text}. This user may not do that.`, details);
+  }
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
     return new VoiceError(
       'unauthorized',
@@ -125,7 +129,6 @@ export function statusError(what: string, status: number, detail: string, retryA
       details,
     );
   }
-  if (status === 403) return new VoiceError('forbidden', `${text}. This user may not do that.`, details);
   if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);
   if (status === 503 && /shut/i.test(detail)) return new VoiceError('server-draining', `${text}. Try again.`, again);
   if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Take another id.`, details);

@@ -42,6 +42,18 @@ onStage(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', as
   await hearsExactly(bob, [ann.tone]);
   is((await bob.call('pin', [4_000_000_000]))?.code, 'refused');
 
+  const page = await ann.evaluate<{ total: number; participants: { number: number }[]; next: number | null }>(
+    'voiceClient.page(0, 2)',
+  );
+  equal([page.total, page.participants.length, page.next], [3, 2, page.participants[1]!.number]);
+
+  const before = (await ann.state()).number;
+  await ann.call('reconnect');
+  await ann.until(`client.number !== ${before} && client.total === 3`);
+  await hearsExactly(ann, [bob.tone, cat.tone]);
+  const states = (await ann.events()).filter(({ name }) => name === 'state').map(({ value }) => value.state);
+  equal(states, ['connecting', 'connected'], 'the old connection played until the new one stood');
+
   is(await cat.call('join', 'cellar'), null);
   is((await cat.state()).conversation, 'cellar');
   is(await ann.call('join', 'cellar'), null);

@@ -70,6 +70,22 @@ test('every event of the schema is read as it is, and none without one of its me
   equal(client.readEvents(JSON.stringify(Object.values(SAMPLES))), Object.values(SAMPLES));
 });
 
+test('a list with one broken item is broken, to both', () => {
+  const { slots, participants } = SAMPLES;
+  const broken: unknown[] = [
+    { ...slots, slots: [{ mid: 0, number: 7 }] },
+    { ...slots, slots: [{ mid: '0' }] },
+  ];
+  for (const name of Object.keys(PERSON)) {
+    broken.push({ ...participants, changed: [PERSON, { ...PERSON, [name]: null }] });
+  }
+  for (const event of broken) {
+    const text = JSON.stringify(event);
+    is(server.readEvents(text)[0]!.bad?.code, 'bad-message', text);
+    equal(client.readEvents(text), [], text);
+  }
+});
+
 test('what is no event is left out, and throws nothing', () => {
   for (const text of [
     '',

@@ -57,7 +57,7 @@ async function openDemoGateway(port: number): Promise<Gateway> {
 }
 
 async function end(gateway: Gateway): Promise<void> {
-  crew.close();
+  await crew.close();
   await Promise.all([server.stop(), gateway.close()]);
   process.exit(0);
 }

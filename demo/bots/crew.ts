@@ -5,8 +5,7 @@ import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
 
 const SCRIPT = fileURLToPath(new URL('./process.js', import.meta.url));
 /** How often rooms with bots are looked into, and how long bots stay among themselves. Milliseconds. */
-const LOOK_MS = 5000;
-const ALONE_MS = 60_000;
+const TIMES = { look: 5000, alone: 60_000 };
 
 /** Where the server is. */
 export interface ServerAddress {
@@ -25,11 +24,14 @@ export class BotCrew {
   private readonly say: (line: string) => void;
   private server: ServerAddress | null = null;
   private child: ChildProcess | null = null;
-  private readonly timer = setInterval(() => void this.look(), LOOK_MS);
+  private readonly alone: number;
+  private readonly timer: NodeJS.Timeout;
 
   /** @param say tells the person at the terminal. */
-  constructor(say: (line: string) => void) {
+  constructor(say: (line: string) => void, { look, alone } = TIMES) {
     this.say = say;
+    this.alone = alone;
+    this.timer = setInterval(() => void this.look(), look);
   }
 
   /** Bots by room. */
@@ -61,10 +63,15 @@ export class BotCrew {
     return count;
   }
 
-  close(): void {
+  /** Ends all bots; resolves once their process has ended. */
+  async close(): Promise<void> {
     clearInterval(this.timer);
-    this.child?.disconnect();
+    const { child } = this;
     this.child = null;
+    if (child === null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.disconnect();
+    await exited;
   }
 
   private tell(): void {
@@ -94,7 +101,7 @@ export class BotCrew {
     const now = performance.now();
     for (const [id, room] of this.rooms) {
       if (await hasPeople(server, id)) room.people = now;
-      else if (now - room.people > ALONE_MS) this.place(id, 0);
+      else if (now - room.people > this.alone) this.place(id, 0);
     }
   }
 }

@@ -5,6 +5,8 @@ import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
 import { BotRoom } from './room.ts';
 
 const TICK_MS = 5;
+/** For the goodbyes at the end, milliseconds. */
+const GOODBYE_MS = 200;
 
 const voices = readVoices();
 const rooms = new Map<string, BotRoom>();
@@ -44,6 +46,10 @@ setInterval(() => {
 }, TICK_MS);
 
 process.on('message', place);
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => {
+  for (const room of rooms.keys()) resize(room, 0);
+  // An orderly exit waits for callbacks of the library that never come.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), GOODBYE_MS);
+});
 // Ctrl-C reaches the whole group: the demo ends its bots itself, and they say goodbye.
 process.on('SIGINT', () => undefined);

@@ -3,6 +3,7 @@
  * only: whoever reaches the gateway is whom they say they are. `DEMO_PORT` chooses its port, 0 a free one.
  */
 import { BotCrew } from './bots/crew.ts';
+import { bundlePage } from './build.ts';
 import { type Gateway, openGateway } from './gateway.ts';
 import { KeptServer } from './server.ts';
 import { Site } from './site.ts';
@@ -13,7 +14,7 @@ const PREFIX = '/webrtc';
 const say = (line: string): void => console.log(`  ${line}`);
 const crew = new BotCrew(say);
 const server = new KeptServer(say, (running) => crew.serve(running));
-const site = new Site(crew, () => server.adminUrl);
+const site = new Site(await bundlePage(), crew, () => server.adminUrl);
 
 console.log(`
   ┌──────────────────────────────────────────────────────────────┐

@@ -5,15 +5,14 @@ import type { BotCrew } from './bots/crew.ts';
 import { MOST_BOTS } from './bots/protocol.ts';
 import { refuse, urlOf } from './gateway.ts';
 
-/** Where the page is and what is built of it, seen from the compiled file in `dist/demo`. */
+/** Where the page is, seen from the compiled file in `dist/demo`. */
 const PAGE = new URL('../../demo/page/', import.meta.url);
-const BUILT = new URL('./page/', import.meta.url);
+const SCRIPT = '/page.js';
 
 const FILES: Readonly<Record<string, { readonly url: URL; readonly type: string }>> = {
   '/': { url: new URL('index.html', PAGE), type: 'text/html' },
   '/style.css': { url: new URL('style.css', PAGE), type: 'text/css' },
   '/icon.svg': { url: new URL('icon.svg', PAGE), type: 'image/svg+xml' },
-  '/page.js': { url: new URL('page.js', BUILT), type: 'text/javascript' },
 };
 
 /** The page has nothing from elsewhere, and nobody else shows it. */
@@ -52,29 +51,36 @@ export interface DemoState {
 
 /** Answers requests for the page and for `/demo/`. */
 export class Site {
+  private readonly script: Uint8Array;
   private readonly crew: BotCrew;
   private readonly adminUrl: () => string | null;
 
-  /** @param adminUrl of the server for operators; null while there is none. */
-  constructor(crew: BotCrew, adminUrl: () => string | null) {
+  /**
+   * @param script of the page.
+   * @param adminUrl of the server for operators; null while there is none.
+   */
+  constructor(script: Uint8Array, crew: BotCrew, adminUrl: () => string | null) {
+    this.script = script;
     this.crew = crew;
     this.adminUrl = adminUrl;
   }
 
   /** @returns false if the request is for the server. */
   answer(req: IncomingMessage, res: ServerResponse): boolean {
-    const { pathname } = urlOf(req);
-    const file = FILES[pathname];
-    const task =
-      file !== undefined && req.method === 'GET'
-        ? sendFile(res, file.url, file.type)
-        : pathname === '/demo/state' && req.method === 'GET'
-          ? this.state().then((state) => sendJson(res, state))
-          : pathname === '/demo/bots' && req.method === 'POST'
-            ? this.bots(req, res)
-            : null;
+    const task = this.taskOf(`${req.method} ${urlOf(req).pathname}`, req, res);
     task?.catch((error: Error) => (res.headersSent ? res.destroy() : refuse(res, 500, error.message)));
     return task !== null;
+  }
+
+  /** @returns null if there is none. */
+  private taskOf(what: string, req: IncomingMessage, res: ServerResponse): Promise<void> | null {
+    if (what === `GET ${SCRIPT}`) return Promise.resolve(send(res, 'text/javascript; charset=utf-8', this.script));
+    if (what === 'GET /demo/state') return this.state().then((state) => sendJson(res, state));
+    if (what === 'POST /demo/bots') return this.bots(req, res);
+    const file = FILES[what.replace('GET ', '')];
+    return file === undefined
+      ? null
+      : readFile(file.url).then((body) => send(res, `${file.type}; charset=utf-8`, body));
   }
 
   private async state(): Promise<DemoState> {
@@ -128,11 +134,10 @@ async function readBody(req: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-async function sendFile(res: ServerResponse, url: URL, type: string): Promise<void> {
-  const body = await readFile(url);
-  res.writeHead(200, { ...HEADERS, 'content-type': `${type}; charset=utf-8` }).end(body);
+function send(res: ServerResponse, type: string, body: Uint8Array | string): void {
+  res.writeHead(200, { ...HEADERS, 'content-type': type }).end(body);
 }
 
 function sendJson(res: ServerResponse, value: object): void {
-  res.writeHead(200, { ...HEADERS, 'content-type': 'application/json' }).end(JSON.stringify(value));
+  send(res, 'application/json', JSON.stringify(value));
 }

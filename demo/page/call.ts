@@ -63,7 +63,10 @@ export class CallView {
       this.state.title = error.message;
     });
     on('conversation', ({ conversation, kicked, error }) => this.moved(conversation, kicked, error));
-    on('participants', () => this.showPeople(client));
+    on('participants', () => {
+      this.moved(client.conversation, false, null);
+      this.showPeople(client);
+    });
     on('dominant', () => this.people.show(client));
     on('slots', () => {
       this.showVoices(client);

@@ -37,9 +37,10 @@ export function paintFace(face: HTMLElement, name: string): void {
     .filter((word) => word !== '' && word !== 'bot')
     .map((word) => word.charAt(0).toUpperCase());
   setText(face, letters.slice(0, 2).join(''));
-  let hash = 0;
-  for (const char of name) hash = (hash * 31 + char.codePointAt(0)!) % 997;
-  face.style.setProperty('--hue', String((hash * 137) % 360));
+  // FNV-1a: names that are alike get colours that are not.
+  let hash = 0x811c9dc5;
+  for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  face.style.setProperty('--hue', String((hash >>> 8) % 360));
 }
 
 export function makeFace(name = ''): HTMLElement {

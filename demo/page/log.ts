@@ -7,7 +7,7 @@ const GATHER_MS = 1000;
 const MOST_NAMES = 3;
 
 export class EventLog {
-  private readonly list = byId('log', HTMLOListElement);
+  private readonly list = byId('log', HTMLDivElement);
   private readonly came = new Set<string>();
   private readonly went = new Set<string>();
   private timer: number | undefined;
@@ -16,7 +16,7 @@ export class EventLog {
     const now = new Date();
     const time = make('time', '', now.toLocaleTimeString());
     time.dateTime = now.toISOString();
-    this.list.append(make('li', '', time, text));
+    this.list.append(make('p', '', time, text));
     while (this.list.children.length > MOST_LINES) this.list.firstElementChild?.remove();
   }
 

@@ -1,5 +1,6 @@
 /** What `npm run demo` serves, without a browser. */
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { equal, is, match, ok } from 'uvu/assert';
@@ -115,6 +116,29 @@ test(
     }),
   40,
 );
+
+test('nothing of it is left when it ends', async () => {
+  const mark = `DEMO_MARK=${process.pid}`;
+  const [name, value] = mark.split('=') as [string, string];
+  const demo = await startDemo({ [name]: value });
+  await send(`${demo.url}/demo/bots`, {}, 'POST', JSON.stringify({ room: 'kitchen', count: 2 }));
+  const running = processesWith(mark);
+  if (running !== null) ok(running.length >= 3, 'the demo, the server and the bots');
+  is(await demo.stop(), 0);
+  while (processesWith(mark)?.length) await new Promise((resolve) => setTimeout(resolve, 50));
+}, 40);
+
+/** Processes that have this in their environment; null where there is no telling. */
+function processesWith(mark: string): string[] | null {
+  if (!existsSync('/proc/self/environ')) return null;
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(mark);
+    } catch {
+      return false;
+    }
+  });
+}
 
 test(
   'it starts the server again when that dies',

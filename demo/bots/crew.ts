@@ -66,6 +66,7 @@ export class BotCrew {
   /** Ends all bots; resolves once their process has ended. */
   async close(): Promise<void> {
     clearInterval(this.timer);
+    this.rooms.clear();
     const { child } = this;
     this.child = null;
     if (child === null) return;

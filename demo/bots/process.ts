@@ -45,11 +45,15 @@ setInterval(() => {
   for (const room of rooms.values()) room.tick(now);
 }, TICK_MS);
 
-process.on('message', place);
-process.on('disconnect', () => {
+function end(): void {
   for (const room of rooms.keys()) resize(room, 0);
   // An orderly exit waits for callbacks of the library that never come.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), GOODBYE_MS);
-});
+}
+
+process.on('message', place);
+process.on('disconnect', end);
+// Nobody says so if the demo ended before this process had begun.
+if (!process.connected) end();
 // Ctrl-C reaches the whole group: the demo ends its bots itself, and they say goodbye.
 process.on('SIGINT', () => undefined);

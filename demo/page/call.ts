@@ -19,6 +19,8 @@ export interface CallEvents {
   problem(error: unknown): void;
   /** The call is over, and not by the user's own doing. */
   over(): void;
+  /** Whether the test tone takes the microphone's place. */
+  toned(): boolean;
 }
 
 export class CallView {
@@ -75,7 +77,8 @@ export class CallView {
     on('speakers', () => this.showVoices(client));
     on('muted', () => this.showMuted(client));
     on('microphone', ({ label, error, track }) => {
-      setText(this.microphone, error?.message ?? (track === null ? 'Nothing is sent.' : label));
+      const sent = track === null ? 'Nothing is sent.' : this.events.toned() ? 'The test tone is sent.' : label;
+      setText(this.microphone, error?.message ?? sent);
     });
     on('deviceLost', ({ kind, label }) =>
       this.log.add(`The ${kind} ${label} is gone; the default one takes its place.`),
@@ -133,7 +136,7 @@ export class CallView {
   private showPeople(client: VoiceClient): void {
     this.people.show(client);
     this.showVoices(client);
-    if (client.state !== 'connected' || client.number === 0) return;
+    if (client.number === 0) return;
     const now = new Map([...client.participants.values()].map((participant) => [keyOf(participant), participant]));
     const before = this.known;
     this.known = now;
@@ -143,7 +146,7 @@ export class CallView {
   }
 
   private showVoices(client: VoiceClient): void {
-    this.voices.show(client.slots, client.speakers);
+    this.voices.show(client);
   }
 
   private showMuted({ muted, silenced, deafened }: VoiceClient): void {

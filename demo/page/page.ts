@@ -23,7 +23,7 @@ const log = new EventLog();
 const source = new SourceChoice(() => {
   if (client !== null) source.apply(client).catch(problem);
 });
-const view = new CallView(log, { problem, over: () => leaveCall() });
+const view = new CallView(log, { problem, over: () => leaveCall(), toned: () => source.toned });
 const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
 let client: VoiceClient | null = null;
 

@@ -60,6 +60,11 @@ export class SourceChoice {
     else await client.startMicrophone(options);
   }
 
+  /** Whether there is the test tone. */
+  get toned(): boolean {
+    return this.tone !== null;
+  }
+
   /** Ends the test tone. */
   stop(): void {
     this.tone?.stop();

@@ -1,5 +1,5 @@
 /** Who is in which slot. */
-import type { Slot, Speaker } from '@beep/webrtc-client';
+import type { VoiceClient } from '@beep/webrtc-client';
 import { byId, make, makeFace, paintFace, setText } from './dom.ts';
 
 /** Loudness is shown by its square root: a voice is rarely louder than a tenth of full scale. */
@@ -18,12 +18,12 @@ export class Voices {
   private readonly list = byId('voices', HTMLOListElement);
   private cards: Card[] = [];
 
-  /** @param speakers whose voices arrive at this moment. */
-  show(slots: readonly Slot[], speakers: readonly Speaker[]): void {
+  show({ slots, speakers, participants }: VoiceClient): void {
     if (this.cards.length !== slots.length) this.deal(slots.length);
     slots.forEach((slot, i) => {
       const { item, face, name, what } = this.cards[i]!;
-      const { participant } = slot;
+      // By number: a slot's own participant is as they were when they came into it.
+      const participant = participants.get(slot.number) ?? null;
       const speaker = speakers.find((one) => one.slot === slot);
       const speaks = participant?.speaking === true;
       item.classList.toggle('empty', participant === null);

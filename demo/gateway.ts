@@ -42,7 +42,7 @@ export interface GatewayOptions {
 
 /**
  * Turns `?token=<userid>.<clientid>`, or the same as a bearer token, into the claim header, and passes the request on.
- * `.<clientid>` may be left out.
+ * `.<clientid>` may be left out. The userid is percent-encoded, as not every name fits into a header.
  *
  * @throws Error with the code `EADDRINUSE` if the port is taken.
  */
@@ -84,14 +84,19 @@ function isOwn({ headers: { host = '', origin } }: IncomingMessage): boolean {
   return OWN_NAMES.includes(host.replace(/:\d+$/, '')) && (origin === undefined || origin === `http://${host}`);
 }
 
-/** The claim that the request's token stands for, or undefined without one or with one that is refused. */
+/** The claim that the request's token stands for, or undefined without a good one. */
 function claimOf(req: IncomingMessage, refused: ReadonlySet<string>): string | undefined {
   const bearer = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
   const token = urlOf(req).searchParams.get('token') ?? bearer ?? '';
   if (refused.has(token)) return undefined;
   const dot = token.lastIndexOf('.');
   const [userid, clientid] = dot < 0 ? [token, DEFAULT_CLIENT] : [token.slice(0, dot), token.slice(dot + 1)];
-  return userid !== '' && clientid !== '' ? headerSafe(JSON.stringify({ userid, clientid })) : undefined;
+  if (userid === '' || clientid === '') return undefined;
+  try {
+    return headerSafe(JSON.stringify({ userid: decodeURIComponent(userid), clientid }));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The same JSON in ASCII, as a header needs it. */

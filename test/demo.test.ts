@@ -34,14 +34,14 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   const ann = await openDemoPage(browser, demo.url);
   const bob = await openDemoPage(browser, demo.url);
   await ann.enter('Ann', 'lab', 'join-bots');
-  await bob.enter('Bób', 'lab', 'join-alone');
+  await bob.enter('Bob 中', 'lab', 'join-alone');
   for (const page of [ann, bob]) await page.shows('two people and ten bots', (seen) => count(seen) === 12);
   is((await ann.see()).title, 'In lab');
   const spoke = new Set<string>();
-  await ann.shows('rings of bots and of Bób, and bots in all slots', ({ speaking, slots, people }) => {
+  await ann.shows('rings of bots and of Bob, and bots in all slots', ({ speaking, slots, people }) => {
     for (const name of speaking) spoke.add(name);
     for (const [i, name] of slots.entries()) if (name !== '') ok(people[name]?.includes(`voice ${i + 1}`), name);
-    return spoke.size >= 4 && spoke.has('Bób') && slots.length === 3 && slots.every((name) => name !== '');
+    return spoke.size >= 4 && spoke.has('Bob 中') && slots.length === 3 && slots.every((name) => name !== '');
   });
   const { log } = await ann.shows('sound arrives', (seen) => arriving(seen) > 10);
   ok(
@@ -50,22 +50,22 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   );
 
   await bob.click('mute');
-  await ann.shows('Bób is muted, and no ring', ({ people, speaking }) => {
-    return people['Bób']!.includes('muted') && !speaking.includes('Bób');
+  await ann.shows('Bob is muted, and no ring', ({ people, speaking }) => {
+    return people['Bob 中']!.includes('muted') && !speaking.includes('Bob 中');
   });
   is(await bob.evaluate(`document.getElementById('mute').getAttribute('aria-pressed')`), 'true');
   await bob.click('mute');
-  await ann.shows('Bób speaks again', ({ speaking }) => speaking.includes('Bób'));
+  await ann.shows('Bob speaks again', ({ speaking }) => speaking.includes('Bob 中'));
 
-  await ann.wish('Bób', 'Pin');
-  await ann.shows('Bób has a slot', ({ slots }) => slots.includes('Bób'));
-  await ann.wish('Bób', 'Pin');
-  await ann.wish('Bób', 'Exclude');
+  await ann.wish('Bob 中', 'Pin');
+  await ann.shows('Bob has a slot', ({ slots }) => slots.includes('Bob 中'));
+  await ann.wish('Bob 中', 'Pin');
+  await ann.wish('Bob 中', 'Exclude');
   await ann.shows(
-    'Bób has none',
-    ({ slots, people }) => !slots.includes('Bób') && people['Bób']!.includes('not heard'),
+    'Bob has none',
+    ({ slots, people }) => !slots.includes('Bob 中') && people['Bob 中']!.includes('not heard'),
   );
-  await ann.wish('Bób', 'Exclude');
+  await ann.wish('Bob 中', 'Exclude');
 
   await ann.click('deafen');
   await ann.shows('nothing arrives', (seen) => arriving(seen) === 0);
@@ -73,17 +73,20 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   await ann.shows('sound arrives again', (seen) => arriving(seen) > 10);
 
   await bob.move('attic');
-  await ann.shows('Bób has left', (seen) => count(seen) === 11 && seen.log.some((line) => line.includes('Bób left.')));
+  await ann.shows(
+    'Bob has left',
+    (seen) => count(seen) === 11 && seen.log.some((line) => line.includes('Bob 中 left.')),
+  );
   const alone = await bob.shows('an attic with nobody', (seen) => seen.title === 'In attic' && count(seen) === 1);
   equal(alone.slots, ['', '', '']);
   await bob.move('lab');
-  await ann.shows('Bób is back', (seen) => count(seen) === 12);
+  await ann.shows('Bob is back', (seen) => count(seen) === 12);
 
   await survive(demo, [ann, bob]);
 
   await bob.click('leave');
   is((await bob.see()).focus, 'name');
-  await ann.shows('Bób has left for good', (seen) => count(seen) === 11);
+  await ann.shows('Bob has left for good', (seen) => count(seen) === 11);
   await bob.close();
   await ann.close();
 }

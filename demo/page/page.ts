@@ -75,7 +75,7 @@ async function enterCall(count: number): Promise<void> {
   }
   const made = new VoiceClient({
     url: '/webrtc',
-    token: `${userid}.browser`,
+    token: `${encodeURIComponent(userid)}.browser`,
     slots: Number(slotsField.value),
     conversation: roomField.value.trim(),
     microphone,

@@ -1,6 +1,6 @@
 /** Builds the page's script, with the browser client in it. */
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 /** Seen from the compiled file in `dist/demo`. */
 const ENTRY = new URL('../../demo/page/page.ts', import.meta.url);
@@ -15,5 +15,6 @@ export async function bundlePage(): Promise<Uint8Array> {
     sourcemap: 'inline',
     write: false,
   });
+  await stop();
   return outputFiles[0]!.contents;
 }

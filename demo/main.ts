@@ -58,7 +58,7 @@ async function openDemoGateway(port: number): Promise<Gateway> {
 }
 
 async function end(gateway: Gateway): Promise<void> {
-  await crew.close();
-  await Promise.all([server.stop(), gateway.close()]);
+  // Ctrl-C has reached the server as well: that it ends is no news.
+  await Promise.all([server.stop(), crew.close(), gateway.close()]);
   process.exit(0);
 }

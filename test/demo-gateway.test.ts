@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { equal, is, match, ok } from 'uvu/assert';
+import { equal, is, match, not, ok } from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { type RunningDemo, startDemo } from './support/demo.ts';
 import { scenarios } from './support/scenario.ts';

@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL('../../demo/main.js', import.meta.url));
 /** Demos to be ended with the test run, however it ends. */
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const child of children) process.kill(-child.pid!, 'SIGKILL');
 });
 
 /** `npm run demo`, as a process of its own. */
@@ -29,6 +29,8 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Runni
   const child = spawn(process.execPath, [MAIN], {
     env: { ...process.env, DEMO_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, which Ctrl-C reaches as a whole.
+    detached: true,
   });
   children.add(child);
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
@@ -64,7 +66,7 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Runni
     await printed(/SERVER HAS ENDED/, after);
   };
   const stop = (): Promise<number | null> => {
-    child.kill('SIGINT');
+    process.kill(-child.pid!, 'SIGINT');
     return exited;
   };
   return { url: url!, lines, printed, killServer, stop };

@@ -127,6 +127,10 @@ test('nothing of it is left when it ends', async () => {
   const running = processesWith(mark);
   if (running !== null) ok(running.length >= 3, 'the demo, the server and the bots');
   is(await demo.stop(), 0);
+  not.ok(
+    demo.lines.some((line) => line.includes('HAS ENDED')),
+    'it was meant to end',
+  );
   while (processesWith(mark)?.length) await new Promise((resolve) => setTimeout(resolve, 50));
 }, 40);
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { chromium } from 'playwright-core';
-import puppeteer from 'puppeteer-core';
+import puppeteer, { type KeyInput } from 'puppeteer-core';
 import type { Scenarios } from './scenario.ts';
 
 export type BrowserKind = 'chromium' | 'firefox';
@@ -17,7 +17,17 @@ const START_MS = 30_000;
 export interface Page {
   /** Evaluates an expression in the page, waits for it if it is a promise, and returns its JSON value. */
   evaluate<T>(expression: string): Promise<T>;
+  /** Presses and releases a key, as in `Tab`, `Enter`, a space or `a`, on whatever has the focus. */
+  press(key: string): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface PageOptions {
+  /** Of the window, CSS pixels. */
+  width?: number;
+  height?: number;
+  /** Whether the user prefers dark colours; Chromium only. */
+  dark?: boolean;
 }
 
 export interface Browser {
@@ -26,7 +36,7 @@ export interface Browser {
   majorVersion: string;
   /** The main process. */
   pid: number;
-  newPage(url: string): Promise<Page>;
+  newPage(url: string, options?: PageOptions): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -97,12 +107,20 @@ async function launchChromium({ mdns = false, fakeDevices = false }: LaunchOptio
     kind: 'chromium',
     majorVersion: majorOf(browser.version()),
     pid,
-    newPage: async (url) => {
-      // Chromium shows a page its addresses once that page may use the microphone.
-      const context = await browser.newContext({ permissions: mdns ? [] : ['microphone'] });
+    newPage: async (url, { width = 1280, height = 720, dark = false } = {}) => {
+      const context = await browser.newContext({
+        // Chromium shows a page its addresses once that page may use the microphone.
+        permissions: mdns ? [] : ['microphone'],
+        viewport: { width, height },
+        colorScheme: dark ? 'dark' : 'light',
+      });
       const page = await context.newPage();
       await page.goto(url, { timeout: START_MS });
-      return { evaluate: (expression) => page.evaluate(expression), close: () => context.close() };
+      return {
+        evaluate: (expression) => page.evaluate(expression),
+        press: (key) => page.keyboard.press(key),
+        close: () => context.close(),
+      };
     },
     close: () => browser.close(),
   };
@@ -130,11 +148,13 @@ async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOption
     kind: 'firefox',
     majorVersion: majorOf(await browser.version()),
     pid: browser.process()!.pid!,
-    newPage: async (url) => {
+    newPage: async (url, { width = 1280, height = 720 } = {}) => {
       const page = await browser.newPage();
+      await page.setViewport({ width, height });
       await page.goto(url, { timeout: START_MS });
       return {
         evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
+        press: (key) => page.keyboard.press(key as KeyInput),
         close: () => page.close(),
       };
     },

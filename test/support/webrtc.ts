@@ -1,6 +1,7 @@
-/** A libdatachannel client that speaks the service's protocol; for tests and benchmarks. */
+/** A libdatachannel client that speaks the service's protocol; for tests, benchmarks and the demo's bots. */
 import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
 import { WebSocket } from 'ws';
+import { LEVEL_EXTENSION } from '../../src/main/signalling/sdp.ts';
 
 export interface WebrtcOptions {
   /** `http://host:port` of the server. */
@@ -25,6 +26,8 @@ export interface WebrtcOptions {
    * no way but the one from which the client's checks come.
    */
   readonly relay?: number | null;
+  /** Id of the header extension that tells the level (RFC 6464), if packets have it. */
+  readonly levelId?: number;
 }
 
 export class WebrtcClient {
@@ -162,6 +165,9 @@ export class WebrtcClient {
     const receives = i < options.slots;
     const audio = new Audio(String(i), publishes ? (receives ? 'SendRecv' : 'SendOnly') : 'RecvOnly');
     audio.addOpusCodec(options.payloadType);
+    if (publishes && options.levelId !== undefined) {
+      audio.parseSdpLine(`a=extmap:${options.levelId} ${LEVEL_EXTENSION}`);
+    }
     const { userid } = options.claim;
     if (publishes && options.ssrc !== null) audio.addSSRC(options.ssrc, userid, userid, userid);
     const track = this.connection.addTrack(audio);

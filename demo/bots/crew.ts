@@ -1,0 +1,120 @@
+/** The demo's side of the bots: how many are in which room, and that they leave rooms without people. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
+
+const SCRIPT = fileURLToPath(new URL('./process.js', import.meta.url));
+/** How often rooms with bots are looked into, and how long bots stay among themselves. Milliseconds. */
+const TIMES = { look: 5000, alone: 60_000 };
+
+/** Where the server is. */
+export interface ServerAddress {
+  readonly url: string;
+  readonly adminUrl: string;
+}
+
+interface Room {
+  count: number;
+  /** When people were last seen in it, milliseconds. */
+  people: number;
+}
+
+export class BotCrew {
+  private readonly rooms = new Map<string, Room>();
+  private readonly say: (line: string) => void;
+  private server: ServerAddress | null = null;
+  private child: ChildProcess | null = null;
+  private readonly alone: number;
+  private readonly timer: NodeJS.Timeout;
+
+  /** @param say tells the person at the terminal. */
+  constructor(say: (line: string) => void, { look, alone } = TIMES) {
+    this.say = say;
+    this.alone = alone;
+    this.timer = setInterval(() => void this.look(), look);
+  }
+
+  /** Bots by room. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.rooms].map(([id, { count }]) => [id, count]));
+  }
+
+  /** There is a new server, or none. */
+  serve(server: ServerAddress | null): void {
+    this.server = server;
+    this.tell();
+  }
+
+  /**
+   * From now on so many bots are in the room.
+   *
+   * @returns how many it is: fewer than wanted if there are too many in all rooms together.
+   */
+  place(room: string, wanted: number): number {
+    const known = this.rooms.get(room);
+    let others = 0;
+    for (const { count } of this.rooms.values()) others += count;
+    others -= known?.count ?? 0;
+    const count = Math.max(0, Math.min(wanted, MOST_BOTS - others));
+    if (count !== (known?.count ?? 0)) this.say(`${count} ${count === 1 ? 'bot' : 'bots'} in ${room}`);
+    if (count === 0) this.rooms.delete(room);
+    else this.rooms.set(room, { count, people: performance.now() });
+    this.tell();
+    return count;
+  }
+
+  /** Ends all bots; resolves once their process has ended. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    this.rooms.clear();
+    const { child } = this;
+    this.child = null;
+    if (child === null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.disconnect();
+    await exited;
+  }
+
+  private tell(): void {
+    if (this.child === null) {
+      if (this.rooms.size === 0) return;
+      this.child = this.start();
+    }
+    this.child.send({ url: this.server?.url ?? null, rooms: this.counts } satisfies Placement);
+  }
+
+  private start(): ChildProcess {
+    const child = fork(SCRIPT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('error', (error) => this.say(`the bots: ${error.message}`));
+    child.once('exit', (code) => {
+      if (this.child !== child) return;
+      this.child = null;
+      this.rooms.clear();
+      this.say(`the bots' process ended (${code}): add some again`);
+    });
+    return child;
+  }
+
+  /** Sends bots home who have been among themselves for a while. */
+  private async look(): Promise<void> {
+    const { server } = this;
+    if (server === null) return;
+    const now = performance.now();
+    for (const [id, room] of this.rooms) {
+      if (await hasPeople(server, id)) room.people = now;
+      else if (now - room.people > this.alone) this.place(id, 0);
+    }
+  }
+}
+
+/** Whether anybody but bots is connected there; yes if nobody can say. */
+async function hasPeople({ adminUrl }: ServerAddress, room: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${adminUrl}/conversations/${encodeURIComponent(room)}`);
+    if (answer.status === 404) return false;
+    const { users } = (await answer.json()) as { users: { userid: string; connections: unknown[] }[] };
+    return users.some(({ userid, connections }) => !userid.endsWith(BOT_MARK) && connections.length > 0);
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,59 @@
+/** The bots' process: puts them where the demo says, over IPC, and keeps them talking. */
+import { readVoices } from '../speech/library.ts';
+import { Bot } from './bot.ts';
+import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
+import { BotRoom } from './room.ts';
+
+const TICK_MS = 5;
+/** For the goodbyes at the end, milliseconds. */
+const GOODBYE_MS = 200;
+
+const voices = readVoices();
+const rooms = new Map<string, BotRoom>();
+const used = new Set<number>();
+let url: string | null = null;
+
+/** Puts bots where they should be, and ends the others. A new server begins with new ones. */
+function place(placement: Placement): void {
+  if (placement.url !== url) for (const room of rooms.keys()) resize(room, 0);
+  url = placement.url;
+  for (const room of rooms.keys()) if (placement.rooms[room] === undefined) resize(room, 0);
+  if (url !== null) for (const [room, count] of Object.entries(placement.rooms)) resize(room, count);
+}
+
+function resize(id: string, count: number): void {
+  const room = rooms.get(id) ?? new BotRoom();
+  rooms.set(id, room);
+  while (room.size > count) used.delete(room.remove()!);
+  while (room.size < count && used.size < MOST_BOTS) enter(id, room);
+  if (room.size === 0) rooms.delete(id);
+}
+
+function enter(id: string, room: BotRoom): void {
+  let number = 0;
+  while (used.has(number)) number++;
+  used.add(number);
+  const voice = voices[number % voices.length]!;
+  // First everybody has another first name, then the second of each comes.
+  const round = Math.floor(number / voices.length);
+  const userid = `${voice.name}${round === 0 ? '' : ` ${round + 1}`}${BOT_MARK}`;
+  room.add(number, new Bot({ url: url!, room: id, userid }), voice);
+}
+
+setInterval(() => {
+  const now = performance.now();
+  for (const room of rooms.values()) room.tick(now);
+}, TICK_MS);
+
+function end(): void {
+  for (const room of rooms.keys()) resize(room, 0);
+  // An orderly exit waits for callbacks of the library that never come.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), GOODBYE_MS);
+}
+
+process.on('message', place);
+process.on('disconnect', end);
+// Nobody says so if the demo ended before this process had begun.
+if (!process.connected) end();
+// Ctrl-C reaches the whole group: the demo ends its bots itself, and they say goodbye.
+process.on('SIGINT', () => undefined);

@@ -1,0 +1,109 @@
+/** The panel of the bots, and what the demo tells of its server. */
+import { byId, make, setText } from './dom.ts';
+
+const LOOK_MS = 4000;
+
+/** What `GET /demo/state` answers. */
+interface DemoState {
+  readonly server: 'up' | 'down';
+  readonly connections: number | null;
+  readonly rooms: readonly { readonly id: string; readonly users: number }[];
+  readonly bots: Readonly<Record<string, number>>;
+}
+
+export interface BotEvents {
+  /** The room that bots are to come to; null for none. */
+  room(): string | null;
+  said(text: string): void;
+  failed(error: unknown): void;
+}
+
+export class Bots {
+  private readonly events: BotEvents;
+  private readonly count = byId('bot-count', HTMLInputElement);
+  private readonly now = byId('bots-now', HTMLParagraphElement);
+  private readonly server = byId('server', HTMLParagraphElement);
+  private readonly rooms = byId('rooms', HTMLDataListElement);
+  private state: DemoState | null = null;
+
+  constructor(events: BotEvents) {
+    this.events = events;
+    byId('bots', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.add(this.count.valueAsNumber);
+    });
+    byId('no-bots', HTMLButtonElement).addEventListener('click', () => void this.place(() => 0));
+    setInterval(() => void this.look(), LOOK_MS);
+    void this.look();
+  }
+
+  /** So many more bots come to the room. */
+  add(count: number): Promise<void> {
+    return this.place((present) => present + count);
+  }
+
+  /** Shows what there is. */
+  async look(): Promise<void> {
+    try {
+      this.state = await ask<DemoState>('/demo/state');
+    } catch {
+      this.state = null;
+    }
+    this.show();
+  }
+
+  private async place(wanted: (present: number) => number): Promise<void> {
+    const room = this.events.room();
+    if (room === null) return;
+    try {
+      await this.look();
+      const present = this.state?.bots[room] ?? 0;
+      const body = JSON.stringify({ room, count: wanted(present) });
+      const { count, mostBots } = await ask<{ count: number; mostBots: number }>('/demo/bots', {
+        method: 'POST',
+        body,
+      });
+      const full = count < wanted(present) ? ` More than ${mostBots} in all rooms are not to be had.` : '';
+      this.events.said(count === 0 ? 'The bots leave.' : `${count} bots are in ${room} or on their way.${full}`);
+      await this.look();
+    } catch (error) {
+      this.events.failed(error);
+    }
+  }
+
+  private show(): void {
+    const { state } = this;
+    const bots = state?.bots[this.events.room() ?? ''] ?? 0;
+    setText(this.now, bots === 0 ? 'None in this room.' : `${bots} in this room. They leave a minute after you.`);
+    setText(this.server, serverLine(state));
+    const ids = state?.rooms.map(({ id }) => id) ?? [];
+    if (ids.join('\n') !== [...this.rooms.options].map(({ value }) => value).join('\n')) {
+      this.rooms.replaceChildren(
+        ...ids.map((id) => {
+          const option = make('option', '');
+          option.value = id;
+          return option;
+        }),
+      );
+    }
+  }
+}
+
+function serverLine(state: DemoState | null): string {
+  if (state === null) return 'The demo does not answer: is npm run demo still running?';
+  if (state.server === 'down') return 'The server is down; the demo starts it again.';
+  const { connections, rooms } = state;
+  return `Server: ${connections} connections in ${rooms.length} ${rooms.length === 1 ? 'room' : 'rooms'}.`;
+}
+
+/** @throws Error in words. */
+async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch {
+    throw new Error('The demo does not answer. Start it again with npm run demo.');
+  }
+  if (!response.ok) throw new Error((await response.text()).trim());
+  return response.json() as Promise<T>;
+}

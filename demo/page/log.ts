@@ -1,0 +1,54 @@
+/** What happens, for eyes and for screen readers: who comes and goes is gathered, so that a crowd is one line. */
+import { byId, make } from './dom.ts';
+
+const MOST_LINES = 8;
+const GATHER_MS = 1000;
+/** Names in one line; more are a number. */
+const MOST_NAMES = 3;
+
+export class EventLog {
+  private readonly list = byId('log', HTMLDivElement);
+  private readonly came = new Set<string>();
+  private readonly went = new Set<string>();
+  private timer: number | undefined;
+
+  add(text: string): void {
+    const now = new Date();
+    const time = make('time', '', now.toLocaleTimeString());
+    time.dateTime = now.toISOString();
+    this.list.append(make('p', '', time, text));
+    while (this.list.children.length > MOST_LINES) this.list.firstElementChild?.remove();
+  }
+
+  joined(name: string): void {
+    if (!this.went.delete(name)) this.came.add(name);
+    this.gather();
+  }
+
+  left(name: string): void {
+    if (!this.came.delete(name)) this.went.add(name);
+    this.gather();
+  }
+
+  /** Nobody came or went: the room is another. */
+  forget(): void {
+    this.came.clear();
+    this.went.clear();
+  }
+
+  private gather(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      if (this.came.size > 0) this.add(`${listed([...this.came])} came in.`);
+      if (this.went.size > 0) this.add(`${listed([...this.went])} left.`);
+      this.forget();
+    }, GATHER_MS);
+  }
+}
+
+/** `Ada, Ben and 8 more`. */
+function listed(names: readonly string[]): string {
+  const shown = names.length > MOST_NAMES ? names.slice(0, MOST_NAMES - 1) : names;
+  const parts = shown.length < names.length ? [...shown, `${names.length - shown.length} more`] : shown;
+  return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
+}

@@ -1,0 +1,121 @@
+/** The demo's page: from the form into a call, and out of it again. */
+import { type MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
+import { Bots } from './bots.ts';
+import { CallView } from './call.ts';
+import { byId, setText } from './dom.ts';
+import { EventLog } from './log.ts';
+import { SourceChoice } from './source.ts';
+
+const MOST_SLOTS = 8;
+const DEFAULT_SLOTS = 3;
+const BOT_MARK = '(bot)';
+const STATISTICS_MS = 1000;
+
+const joinForm = byId('join', HTMLFormElement);
+const callPart = byId('call', HTMLDivElement);
+const nameField = byId('name', HTMLInputElement);
+const roomField = byId('room', HTMLInputElement);
+const slotsField = byId('slots', HTMLSelectElement);
+const nextRoom = byId('next-room', HTMLInputElement);
+const problemBox = byId('problem', HTMLDivElement);
+
+const log = new EventLog();
+const source = new SourceChoice(() => {
+  if (client !== null) source.apply(client).catch(problem);
+});
+const view = new CallView(log, { problem, over: () => leaveCall(), toned: () => source.toned });
+const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
+let client: VoiceClient | null = null;
+
+nameField.value = `Guest ${100 + Math.floor(Math.random() * 900)}`;
+for (let count = 1; count <= MOST_SLOTS; count++) slotsField.add(new Option(String(count), String(count)));
+slotsField.value = String(DEFAULT_SLOTS);
+
+joinForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const { submitter } = event;
+  void enterCall(submitter instanceof HTMLButtonElement ? Number(submitter.value) : 0);
+});
+byId('switch', HTMLFormElement).addEventListener('submit', (event) => {
+  event.preventDefault();
+  client?.join(nextRoom.value.trim()).then(() => {
+    nextRoom.value = '';
+    return bots.look();
+  }, problem);
+});
+byId('leave', HTMLButtonElement).addEventListener('click', () => {
+  const leaving = client;
+  // Out of the room as well, so that nobody sees a name without a voice.
+  leaving?.leave().then(
+    () => leaving.close(),
+    () => leaving.close(),
+  );
+  leaveCall();
+  log.add('You left.');
+});
+byId('problem-close', HTMLButtonElement).addEventListener('click', () => {
+  problemBox.hidden = true;
+});
+nameField.addEventListener('input', () => nameField.setCustomValidity(''));
+
+/** Connects, joins, and asks for so many bots. */
+async function enterCall(count: number): Promise<void> {
+  const userid = nameField.value.trim();
+  if (userid === '' || userid.endsWith(BOT_MARK)) {
+    nameField.setCustomValidity(userid === '' ? 'Say who you are.' : 'Only bots have such names: take another.');
+    nameField.reportValidity();
+    return;
+  }
+  problemBox.hidden = true;
+  let microphone: MicrophoneOptions | false;
+  try {
+    microphone = await source.options();
+  } catch (error) {
+    return problem(error);
+  }
+  const made = new VoiceClient({
+    url: '/webrtc',
+    token: `${encodeURIComponent(userid)}.browser`,
+    slots: Number(slotsField.value),
+    conversation: roomField.value.trim(),
+    microphone,
+    statisticsInterval: STATISTICS_MS,
+  });
+  client = made;
+  view.watch(made);
+  made.on('devices', ({ inputs }) => source.fill(inputs));
+  made.on('microphone', () => void made.devices().then(({ inputs }) => source.fill(inputs), problem));
+  showCall(true);
+  try {
+    await made.connect();
+    if (count > 0) await bots.add(count);
+  } catch (error) {
+    made.close();
+    // Who has left meanwhile knows.
+    if (client !== made) return;
+    problem(error);
+    leaveCall();
+  }
+}
+
+/** Back to the form. */
+function leaveCall(): void {
+  if (client === null) return;
+  client = null;
+  source.stop();
+  view.forget();
+  showCall(false);
+}
+
+function showCall(on: boolean): void {
+  joinForm.hidden = on;
+  callPart.hidden = !on;
+  if (on) view.focus();
+  else nameField.focus();
+}
+
+/** Says what is wrong, and what to do about it, where everybody finds it. */
+function problem(error: unknown): void {
+  setText(byId('problem-text', HTMLParagraphElement), error instanceof Error ? error.message : String(error));
+  problemBox.hidden = false;
+}

@@ -1,0 +1,113 @@
+/** Everybody in the room, with what one can do about them. */
+import type { Participant, VoiceClient } from '@beep/webrtc-client';
+import { byId, make, makeFace, press, setText } from './dom.ts';
+
+/** What one can want of somebody. */
+type Wish = 'pin' | 'exclude';
+
+interface Row {
+  readonly item: HTMLLIElement;
+  readonly what: HTMLElement;
+  readonly buttons: Readonly<Record<Wish, HTMLButtonElement>>;
+  readonly isSelf: boolean;
+}
+
+/** Somebody, also after their number has changed. */
+export const keyOf = ({ userid, clientid }: Participant): string => JSON.stringify([userid, clientid]);
+
+export class People {
+  private readonly title = byId('people-title', HTMLHeadingElement);
+  private readonly list = byId('people', HTMLUListElement);
+  private readonly more = byId('more', HTMLParagraphElement);
+  private readonly rows = new Map<string, Row>();
+  private readonly wished: Readonly<Record<Wish, Set<string>>> = { pin: new Set(), exclude: new Set() };
+  private readonly tell: (wish: Wish, numbers: number[]) => void;
+  private client: VoiceClient | null = null;
+  private self: HTMLLIElement | null = null;
+
+  /** @param tell is called when the user has pinned or excluded, with all numbers of that kind. */
+  constructor(tell: (wish: Wish, numbers: number[]) => void) {
+    this.tell = tell;
+  }
+
+  /** Another room, or none: wishes end with it. */
+  clear(): void {
+    for (const keys of Object.values(this.wished)) keys.clear();
+    for (const { item } of this.rows.values()) item.remove();
+    this.rows.clear();
+  }
+
+  show(client: VoiceClient): void {
+    this.client = client;
+    const { participants, total } = client;
+    const present = new Map([...participants.values()].map((participant) => [keyOf(participant), participant]));
+    for (const [key, { item }] of this.rows) {
+      if (present.has(key)) continue;
+      item.remove();
+      this.rows.delete(key);
+    }
+    for (const [key, participant] of present) this.paint(key, participant, client);
+    setText(this.title, `People (${total})`);
+    const hidden = total - participants.size;
+    this.more.hidden = hidden <= 0;
+    setText(this.more, `And ${hidden} more, who are quiet: a large room lists who speaks.`);
+  }
+
+  private paint(key: string, participant: Participant, client: VoiceClient): void {
+    const { number, muted, speaking } = participant;
+    const row = this.rows.get(key) ?? this.add(key, participant, number === client.number);
+    row.item.classList.toggle('speaking', speaking && !muted);
+    const slot = client.slots.find((one) => one.number === number);
+    const words = [
+      row.isSelf ? 'you' : '',
+      muted ? 'muted' : speaking ? 'speaking' : '',
+      slot === undefined ? '' : `voice ${slot.index + 1}`,
+      client.dominant?.number === number ? 'leads' : '',
+      this.wished.exclude.has(key) ? 'not heard' : '',
+    ];
+    setText(row.what, words.filter((word) => word !== '').join(' · '));
+    for (const wish of ['pin', 'exclude'] as const) press(row.buttons[wish], this.wished[wish].has(key));
+  }
+
+  private add(key: string, { userid }: Participant, isSelf: boolean): Row {
+    const what = make('span', 'what');
+    const who = make('div', 'who', make('span', 'name', userid), what);
+    const buttons = { pin: this.button(key, 'pin', userid), exclude: this.button(key, 'exclude', userid) };
+    const item = make('li', 'person', makeFace(userid), who);
+    item.dataset['who'] = userid;
+    if (!isSelf) item.append(make('div', 'choices', buttons.pin, buttons.exclude));
+    const row = { item, what, buttons, isSelf };
+    this.rows.set(key, row);
+    this.place(row, userid);
+    return row;
+  }
+
+  /** Oneself first, then by name. */
+  private place({ item, isSelf }: Row, userid: string): void {
+    const others = [...this.list.children] as HTMLLIElement[];
+    const after = (other: HTMLLIElement): boolean =>
+      other !== this.self && other.dataset['who']!.localeCompare(userid) > 0;
+    const next = isSelf ? others[0] : others.find(after);
+    if (isSelf) this.self = item;
+    this.list.insertBefore(item, next ?? null);
+  }
+
+  private button(key: string, wish: Wish, userid: string): HTMLButtonElement {
+    const unseen = make('span', 'unseen', ` ${userid}`);
+    const button = make('button', '', wish === 'pin' ? 'Pin' : 'Exclude', unseen);
+    button.type = 'button';
+    button.title = wish === 'pin' ? `Always hear ${userid}` : `Never hear ${userid}`;
+    button.addEventListener('click', () => {
+      const keys = this.wished[wish];
+      if (!keys.delete(key)) keys.add(key);
+      if (this.client === null) return;
+      this.show(this.client);
+      const chosen = [...this.client.participants.values()].filter((participant) => keys.has(keyOf(participant)));
+      this.tell(
+        wish,
+        chosen.map(({ number }) => number),
+      );
+    });
+    return button;
+  }
+}

@@ -1,0 +1,73 @@
+/** What the others hear: a microphone, the test tone, or nothing. */
+import type { MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
+import { byId } from './dom.ts';
+import { startTone, type Tone } from './tone.ts';
+
+const DEFAULT = 'default';
+const TONE = 'tone';
+const NONE = 'none';
+/** What stands before the id of a certain microphone. */
+const DEVICE = 'device:';
+
+export class SourceChoice {
+  /** The same choice before a call and during it. */
+  private readonly selects = [byId('source', HTMLSelectElement), byId('source-now', HTMLSelectElement)];
+  private tone: Tone | null = null;
+
+  /** @param changed is called when the user has chosen something during a call. */
+  constructor(changed: () => void) {
+    this.fill([]);
+    for (const select of this.selects) {
+      select.addEventListener('change', () => {
+        for (const other of this.selects) other.value = select.value;
+        if (select === this.selects[1]) changed();
+      });
+    }
+  }
+
+  /** Offers these microphones, those with a name. */
+  fill(inputs: readonly MediaDeviceInfo[]): void {
+    const known = inputs.filter(({ deviceId, label }) => label !== '' && deviceId !== '' && deviceId !== DEFAULT);
+    const options: readonly (readonly [string, string])[] = [
+      [DEFAULT, 'Default microphone'],
+      ...known.map(({ deviceId, label }) => [`${DEVICE}${deviceId}`, label] as const),
+      [TONE, 'Test tone'],
+      [NONE, 'None, only listen'],
+    ];
+    for (const select of this.selects) {
+      const { value } = select;
+      select.replaceChildren(...options.map(([id, label]) => new Option(label, id)));
+      select.value = options.some(([id]) => id === value) ? value : DEFAULT;
+    }
+  }
+
+  /** For the client to start with. @throws Error if the test tone cannot be made. */
+  async options(): Promise<MicrophoneOptions | false> {
+    const value = this.selects[0]!.value;
+    this.stop();
+    if (value === NONE) return false;
+    if (value === TONE) {
+      this.tone = await startTone();
+      return { track: this.tone.track };
+    }
+    return value.startsWith(DEVICE) ? { deviceId: value.slice(DEVICE.length) } : {};
+  }
+
+  /** Gives the client what was chosen. @throws Error, VoiceError that says why there is no sound of that kind. */
+  async apply(client: VoiceClient): Promise<void> {
+    const options = await this.options();
+    if (options === false) client.stopMicrophone();
+    else await client.startMicrophone(options);
+  }
+
+  /** Whether there is the test tone. */
+  get toned(): boolean {
+    return this.tone !== null;
+  }
+
+  /** Ends the test tone. */
+  stop(): void {
+    this.tone?.stop();
+    this.tone = null;
+  }
+}

@@ -1,0 +1,143 @@
+/** What the demo's gateway answers itself: the page, what the page is made of, and what it can ask of the demo. */
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BotCrew } from './bots/crew.ts';
+import { MOST_BOTS } from './bots/protocol.ts';
+import { refuse, urlOf } from './gateway.ts';
+
+/** Where the page is, seen from the compiled file in `dist/demo`. */
+const PAGE = new URL('../../demo/page/', import.meta.url);
+const SCRIPT = '/page.js';
+
+const FILES: Readonly<Record<string, { readonly url: URL; readonly type: string }>> = {
+  '/': { url: new URL('index.html', PAGE), type: 'text/html' },
+  '/style.css': { url: new URL('style.css', PAGE), type: 'text/css' },
+  '/icon.svg': { url: new URL('icon.svg', PAGE), type: 'image/svg+xml' },
+};
+
+/** The page has nothing from elsewhere, and nobody else shows it. */
+const HEADERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    'media-src blob: mediastream:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
+
+const MAX_BODY_BYTES = 4096;
+/** Longest name of a room, as the server has it. */
+const MAX_ROOM_LENGTH = 256;
+
+/** What the page is told of the demo. */
+export interface DemoState {
+  readonly server: 'up' | 'down';
+  /** Connections to the server; null while it is down. */
+  readonly connections: number | null;
+  /** Rooms with anybody in them. */
+  readonly rooms: readonly { readonly id: string; readonly users: number }[];
+  /** Bots by room. */
+  readonly bots: Readonly<Record<string, number>>;
+  readonly mostBots: number;
+}
+
+/** Answers requests for the page and for `/demo/`. */
+export class Site {
+  private readonly script: Uint8Array;
+  private readonly crew: BotCrew;
+  private readonly adminUrl: () => string | null;
+
+  /**
+   * @param script of the page.
+   * @param adminUrl of the server for operators; null while there is none.
+   */
+  constructor(script: Uint8Array, crew: BotCrew, adminUrl: () => string | null) {
+    this.script = script;
+    this.crew = crew;
+    this.adminUrl = adminUrl;
+  }
+
+  /** @returns false if the request is for the server. */
+  answer(req: IncomingMessage, res: ServerResponse): boolean {
+    const task = this.taskOf(`${req.method} ${urlOf(req).pathname}`, req, res);
+    task?.catch((error: Error) => (res.headersSent ? res.destroy() : refuse(res, 500, error.message)));
+    return task !== null;
+  }
+
+  /** @returns null if there is none. */
+  private taskOf(what: string, req: IncomingMessage, res: ServerResponse): Promise<void> | null {
+    if (what === `GET ${SCRIPT}`) return Promise.resolve(send(res, 'text/javascript; charset=utf-8', this.script));
+    if (what === 'GET /demo/state') return this.state().then((state) => sendJson(res, state));
+    if (what === 'POST /demo/bots') return this.bots(req, res);
+    const file = FILES[what.replace('GET ', '')];
+    return file === undefined
+      ? null
+      : readFile(file.url).then((body) => send(res, `${file.type}; charset=utf-8`, body));
+  }
+
+  private async state(): Promise<DemoState> {
+    const admin = this.adminUrl();
+    const bots = this.crew.counts;
+    try {
+      if (admin === null) throw new Error('no server');
+      const [readiness, list] = (await Promise.all(
+        ['/readyz', '/conversations'].map(async (path) => (await fetch(`${admin}${path}`)).json()),
+      )) as [{ connections: number }, { conversations: DemoState['rooms'] }];
+      const { conversations: rooms } = list;
+      return { server: 'up', connections: readiness.connections, rooms, bots, mostBots: MOST_BOTS };
+    } catch {
+      return { server: 'down', connections: null, rooms: [], bots, mostBots: MOST_BOTS };
+    }
+  }
+
+  /** `{ room, count }`: so many bots are to be in that room. */
+  private async bots(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const order = readOrder(await readBody(req));
+    if (order === null) {
+      const room = `a room of 1 to ${MAX_ROOM_LENGTH} characters`;
+      return refuse(res, 400, `Send {"room": …, "count": …}: ${room}, and a whole number from 0 to ${MOST_BOTS}.`);
+    }
+    sendJson(res, { count: this.crew.place(order.room, order.count), mostBots: MOST_BOTS });
+  }
+}
+
+/** @returns null if it is none. */
+function readOrder(text: string): { room: string; count: number } | null {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { room, count } = (json ?? {}) as { room?: unknown; count?: unknown };
+  if (typeof room !== 'string' || room === '' || room.length > MAX_ROOM_LENGTH) return null;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > MOST_BOTS) return null;
+  return { room, count };
+}
+
+/** The body as text; what is too long is cut off, and then is no JSON. */
+async function readBody(req: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function send(res: ServerResponse, type: string, body: Uint8Array | string): void {
+  res.writeHead(200, { ...HEADERS, 'content-type': type }).end(body);
+}
+
+function sendJson(res: ServerResponse, value: object): void {
+  send(res, 'application/json', JSON.stringify(value));
+}

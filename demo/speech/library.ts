@@ -1,0 +1,42 @@
+/** What the bots can say. */
+import { readFileSync } from 'node:fs';
+import { readOggOpus } from './ogg.ts';
+
+/** Where the recordings are, seen from the compiled file in `dist/demo/speech`. */
+export const SPEECH = new URL('../../../demo/speech/', import.meta.url);
+
+/** One sentence, ready to be sent: a packet for every 20 ms. */
+export interface Sentence {
+  readonly packets: readonly Uint8Array[];
+  /** Loudness of each packet as in RFC 6464, -dBov. */
+  readonly levels: Uint8Array;
+}
+
+/** Somebody with their sentences. */
+export interface Voice {
+  readonly name: string;
+  readonly sentences: readonly Sentence[];
+}
+
+/** Reads all recordings. @throws Error that names the file that cannot be used. */
+export function readVoices(): Voice[] {
+  const all = JSON.parse(readFileSync(new URL('levels.json', SPEECH), 'utf8')) as Readonly<Record<string, string>>;
+  const voices = new Map<string, Sentence[]>();
+  for (const [file, hex] of Object.entries(all)) {
+    const speaker = file.slice(0, file.indexOf('-'));
+    const name = speaker.charAt(0).toUpperCase() + speaker.slice(1);
+    voices.set(name, [...(voices.get(name) ?? []), readSentence(file, hex)]);
+  }
+  return [...voices].map(([name, sentences]) => ({ name, sentences }));
+}
+
+function readSentence(file: string, hex: string): Sentence {
+  try {
+    const { packets } = readOggOpus(readFileSync(new URL(`${file}.opus`, SPEECH)));
+    const levels = new Uint8Array(Buffer.from(hex, 'hex'));
+    if (levels.length !== packets.length) throw new Error('levels.json is of another recording');
+    return { packets, levels };
+  } catch (error) {
+    throw new Error(`${file}.opus: ${(error as Error).message}; demo/speech/make.sh makes it again`);
+  }
+}

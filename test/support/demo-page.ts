@@ -1,0 +1,117 @@
+import type { Browser, Page, PageOptions } from './browsers.ts';
+
+/** How often a page is looked at, milliseconds. */
+const LOOK_MS = 50;
+
+/** What can be seen on the demo's page. */
+export interface Seen {
+  /** `connected`, `reconnecting` and so on. */
+  readonly state: string;
+  readonly title: string;
+  /** Everybody in the list, with the words beside their names. */
+  readonly people: Readonly<Record<string, string>>;
+  /** Who is listed with a ring. */
+  readonly speaking: readonly string[];
+  /** Who is in each slot; empty for nobody. */
+  readonly slots: readonly string[];
+  /** What stands at the charts, by title. */
+  readonly charts: Readonly<Record<string, string>>;
+  readonly log: readonly string[];
+  /** The problem shown; empty for none. */
+  readonly problem: string;
+  /** Id of the element with the focus, or its text. */
+  readonly focus: string;
+}
+
+const SEE = `(() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const text = (element) => element?.textContent.trim() ?? '';
+  const { activeElement } = document;
+  return {
+    state: document.getElementById('state').dataset.state,
+    title: text(document.getElementById('call-title')),
+    people: Object.fromEntries(all('.person').map((item) => [item.dataset.who, text(item.querySelector('.what'))])),
+    speaking: all('.person.speaking').map((item) => item.dataset.who),
+    slots: all('.voice').map((item) => item.dataset.who),
+    charts: Object.fromEntries(all('.chart').map((item) => [text(item.querySelector('.title')), text(item.querySelector('.now'))])),
+    log: all('#log p').map((item) => text(item)),
+    problem: document.getElementById('problem').hidden ? '' : text(document.getElementById('problem-text')),
+    focus: activeElement.id || text(activeElement),
+  };
+})()`;
+
+/** The demo's page, used by somebody. */
+export class DemoPage {
+  private readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Fills the form with a name, a room and the test tone, and presses a button of it. */
+  async enter(name: string, room: string, button: 'join-bots' | 'join-alone', source = 'tone'): Promise<void> {
+    await this.fill('name', name);
+    await this.fill('room', room);
+    await this.fill('source', source);
+    await this.click(button);
+  }
+
+  /** Writes or chooses a value. */
+  async fill(id: string, value: string): Promise<void> {
+    await this.evaluate(`(() => {
+      const field = document.getElementById(${JSON.stringify(id)});
+      field.value = ${JSON.stringify(value)};
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    })()`);
+  }
+
+  click(id: string): Promise<void> {
+    return this.evaluate(`document.getElementById(${JSON.stringify(id)}).click()`);
+  }
+
+  /** Pins or excludes somebody, or takes that back. */
+  wish(userid: string, wish: 'Pin' | 'Exclude'): Promise<void> {
+    return this.evaluate(`[...document.querySelectorAll('.person')]
+      .find((item) => item.dataset.who === ${JSON.stringify(userid)})
+      .querySelectorAll('button')[${wish === 'Pin' ? 0 : 1}].click()`);
+  }
+
+  /** Moves to another room. */
+  async move(room: string): Promise<void> {
+    await this.fill('next-room', room);
+    await this.evaluate(`document.getElementById('switch').requestSubmit()`);
+  }
+
+  async press(...keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.page.press(key);
+  }
+
+  see(): Promise<Seen> {
+    return this.evaluate(SEE);
+  }
+
+  /** Waits until the page looks as wanted. @throws Error with what it looks like instead. */
+  async shows(what: string, wanted: (seen: Seen) => boolean, seconds = 30): Promise<Seen> {
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+      const seen = await this.see();
+      if (wanted(seen)) return seen;
+      if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}\n${JSON.stringify(seen, null, 1)}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  evaluate<T>(expression: string): Promise<T> {
+    return this.page.evaluate(expression);
+  }
+
+  close(): Promise<void> {
+    return this.page.close();
+  }
+}
+
+/** Opens the demo's page. */
+export async function openDemoPage(browser: Browser, url: string, options: PageOptions = {}): Promise<DemoPage> {
+  return new DemoPage(await browser.newPage(url, options));
+}

@@ -19,8 +19,6 @@ export interface Gateway extends PlainGateway {
   refused: Set<string>;
 }
 
-type Upstream = Pick<Gateway, 'upstream' | 'refused'>;
-
 /**
  * The demo's gateway in front of a server, which also serves the test pages, so that they share the API's origin.
  *

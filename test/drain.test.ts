@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Drained, drained } from '../src/main/operations/drain.ts';
 import { ClientHost, type TestClient } from './support/client.ts';
+import { launchUntilExit } from './support/launch.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from './support/server.ts';
@@ -49,6 +50,14 @@ async function readiness(server: RunningServer): Promise<[number, string]> {
   const response = await fetch(`${server.adminUrl}/readyz`);
   return [response.status, ((await response.json()) as { status: string }).status];
 }
+
+test('a signal while the server starts ends it with exit code 0', async () => {
+  const preload = new URL('./support/signal-at-start.js', import.meta.url);
+  const env = { LISTEN: '127.0.0.1:0', NODE_OPTIONS: `--import=${preload.href}` };
+  const { code, stdout } = await launchUntilExit(env);
+  is(code, 0);
+  equal(stdout, [], 'it did not get as far as listening');
+});
 
 test('people who talk go on until they are done, and nobody new comes in', async () => {
   const { server, host, people } = await party(['ann', 'bob']);

@@ -3,9 +3,9 @@
  * that ends the process as it is. An error that nobody caught closes everything at once, too.
  */
 import closeWithGrace from 'close-with-grace';
+import { leaveSignals, SIGNALS } from './early-signals.ts';
 import type { Log } from './log.ts';
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
 const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
 
@@ -55,4 +55,5 @@ export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
     }
   };
   for (const signal of SIGNALS) process.on(signal, take);
+  leaveSignals();
 }

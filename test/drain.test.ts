@@ -31,9 +31,13 @@ async function party(names: readonly string[], env: Record<string, string> = {})
   return { server, host, people };
 }
 
-async function join(server: RunningServer, userid: string, room: string): Promise<number> {
-  return (await fetch(`${server.url}/join/${room}`, { method: 'POST', headers: claimHeader(userid) })).status;
+async function ask(method: 'POST' | 'DELETE', server: RunningServer, userid: string, room: string): Promise<number> {
+  return (await fetch(`${server.url}/join/${room}`, { method, headers: claimHeader(userid) })).status;
 }
+const join = (server: RunningServer, userid: string, room: string): Promise<number> =>
+  ask('POST', server, userid, room);
+const leave = (server: RunningServer, userid: string, room: string): Promise<number> =>
+  ask('DELETE', server, userid, room);
 
 /** The sequence numbers of what is heard must go on without a hole. */
 async function goesOn(client: TestClient, packets: number): Promise<void> {
@@ -77,6 +81,8 @@ test('people who talk go on until they are done, and nobody new comes in', async
     /^HTTP\/1\.1 503 /,
   );
   is(await join(server, 'dan', 'room'), 503, 'a membership here would be lost');
+  is(await leave(server, 'dan', 'room'), 503, 'he may be in it elsewhere');
+  is(await leave(server, 'ann', 'elsewhere'), 200);
   await goesOn(bob!, 150);
   is(server.process.exitCode, null, 'a talking conversation is not cut');
 

@@ -96,6 +96,8 @@ async function start(config: Config, log: Log): Promise<void> {
       log.info({ ...claim, conversation: id }, 'joined');
     },
     leave(claim, id) {
+      // They may be in that conversation on the next instance, where the proxy takes what is refused here.
+      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
       telemetry.left();
       connections.place(conversations.leave(claim.userid, id));
       log.info({ ...claim, conversation: id }, 'left');

@@ -126,6 +126,12 @@ test('a second signal ends conversations at once, with exit code 0', async () =>
   host.kill();
 });
 
+test('a signal that comes twice while nobody is there is no failure', async () => {
+  const server = await startServer({}, new URL('./support/signal-again.js', import.meta.url));
+  is(await server.stop(), 0);
+  await server.logged('"stopped"');
+});
+
 test('with nobody there it ends at once', async () => {
   const server = await startServer({ DRAIN_TIMEOUT_MS: '60000' });
   const begun = performance.now();

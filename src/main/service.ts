@@ -1,9 +1,9 @@
 /** Wiring: configuration, workers, media ports, registry, HTTP; and the way down. Nothing is decided here. */
-import { existsSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
+import { readEnvFile } from './env-file.ts';
 import { EventHub } from './events/hub.ts';
 import { drainingError } from './http/errors.ts';
 import { fullError, limited } from './http/limited.ts';
@@ -40,7 +40,8 @@ if (exitCode !== null) process.exit(exitCode);
 
 let config: Config;
 try {
-  if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE);
+  // For all of the process: libraries and Node itself may have variables there.
+  Object.assign(process.env, { ...readEnvFile(ENV_FILE), ...process.env });
   config = readConfig(process.env);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;

@@ -200,6 +200,18 @@ test('a web page is no operator', async () => {
   match(response, 'Origin');
 });
 
+test('a web page cannot make the listener its own site by what its name resolves to', async () => {
+  const { port } = new URL((await server()).adminUrl);
+  const ask = (host: string): Promise<string> =>
+    exchange(Number(port), `GET /conversations HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  for (const host of [`evil.example:${port}`, 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example.']) {
+    match(await ask(host), /^HTTP\/1\.1 403 [\s\S]*IP address/, host);
+  }
+  const good = ['127.0.0.1', `localhost:${port}`, `[::1]:${port}`, 'webrtc:8081', 'webrtc.voice.svc.cluster.local'];
+  for (const host of good) match(await ask(host), /^HTTP\/1\.1 200 /, host);
+  match(await exchange(Number(port), 'GET /readyz HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /, 'no browser');
+});
+
 test('bad requests are answered with what was wrong', async () => {
   const bad: [string, RequestInit, number, RegExp][] = [
     ['/conversations?limit=0', {}, 400, /limit must be a whole number from 1 to 1000/],
@@ -210,7 +222,8 @@ test('bad requests are answered with what was wrong', async () => {
     [userPath('nowhere', 'nobody', 'kick'), {}, 405, /Allowed: POST/],
     ['/healthz', { method: 'DELETE' }, 405, /Allowed: GET/],
     ['/', {}, 404, /There are \/healthz/],
-    ['/conversations/%ff', {}, 404, /There are \/healthz/],
+    ['/conversations/%ff', {}, 400, /badly escaped/],
+    ['/conversations/a/users/%zz/kick', { method: 'POST' }, 400, /badly escaped/],
   ];
   for (const [path, init, status, detail] of bad) {
     const { status: got, body, type } = await ask(path, init);

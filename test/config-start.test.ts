@@ -1,7 +1,7 @@
 /** What the real process does with its configuration at start. */
 
 import { createSocket } from 'node:dgram';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,6 +109,26 @@ test('a .env beside the package is read, and a variable of the environment wins 
     match(over.stderr[0]!, 'MAX_SLOTS is "from-the-file-too"');
     const empty = await launchUntilExit({ LISTEN: '' }, { main });
     match(empty.stderr[0]!, 'LISTEN is ""');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a .env that cannot be read is named, with what to do', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'backend-webrtc-'));
+  try {
+    cpSync(BUILT, join(directory, 'dist/src'), { recursive: true });
+    cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+    symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+    // As Docker makes it where the file to be mounted is missing.
+    mkdirSync(join(directory, '.env'));
+    const main = join(directory, 'dist/src/main/main.js');
+    for (const args of [[], ['--check-config'], ['--healthcheck']]) {
+      const { code, stderr } = await launchUntilExit({}, { main, args });
+      is(code, 1);
+      is(stderr.length, 1, stderr.join('\n'));
+      match(stderr[0]!, /\.env cannot be read \(EISDIR\): make it a file/);
+    }
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Drained, drained } from '../src/main/operations/drain.ts';
 import { ClientHost, type TestClient } from './support/client.ts';
+import { launchUntilExit } from './support/launch.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from './support/server.ts';
@@ -30,9 +31,13 @@ async function party(names: readonly string[], env: Record<string, string> = {})
   return { server, host, people };
 }
 
-async function join(server: RunningServer, userid: string, room: string): Promise<number> {
-  return (await fetch(`${server.url}/join/${room}`, { method: 'POST', headers: claimHeader(userid) })).status;
+async function ask(method: 'POST' | 'DELETE', server: RunningServer, userid: string, room: string): Promise<number> {
+  return (await fetch(`${server.url}/join/${room}`, { method, headers: claimHeader(userid) })).status;
 }
+const join = (server: RunningServer, userid: string, room: string): Promise<number> =>
+  ask('POST', server, userid, room);
+const leave = (server: RunningServer, userid: string, room: string): Promise<number> =>
+  ask('DELETE', server, userid, room);
 
 /** The sequence numbers of what is heard must go on without a hole. */
 async function goesOn(client: TestClient, packets: number): Promise<void> {
@@ -49,6 +54,14 @@ async function readiness(server: RunningServer): Promise<[number, string]> {
   const response = await fetch(`${server.adminUrl}/readyz`);
   return [response.status, ((await response.json()) as { status: string }).status];
 }
+
+test('a signal while the server starts ends it with exit code 0', async () => {
+  const preload = new URL('./support/signal-at-start.js', import.meta.url);
+  const env = { LISTEN: '127.0.0.1:0', NODE_OPTIONS: `--import=${preload.href}` };
+  const { code, stdout } = await launchUntilExit(env);
+  is(code, 0);
+  equal(stdout, [], 'it did not get as far as listening');
+});
 
 test('people who talk go on until they are done, and nobody new comes in', async () => {
   const { server, host, people } = await party(['ann', 'bob']);
@@ -68,6 +81,8 @@ test('people who talk go on until they are done, and nobody new comes in', async
     /^HTTP\/1\.1 503 /,
   );
   is(await join(server, 'dan', 'room'), 503, 'a membership here would be lost');
+  is(await leave(server, 'dan', 'room'), 503, 'he may be in it elsewhere');
+  is(await leave(server, 'ann', 'elsewhere'), 200);
   await goesOn(bob!, 150);
   is(server.process.exitCode, null, 'a talking conversation is not cut');
 
@@ -109,6 +124,12 @@ test('a second signal ends conversations at once, with exit code 0', async () =>
   match(await server.logged('drained'), '"why":"signal"');
   await people[1]!.knows((view) => view.of('draining').at(-1)?.within === 0);
   host.kill();
+});
+
+test('a signal that comes twice while nobody is there is no failure', async () => {
+  const server = await startServer({}, new URL('./support/signal-again.js', import.meta.url));
+  is(await server.stop(), 0);
+  await server.logged('"stopped"');
 });
 
 test('with nobody there it ends at once', async () => {

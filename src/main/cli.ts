@@ -1,7 +1,8 @@
 /** What the command line asks for: usually nothing, and the service runs. */
-import { existsSync, readFileSync } from 'node:fs';
-import { parseArgs, parseEnv } from 'node:util';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { ConfigError, type Environment, readConfig } from './config.ts';
+import { readEnvFile } from './env-file.ts';
 import { reportConfig } from './operations/check-config.ts';
 import { whyUnhealthy } from './operations/healthcheck.ts';
 import { help } from './operations/help.ts';
@@ -50,7 +51,15 @@ function readArguments(args: readonly string[]): Options | null {
 }
 
 function check(envFile: string): number {
-  const { lines, warnings, errors } = reportConfig(process.env, readEnvFile(envFile));
+  let file: Environment;
+  try {
+    file = readEnvFile(envFile);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    return BAD;
+  }
+  const { lines, warnings, errors } = reportConfig(process.env, file);
   for (const line of lines) console.log(line);
   for (const warning of warnings) console.error(`warning: ${warning}`);
   for (const error of errors) console.error(error);
@@ -68,10 +77,6 @@ async function checkHealth(envFile: string): Promise<number> {
   if (why === null) return GOOD;
   console.error(why);
   return BAD;
-}
-
-function readEnvFile(path: string): Environment {
-  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {};
 }
 
 function print(text: string): number {

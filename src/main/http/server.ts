@@ -231,7 +231,8 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0]!;
 }
 
-function isEscapedWell(path: string): boolean {
+/** @param path without a query. */
+export function isEscapedWell(path: string): boolean {
   try {
     decodeURIComponent(path);
     return true;

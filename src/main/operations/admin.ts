@@ -9,12 +9,15 @@ import type { ListenAddress } from '../config.ts';
 import { problemResponse, RequestError } from '../http/errors.ts';
 import { listen } from '../http/listen.ts';
 import { Listener, type ListenerConfig } from '../http/listener.ts';
+import { isEscapedWell } from '../http/server.ts';
+import { isLocalName } from './local-name.ts';
 import type { Log } from './log.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Conversations on a page: unless asked otherwise, and at most. */
 const PAGE = 100;
 const MAX_PAGE = 1000;
+const BADLY_ESCAPED = 'The path is badly escaped: percent-encode ids as UTF-8.';
 
 /** What operators are told and may do; each may throw a RequestError. */
 export interface Operations {
@@ -93,12 +96,10 @@ export class AdminServer {
   }
 
   private async answer(request: IncomingMessage): Promise<Answer> {
-    // A page in the browser of somebody who can reach this address is no operator.
-    if (request.headers.origin !== undefined) {
-      throw new RequestError('forbidden', 'Requests of web pages, with an Origin header, are not answered here.');
-    }
+    refuseWebPages(request);
     const method = (request.method === 'HEAD' ? 'GET' : request.method) as FindMyWay.HTTPMethod;
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    if (!isEscapedWell(path)) throw new RequestError('bad-request', BADLY_ESCAPED);
     const found = this.router.find(method, path);
     if (found === null) throw this.unknown(path);
     return (found.store as { route: Route }).route(found.params, new URLSearchParams(query));
@@ -123,6 +124,23 @@ export class AdminServer {
     }
     const { status, headers, body } = problemResponse(known);
     response.writeHead(status, headers).end(body);
+  }
+}
+
+/**
+ * A page in the browser of somebody who can reach this address is no operator. Browsers send `Origin` with a POST and with
+ * whatever goes to another site; a GET to the page's own site has none, and a page can make this address its own site by
+ * what its name resolves to (DNS rebinding). Then `Host` is that name.
+ *
+ * @throws RequestError `forbidden`
+ */
+function refuseWebPages({ headers: { origin, host } }: IncomingMessage): void {
+  if (origin !== undefined) {
+    throw new RequestError('forbidden', 'Requests of web pages, with an Origin header, are not answered here.');
+  }
+  if (host !== undefined && !isLocalName(host)) {
+    const next = 'ask by its IP address, or by a name without a dot or below .localhost, .local or .internal';
+    throw new RequestError('forbidden', `This listener answers to no name that a web page could have: ${next}.`);
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * The way down: a signal lets conversations finish; another one meanwhile closes everything at once; another one during
- * that ends the process as it is. An error that nobody caught closes everything at once, too.
+ * The way down: a signal lets conversations finish; a second one closes everything at once, if that has not begun; a third
+ * one during that ends the process as it is. An error that nobody caught closes everything at once, too.
  */
 import closeWithGrace from 'close-with-grace';
+import { leaveSignals, SIGNALS } from './early-signals.ts';
 import type { Log } from './log.ts';
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
 const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
 
@@ -47,6 +47,8 @@ export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
       case 'draining':
         return impatient.abort();
       case 'closing':
+        // Whoever sends the first one twice, as supervisors that signal a group and its leader do, means nothing worse.
+        if (!impatient.signal.aborted) return impatient.abort();
         log.error({ signal }, 'ended before everything was closed');
         process.exit(1);
         break;
@@ -55,4 +57,5 @@ export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
     }
   };
   for (const signal of SIGNALS) process.on(signal, take);
+  leaveSignals();
 }

@@ -215,7 +215,8 @@ export class Conversations<C> {
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
-    if (user.connections.size > 0 || user.conversation !== null) return;
+    // A mute would be shaken off by leaving and coming back.
+    if (user.connections.size > 0 || user.conversation !== null || user.silenced) return;
     this.users.delete(userid);
     this.waiting.delete(userid);
   }

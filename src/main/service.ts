@@ -1,0 +1,164 @@
+/** Wiring: configuration, workers, media ports, registry, HTTP; and the way down. Nothing is decided here. */
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { runCommand } from './cli.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { readEnvFile } from './env-file.ts';
+import { EventHub } from './events/hub.ts';
+import { drainingError } from './http/errors.ts';
+import { fullError, limited } from './http/limited.ts';
+import { permitted } from './http/permitted.ts';
+import { type Handlers, HttpServer } from './http/server.ts';
+import { offloadUnderLoad } from './media/offload.ts';
+import { MediaPorts, peersClosed } from './media/peer.ts';
+import { Shards } from './media/shards.ts';
+import { AdminServer } from './operations/admin.ts';
+import { tellCandidates } from './operations/candidates.ts';
+import { type Drained, drained } from './operations/drain.ts';
+import { HealthCheck } from './operations/health.ts';
+import { createLog, type Log } from './operations/log.ts';
+import { Metrics } from './operations/metrics.ts';
+import { Operator } from './operations/operator.ts';
+import { endOnSignals } from './operations/shutdown.ts';
+import { logStats } from './operations/stats.ts';
+import type { Connection } from './rooms/connection.ts';
+import { Connections } from './rooms/connections.ts';
+import { Conversations } from './rooms/conversations.ts';
+import { Rates } from './rooms/rates.ts';
+import { Seats } from './rooms/seats.ts';
+import { Signalling } from './signalling/signalling.ts';
+
+/** `.env` in the package's root; variables that are already set win. */
+const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
+/** How often memberships without a connection are looked through, milliseconds. */
+const FORGET_INTERVAL_MS = 1000;
+/** How long the library may take to say goodbye to everybody, milliseconds. */
+const GOODBYE_TIMEOUT_MS = 1000;
+
+const exitCode = await runCommand(process.argv.slice(2), ENV_FILE);
+if (exitCode !== null) process.exit(exitCode);
+
+let config: Config;
+try {
+  // For all of the process: libraries and Node itself may have variables there.
+  Object.assign(process.env, { ...readEnvFile(ENV_FILE), ...process.env });
+  config = readConfig(process.env);
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}
+const log = createLog(config.LOG_LEVEL);
+try {
+  await start(config, log);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  if (log.isLevelEnabled('fatal')) log.fatal(message);
+  else console.error(message);
+  process.exit(1);
+}
+
+async function start(config: Config, log: Log): Promise<void> {
+  const receivers: (Connection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
+  const ports = await MediaPorts.open(config);
+  const shards = new Shards(config, receivers, log, (error) => {
+    log.fatal({ err: error }, 'a worker cannot be kept going; ending the process');
+    process.exit(1);
+  });
+  await shards.whenReady();
+  const registryLimits = {
+    users: config.MAX_MEMBERSHIPS,
+    conversations: config.MAX_CONVERSATIONS,
+    participants: config.MAX_PARTICIPANTS,
+  };
+  const conversations = new Conversations<Connection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
+  const seats = new Seats(() => shards.leastLoaded());
+  for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
+  shards.rebuild = (shard) => seats.rebuild(shard);
+  const events = new EventHub(config, shards);
+  const { slots, sources } = shards;
+  const metrics = new Metrics(config);
+  const { telemetry } = metrics;
+  const tables = { slots, sources, receivers };
+  const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
+  metrics.watch({ connections, conversations, events, shards, receivers });
+  connections.rtcp.start();
+
+  const handlers: Handlers = {
+    join(claim, id) {
+      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
+      const placement = conversations.join(claim.userid, id, performance.now());
+      if (typeof placement === 'string') {
+        telemetry.joined(placement === 'participants' ? 'conversation-full' : 'full');
+        throw fullError(placement, config);
+      }
+      telemetry.joined('joined');
+      connections.place(placement);
+      log.info({ ...claim, conversation: id }, 'joined');
+    },
+    leave(claim, id) {
+      // They may be in that conversation on the next instance, where the proxy takes what is refused here.
+      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
+      telemetry.left();
+      connections.place(conversations.leave(claim.userid, id));
+      log.info({ ...claim, conversation: id }, 'left');
+    },
+    connect(claim) {
+      const connection = connections.reserve(claim);
+      return {
+        opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
+        abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
+      };
+    },
+  };
+  const rates = new Rates(config.MAX_JOINS_PER_SECOND, config.MAX_MEMBERSHIPS);
+  const asked = permitted(handlers, config, log, telemetry);
+  const server = new HttpServer(limited(asked, rates, config), config, log, telemetry);
+  const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
+  const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
+  const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
+  offloadUnderLoad(receivers, limits, log);
+  if (config.STATS_INTERVAL_MS > 0)
+    logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
+  const health = new HealthCheck(shards.all);
+  const operations = new Operator({ config, conversations, connections, health, sources, metrics, log });
+  const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, config, log, telemetry);
+
+  endOnSignals(
+    {
+      async drain(aborted) {
+        operations.draining = true;
+        metrics.draining(true);
+        server.drain();
+        connections.endUnestablished('draining', 'the server is shutting down');
+        events.drain(config.DRAIN_TIMEOUT_MS);
+        const look = (): Drained => ({ connections: connections.count, talking: seats.talking });
+        const why = await drained(look, config.DRAIN_TIMEOUT_MS, aborted);
+        log.info({ why, connections: connections.count }, 'drained');
+      },
+      async close(why) {
+        server.drain();
+        clearInterval(forgetting);
+        clearInterval(telling);
+        await connections.endAll('draining', why);
+        server.close();
+        health.stop();
+        metrics.stop();
+        await shards.stop();
+        await peersClosed(GOODBYE_TIMEOUT_MS);
+        ports.close();
+        admin?.close();
+      },
+    },
+    config.SHUTDOWN_TIMEOUT_MS,
+    log,
+  );
+
+  const adminAddress = config.ADMIN_LISTEN === null ? null : await admin!.listen(config.ADMIN_LISTEN);
+  const { address, port } = await server.listen(config.LISTEN);
+  log.info(
+    { address, port, admin: adminAddress, mediaPorts: config.MEDIA_PORTS, workers: config.WORKERS },
+    'listening',
+  );
+  tellCandidates(config, ports, log);
+}

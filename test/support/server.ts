@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
 const START_TIMEOUT_MS = 15_000;
+const MAX_ATTEMPTS = 3;
 
 /** A server of its own, as an operator would start it: a process, an environment, signals. */
 export interface RunningServer {
@@ -41,6 +42,22 @@ export async function startServer(
   env: Record<string, string> = {},
   preload?: URL,
   descriptors = 0,
+): Promise<RunningServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launch(env, preload, descriptors);
+    } catch (error) {
+      // A port that was free a moment ago may be another test's by now.
+      const taken = String(error).includes('EADDRINUSE') && env['MEDIA_PORTS'] === undefined;
+      if (!taken || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function launch(
+  env: Record<string, string>,
+  preload: URL | undefined,
+  descriptors: number,
 ): Promise<RunningServer> {
   const command = [process.execPath, ...(preload === undefined ? [] : ['--import', preload.href]), MAIN];
   const limited = ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), ...command];

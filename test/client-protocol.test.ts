@@ -168,6 +168,8 @@ test('every close code has its meaning, and only what may pass is tried again', 
     again.filter(([, { retryable }]) => retryable).map(([name]) => name),
     ['internal', 'draining', 'full', 'no-offer', 'transport-failed', 'not-connected'],
   );
+  // Not of the server's own: the library's, as are 1007 and 1009.
+  is(closeError(1008, 'Too many fragments').code, 'incompatible');
   is(closeError(1006, '').code, 'unreachable');
   is(closeError(1006, '').retryable, true);
 });
@@ -180,6 +182,8 @@ test('every status has its meaning', () => {
   const codeOf = Object.fromEntries(codes) as Record<string, string>;
   is(codeOf['draining'], 'server-draining');
   is(codeOf['full'], 'server-full');
+  is(codeOf['conversation-full'], 'conversation-full');
+  is(statusError('x', 409, Problem['conversation-full'].title, null).retryable, false);
   equal([codeOf['forbidden'], codeOf['not-permitted']], ['forbidden', 'forbidden']);
   equal(
     [codeOf['bad-claim'], codeOf['bad-conversation'], codeOf['not-found']],

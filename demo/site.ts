@@ -118,9 +118,14 @@ function readOrder(text: string): { room: string; count: number } | null {
     return null;
   }
   const { room, count } = (json ?? {}) as { room?: unknown; count?: unknown };
-  if (typeof room !== 'string' || room === '' || room.length > MAX_ROOM_LENGTH) return null;
+  if (typeof room !== 'string' || room.length > MAX_ROOM_LENGTH || !canBeJoined(room)) return null;
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > MOST_BOTS) return null;
   return { room, count };
+}
+
+/** Bots who never get in are never found to be alone: a dot is a step in a path, and half a character has no UTF-8. */
+function canBeJoined(room: string): boolean {
+  return !['', '.', '..'].includes(room) && room.isWellFormed() && !/\p{Cc}/u.test(room);
 }
 
 /** The body as text; what is too long is cut off, and then is no JSON. */

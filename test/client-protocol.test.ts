@@ -5,6 +5,7 @@ import { closeError, statusError } from '../client/src/errors.ts';
 import { People } from '../client/src/people.ts';
 import * as client from '../client/src/protocol.ts';
 import { addUp, compare } from '../client/src/quality.ts';
+import { Requests } from '../client/src/requests.ts';
 import * as server from '../src/main/events/schema.ts';
 import { Close, Problem } from '../src/main/http/errors.ts';
 import { House } from './support/house.ts';
@@ -168,6 +169,8 @@ test('every close code has its meaning, and only what may pass is tried again', 
     again.filter(([, { retryable }]) => retryable).map(([name]) => name),
     ['internal', 'draining', 'full', 'no-offer', 'transport-failed', 'not-connected'],
   );
+  // Not of the server's own: the library's, as are 1007 and 1009.
+  is(closeError(1008, 'Too many fragments').code, 'incompatible');
   is(closeError(1006, '').code, 'unreachable');
   is(closeError(1006, '').retryable, true);
 });
@@ -180,6 +183,8 @@ test('every status has its meaning', () => {
   const codeOf = Object.fromEntries(codes) as Record<string, string>;
   is(codeOf['draining'], 'server-draining');
   is(codeOf['full'], 'server-full');
+  is(codeOf['conversation-full'], 'conversation-full');
+  is(statusError('x', 409, Problem['conversation-full'].title, null).retryable, false);
   equal([codeOf['forbidden'], codeOf['not-permitted']], ['forbidden', 'forbidden']);
   equal(
     [codeOf['bad-claim'], codeOf['bad-conversation'], codeOf['not-found']],
@@ -206,6 +211,25 @@ test('pauses double, have jitter, an end, and heed the server', () => {
   least.reset();
   is(least.next(), 250);
   for (let i = 0; i < 5000; i++) ok(Number.isFinite(most.next()));
+});
+
+test('however often somebody mutes, the server is told the last of it', async () => {
+  const sent: { id: number; muted: boolean }[] = [];
+  const requests = new Requests((text) => {
+    const request = JSON.parse(text) as { id: number; muted: boolean };
+    sent.push(request);
+    setImmediate(() => requests.heard({ type: 'ok', id: request.id }));
+  });
+  const others = Array.from({ length: 20 }, () => requests.ask({ type: 'participants' }).catch(() => undefined));
+  const toggles = Array.from({ length: 99 }, (_, i) => requests.ask({ type: 'mute', muted: i % 2 === 1 }));
+  const results = await Promise.allSettled(toggles);
+  equal(
+    results.map(({ status }) => status),
+    [...Array.from({ length: 98 }, () => 'rejected'), 'fulfilled'],
+  );
+  is(sent.at(-1)?.muted, false);
+  requests.close();
+  await Promise.all(others);
 });
 
 test('statistics are of the time between two looks, and null where nothing is known', () => {

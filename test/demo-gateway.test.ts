@@ -108,7 +108,7 @@ test(
         send(`${url}/demo/bots`, {}, 'POST', typeof body === 'string' ? body : JSON.stringify(body));
       equal(JSON.parse((await order({ room: 'kitchen', count: 1 })).text), { count: 1, mostBots: 50 });
       const bad = [51, -1, 1.5, '1', null].map((count) => ({ room: 'kitchen', count }));
-      const rooms = ['', 'x'.repeat(257), 7, null].map((room) => ({ room, count: 1 }));
+      const rooms = ['', '.', '..', '\ud800', 'a\nb', 'x'.repeat(257), 7, null].map((room) => ({ room, count: 1 }));
       for (const body of [...bad, ...rooms, '', '{', 'null', '[]', '1'.repeat(100_000)]) {
         const { status, text } = await order(body);
         is(status, 400, JSON.stringify(body));

@@ -61,7 +61,7 @@ export class VoiceClient extends ClientView {
       who: (number) => this.people.participants.get(number) ?? null,
     });
     this.session = new Session(options, this.output.slots.length, {
-      made: (peer) => this.mic.attach(peer.sender),
+      made: (peer) => this.mic.attach(peer.sender, peer.pc),
       standing: (peer) => this.standing(peer),
       promoted: (peer) => this.promoted(peer),
       event: (event) => this.heard(event),
@@ -80,11 +80,12 @@ export class VoiceClient extends ClientView {
   }
 
   /**
-   * Connects; to be called once. See {@link connect}.
+   * Connects; to be called once, for what is begun after the end nobody would end. See {@link connect}.
    *
    * @throws VoiceError
    */
   async connect(): Promise<void> {
+    if (this.state !== 'idle') throw new VoiceError('closed', 'A client connects once; make another one.');
     const { microphone = true, conversation } = this.options;
     if (conversation !== undefined) this.membership.want(conversation);
     // Beside the connecting, which need not wait for the user's permission; what fails is told as an event.
@@ -97,7 +98,7 @@ export class VoiceClient extends ClientView {
    *
    * Resolves once the user is in, and, if the client is connected, knows who else is.
    *
-   * @throws VoiceError `forbidden`, `bad-conversation`, `unauthorized`; `superseded` by a newer join or leave.
+   * @throws VoiceError `forbidden`, `bad-conversation`, `conversation-full`, `unauthorized`; `superseded` by a newer join or leave.
    */
   join(conversation: string): Promise<void> {
     return this.membership.join(conversation, () => this.session.current);
@@ -163,7 +164,7 @@ export class VoiceClient extends ClientView {
    * Starts the microphone, or changes it while talking: device, processing, or a track of the application's own.
    * Without a gap for the listeners; nothing is negotiated.
    *
-   * @throws VoiceError `microphone-denied`, `microphone-missing`, `microphone-busy`, `unsupported`
+   * @throws VoiceError `microphone-denied`, `microphone-missing`, `microphone-busy`, `unsupported`, `closed`
    */
   startMicrophone(options: MicrophoneOptions = {}): Promise<void> {
     return this.mic.start(options);
@@ -272,7 +273,7 @@ export class VoiceClient extends ClientView {
     this.membership.close(error);
     this.levels.close();
     this.meter.close();
-    this.mic.stop();
+    this.mic.close();
     this.output.close();
   }
 

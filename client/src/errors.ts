@@ -8,6 +8,8 @@ export type VoiceErrorCode =
   | 'forbidden'
   /** The server does not take this conversation's id. */
   | 'bad-conversation'
+  /** It has as many users as it may have. */
+  | 'conversation-full'
   | 'server-full'
   | 'server-draining'
   | 'server-error'
@@ -74,6 +76,7 @@ export class VoiceError extends Error {
 const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boolean, retryAfter?: number]>> = {
   1003: ['incompatible', false],
   1007: ['incompatible', false],
+  1008: ['incompatible', false],
   1009: ['incompatible', false],
   1011: ['server-error', true],
   1012: ['server-draining', true, 500],
@@ -131,11 +134,18 @@ export function statusError(what: string, status: number, detail: string, retryA
   }
   if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);
   if (status === 503 && /shut/i.test(detail)) return new VoiceError('server-draining', `${text}. Try again.`, again);
+  if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);
   if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Take another id.`, details);
   if (status === 404 || status === 405) {
     return new VoiceError('unreachable', `${text}. Check url: it is what stands before /connect and /join.`, details);
   }
   return new VoiceError(status >= 500 ? 'server-error' : 'unreachable', `${text}. Try again later.`, again);
+}
+
+/** An event said so. */
+export function replaced(): VoiceError {
+  const text = 'Another connection with the same userid and clientid took over, of another tab perhaps';
+  return new VoiceError('replaced', `${text}. Go on there, or connect here again to take it back.`);
 }
 
 /** Whatever was thrown, as one of ours. */

@@ -7,18 +7,40 @@ const REQUEST_TIMEOUT_MS = 8000;
 
 export type Endpoint = Pick<ClientOptions, 'url' | 'token'>;
 
-/** What the application gives as a token at this moment; null for none. @throws VoiceError `unauthorized`, retryable. */
-async function tokenNow(source: TokenSource | undefined): Promise<string | null> {
+/**
+ * What the application gives as a token at this moment; null for none.
+ *
+ * @param signal gives up waiting. @throws VoiceError `unauthorized`, retryable; `superseded`.
+ */
+async function tokenNow(source: TokenSource | undefined, signal: AbortSignal): Promise<string | null> {
   if (typeof source !== 'function') return source ?? null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let abort = (): void => undefined;
+  // The function is the application's, and may never come to an end.
+  const ended = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tokenFailed(`none came within ${REQUEST_TIMEOUT_MS} ms`)), REQUEST_TIMEOUT_MS);
+    abort = () => reject(new VoiceError('superseded', 'The request was given up.'));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([ended, tokenFrom(source)]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function tokenFrom(source: Exclude<TokenSource, string>): Promise<string> {
   try {
     return await source();
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw new VoiceError('unauthorized', `The function for the token failed: ${said}.`, {
-      cause: error,
-      retryable: true,
-    });
+    throw tokenFailed(error instanceof Error ? error.message : String(error), error);
   }
+}
+
+function tokenFailed(why: string, cause?: unknown): VoiceError {
+  return new VoiceError('unauthorized', `The function for the token failed: ${why}.`, { cause, retryable: true });
 }
 
 function endpoint(base: string, path: string): URL {
@@ -28,10 +50,14 @@ function endpoint(base: string, path: string): URL {
 }
 
 /** The URL of `/connect`, with a token that is asked for anew. @param scheme `ws` or `http`, each with an s where the API has. */
-export async function connectUrl({ url, token }: Endpoint, scheme: 'ws' | 'http'): Promise<string> {
+export async function connectUrl(
+  { url, token }: Endpoint,
+  scheme: 'ws' | 'http',
+  signal: AbortSignal,
+): Promise<string> {
   const target = endpoint(url, '/connect');
   target.protocol = target.protocol.replace(/^(http|ws)/, scheme);
-  const value = await tokenNow(token);
+  const value = await tokenNow(token, signal);
   if (value !== null) target.searchParams.set('token', value);
   return target.href;
 }
@@ -44,7 +70,7 @@ export async function changeMembership(
   signal: AbortSignal,
 ): Promise<void> {
   const target = endpoint(url, `/join/${encodeURIComponent(conversation)}`);
-  const value = await tokenNow(token);
+  const value = await tokenNow(token, signal);
   const headers: Record<string, string> = value === null ? {} : { Authorization: `Bearer ${value}` };
   const response = await request(target.href, { method, headers, credentials: 'include' }, signal);
   if (!response.ok) throw await refusal(`${method} ${target.pathname}`, response);
@@ -58,7 +84,7 @@ export async function changeMembership(
  */
 export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promise<VoiceError> {
   try {
-    const response = await request(await connectUrl(api, 'http'), { credentials: 'include' }, signal);
+    const response = await request(await connectUrl(api, 'http', signal), { credentials: 'include' }, signal);
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
       'The token is good, yet the websocket was refused: the server is full or shutting down, or a proxy lets';

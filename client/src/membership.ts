@@ -22,6 +22,8 @@ export class Membership {
   private readonly changed: (change: Change) => void;
   /** Of what is under way; a newer one ends it. */
   private under: AbortController | null = null;
+  /** Where a join that is under way goes, which may have taken effect already. */
+  private going: string | null = null;
   /** Whether a server has taken `conversation` already. */
   private taken = true;
   private over = false;
@@ -40,7 +42,7 @@ export class Membership {
 
   /** @param current the connection in use at each moment. @throws VoiceError */
   async join(conversation: string, current: () => Peer | null): Promise<void> {
-    await this.change('POST', conversation);
+    await this.change('POST', [conversation]);
     this.taken = true;
     this.set(conversation);
     await within(
@@ -51,9 +53,9 @@ export class Membership {
 
   /** @throws VoiceError */
   async leave(): Promise<void> {
-    const { conversation } = this;
-    if (conversation === null) return;
-    await this.change('DELETE', conversation);
+    const places = [this.going, this.conversation].filter((one) => one !== null);
+    if (places.length === 0) return;
+    await this.change('DELETE', [...new Set(places)]);
     this.set(null);
   }
 
@@ -121,17 +123,19 @@ export class Membership {
   }
 
   /** @throws VoiceError */
-  private async change(method: 'POST' | 'DELETE', conversation: string): Promise<void> {
+  private async change(method: 'POST' | 'DELETE', conversations: readonly string[]): Promise<void> {
     if (this.over) throw new VoiceError('closed', 'This client is closed; make another one.');
     const under = this.begin();
+    if (method === 'POST') this.going = conversations[0]!;
     const backoff = new Backoff(250, 4000);
     const begun = performance.now();
     try {
       for (;;) {
         try {
-          return await changeMembership(this.api, method, conversation, under.signal);
+          for (const one of conversations) await changeMembership(this.api, method, one, under.signal);
+          return;
         } catch (error) {
-          const known = asVoiceError(error, 'unreachable', `${method} ${conversation}`);
+          const known = asVoiceError(error, 'unreachable', `${method} ${conversations}`);
           if (under.signal.aborted) throw superseded();
           if (!known.retryable || performance.now() - begun > PATIENCE_MS) throw known;
           await delay(backoff.next(known.retryAfter ?? 0));
@@ -145,12 +149,15 @@ export class Membership {
 
   private begin(): AbortController {
     this.under?.abort();
+    this.going = null;
     this.under = new AbortController();
     return this.under;
   }
 
   private end(under: AbortController): void {
-    if (this.under === under) this.under = null;
+    if (this.under !== under) return;
+    this.under = null;
+    this.going = null;
   }
 
   private set(

@@ -23,10 +23,11 @@ export class Microphone {
   options: MicrophoneOptions = {};
   private readonly told: (state: MicrophoneState) => void;
   private readonly lost: (label: string) => void;
-  private readonly senders = new Set<RTCRtpSender>();
+  private readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
   private muted = false;
   /** Of the last start or stop: what an older one gets is too late. */
   private turn = 0;
+  private over = false;
   /** Whether the device in use was listed; some are not, and do not vanish. */
   private listed = false;
 
@@ -37,13 +38,17 @@ export class Microphone {
   }
 
   /** Sends what there is over a new connection; older ones get it as long as they live. */
-  attach(sender: RTCRtpSender): void {
-    this.senders.add(sender);
+  attach(sender: RTCRtpSender, pc: RTCPeerConnection): void {
+    // Attempts that came to nothing, of which there are as many as the network is away for.
+    for (const [old, { signalingState }] of this.senders) if (signalingState === 'closed') this.senders.delete(old);
+    this.senders.set(sender, pc);
     this.give(sender);
   }
 
   /** Starts, or changes device, processing or track. @throws VoiceError */
   async start(options: MicrophoneOptions): Promise<void> {
+    // Nobody would ever stop it.
+    if (this.over) throw new VoiceError('closed', 'This client is closed; make another one.');
     const turn = ++this.turn;
     let track: MediaStreamTrack;
     try {
@@ -72,6 +77,13 @@ export class Microphone {
     this.turn++;
     this.release();
     if (this.state.track !== null || this.state.error !== null) this.enter(NONE);
+  }
+
+  /** Stops it, and it cannot be started any more. */
+  close(): void {
+    this.over = true;
+    this.stop();
+    this.senders.clear();
   }
 
   /** The browser's list is another one. */
@@ -132,13 +144,12 @@ export class Microphone {
 
   private enter(state: MicrophoneState): void {
     this.state = state;
-    for (const sender of this.senders) this.give(sender);
+    for (const sender of this.senders.keys()) this.give(sender);
     this.told(state);
   }
 
   private give(sender: RTCRtpSender): void {
-    if (sender.transport?.state === 'closed') this.senders.delete(sender);
-    else sender.replaceTrack(this.state.track).catch(() => this.senders.delete(sender));
+    sender.replaceTrack(this.state.track).catch(() => this.senders.delete(sender));
   }
 }
 

@@ -31,13 +31,14 @@ export class Requests {
   }
 
   /**
-   * Asks, and waits for the answer.
+   * Asks, and waits for the answer. What mutes or deafens takes the place of such a request that still waits to be sent.
    *
    * @param timeout for the answer, milliseconds.
-   * @throws VoiceError `refused` with the server's words, `not-connected`, `timeout`
+   * @throws VoiceError `refused` with the server's words, `not-connected`, `timeout`, `superseded`
    */
   ask(request: Request, timeout = ANSWER_TIMEOUT_MS): Promise<ServerEvent> {
     if (this.over) return Promise.reject(ended());
+    if (request.type === 'mute' || request.type === 'deafen') this.supersede(request.type);
     if (this.queue.length >= MAX_WAITING) {
       return Promise.reject(new VoiceError('refused', 'Too many requests wait already: ask less often.'));
     }
@@ -82,6 +83,14 @@ export class Requests {
     this.waiting.delete(id);
     clearTimeout(waiting?.timer);
     waiting?.reject(error);
+  }
+
+  /** The last word counts, and must find room: a key to talk may be pressed faster than requests may be sent. */
+  private supersede(type: Request['type']): void {
+    const index = this.queue.findIndex(({ request }) => request.type === type);
+    if (index < 0) return;
+    const [old] = this.queue.splice(index, 1);
+    this.fail(old!.id, new VoiceError('superseded', `A newer ${type} came before this one was sent.`));
   }
 
   private flush(): void {

@@ -1,6 +1,6 @@
 /** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
 import { Backoff } from './backoff.ts';
-import { asVoiceError, VoiceError } from './errors.ts';
+import { asVoiceError, replaced, VoiceError } from './errors.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
 import { watchPulse } from './pulse.ts';
@@ -11,6 +11,10 @@ import { watchWaking } from './wake.ts';
 const PROOF_MS = 2000;
 /** Refusals of a token in a row, with a function that is asked for another one each time. */
 const MAX_REFUSALS = 3;
+/** A connection that stood for less is brief, milliseconds: after two of them in a row there are pauses. */
+const SETTLED_MS = 10_000;
+/** How old the second attempt that is given up for a better one has to be, milliseconds; each further one twice that. */
+const PATIENCE_MS = 2000;
 /** When the server ends, clients come back spread over this time, milliseconds, and move on that long before its deadline. */
 const DRAIN_SPREAD_MS = 1000;
 
@@ -42,6 +46,13 @@ export class Session {
   private due = false;
   private draining = false;
   private refusals = 0;
+  /** When the attempt under way began, and the connection in use stood, on the clock of `performance`. */
+  private begun = 0;
+  private since = 0;
+  /** Attempts of this run that were given up for a better one. */
+  private givenUp = 0;
+  /** Brief connections in a row. */
+  private brief = 0;
   /** Ends the pause between two attempts. */
   private endPause: (() => void) | null = null;
   private drainTimer: ReturnType<typeof setTimeout> | undefined;
@@ -58,7 +69,6 @@ export class Session {
 
   /** Connects for the first time. @throws VoiceError */
   async start(): Promise<void> {
-    if (this.state !== 'idle') throw new VoiceError('closed', 'A client connects once; make another one.');
     this.enter('connecting', null);
     this.endWatch = watchWaking(
       () => this.wake(),
@@ -72,6 +82,7 @@ export class Session {
   renew(error: VoiceError | null): void {
     if (this.over || this.state === 'idle') return;
     this.due = true;
+    this.brief = 0;
     this.restart(error);
   }
 
@@ -102,20 +113,30 @@ export class Session {
   private async run(until: number, reason: VoiceError | null = null): Promise<void> {
     if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
     this.running = true;
-    this.backoff.reset();
     this.refusals = 0;
+    this.givenUp = 0;
+    if (this.brief <= 1) this.backoff.reset();
     try {
+      // What stands and falls at once would be made anew several times a second.
+      if (reason !== null && this.brief > 1 && (await this.paused(reason))) return;
       while (!this.over) {
         const error = await this.attempt();
         if (error === null || this.over) return;
         if (!this.hopes(error, until)) return this.close(error);
-        const pause = error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
-        this.hooks.retry({ attempt: this.backoff.failures, delay: pause, error });
-        if (await this.recovers(pause)) return this.enter('connected', null);
+        if (await this.paused(error)) return;
       }
     } finally {
       this.running = false;
     }
+  }
+
+  /** Pauses between two attempts. @returns whether no other one is needed. */
+  private async paused(error: VoiceError): Promise<boolean> {
+    const pause = error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
+    this.hooks.retry({ attempt: this.backoff.failures, delay: pause, error });
+    if (!(await this.recovers(pause))) return false;
+    this.enter('connected', null);
+    return true;
   }
 
   /** Pauses. @returns whether the connection in use proves meanwhile that it lives after all, and may stay. */
@@ -146,9 +167,11 @@ export class Session {
     try {
       peer = new Peer(this.options, this.slots);
       this.attempting = peer;
+      this.begun = performance.now();
       this.hooks.made(peer);
       await peer.open();
       await this.hooks.standing(peer);
+      if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();
       if (this.over || !peer.stands) throw new VoiceError('unreachable', 'Lost again at once.', { retryable: true });
       this.promote(peer);
       return null;
@@ -163,6 +186,7 @@ export class Session {
   private promote(peer: Peer): void {
     const before = this.current;
     this.current = peer;
+    this.since = performance.now();
     this.due = false;
     this.draining = false;
     clearTimeout(this.drainTimer);
@@ -180,10 +204,7 @@ export class Session {
 
   private heard(peer: Peer, event: ServerEvent): void {
     if (peer !== this.current) return;
-    if (event.type === 'replaced' && !this.running) {
-      const text = 'Another connection with the same userid and clientid took over, of another tab perhaps';
-      return this.close(new VoiceError('replaced', `${text}. Go on there, or connect here again to take it back.`));
-    }
+    if (event.type === 'replaced' && !this.running) return this.close(replaced());
     this.hooks.event(event);
     if (event.type === 'draining') this.drain(event.within);
     else if (event.type === 'participants' || event.type === 'snapshot') this.moveIfAlone(peer);
@@ -213,7 +234,7 @@ export class Session {
       this.due = false;
     }
     if (this.state === 'connected') this.enter('reconnecting', error);
-    this.backoff.reset();
+    if (!this.running) this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
     this.restart(error);
   }
 
@@ -224,12 +245,20 @@ export class Session {
       this.backoff.reset();
       this.endPause();
     } else if (this.attempting !== null && !this.attempting.stands && this.state !== 'connecting') {
-      this.attempting.close();
+      this.giveUp(this.attempting);
     } else if (peer !== null) {
       this.prove(peer);
     } else if (this.state === 'reconnecting') {
       this.restart(null);
     }
+  }
+
+  /** Bad networks change all the time: attempts that are given up at each change would never come to an end. */
+  private giveUp(attempting: Peer): void {
+    const age = performance.now() - this.begun;
+    if (this.givenUp > 0 && age < PATIENCE_MS * 2 ** (this.givenUp - 1)) return;
+    this.givenUp++;
+    attempting.close();
   }
 
   /** Asks whether a connection that seems to stand does. */

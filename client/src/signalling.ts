@@ -34,7 +34,7 @@ async function exchange(
   abort: AbortSignal,
   refuse: (error: unknown) => void,
 ): Promise<void> {
-  const socket = new WebSocket(await connectUrl(api, 'ws'));
+  const socket = new WebSocket(await connectUrl(api, 'ws', abort));
   abort.addEventListener('abort', () => socket.close(), { once: true });
   if (abort.aborted) socket.close();
   let opened = false;

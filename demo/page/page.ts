@@ -26,6 +26,8 @@ const source = new SourceChoice(() => {
 const view = new CallView(log, { problem, over: () => leaveCall(), toned: () => source.toned });
 const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
 let client: VoiceClient | null = null;
+/** Whether a call waits for what it is to send: a second click would make another one, whose tone nobody would end. */
+let entering = false;
 
 nameField.value = `Guest ${100 + Math.floor(Math.random() * 900)}`;
 for (let count = 1; count <= MOST_SLOTS; count++) slotsField.add(new Option(String(count), String(count)));
@@ -66,12 +68,16 @@ async function enterCall(count: number): Promise<void> {
     nameField.reportValidity();
     return;
   }
+  if (entering) return;
+  entering = true;
   problemBox.hidden = true;
   let microphone: MicrophoneOptions | false;
   try {
     microphone = await source.options();
   } catch (error) {
     return problem(error);
+  } finally {
+    entering = false;
   }
   const made = new VoiceClient({
     url: '/webrtc',

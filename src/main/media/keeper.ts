@@ -151,6 +151,8 @@ export class Keeper {
   /** The worker's thread does nothing any more, or nothing for this shard. */
   private ended(cause: unknown): void {
     this.thread = undefined;
+    // What the one before missed is not its successor's.
+    this.missed = 0;
     if (this.stopping) return;
     const at = performance.now();
     const error = this.hung ? new Error('the worker hung and was ended', { cause }) : cause;

@@ -202,7 +202,8 @@ test('who leaves hears nothing and is not heard', async () => {
   }
   await hear(ann!, [bob!.name, cid!.name]);
   await membership('DELETE', ann!.name, room);
-  // What was on the way arrives before what follows a round of packets between the others.
+  // What was on the way arrives before what follows a round of packets between the others, beginning now.
+  await bob!.take();
   await hear(bob!, [cid!.name], 10);
   await ann!.take();
   await bob!.take();

@@ -1,6 +1,7 @@
 /**
  * The clock that all threads share. Each thread's `performance.now()` counts from that thread's own start, so its offset
- * to the monotonic clock is taken once; reading it then costs no system call and no allocation.
+ * to the monotonic clock is taken once; reading it then costs no system call, only the number that it
+ * returns, which Node 20 allocates: one collection in some 60,000 reads.
  */
 import { performance } from 'node:perf_hooks';
 import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';

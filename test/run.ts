@@ -1,46 +1,83 @@
 /**
- * Runs every `*.test.js` beside it with uvu, or only those whose path contains one of the arguments:
- * `node dist/test/run.js ring sdp`.
+ * Runs the tests: `node dist/test/run.js [options] [name…]`, every `*.test.js` or those whose name contains one of these
+ * (a whole name, as in `http.test.js`, is that file alone).
  *
- * All of them run in two processes at a time: those with browsers, which mostly wait, and the others. What the first one
- * says comes when it is done.
+ * Each file is a process of its own. What it says comes when it is done, and what failed once more at the end. Two run at
+ * a time, and one with a browser beside them, which mostly waits.
+ *
+ *     --fast               files that start neither a browser, nor a server, nor a proxy
+ *     --without-browsers   files that start no browser
+ *     --browsers           files that start one
+ *     --lanes=2            how many files without a browser run at a time
+ *     --list               names them only
  */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { parse } from 'uvu/parse';
-import { run } from 'uvu/run';
+import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
+import { endFiles, type FileRun, runFile } from './support/file-run.ts';
+import { type TestFile, testFiles } from './support/test-files.ts';
 
-const LANE = '--lane=';
-/** Files of the lane of that name; the other one has the rest. */
-const WITH_BROWSERS = /(^|\/)(browser|demo)[^/]*$/;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    fast: { type: 'boolean', default: false },
+    browsers: { type: 'boolean', default: false },
+    'without-browsers': { type: 'boolean', default: false },
+    lanes: { type: 'string', default: '2' },
+    list: { type: 'boolean', default: false },
+  },
+});
 
-const wanted = process.argv.slice(2);
-if (wanted.length === 0) {
-  const codes = await Promise.all([lane('browsers', true), lane('others', false)]);
-  process.exit(Math.max(...codes));
-}
-const { suites } = await parse(fileURLToPath(new URL('.', import.meta.url)), /\.test\.js$/);
-const chosen = suites.filter(({ name }) =>
-  wanted.some((part) =>
-    part.startsWith(LANE) ? (part === `${LANE}browsers`) === WITH_BROWSERS.test(name) : name.includes(part),
-  ),
+const all = testFiles();
+const chosen = all.filter(
+  ({ name, browser, fast }) =>
+    (positionals.length === 0 ||
+      positionals.some((part) => (all.some((file) => file.name === part) ? name === part : name.includes(part)))) &&
+    !(values.fast && !fast) &&
+    !(values.browsers && !browser) &&
+    !(values['without-browsers'] && browser),
 );
-if (chosen.length === 0) throw new Error(`no test file matches ${wanted.join(' ')}`);
-await run(chosen);
-// node-datachannel keeps the event loop alive for as long as a client of a test lives.
-process.exit(process.exitCode ?? 0);
+if (chosen.length === 0) throw new Error(`no test file matches ${process.argv.slice(2).join(' ')}`);
+if (values.list) {
+  for (const { name } of chosen) console.log(name);
+  process.exit(0);
+}
 
-/** Runs one lane in a process of its own. @returns its exit code. */
-function lane(name: string, later: boolean): Promise<number> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), LANE + name], {
-    stdio: ['ignore', later ? 'pipe' : 'inherit', later ? 'pipe' : 'inherit'],
-  });
-  const said: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk));
-  return new Promise((resolve) => {
-    child.once('close', (code) => {
-      process.stdout.write(Buffer.concat(said));
-      resolve(code ?? 1);
-    });
-  });
+process.on('exit', endFiles);
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => process.exit(128 + constants.signals[name]));
+}
+
+const begun = performance.now();
+const runs: FileRun[] = [];
+const others = chosen.filter(({ browser }) => !browser);
+await Promise.all([
+  lane(chosen.filter(({ browser }) => browser)),
+  ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) }, () => lane(others)),
+]);
+
+const failed = runs.filter(({ failures }) => failures.length > 0);
+for (const run of failed) tell(run);
+const sum = (count: (run: FileRun) => number): number => runs.reduce((total, run) => total + count(run), 0);
+const seconds = Math.round((performance.now() - begun) / 1000);
+console.log(`\n${runs.length} files in ${seconds} s`);
+console.log(
+  `${sum((run) => run.passed)} passed, ${sum((run) => run.failures.length)} failed, ${sum((run) => run.skipped)} skipped`,
+);
+process.exit(failed.length > 0 ? 1 : 0);
+
+/** Runs what is left of these, one after another. */
+async function lane(queue: TestFile[]): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    const run = await runFile(file.name, file.path);
+    runs.push(run);
+    console.log(`\n== ${file.name}, ${run.seconds.toFixed(1)} s ==\n${run.output.trim()}`);
+  }
+}
+
+/** Says what failed in a file, and how to have it again. */
+function tell({ name, failures, output }: FileRun): void {
+  console.log(`\nfailed in ${name}:`);
+  for (const line of failures) console.log(`  ${line}`);
+  const seed = /^seed of .*: (\d+)$/m.exec(output)?.[1];
+  console.log(`  again: ${seed === undefined ? '' : `SEED=${seed} `}node dist/test/run.js ${name}`);
 }

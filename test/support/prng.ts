@@ -16,9 +16,11 @@ export function below(random: Random, limit: number): number {
   return random() % limit;
 }
 
-/** A seed that is new in every run, printed so that a failure can be had again with `SEED=…`. */
+let chosen: number | undefined;
+
+/** The seed of this process: new in every run and printed, so that a failure can be had again with `SEED=…`. */
 export function seed(what: string): number {
-  const chosen = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  chosen ??= Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   console.log(`seed of ${what}: ${chosen}`);
   return chosen;
 }

@@ -1,0 +1,97 @@
+/** One test file in a process of its own. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Report } from './report.ts';
+
+/** Longest a process may say nothing before its first scenario, between two and after a scenario's deadline. */
+const SLACK_SECONDS = 120;
+const ENTRY = fileURLToPath(new URL('./one-file.js', import.meta.url));
+
+export interface FileRun {
+  readonly name: string;
+  readonly passed: number;
+  readonly skipped: number;
+  /** A line for each scenario that failed, and one if the process did not end as it should. */
+  readonly failures: readonly string[];
+  /** All that it said. */
+  readonly output: string;
+  readonly seconds: number;
+}
+
+/** Process groups of the files that run now. */
+const groups = new Set<number>();
+
+/** Ends the files that run now, and all they started. */
+export function endFiles(): void {
+  for (const group of groups) signal(group, 'SIGTERM');
+}
+
+/** Runs the file. A process that crashes, hangs, ends early or has no scenario counts as a failure of its own. */
+export function runFile(name: string, path: string, slack = SLACK_SECONDS): Promise<FileRun> {
+  const begun = performance.now();
+  // A group of its own: what a file that is killed has started ends with it.
+  const child = spawn(process.execPath, [ENTRY, path], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
+  const group = child.pid!;
+  groups.add(group);
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => said.push(chunk));
+
+  const counts = { passed: 0, skipped: 0 };
+  const failures: string[] = [];
+  let state = 'while loading';
+  let hung = false;
+  let watchdog: NodeJS.Timeout | undefined;
+  const watch = (seconds: number): void => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      hung = true;
+      signal(group, 'SIGKILL');
+    }, seconds * 1000);
+  };
+  watch(slack);
+  child.on('message', (message: Report) => {
+    watch(message.kind === 'begin' ? slack + message.seconds : slack);
+    switch (message.kind) {
+      case 'begin':
+        state = `in "${message.name}"`;
+        break;
+      case 'failed':
+        failures.push(message.line);
+        break;
+      case 'end':
+        state = 'after its end';
+        break;
+      case 'passed':
+      case 'skipped':
+        counts[message.kind]++;
+        break;
+      default:
+        message satisfies never;
+    }
+  });
+  return new Promise((resolve) => {
+    child.once('exit', (code, by) => {
+      clearTimeout(watchdog);
+      // What is left of it would keep its output open, and has no business after it.
+      signal(group, 'SIGKILL');
+      groups.delete(group);
+      // uvu's exit code is 1 for scenarios that failed.
+      const ended = state === 'after its end' && (code === 0 || (code === 1 && failures.length > 0));
+      const end = hung ? 'hung' : by === null ? `ended with ${code}` : `was ended by ${by}`;
+      if (!ended) failures.push(`${name} ${end} ${state}`);
+      else if (counts.passed + counts.skipped + failures.length === 0) failures.push(`${name} has no scenario`);
+    });
+    child.once('close', () => {
+      const seconds = (performance.now() - begun) / 1000;
+      resolve({ name, ...counts, failures, output: Buffer.concat(said).toString(), seconds });
+    });
+  });
+}
+
+function signal(group: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-group, name);
+  } catch {
+    // Nobody is left in it.
+  }
+}

@@ -21,7 +21,37 @@ const PROCESSES = /from ['"]node:child_process['"]/;
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on an idle machine: these begin first. The others take less. */
-const SECONDS: Readonly<Record<string, number>> = {};
+const SECONDS: Readonly<Record<string, number>> = {
+  faults: 110,
+  image: 80,
+  cli: 60,
+  network: 60,
+  'rtcp-media': 50,
+  'flood-http': 40,
+  'flood-media': 35,
+  permitted: 30,
+  'proxy-media': 30,
+  drain: 30,
+  proxy: 30,
+  soak: 25,
+  ranking: 25,
+  metrics: 25,
+  signalling: 20,
+  reach: 20,
+  'config-start': 20,
+  hostile: 20,
+  'demo-gateway': 20,
+  'events-hostile': 20,
+  fuzz: 20,
+  'demo-bots': 20,
+  media: 15,
+  'signalling-ends': 15,
+  guard: 12,
+  slots: 10,
+  log: 10,
+  'proxy-claims': 10,
+  'events-live': 10,
+};
 
 /** Every `*.test.js` of the built tests, slowest first. */
 export function testFiles(): TestFile[] {

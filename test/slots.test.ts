@@ -44,7 +44,7 @@ class Voice {
 /** A listener 1 with slots, and voices 2, 3, … */
 function setUp(slots: number, voices: number) {
   const bench = new Bench();
-  bench.join(1, { slots, publishes: false });
+  bench.join(1, { slots });
   const all = Array.from({ length: voices }, (_, i) => {
     bench.join(i + 2, { slots: 0 });
     return new Voice(bench, i + 2);

@@ -90,6 +90,15 @@ export class Loudness {
     return pause >= HANG_OVER ? 0 : ((this.strength * (HANG_OVER - pause)) / (HANG_OVER - WITHIN_WORD)) | 0;
   }
 
+  /** The source is muted: whoever comes back is as strong as a newcomer. */
+  restart(): void {
+    this.volume = 0;
+    this.volumeBefore = 0;
+    this.score = 0;
+    this.strength = 0;
+    this.interrupted = false;
+  }
+
   private start(clock: number): void {
     this.started = true;
     this.lastPacket = (clock - OPUS_FRAME_TICKS) | 0;

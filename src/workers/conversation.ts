@@ -45,11 +45,14 @@ export class Conversation {
   private readonly selection = new Selection<Source>();
   private readonly parts: ConversationParts;
   private readonly chosen: Source[] = [];
+  /** Users who left and are still in {@link users}, in the order in which they left. */
+  private readonly departed: number[] = [];
   private dominant: Source | null = null;
   private lastDecision = 0;
 
   constructor(parts: ConversationParts) {
     this.parts = parts;
+    this.deepen();
   }
 
   get size(): number {
@@ -69,7 +72,7 @@ export class Conversation {
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
     // Looking at everybody at each of thousands of joins would keep a new worker busy for seconds.
     if (user.members > 1) this.deepen();
-    else this.selection.depth = Math.max(this.selection.depth, this.depthFor(member));
+    else this.reckon(member);
     this.reseat(member, clock);
     return member.source;
   }
@@ -92,7 +95,7 @@ export class Conversation {
     }
     const user = this.users.get(member.info.user)!;
     if (member.source !== null) user.publishers--;
-    if (--user.members === 0) this.users.delete(member.info.user);
+    if (--user.members === 0) this.departed.push(member.info.user);
     this.deepen();
   }
 
@@ -131,6 +134,7 @@ export class Conversation {
 
   /** To be called a few times a second. */
   tick(clock: number): void {
+    this.forgetDeparted(clock);
     if (this.selection.expire(clock)) this.assign(clock);
     for (const source of this.selection.order) {
       if (source.announced && !source.speaking) this.announce(source, false);
@@ -138,6 +142,18 @@ export class Conversation {
     if (((clock - this.lastDecision) | 0) >= DECISION_TICKS || ((clock - this.lastDecision) | 0) < 0) {
       this.lastDecision = clock;
       this.decideDominant(clock);
+    }
+  }
+
+  /** Leaving does not renew the right to take slots: a user who comes back before that is whole finds it as it was. */
+  private forgetDeparted(clock: number): void {
+    for (let key = this.departed[0]; key !== undefined; key = this.departed[0]) {
+      const user = this.users.get(key);
+      if (user?.members === 0) {
+        if (!user.captures.full(clock)) return;
+        this.users.delete(key);
+      }
+      this.departed.shift();
     }
   }
 
@@ -153,7 +169,7 @@ export class Conversation {
   /** Nothing of a source is forwarded any more. */
   private silence(source: Source, clock: number): void {
     this.selection.remove(source);
-    source.loudness.interrupted = false;
+    source.loudness.restart();
     const held = source.targets.count + source.redTargets.count;
     source.clearTargets();
     if (held > FEW) this.assign(clock);
@@ -192,15 +208,20 @@ export class Conversation {
     this.parts.dominant(source?.number ?? 0);
   }
 
-  /** How many of the foremost anybody can have in a slot: others are passed over by one's own, and by wish. */
+  /** Computes anew which places in the order matter to somebody's slots. */
   private deepen(): void {
-    let depth = 0;
-    for (const member of this.members.values()) depth = Math.max(depth, this.depthFor(member));
-    this.selection.depth = depth;
+    this.selection.depth = 0;
+    this.selection.shallowest = Number.MAX_SAFE_INTEGER;
+    for (const member of this.members.values()) this.reckon(member);
   }
 
-  private depthFor({ info, excluded }: Member): number {
-    return info.rows.length + this.users.get(info.user)!.publishers + excluded.size;
+  /** The same for one more listener: one's own sources and those one excluded are passed over, pinned ones come first. */
+  private reckon({ info, excluded, pinned }: Member): void {
+    const slots = info.rows.length;
+    if (slots === 0) return;
+    const { selection } = this;
+    selection.depth = Math.max(selection.depth, slots + this.users.get(info.user)!.publishers + excluded.size);
+    selection.shallowest = Math.min(selection.shallowest, Math.max(1, slots - pinned.length));
   }
 
   /** Puts the foremost sources into everybody's slots and lists, for each source, the slots that carry it. */

@@ -27,7 +27,7 @@ export class Member {
   /** Who is in each of the slots. */
   readonly holders: (Source | null)[];
   excluded: ReadonlySet<number> = new Set();
-  private pinned: readonly number[] = [];
+  pinned: readonly number[] = [];
   private deafened: boolean;
 
   constructor(info: MemberInfo, source: Source | null) {

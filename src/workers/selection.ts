@@ -4,7 +4,7 @@
  *
  * Whoever speaks stands before whoever is quiet, and stays in place: with as many speakers as slots or fewer nobody
  * competes. With more, somebody further behind passes the one in front by being clearly louder for some hundred
- * milliseconds; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause comes back
+ * milliseconds, as often as {@link Captures} allows; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause comes back
  * with the strength of before it, so that nobody loses more than a syllable to a noise or a softer voice. Quiet sources are not sent away: a listener with slots to
  * spare goes on carrying their comfort noise, those who spoke last first.
  */
@@ -35,6 +35,12 @@ export class Captures {
     this.left--;
     return true;
   }
+
+  /** Whether none is missing, so that a new one is the same. @param clock now, ticks. */
+  full(clock: number): boolean {
+    const earned = Math.floor(((clock - this.since) | 0) / CAPTURE_TICKS);
+    return earned < 0 || this.left + earned >= CAPTURES;
+  }
 }
 
 /** What the selection keeps of a source. */
@@ -52,7 +58,14 @@ export class Selection<C extends Candidate> {
   readonly order: C[] = [];
   /** How many of the foremost can be in anybody's slot; what changes behind them is of no account. */
   depth = 0;
+  /** The fewest of the foremost that fill a listener's slots: from there to {@link depth} a place lost may be a slot lost. */
+  shallowest = 1;
   private speakers = 0;
+  /**
+   * Those who spent one {@link Captures} and may pass others for it until somebody passes them or they stop: to climb
+   * past a crowd costs as much as past one voice, and to come back costs again.
+   */
+  private readonly captors = new Set<C>();
 
   /**
    * Takes note of a packet whose level the candidate's loudness has heard.
@@ -91,6 +104,7 @@ export class Selection<C extends Candidate> {
     const { rank } = candidate;
     if (rank < 0) return false;
     this.order.splice(rank, 1);
+    this.captors.delete(candidate);
     if (candidate.speaking) this.speakers--;
     candidate.rank = -1;
     candidate.speaking = false;
@@ -116,6 +130,7 @@ export class Selection<C extends Candidate> {
     while (at > 0 && this.passes(candidate, order[at - 1]!, clock)) {
       const other = order[at - 1]!;
       if (pauses(other, clock)) other.loudness.interrupted = true;
+      this.captors.delete(other);
       order[at] = other;
       other.rank = at;
       order[--at] = candidate;
@@ -127,7 +142,10 @@ export class Selection<C extends Candidate> {
   private passes(candidate: C, other: C, clock: number): boolean {
     if (pauses(other, clock)) return candidate.loudness.score > other.loudness.strengthAt(clock);
     if (candidate.loudness.strength <= other.loudness.strength + MARGIN) return false;
-    return other.rank !== this.depth - 1 || candidate.captures.take(clock);
+    if (other.rank < this.shallowest - 1 || other.rank >= this.depth || this.captors.has(candidate)) return true;
+    if (!candidate.captures.take(clock)) return false;
+    this.captors.add(candidate);
+    return true;
   }
 }
 

@@ -90,7 +90,7 @@ export class Person {
   }
 }
 
-/** A room with one listener who is watched. */
+/** A room with one listener who is watched; their own microphone is on, and silent. */
 export class Room {
   readonly bench: Bench;
   readonly people: Person[] = [];
@@ -99,12 +99,14 @@ export class Room {
   toListener = 0;
   toAll = 0;
   frame = 0;
+  private readonly silent: Person;
 
   /** @param connections room for so many. */
   constructor(slots: number, connections = 64) {
     this.bench = new Bench(1 << 22, connections);
     this.listener = connections - 1;
-    this.bench.join(this.listener, { slots, publishes: false });
+    this.bench.join(this.listener, { slots, levelExtension: LEVEL_ID });
+    this.silent = new Person(this.listener, () => 127);
   }
 
   add(microphone: Microphone, slots = 0): Person {
@@ -118,6 +120,7 @@ export class Room {
   run(seconds: number): void {
     for (const end = this.frame + Math.round(seconds * FRAMES_PER_SECOND); this.frame < end; this.frame++) {
       this.bench.clock = (this.bench.clock + OPUS_FRAME_TICKS) | 0;
+      this.speak(this.silent);
       for (const person of this.people) this.speak(person);
     }
   }

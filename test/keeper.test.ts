@@ -25,6 +25,7 @@ function setUp({ obedient = true } = {}) {
   const failures: string[] = [];
   let rebuilt = 0;
   let terminated = 0;
+  const clock = { now: 0 };
   const threads = {
     run: (task: WorkerTask) =>
       new Promise<void>((resolve, reject) => runs.push({ task, fails: reject, returns: () => resolve() })),
@@ -45,13 +46,19 @@ function setUp({ obedient = true } = {}) {
     rebuild: () => ({ conversations: ++rebuilt, connections: 0 }),
     failed: (error) => failures.push(error.message),
     log: createLog('silent'),
+    now: () => clock.now,
   });
-  /** The newest thread says that it runs. */
+  const { started } = keeper.shard;
+  let running = -1;
+  keeper.shard.started = (thread) => {
+    started(thread);
+    running = thread;
+  };
+  /** The newest thread says that it runs, and is believed. */
   const begins = async (): Promise<void> => {
     const id = runs.length - 1;
     runs[id]!.task.port.postMessage({ type: 'ready', thread: id } satisfies Report);
-    // The report has been read once one that was posted later has.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => running === id);
   };
   const look = (times: number, beating = false): void => {
     for (let i = 0; i < times; i++) {
@@ -66,7 +73,7 @@ function setUp({ obedient = true } = {}) {
     restarts: keeper.restarts,
     failures: failures.length,
   });
-  return { keeper, runs, failures, begins, look, counts };
+  return { keeper, clock, runs, failures, begins, look, counts };
 }
 
 test('a worker that ends is replaced by one that is told everything', async () => {
@@ -130,6 +137,21 @@ test('workers that end as soon as they begin are waited for longer and longer, a
   ok(waits[1]! >= 100 && waits[2]! >= 200 && waits[3]! >= 400, `${waits}`);
 });
 
+test('a worker that has run for a second before it ends is no early end', async () => {
+  const { runs, clock, failures, begins } = setUp();
+  for (let i = 0; i < 9; i++) {
+    await until(() => runs.length === i + 1);
+    await begins();
+    clock.now += i === 4 ? 1000 : 999;
+    runs[i]!.fails(new Error('a rare bug'));
+  }
+  await until(() => runs.length === 10);
+  equal(failures, []);
+  await begins();
+  runs[9]!.fails(new Error('a rare bug'));
+  await until(() => failures.length === 1);
+});
+
 test('once it is to stop, no worker is replaced, whether it ends, or is yet to begin', async () => {
   const { keeper, runs, begins, counts } = setUp();
   await begins();
@@ -146,6 +168,7 @@ test('once it is to stop, no worker is replaced, whether it ends, or is yet to b
     await until(() => waiting.counts().restarts === i + 1);
     if (i === 2) await waiting.keeper.stop();
   }
+  // The third one would have been waited for by a timer of 200 ms, which is due before this one, however late both are.
   await new Promise((resolve) => setTimeout(resolve, 300));
   is(waiting.runs.length, 3);
 });

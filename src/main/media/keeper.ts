@@ -54,6 +54,8 @@ export interface KeeperParts {
   /** Told when there is no hope for the worker. */
   readonly failed: (error: Error) => void;
   readonly log: Log;
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
 /** A worker's end, until its successor runs. */
@@ -69,6 +71,7 @@ export class Keeper {
   /** Workers that were replaced so far. */
   restarts = 0;
   private readonly parts: KeeperParts;
+  private readonly now: () => number;
   /** The thread that runs the worker; undefined while it starts or ends. */
   private thread: Pick<Worker, 'terminate'> | undefined;
   private startedAt = Number.NEGATIVE_INFINITY;
@@ -88,6 +91,7 @@ export class Keeper {
 
   constructor(parts: KeeperParts) {
     this.parts = parts;
+    this.now = parts.now ?? (() => performance.now());
     const { port1, port2 } = new MessageChannel();
     this.shard = new Shard(parts.task.shard, port1, parts.receivers, parts.maxDelay);
     this.shard.started = (thread) => this.started(thread);
@@ -139,7 +143,7 @@ export class Keeper {
 
   private started(threadId: number): void {
     this.thread = this.parts.threads.find(threadId);
-    this.startedAt = performance.now();
+    this.startedAt = this.now();
     this.ready();
     if (this.end === null) return;
     const { at, error, ...figures } = this.end;
@@ -154,7 +158,7 @@ export class Keeper {
     // What the one before missed is not its successor's.
     this.missed = 0;
     if (this.stopping) return;
-    const at = performance.now();
+    const at = this.now();
     const error = this.hung ? new Error('the worker hung and was ended', { cause }) : cause;
     this.hung = false;
     this.early = at - this.startedAt < EARLY_MS || this.end !== null ? this.early + 1 : 0;

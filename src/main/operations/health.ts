@@ -34,15 +34,18 @@ export class HealthCheck {
   private turn = 0;
   private due: number;
   private readonly timer: NodeJS.Timeout;
+  private readonly now: () => number;
 
-  constructor(workers: readonly Beating[]) {
+  /** @param now milliseconds. */
+  constructor(workers: readonly Beating[], now = () => performance.now()) {
     this.workers = workers;
-    this.due = performance.now() + LOOP_INTERVAL_MS;
+    this.now = now;
+    this.due = now() + LOOP_INTERVAL_MS;
     this.timer = setInterval(() => this.look(), LOOP_INTERVAL_MS).unref();
   }
 
   check(): Health {
-    const eventLoopStallMs = Math.round(Math.max(...this.stalls, performance.now() - this.due, 0));
+    const eventLoopStallMs = Math.round(Math.max(...this.stalls, this.now() - this.due, 0));
     const now = milliseconds();
     const workersBeatMs = this.workers.map((worker) => Math.round(worker.beatAge(now)));
     const problems: string[] = [];
@@ -61,8 +64,9 @@ export class HealthCheck {
     clearInterval(this.timer);
   }
 
-  private look(): void {
-    const now = performance.now();
+  /** Takes note of a turn of the event loop; due every {@link LOOP_INTERVAL_MS}, which its own timer sees to. */
+  look(): void {
+    const now = this.now();
     this.stalls[this.turn++ % LOOP_MEMORY] = Math.max(0, now - this.due);
     this.due = now + LOOP_INTERVAL_MS;
   }

@@ -258,7 +258,7 @@ export function judge(levels: Levels): Hearing {
 export async function hearsExactly(
   page: Pick<VoicePage, 'tone' | 'token' | 'hear'>,
   tones: readonly number[],
-  { never = [], seconds = 25 }: { never?: readonly number[]; seconds?: number } = {},
+  { never = [], seconds = 120 }: { never?: readonly number[]; seconds?: number } = {},
 ): Promise<void> {
   const wanted = [...tones].sort((a, b) => a - b).join(' ');
   const forbidden = [page.tone, ...never];

@@ -8,7 +8,7 @@
  */
 
 /** How long any one step of connecting may take. Milliseconds. */
-const STEP_MS = 10_000;
+const STEP_MS = 60_000;
 
 /** How long one look at the received sound is. Milliseconds. */
 const LISTEN_MS = 400;

@@ -51,9 +51,9 @@ test(
   'all stages build from the context, on an LTS line of Node that the package allows',
   () => {
     for (const { base } of stages()) {
-      const [, major, variant] = /^node:(\d+)\.\d+\.\d+-([\w-]+)$/.exec(base) ?? [];
+      // No release and no Debian in it: which of them there are images of is their publisher's matter.
+      const [, major] = /^node:(\d+)-slim$/.exec(base) ?? [];
       ok(Number(major) % 2 === 0, `${base} is no LTS line`);
-      is(variant, 'bookworm-slim');
       const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
       ok(Number(major) >= Number(/\d+/.exec(engines.node)![0]));
     }

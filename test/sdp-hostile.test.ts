@@ -2,7 +2,8 @@
 import { is, match, ok } from 'uvu/assert';
 import { closeReason } from '../src/main/http/errors.ts';
 import { writeAnswer, writeTransportOffer } from '../src/main/signalling/answer.ts';
-import { OfferError, planOffer } from '../src/main/signalling/sdp.ts';
+import { OfferError } from '../src/main/signalling/offer.ts';
+import { planOffer } from '../src/main/signalling/sdp.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from './support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from './support/offers.ts';
 import { LIMITS } from './support/plans.ts';

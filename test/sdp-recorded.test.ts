@@ -140,7 +140,8 @@ for (const [name, { lines, payloadType, redPayloadType, ssrcs, levelExtension }]
     is(publishing?.kind === 'audio' ? publishing.levelExtension : 0, levelExtension);
     is(read.ice.ufrag, /a=ice-ufrag:(\S+)/.exec(offer)![1]);
     is(read.ice.pwd, /a=ice-pwd:(\S+)/.exec(offer)![1]);
-    is(`${read.fingerprint.hash} ${read.fingerprint.value}`, /a=fingerprint:(\S+ \S+)/.exec(offer)![1]);
+    const [fingerprint] = read.fingerprints;
+    is(`${fingerprint!.hash} ${fingerprint!.value}`, /a=fingerprint:(\S+ \S+)/.exec(offer)![1]);
     is(read.setup, 'actpass');
   });
 }

@@ -1,5 +1,7 @@
 /** Every rule by which an offer becomes a plan. */
+
 import { equal, is, match, ok } from 'uvu/assert';
+import { closeReason } from '../src/main/http/errors.ts';
 import { type Plan, type PlanLimits, planOffer } from '../src/main/signalling/sdp.ts';
 import { type OfferLine, writeOffer } from './support/offers.ts';
 import { LIMITS, refusal, words } from './support/plans.ts';
@@ -82,12 +84,90 @@ test('an offer without usable audio is refused, and says for each line why', () 
     [[{ protocol: 'RTP/AVP' }], /protocol RTP\/AVP is not DTLS-SRTP/],
     [[{ protocol: 'RTP/SAVP' }], /not DTLS-SRTP/],
     [[{ mid: null }], /no a=mid/],
+    [[{ mid: 'm'.repeat(65) }], /a=mid has 65 characters; 64 are allowed/],
+    [[{ mid: 'a"b' }], /a=mid is not a token/],
+    [[{ direction: 'inactive' }], /inactive/],
   ];
   for (const [lines, message] of table) {
     const error = refusal(writeOffer(lines));
     is(error.kind, 'no-audio');
     match(error.message, message);
+    is(closeReason(error.kind, error.message).match(/no usable audio/g)?.length, 1);
   }
+});
+
+test('an m-line that cannot be read is refused in its own words', () => {
+  const table: readonly (readonly [string, RegExp])[] = [
+    ['m=audio 9/2 UDP/TLS/RTP/SAVPF 111', /m-line 0: a range of ports, as in 9\/2, is for multicast/],
+    ['m=audio UDP/TLS/RTP/SAVPF 111', /m-line 0: the m-line is not media, port, protocol and formats/],
+    ['m=audio nine UDP/TLS/RTP/SAVPF 111', /m-line 0: the m-line is not media, port, protocol and formats/],
+    ['m=audio', /m-line 0: the m-line is not media, port, protocol and formats/],
+  ];
+  for (const [line, message] of table) {
+    match(refusal(writeOffer([{}]).replace(/m=audio.*(?=\r)/, line)).message, message);
+    const other = planOffer(writeOffer([{}, {}]).replace(/m=audio.*(?=\r)/, line), LIMITS);
+    equal(words(other), ['0 refused', '1 both'], line);
+  }
+});
+
+test('of several fingerprints all of one hash are taken, SHA-256 before others, and what is unknown is passed over', () => {
+  const sha256 = (byte: string): string => `sha-256 ${Array(32).fill(byte).join(':')}`;
+  const sha512 = `sha-512 ${Array(64).fill('0a').join(':')}`;
+  const read = (...values: string[]): string[] =>
+    plan([{ without: /fingerprint/, more: values.map((value) => `a=fingerprint:${value}`) }]).fingerprints.map(
+      ({ hash, value }) => `${hash} ${value}`,
+    );
+  equal(read(sha256('AA'), 'sha-999 AA:BB'), [sha256('AA')]);
+  equal(read('sha-999 AA:BB', sha256('AA')), [sha256('AA')]);
+  equal(read('sha-256 AA:BB', sha256('AA'), 'md5'), [sha256('AA')]);
+  equal(read(sha256('AA'), sha256('BB')), [sha256('AA'), sha256('BB')]);
+  equal(read(sha512, sha256('AA'), `SHA-1 ${Array(20).fill('01').join(':')}`), [sha256('AA')]);
+  equal(read(sha512), [sha512]);
+  is(read(...Array.from({ length: 50 }, (_, i) => sha256((i + 16).toString(16)))).length, 8);
+  const above = writeOffer([{ without: /fingerprint/, more: ['a=fingerprint:sha-999 AA'] }], {
+    session: [`a=fingerprint:${sha256('CC')}`],
+  });
+  equal(planOffer(above, LIMITS).fingerprints, [{ hash: 'sha-256', value: sha256('CC').slice(8) }]);
+});
+
+test('the first line of the bundle stays in it when it is refused, and describes the transport', () => {
+  const firsts: readonly OfferLine[] = [
+    { media: 'video' },
+    { direction: 'inactive' },
+    { payloadType: 0, without: /rtpmap/ },
+    { media: 'video', port: 0, more: ['a=bundle-only'] },
+  ];
+  for (const first of firsts) {
+    const own = ['a=ice-ufrag:first', `a=ice-pwd:${'f'.repeat(24)}`];
+    const lines = [{ ...first, without: /ice-|rtpmap:0/, more: [...own, ...(first.more ?? [])] }, {}];
+    const read = planOffer(writeOffer(lines), LIMITS);
+    const [line] = read.lines;
+    ok(line?.kind === 'refused' && line.staysInBundle, JSON.stringify(first));
+    equal(read.bundle, ['0', '1']);
+    is(read.ice.ufrag, 'first');
+  }
+  const rejected: readonly OfferLine[] = [
+    { media: 'video', port: 0 },
+    { media: 'video', protocol: 'RTP/AVP' },
+    { media: 'video', without: /rtcp-mux/ },
+    { media: 'text', protocol: 'TCP/MSRP' },
+  ];
+  for (const first of rejected) {
+    const read = plan([first, {}]);
+    ok(read.lines[0]?.kind === 'refused' && !read.lines[0].staysInBundle, JSON.stringify(first));
+    equal(read.bundle, ['1']);
+  }
+  const later = plan([{}, { media: 'video' }]);
+  ok(later.lines[1]?.kind === 'refused' && !later.lines[1].staysInBundle, 'only the first');
+  const outside = planOffer(writeOffer([{ media: 'video' }, {}], { bundle: ['1'] }), LIMITS);
+  ok(outside.lines[0]?.kind === 'refused' && !outside.lines[0].staysInBundle, 'only in the bundle');
+  const turned = planOffer(writeOffer([{}, { media: 'video' }], { bundle: ['1', '0'] }), LIMITS);
+  equal(turned.bundle, ['1', '0'], 'the first in the group is meant, not the first in the offer');
+});
+
+test('lines in the bundle need no transport attributes of their own', () => {
+  const bare: OfferLine = { media: 'audio', without: /^a=(ice-|fingerprint|setup)/ };
+  equal(words(plan([{ media: 'video' }, bare, { ...bare, direction: 'recvonly' }])), ['0 refused', '1 both', '2 slot']);
 });
 
 test('every DTLS-SRTP protocol is taken and given back', () => {

@@ -196,6 +196,29 @@ test('a client whose certificate is not the one it announced gets 4502', async (
   await client.close();
 });
 
+const WRONG = `sha-256 ${Array(32).fill('AB').join(':')}`;
+const RIGHT = (own: string): string => own;
+for (const [name, list, connects] of [
+  ['the right one and a wrong one', [RIGHT, () => WRONG], true],
+  ['a wrong one and the right one', [() => WRONG, RIGHT], true],
+  ['the right one in small letters and a wrong one', [(own: string) => own.toLowerCase(), () => WRONG], true],
+  ['the right one and one of an unknown hash', [RIGHT, () => 'sha-999 AA:BB'], true],
+  ['two wrong ones', [() => WRONG, () => WRONG.replaceAll('AB', 'CD')], false],
+] as const) {
+  test(`a client with ${name} ${connects ? 'connects' : 'gets 4502'} when it has several fingerprints`, async () => {
+    const client = await createNativeClient('fingerprints');
+    const signal = await open();
+    const own = /^a=fingerprint:(.*)$/m.exec(client.offer)![1]!.trim();
+    const lines = list.map((write) => `a=fingerprint:${write(own)}`).join('\r\n');
+    signal.socket.send(client.offer.replace(/^a=fingerprint:.*(?=\r)/gm, lines));
+    for (const candidate of client.candidates) signal.socket.send(candidate);
+    client.accept(await signal.next());
+    if (connects) await closes(signal, 1000, 'connected');
+    else await closes(signal, 4502, /^ICE or DTLS failed: the certificate has none of the fingerprints/);
+    await client.close();
+  });
+}
+
 test('after all of this the servers stop with code 0 and have logged no error', async () => {
   for (const server of await Promise.all(servers.values())) {
     is(await server.stop(), 0);

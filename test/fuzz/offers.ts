@@ -2,7 +2,8 @@
 import { closeReason } from '../../src/main/http/errors.ts';
 import { writeAnswer, writeTransportOffer } from '../../src/main/signalling/answer.ts';
 import { offeredCandidates, readCandidate } from '../../src/main/signalling/candidates.ts';
-import { OfferError, planOffer } from '../../src/main/signalling/sdp.ts';
+import { OfferError } from '../../src/main/signalling/offer.ts';
+import { planOffer } from '../../src/main/signalling/sdp.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../support/grammar.ts';
 import { offerNames, readOffer } from '../support/offers.ts';
 import { LIMITS } from '../support/plans.ts';

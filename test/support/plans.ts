@@ -1,5 +1,6 @@
 import { ok } from 'uvu/assert';
-import { OfferError, type Plan, type PlanLimits, planOffer } from '../../src/main/signalling/sdp.ts';
+import { OfferError } from '../../src/main/signalling/offer.ts';
+import { type Plan, type PlanLimits, planOffer } from '../../src/main/signalling/sdp.ts';
 
 /** More than any test's offer needs. */
 export const LIMITS = { maxSlots: 8, maxLines: 32, red: 'both' } as const satisfies PlanLimits;

@@ -29,6 +29,7 @@ import { EVENTS_LABEL } from '../events/schema.ts';
 import { type TextChannel, type TextReader, textChannel } from '../events/text-channel.ts';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
+import type { Fingerprint } from '../signalling/transport.ts';
 import { DataBudget, type DataLimits } from './data-budget.ts';
 import { readLocal } from './local-transport.ts';
 import { probe } from './probe.ts';
@@ -112,10 +113,16 @@ export class Peer {
   private hasEvents = false;
   private closing = false;
   private ended = false;
+  /** What the client's certificate is held against here; empty where the library does that, and once it matched. */
+  private unverified: readonly Fingerprint[];
 
-  /** @throws Error if the library refuses. */
-  constructor(config: PeerConfig, ports: MediaPorts, events: PeerEvents) {
+  /**
+   * @param fingerprints of the client's certificate, one of which has to match. The library compares with one alone.
+   * @throws Error if the library refuses.
+   */
+  constructor(config: PeerConfig, ports: MediaPorts, events: PeerEvents, fingerprints: readonly Fingerprint[] = []) {
     this.events = events;
+    this.unverified = fingerprints.length > 1 ? fingerprints : [];
     this.maxChannels = config.MAX_DATA_CHANNELS;
     this.budget = new DataBudget(config, milliseconds());
     this.ports = ports;
@@ -128,6 +135,7 @@ export class Peer {
         portRangeEnd: this.port,
         disableAutoNegotiation: true,
         forceMediaTransport: true,
+        disableFingerprintVerification: this.unverified.length > 0,
         ...(config.MEDIA_BIND === '' ? {} : { bindAddress: config.MEDIA_BIND }),
       });
     } catch (error) {
@@ -219,7 +227,7 @@ export class Peer {
   }
 
   private take(packet: Uint8Array): void {
-    if (!this.closing) this.events.packet(packet);
+    if (!this.closing && this.isVerified()) this.events.packet(packet);
   }
 
   /** Reads a channel of the client's; what it says is thrown away unless it is the one for events. */
@@ -236,7 +244,8 @@ export class Peer {
     );
     // The reader comes first: closing a connection with an unread channel is what hangs.
     if (this.channels.length > this.maxChannels) this.flooded('too many data channels');
-    if (this.closing || this.ended || this.hasEvents || channel.getLabel() !== EVENTS_LABEL) return;
+    if (this.closing || this.ended || this.hasEvents || !this.isVerified() || channel.getLabel() !== EVENTS_LABEL)
+      return;
     this.hasEvents = true;
     reader = this.events.eventsOpened(textChannel(channel));
   }
@@ -251,8 +260,18 @@ export class Peer {
   private async announceOpen(): Promise<void> {
     await this.until(() => this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
     if (this.ended) return;
-    if (this.track?.isOpen() === true) this.events.connected();
+    if (!this.isVerified()) this.end('the certificate has none of the fingerprints in the offer');
+    else if (this.track?.isOpen() === true) this.events.connected();
     else this.end('the media transport did not open');
+  }
+
+  /** Whether the client's certificate is known to be the one of the offer: RFC 8122, section 6.2. */
+  private isVerified(): boolean {
+    if (this.unverified.length === 0) return true;
+    const certificate = this.connection.remoteFingerprint().value.toUpperCase();
+    if (!this.unverified.some(({ value }) => value.toUpperCase() === certificate)) return false;
+    this.unverified = [];
+    return true;
   }
 
   /** Not from within a callback of the library's on a data channel, which closing takes away. */

@@ -11,14 +11,14 @@ type CandidatesConfig = Pick<Config, 'ANNOUNCED_ADDRESS' | 'GATHER_TIMEOUT_MS' |
 /** An offer as good as any: what it says never goes anywhere, for it has no candidates. */
 const NOBODY: Plan = {
   lines: [],
-  bundled: true,
+  bundle: null,
   publication: null,
   slots: [],
   surplusSlots: 0,
   data: null,
   setup: 'actpass',
   ice: { ufrag: 'nobody', pwd: 'nobody'.repeat(4) },
-  fingerprint: { hash: 'sha-256', value: Array(32).fill('00').join(':') },
+  fingerprints: [{ hash: 'sha-256', value: Array(32).fill('00').join(':') }],
 };
 
 /**

@@ -12,7 +12,7 @@ import type { Config } from '../config.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Claim } from '../http/claim.ts';
 import { RequestError } from '../http/errors.ts';
-import { type MediaPorts, Peer, type PeerConfig } from '../media/peer.ts';
+import { type MediaPorts, Peer, type PeerConfig, type PeerEvents } from '../media/peer.ts';
 import { StallWatch } from '../media/stall.ts';
 import { type ThrottleConfig, ThrottleLimits } from '../media/throttle.ts';
 import type { Log } from '../operations/log.ts';
@@ -144,13 +144,14 @@ export class Connections {
     this.parts.sources.fill(0, source, source + SOURCE_WORDS);
     const firstSlot = connection.index * config.MAX_SLOTS * SLOT_WORDS;
     const ssrcs = openSlots(this.parts.slots, firstSlot, connection.id, plan);
-    connection.peer = new Peer(config, ports, {
+    const events: PeerEvents = {
       connected: () => this.establish(connection),
       closed: (why, reason) => this.end(connection, reason, why),
       packet: (bytes) => this.receive(connection, bytes),
       eventsOpened: (channel) => this.parts.events.opened(connection, channel),
       failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
-    });
+    };
+    connection.peer = new Peer(config, ports, events, plan.fingerprints);
     const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
     return { local, ssrcs };
   }

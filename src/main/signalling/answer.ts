@@ -27,7 +27,7 @@ const USUAL_PTIME_MS = 20;
 
 /**
  * Writes the answer (RFC 3264, RFC 8829): every m-line of the offer in its place, the refused ones with port 0, all
- * candidates in the first accepted one, and for each slot one fixed SSRC with a media stream of its own, so that a
+ * candidates in the first one of the bundle, and for each slot one fixed SSRC with a media stream of its own, so that a
  * browser shows every slot as a stream.
  *
  * @param ptime milliseconds of audio that the client is asked to put into a packet (RFC 8866, section 6.4).
@@ -39,22 +39,25 @@ export function writeAnswer(
   sessionId: string,
   ptime = USUAL_PTIME_MS,
 ): string {
-  const accepted = plan.lines.filter((line) => line.kind !== 'refused');
+  const carrier = plan.bundle?.[0] ?? plan.lines.find(({ kind }) => kind !== 'refused')!.mid;
+  const transport = [
+    `a=setup:${local.setup}`,
+    `a=ice-ufrag:${local.ufrag}`,
+    `a=ice-pwd:${local.pwd}`,
+    `a=fingerprint:${local.fingerprint}`,
+  ];
   const text = [
     'v=0',
     `o=backend-webrtc ${sessionId} 1 IN IP4 127.0.0.1`,
     's=-',
     't=0 0',
-    ...(plan.bundled ? [`a=group:BUNDLE ${accepted.map(({ mid }) => mid).join(' ')}`] : []),
+    ...(plan.bundle === null ? [] : [`a=group:BUNDLE ${plan.bundle.join(' ')}`]),
     'a=msid-semantic: WMS *',
     'a=ice-options:ice2',
   ];
   for (const line of plan.lines) {
-    text.push(...mediaLines(line, ssrcs, ptime));
-    if (line.kind === 'refused') continue;
-    text.push(`a=setup:${local.setup}`, `a=ice-ufrag:${local.ufrag}`, `a=ice-pwd:${local.pwd}`);
-    text.push(`a=fingerprint:${local.fingerprint}`);
-    if (line === accepted[0])
+    text.push(...mediaLines(line, ssrcs, ptime), ...transport);
+    if (line.mid === carrier && carrier !== null)
       text.push(...local.candidates.map((candidate) => `a=${candidate}`), 'a=end-of-candidates');
   }
   return `${text.join('\r\n')}\r\n`;
@@ -63,12 +66,7 @@ export function writeAnswer(
 function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[] {
   switch (line.kind) {
     case 'refused':
-      return [
-        `m=${line.media} 0 ${line.protocol} ${line.format}`,
-        'c=IN IP4 0.0.0.0',
-        ...(line.mid === null ? [] : [`a=mid:${line.mid}`]),
-        'a=inactive',
-      ];
+      return refusedLines(line);
     case 'data':
       return [
         `m=application 9 ${line.protocol} webrtc-datachannel`,
@@ -82,6 +80,22 @@ function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[
     default:
       return line satisfies never;
   }
+}
+
+/**
+ * A refused line has port 0 and means nothing (RFC 3264, section 6); yet pion, str0m, aiortc, GStreamer, webrtc-rs and
+ * werift look in it for what every line has, and reject the whole answer if that is missing.
+ */
+function refusedLines(line: Extract<PlannedLine, { kind: 'refused' }>): string[] {
+  const { media, protocol, format, encoding } = line;
+  return [
+    `m=${media} ${line.staysInBundle ? 9 : 0} ${protocol} ${format}`,
+    'c=IN IP4 0.0.0.0',
+    ...(line.mid === null ? [] : [`a=mid:${line.mid}`]),
+    'a=inactive',
+    ...(media === 'application' ? [`a=sctp-port:${SCTP_PORT}`] : ['a=rtcp-mux']),
+    ...(encoding === null ? [] : [`a=rtpmap:${format} ${encoding}`]),
+  ];
 }
 
 function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs, ptime: number): string[] {
@@ -130,7 +144,7 @@ export function writeTransportOffer(plan: Plan): string {
     `a=setup:${plan.setup}`,
     `a=ice-ufrag:${plan.ice.ufrag}`,
     `a=ice-pwd:${plan.ice.pwd}`,
-    `a=fingerprint:${plan.fingerprint.hash} ${plan.fingerprint.value}`,
+    `a=fingerprint:${plan.fingerprints[0]!.hash} ${plan.fingerprints[0]!.value}`,
   ];
   const text = [
     'v=0',

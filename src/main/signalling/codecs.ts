@@ -6,6 +6,8 @@ import type { MediaDescription } from 'sdp-transform';
 
 /** Most SSRCs taken from one m-line: a browser declares one. */
 const MAX_SSRCS = 4;
+/** Formats of a refused line that are looked at. */
+const MAX_FORMATS = 32;
 
 /** The payload type that the line gives Opus (RFC 7587, section 7), or null. */
 export function opusPayloadType(media: MediaDescription): number | null {
@@ -50,4 +52,42 @@ export function declaredSsrcs(media: MediaDescription): number[] {
     if (ssrcs.size < MAX_SSRCS && ssrc <= 0xffff_ffff) ssrcs.add(ssrc | 0);
   }
   return [...ssrcs];
+}
+
+/** Encodings of payload types that need no `a=rtpmap`: RFC 3551, section 6. */
+const STATIC_ENCODINGS: Readonly<Record<string, string>> = {
+  0: 'PCMU/8000',
+  3: 'GSM/8000',
+  8: 'PCMA/8000',
+  9: 'G722/8000',
+  13: 'CN/8000',
+  18: 'G729/8000',
+};
+
+/**
+ * One format of a line for the answer that refuses it. Clients look up its encoding even where they are refused.
+ *
+ * @param formats those of the m-line.
+ * @returns the first format that has an encoding, or else the first one that is a token.
+ */
+export function describeFormat(
+  media: MediaDescription,
+  formats: readonly string[],
+): { format: string; encoding: string | null } {
+  const tokens = formats.filter((format) => /^[\w.-]{1,64}$/.test(format)).slice(0, MAX_FORMATS);
+  for (const format of tokens) {
+    const encoding = encodingOf(media, format);
+    if (encoding !== null) return { format, encoding };
+  }
+  return { format: tokens[0] ?? '0', encoding: null };
+}
+
+/** As in `VP8/90000` or `opus/48000/2`; null if the line does not say, or not in clean words. */
+function encodingOf(media: MediaDescription, format: string): string | null {
+  if (!/^\d{1,3}$/.test(format)) return null;
+  const mapped = media.rtp.find(({ payload }) => String(payload) === format);
+  if (mapped === undefined) return STATIC_ENCODINGS[format] ?? null;
+  const { codec, rate, encoding } = mapped;
+  const text = [codec, rate, ...(encoding === undefined ? [] : [encoding])].join('/');
+  return /^[\w.+-]{1,32}\/[1-9]\d{0,6}(?:\/[1-9]\d?)?$/.test(text) ? text : null;
 }

@@ -3,42 +3,23 @@
  *
  * Nothing of the offer's text reaches the native library or the answer but tokens that were checked here one by one.
  */
-import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
+import type { MediaDescription } from 'sdp-transform';
 import type { Publication } from '../../workers/protocol.ts';
 import type { RedUse } from '../config.ts';
-import { declaredSsrcs, opusPayloadType, redPayloadType } from './codecs.ts';
+import { declaredSsrcs, describeFormat, opusPayloadType, redPayloadType } from './codecs.ts';
+import { type Offer, OfferError, type OfferedLine, parseOffer } from './offer.ts';
+import { type RemoteTransport, readTransport } from './transport.ts';
 
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
-/** Lines of text in an offer: parsing takes 10 µs a line, and a browser writes 50 an m-line. */
-const MAX_TEXT_LINES = 3000;
 const DEFAULT_SCTP_PORT = 5000;
 /** What RFC 8841, section 6 has in force when an offer says nothing. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
 
+/** Characters in a mid. Browsers count: `0`, `1`. */
+const MAX_MID = 64;
+/** RFC 8866, section 9. */
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,64}$/;
-const ICE_UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
-const ICE_PWD = /^[A-Za-z0-9+/]{22,256}$/;
-const FINGERPRINT = /^(?:[0-9A-Fa-f]{2}:)+[0-9A-Fa-f]{2}$/;
-/** Hash functions of certificate fingerprints (RFC 8122, section 5) and the bytes each yields. */
-const HASH_BYTES = new Map([
-  ['sha-1', 20],
-  ['sha-224', 28],
-  ['sha-256', 32],
-  ['sha-384', 48],
-  ['sha-512', 64],
-]);
-
-/** Why an offer cannot be answered; `kind` decides the close code, `message` is for the client's developer. */
-export class OfferError extends Error {
-  readonly kind: 'bad-sdp' | 'no-audio';
-  constructor(kind: OfferError['kind'], message: string) {
-    super(message);
-    this.name = 'OfferError';
-    this.kind = kind;
-  }
-}
-
 /** One m-line of the answer, in the order of the offer. */
 export type PlannedLine =
   | {
@@ -61,7 +42,15 @@ export type PlannedLine =
       readonly mid: string | null;
       readonly media: string;
       readonly protocol: string;
+      /** A payload type, or what else the offer has in its place. */
       readonly format: string;
+      /** Its encoding, as in `VP8/90000`; null if the offer does not say. */
+      readonly encoding: string | null;
+      /**
+       * Whether the line stays in the bundle, inactive, instead of being rejected by port 0: the transport of the whole
+       * bundle is described in its first line, and Chromium with `bundlePolicy: 'max-bundle'` has no other.
+       */
+      readonly staysInBundle: boolean;
       readonly why: string;
     };
 
@@ -74,19 +63,16 @@ export interface PlannedSlot {
 }
 
 /** What an offer asks for and what it is given. */
-export interface Plan {
+export interface Plan extends RemoteTransport {
   readonly lines: readonly PlannedLine[];
   readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
   readonly slots: readonly PlannedSlot[];
   /** m-lines that would have been slots, had more been allowed. */
   readonly surplusSlots: number;
-  /** Whether the offer bundled the accepted lines; if not, there is only one. */
-  readonly bundled: boolean;
+  /** Mids of the lines in the bundle, in the offer's order; null if the offer bundles nothing, and one line is accepted. */
+  readonly bundle: readonly string[] | null;
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
-  readonly ice: { readonly ufrag: string; readonly pwd: string };
-  readonly fingerprint: { readonly hash: string; readonly value: string };
-  readonly setup: 'actpass' | 'active' | 'passive';
 }
 
 /** What the server's configuration allows a plan. */
@@ -108,47 +94,50 @@ export interface PlanLimits {
  * @throws OfferError if nothing can be answered.
  */
 export function planOffer(text: string, limits: PlanLimits): Plan {
-  const session = parseOffer(text);
-  if (session.media.length > limits.maxLines) {
-    throw new OfferError('bad-sdp', `the offer has ${session.media.length} m-lines; ${limits.maxLines} are allowed`);
+  const offer = parseOffer(text);
+  if (offer.lines.length > limits.maxLines) {
+    throw new OfferError('bad-sdp', `the offer has ${offer.lines.length} m-lines; ${limits.maxLines} are allowed`);
   }
-  const planner = new Planner(session, limits);
-  const lines = session.media.map((media) => planner.line(media));
-  const carrier = planner.carrier;
-  if (carrier === null || !lines.some((line) => line.kind === 'audio')) {
-    throw new OfferError('no-audio', `no usable audio: ${describeRefusals(lines)}`);
+  const planner = new Planner(offer, limits);
+  const planned = offer.lines.map((line) => planner.line(line));
+  const { carrier, group } = planner;
+  if (carrier === null || !planned.some((line) => line.kind === 'audio')) {
+    throw new OfferError('no-audio', describeRefusals(planned));
   }
+  const first = offer.lines.findIndex(({ media }) => group !== null && String(media.mid) === group[0]);
+  const lines = planned.map((line, i) =>
+    line.kind === 'refused' && i === first && canCarry(offer.lines[i]!.media) ? { ...line, staysInBundle: true } : line,
+  );
+  const bundled = new Set(lines.filter(isBundled).map(({ mid }) => mid));
+  // Only a line that stays in the bundle can describe its transport.
+  const tagged = first >= 0 && isBundled(lines[first]!) ? [offer.lines[first]!] : [];
   return {
     lines,
     publication: planner.publication,
     slots: planner.slots,
     surplusSlots: planner.surplusSlots,
     data: planner.data,
-    bundled: planner.bundled,
-    ...transportOf(carrier, session),
+    bundle: group === null ? null : [...new Set(group)].filter((mid) => bundled.has(mid)),
+    ...readTransport([...tagged, carrier], offer),
   };
 }
 
-/** Whether a text could be an SDP at all: RFC 8866, section 5 wants `v=0` first. */
-export function looksLikeSdp(text: string): boolean {
-  return /^v=0\r?\n/.test(text);
+function isBundled(line: PlannedLine): boolean {
+  return line.kind !== 'refused' || line.staysInBundle;
 }
 
-function parseOffer(text: string): SessionDescription {
-  if (!looksLikeSdp(text)) {
-    const json = text.trimStart().startsWith('{') ? ' (it is JSON: send description.sdp, not the description)' : '';
-    throw new OfferError('bad-sdp', `the first message must be the raw SDP of an offer, beginning with v=0${json}`);
-  }
-  const count = text.split('\n', MAX_TEXT_LINES + 1).length;
-  if (count > MAX_TEXT_LINES) throw new OfferError('bad-sdp', `the offer has more than ${MAX_TEXT_LINES} lines`);
-  try {
-    const session = parse(text);
-    if (session.media.length === 0) throw new OfferError('bad-sdp', 'the offer has no m-line');
-    return session;
-  } catch (error) {
-    if (error instanceof OfferError) throw error;
-    throw new OfferError('bad-sdp', 'the offer cannot be parsed as SDP (RFC 8866)');
-  }
+/** Whether a bundle's transport can be described in this line though nothing is sent on it. */
+function canCarry(media: MediaDescription): boolean {
+  return !isRejected(media) && isSecureRtp(media) && media.rtcpMux !== undefined;
+}
+
+/** Whether the offer itself rejects the line: RFC 8866, section 5.14, and RFC 9143, section 6. */
+function isRejected(media: MediaDescription): boolean {
+  return media.port === 0 && media.bundleOnly === undefined;
+}
+
+function isSecureRtp(media: MediaDescription): boolean {
+  return /^(UDP|TCP)\/TLS\/RTP\/SAVPF$|^RTP\/SAVPF$/.test(String(media.protocol));
 }
 
 /** Goes through the m-lines in order and remembers what was given away. */
@@ -157,37 +146,39 @@ class Planner {
   readonly slots: PlannedSlot[] = [];
   surplusSlots = 0;
   data: Plan['data'] = null;
-  /** The first accepted m-line: the one whose transport all others share. */
-  carrier: MediaDescription | null = null;
-  bundled = false;
+  /** The first accepted m-line, whose bundle all others have to be in. */
+  carrier: OfferedLine | null = null;
+  /** Mids of that bundle as the offer lists them; null if the line is in none. */
+  group: readonly string[] | null = null;
   private readonly mids = new Set<string>();
-  private readonly session: SessionDescription;
+  private readonly offer: Offer;
   private readonly limits: PlanLimits;
-  private bundle: readonly string[] = [];
 
-  constructor(session: SessionDescription, limits: PlanLimits) {
-    this.session = session;
+  constructor(offer: Offer, limits: PlanLimits) {
+    this.offer = offer;
     this.limits = limits;
   }
 
-  line(media: MediaDescription): PlannedLine {
+  line(line: OfferedLine): PlannedLine {
+    const { media } = line;
     const mid = this.readMid(media);
     const refuse = (why: string): PlannedLine => ({
       kind: 'refused',
       mid,
-      media: safeToken(media.type, 'audio'),
-      protocol: /^[\w/]{1,32}$/.test(String(media.protocol)) ? String(media.protocol) : 'UDP/TLS/RTP/SAVPF',
-      format: safeToken(String(media.payloads ?? '').split(' ')[0], '0'),
+      ...describeLine(line),
+      staysInBundle: false,
       why,
     });
-    if (mid === null) return refuse('no a=mid');
-    if (media.port === 0 && media.bundleOnly === undefined) return refuse('refused by the offer itself (port 0)');
-    if (this.carrier !== null && !this.bundle.includes(mid)) return refuse('not bundled with the first accepted line');
+    if (media.type === undefined) return refuse(whyUnreadable(line.text[0] ?? ''));
+    if (mid === null) return refuse(whyNoMid(media.mid));
+    if (isRejected(media)) return refuse('refused by the offer itself (port 0)');
+    if (this.carrier !== null && this.group?.includes(mid) !== true)
+      return refuse('not bundled with the first accepted line');
     const planned = media.type === 'application' ? this.dataLine(media, mid) : this.audioLine(media, mid);
     if (typeof planned === 'string') return refuse(planned);
     if (this.carrier === null) {
-      this.carrier = media;
-      this.bundle = this.bundleOf(mid);
+      this.carrier = line;
+      this.group = this.groupOf(mid);
     }
     return planned;
   }
@@ -200,14 +191,12 @@ class Planner {
     return mid;
   }
 
-  private bundleOf(mid: string): readonly string[] {
-    for (const group of this.session.groups ?? []) {
-      const mids = String(group.mids).split(' ');
-      if (group.type !== 'BUNDLE' || !mids.includes(mid)) continue;
-      this.bundled = true;
-      return mids;
+  private groupOf(mid: string): readonly string[] | null {
+    for (const { type, mids } of this.offer.session.groups ?? []) {
+      const group = String(mids).split(' ');
+      if (type === 'BUNDLE' && group.includes(mid)) return group;
     }
-    return [mid];
+    return null;
   }
 
   /** @returns the line, or why it is refused. */
@@ -227,12 +216,12 @@ class Planner {
   private audioLine(media: MediaDescription, mid: string): PlannedLine | string {
     const protocol = String(media.protocol);
     if (media.type !== 'audio') return `${safeToken(media.type, 'unknown')} is not forwarded`;
-    if (!/^(UDP|TCP)\/TLS\/RTP\/SAVPF$|^RTP\/SAVPF$/.test(protocol)) return `protocol ${protocol} is not DTLS-SRTP`;
+    if (!isSecureRtp(media)) return `protocol ${protocol} is not DTLS-SRTP`;
     if (media.rtcpMux === undefined) return 'no a=rtcp-mux';
     const payloadType = opusPayloadType(media);
     if (payloadType === null) return 'no opus/48000/2 with a usable payload type';
 
-    const direction = media.direction ?? this.session.direction ?? 'sendrecv';
+    const direction = media.direction ?? this.offer.session.direction ?? 'sendrecv';
     const sends = direction === 'sendrecv' || direction === 'sendonly';
     const receives = direction === 'sendrecv' || direction === 'recvonly';
     const publishes = sends && this.publication === null;
@@ -260,31 +249,35 @@ function levelExtensionId(media: MediaDescription): number {
   return id >= 1 && id <= 14 && Number.isInteger(id) ? id : 0;
 }
 
-function transportOf(
-  media: MediaDescription,
-  session: SessionDescription,
-): Pick<Plan, 'ice' | 'fingerprint' | 'setup'> {
-  const ufrag = String(media.iceUfrag ?? session.iceUfrag ?? '');
-  const pwd = String(media.icePwd ?? session.icePwd ?? '');
-  if (!ICE_UFRAG.test(ufrag)) throw new OfferError('bad-sdp', 'a=ice-ufrag is missing or malformed (RFC 8839)');
-  if (!ICE_PWD.test(pwd)) throw new OfferError('bad-sdp', 'a=ice-pwd is missing or malformed (RFC 8839)');
-  const fingerprint = media.fingerprint ?? session.fingerprint;
-  const hash = String(fingerprint?.type ?? '').toLowerCase();
-  const value = String(fingerprint?.hash ?? '');
-  if (!FINGERPRINT.test(value) || value.split(':').length !== HASH_BYTES.get(hash)) {
-    throw new OfferError('bad-sdp', 'a=fingerprint is missing, malformed or of an unknown hash (RFC 8122)');
-  }
-  const setup = String(media.setup ?? session.setup ?? 'actpass');
-  if (setup !== 'actpass' && setup !== 'active' && setup !== 'passive') {
-    throw new OfferError('bad-sdp', `a=setup:${safeToken(setup, '?')} is not actpass, active or passive (RFC 8842)`);
-  }
-  return { ice: { ufrag, pwd }, fingerprint: { hash, value }, setup };
+/** What a refused line is called in the answer: its own words where they are clean. */
+function describeLine({ media, text }: OfferedLine): {
+  media: string;
+  protocol: string;
+  format: string;
+  encoding: string | null;
+} {
+  const [, kind, protocol, formats] = /^m=(\S+) \S+ (\S+) (.+)$/.exec(text[0] ?? '') ?? [];
+  return {
+    media: safeToken(kind, 'audio'),
+    protocol: /^[\w/]{1,32}$/.test(protocol ?? '') ? protocol! : 'UDP/TLS/RTP/SAVPF',
+    ...describeFormat(media, (formats ?? '').split(' ')),
+  };
+}
+
+function whyUnreadable(line: string): string {
+  if (/^m=\S+ \d+\/\d+ /.test(line)) return 'a range of ports, as in 9/2, is for multicast (RFC 8866, section 5.14)';
+  return 'the m-line is not media, port, protocol and formats (RFC 8866, section 5.14)';
+}
+
+function whyNoMid(mid: unknown): string {
+  if (mid === undefined) return 'no a=mid';
+  const { length } = String(mid);
+  if (length > MAX_MID) return `a=mid has ${length} characters; ${MAX_MID} are allowed`;
+  return 'a=mid is not a token (RFC 5888, section 4)';
 }
 
 function describeRefusals(lines: readonly PlannedLine[]): string {
-  const reasons = lines.map((line, i) =>
-    line.kind === 'refused' ? `m-line ${i}: ${line.why}` : `m-line ${i}: no audio`,
-  );
+  const reasons = lines.map((line, i) => `m-line ${i}: ${line.kind === 'refused' ? line.why : 'no audio'}`);
   return reasons.slice(0, 3).join('; ');
 }
 

@@ -12,7 +12,8 @@ import type { Connection, ConnectionWatcher, EndReason } from '../rooms/connecti
 import type { Connections } from '../rooms/connections.ts';
 import { writeAnswer } from './answer.ts';
 import { announce, offeredCandidates, type RemoteCandidate, readCandidate, readTrickled } from './candidates.ts';
-import { looksLikeSdp, OfferError, planOffer } from './sdp.ts';
+import { looksLikeSdp, OfferError } from './offer.ts';
+import { planOffer } from './sdp.ts';
 
 /**
  * How long the client's candidates are held back after the answer, milliseconds. With them the server would begin ICE

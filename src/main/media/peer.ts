@@ -14,7 +14,6 @@
  *   A client that opens data channels adds one for them, and two for each.
  */
 import { randomInt } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Audio,
   type DataChannel,
@@ -30,12 +29,11 @@ import { type TextChannel, type TextReader, textChannel } from '../events/text-c
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import type { Fingerprint } from '../signalling/transport.ts';
+import { until } from '../wait.ts';
 import { DataBudget, type DataLimits } from './data-budget.ts';
 import { readLocal } from './local-transport.ts';
 import { probe } from './probe.ts';
 
-/** Steps in which a state without a callback of its own is looked at, milliseconds. */
-const POLL_MS = 2;
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
 /** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
@@ -63,7 +61,7 @@ const alive = new Set<Peer>();
 /** Closes whoever still stands. Resolves once the library has closed all, so that each got its goodbye, or after `timeout` ms. */
 export async function peersClosed(timeout: number): Promise<void> {
   for (const peer of alive) peer.close();
-  for (let waited = 0; alive.size > 0 && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
+  await until(() => alive.size === 0, timeout);
 }
 
 /** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */
@@ -162,7 +160,7 @@ export class Peer {
     if (plan.data !== null) this.connection.onDataChannel((channel) => this.guard(() => this.read(channel)));
     this.connection.setRemoteDescription(writeTransportOffer(plan), 'offer');
     this.connection.setLocalDescription('answer');
-    await this.until(() => this.connection.gatheringState() === 'complete', timeout);
+    await until(() => this.ended || this.connection.gatheringState() === 'complete', timeout);
     const description = this.ended ? null : this.connection.localDescription();
     if (description === null) throw new Error('the peer connection was closed while it was being set up');
     return readLocal(description.sdp);
@@ -258,7 +256,7 @@ export class Peer {
 
   /** The library says "connected" a moment before its track can send. */
   private async announceOpen(): Promise<void> {
-    await this.until(() => this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
+    await until(() => this.ended || this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
     if (this.ended) return;
     if (!this.isVerified()) this.end('the certificate has none of the fingerprints in the offer');
     else if (this.track?.isOpen() === true) this.events.connected();
@@ -287,10 +285,6 @@ export class Peer {
     this.guard(() => this.track?.close());
     this.guard(() => this.connection.close());
     this.events.closed(why, reason);
-  }
-
-  private async until(condition: () => boolean, timeout: number): Promise<void> {
-    for (let waited = 0; !this.ended && !condition() && waited < timeout; waited += POLL_MS) await delay(POLL_MS);
   }
 
   private guard(body: () => void): void {

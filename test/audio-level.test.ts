@@ -1,5 +1,5 @@
-import { is, ok } from 'uvu/assert';
-import { NO_LEVEL, readLevel } from '../src/rtp/audio-level.ts';
+import { equal, is, ok } from 'uvu/assert';
+import { LevelHistory, NO_LEVEL, readLevel, SILENCE } from '../src/rtp/audio-level.ts';
 import { Header, RtpHeader, readHeader } from '../src/rtp/packet.ts';
 import { anyRtp, rtp } from './support/packets.ts';
 import { below, prng, seed } from './support/prng.ts';
@@ -31,7 +31,9 @@ for (const [name, profile, elements, id, expected] of [
   ['silence', 0xbede, [0x30, 0xff], 3, 127],
   ['loudest', 0xbede, [0x30, 0x00], 3, 0],
   ['behind another element', 0xbede, [0x12, 1, 2, 3, 0x30, 5], 3, 5],
-  ['behind padding', 0xbede, [0, 0, 0x30, 5], 3, 5],
+  ['behind one byte of padding', 0xbede, [0, 0x30, 5], 3, 5],
+  ['behind two bytes of padding', 0xbede, [0, 0, 0x30, 5], 3, 5],
+  ['behind one byte of padding in two-byte form', 0x1000, [0, 3, 1, 5], 3, 5],
   ['another id', 0xbede, [0x30, 5], 4, NO_LEVEL],
   ['behind the id that ends the reading', 0xbede, [0xf0, 0, 0x30, 5], 3, NO_LEVEL],
   ['an element that runs out of the extension', 0xbede, [0x1f, 0, 0x30, 5], 3, NO_LEVEL],
@@ -63,6 +65,61 @@ test('what werift-rtp writes is read, and no bytes throw or lead out of range', 
     const read = readLevel(packet, header, id);
     ok(read >= NO_LEVEL && read <= 127);
   }
+});
+
+/** Judges a run of packets 20 ms apart. @returns what the levels came to. */
+function judge(history: LevelHistory, levels: readonly number[], length = 60, from = 0): number[] {
+  return levels.map((one, i) => history.judge(one, length, from + i * 960));
+}
+const many = (count: number, ...levels: number[]): number[] =>
+  Array.from({ length: count }, (_, i) => levels[i % levels.length]!);
+
+test('127 beside real payloads counts as no level after half a second, for as long as it lasts', () => {
+  const levels = judge(new LevelHistory(), many(500, SILENCE));
+  is(levels.indexOf(NO_LEVEL), 25);
+  is(levels.lastIndexOf(SILENCE), 24);
+});
+
+test('127 beside frames of silence is silence, however long', () => {
+  for (const length of [1, 2, 3, 10])
+    is(judge(new LevelHistory(), many(5000, SILENCE), length).includes(NO_LEVEL), false);
+  const history = new LevelHistory();
+  judge(history, many(100, SILENCE));
+  is(history.judge(SILENCE, 3, 100 * 960), SILENCE, 'a silent packet is silent, whoever sends it');
+});
+
+test('a microphone that was heard is silent at 127 for good, even at constant bit rate', () => {
+  const history = new LevelHistory();
+  judge(history, [60, 58, 61, 40, 33, 35]);
+  is(judge(history, many(100_000, SILENCE), 160).includes(NO_LEVEL), false);
+});
+
+test('one that joined muted at constant bit rate is believed as soon as its level follows the sound', () => {
+  const history = new LevelHistory();
+  is(judge(history, many(100, SILENCE), 160).at(-1), NO_LEVEL);
+  equal(judge(history, [60, 58, 61, 40, 33]), [60, 58, 61, 40, 33]);
+  is(judge(history, many(1000, SILENCE), 160).includes(NO_LEVEL), false);
+});
+
+test('any other level that never changes counts as none after 15 s, and a single slip makes it no truer', () => {
+  for (const constant of [0, 50, 100, 126]) {
+    const history = new LevelHistory();
+    const levels = judge(history, many(2000, constant));
+    is(levels.indexOf(NO_LEVEL), 750, `-${constant}`);
+    judge(history, [SILENCE]);
+    is(judge(history, many(2000, constant)).indexOf(NO_LEVEL), 750, `-${constant}`);
+  }
+});
+
+test('a packet without a level has that of the packets around it, for 120 ms', () => {
+  const history = new LevelHistory();
+  equal(judge(history, [30, NO_LEVEL, NO_LEVEL]), [30, 30, 30]);
+  is(history.judge(NO_LEVEL, 60, 5760), 30);
+  is(history.judge(NO_LEVEL, 60, 5761), NO_LEVEL);
+  const alternating = judge(new LevelHistory(), many(500, SILENCE, NO_LEVEL));
+  is(alternating.indexOf(NO_LEVEL), 50);
+  is(alternating.lastIndexOf(SILENCE), 48 + 1);
+  is(new LevelHistory().judge(NO_LEVEL, 60, 0), NO_LEVEL);
 });
 
 test.run();

@@ -55,3 +55,50 @@ export function readLevel(bytes: Uint8Array, header: RtpHeader, id: number): num
   }
   return NO_LEVEL;
 }
+
+/** An Opus frame with so few bytes may be digital silence; a voice at Opus's least rate, 6 kbit/s, has 15 in 20 ms. */
+const SILENT_BYTES = 10;
+/** Changes of a source's level from which on it is believed: what is stuck, or set once by hand, does not get there. */
+const CHANGES = 5;
+/** Packets in a row with the same level after which it says nothing: with {@link SILENCE}, and with any other. */
+const STUCK_SILENT = 25;
+const STUCK = 750;
+/** How long a level holds for packets without one, ticks: RFC 6464, section 3, lets a sender leave it out. */
+const HOLDS = 5760;
+
+/**
+ * What one source's levels are worth. Some clients write a constant, mostly 127, beside real sound: such a level says
+ * nothing, and counts as none. A level that has ever followed the sound is believed for good, so that a muted
+ * microphone stays silent even where its encoder fills every frame (constant bit rate).
+ */
+export class LevelHistory {
+  private changes = 0;
+  private level = NO_LEVEL;
+  private same = 0;
+  /** What the last level came to, and when. */
+  private judged = NO_LEVEL;
+  private judgedAt = 0;
+
+  /**
+   * Takes the level of the next packet.
+   *
+   * @param level as of {@link readLevel}.
+   * @param length bytes of Opus in the packet.
+   * @param clock now, ticks modulo 2^32.
+   * @returns the level to count with: the same, an earlier one that still holds, or {@link NO_LEVEL}.
+   */
+  judge(level: number, length: number, clock: number): number {
+    if (level === NO_LEVEL) return (clock - this.judgedAt) >>> 0 <= HOLDS ? this.judged : NO_LEVEL;
+    if (level !== this.level) {
+      this.changes++;
+      this.level = level;
+      this.same = 0;
+    }
+    // What may be silence is no sign of a level that is stuck.
+    if (length > SILENT_BYTES) this.same++;
+    const stuck = this.same > (level === SILENCE ? STUCK_SILENT : STUCK);
+    this.judged = stuck && length > SILENT_BYTES && this.changes <= CHANGES ? NO_LEVEL : level;
+    this.judgedAt = clock;
+    return this.judged;
+  }
+}

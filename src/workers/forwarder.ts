@@ -171,8 +171,8 @@ export class Forwarder {
     if (arrival === Arrival.Restart) source.key = this.nextKey();
     const span = source.follow(arrival, header.timestamp);
     if (source.muted) return this.drop(Drop.Muted);
-    const level = readLevel(this.bytes, header, source.levelExtension);
     const opusLength = red === null ? header.payloadLength : red.primaryLength;
+    const level = source.levels.judge(readLevel(this.bytes, header, source.levelExtension), opusLength, clock);
     source.conversation.heard(source, level, opusLength <= DTX_PAYLOAD_BYTES, clock);
     if (source.targets.count + source.redTargets.count === 0) return this.drop(Drop.Unheard);
     this.fanOut.packet(source, header, red, arrival, span, stamp, clock);

@@ -1,4 +1,5 @@
 /** What a member of a conversation publishes. */
+import { LevelHistory } from '../rtp/audio-level.ts';
 import { Activity } from '../rtp/dominant.ts';
 import { Loudness } from '../rtp/loudness.ts';
 import { NO_SOURCE, opusOf, redOf } from '../rtp/rewriter.ts';
@@ -28,6 +29,7 @@ export class Source implements Candidate, Publisher {
   /** Whether main was told that it speaks: a mere click is not worth an event. */
   announced = false;
   muted: boolean;
+  readonly levels = new LevelHistory();
   readonly loudness = new Loudness();
   readonly activity = new Activity();
   readonly captures: Captures;

@@ -10,6 +10,7 @@ import { openSlot, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
 import { SourceSequence } from '../src/rtp/sequence.ts';
 import { milliseconds, toTicks } from '../src/workers/clock.ts';
 import { SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
+import { slotPacket } from './support/packets.ts';
 import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('rtcp');
@@ -74,7 +75,8 @@ class Room {
         for (let slot = 0; slot < slotCount; slot++) {
           const row = (index * SLOTS + slot) * SLOT_WORDS;
           this.slots[row + Slot.Speaker] = 9;
-          renumber(this.slots, row, 1, number, number * 960, 100, clock);
+          const timestamp = number * 960;
+          renumber(this.slots, row, slotPacket({ source: 1, index: number, timestamp, octets: 100, clock }));
         }
       }
     }

@@ -2,7 +2,7 @@
 import { RtpPacket } from 'werift-rtp';
 import { readLevel } from '../../src/rtp/audio-level.ts';
 import { Header, RtpHeader, readHeader, writeFields } from '../../src/rtp/packet.ts';
-import { openSlot, opusOf, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
+import { openSlot, opusOf, renumber, SLOT_WORDS, Slot, SlotPacket } from '../../src/rtp/rewriter.ts';
 import { NONE, RingReader, RingWriter, ringBytes } from '../../src/workers/ring.ts';
 import { assertWork, type Case } from './case.ts';
 import { LEVEL_ID, voicePackets } from './packets.ts';
@@ -58,28 +58,30 @@ export function rewriteCase(): Case {
   const view = new DataView(bytes.buffer);
   const words = new Int32Array(new SharedArrayBuffer(SLOT_WORDS * 4));
   openSlot(words, 0, 1234, 111, 1, 100, 5000);
-  let index = 0;
+  const packet = new SlotPacket();
+  packet.source = 7;
+  packet.octets = 100;
   return {
     name: 'rewrite (number and write the fields)',
     unit: 'packet',
     operations: OPERATIONS,
     run() {
       for (let i = 0; i < OPERATIONS; i++) {
-        index = (index + 1) | 0;
-        const clock = Math.imul(index, 960);
-        const verdict = renumber(words, 0, 7, index, clock, 100, clock);
-        const [sequence, timestamp] = [Slot.OutSequence, Slot.OutTimestamp];
+        packet.index = (packet.index + 1) | 0;
+        packet.clock = Math.imul(packet.index, 960);
+        packet.timestamp = packet.clock;
+        const verdict = renumber(words, 0, packet);
         writeFields(
           view,
           64,
           verdict,
           opusOf(words[Slot.PayloadTypes]!),
-          words[sequence]!,
-          words[timestamp]!,
+          packet.outSequence,
+          packet.outTimestamp,
           words[Slot.Ssrc]!,
         );
       }
-      assertWork(view.getUint16(66) === ((index + 99) & 0xffff), 'numbers');
+      assertWork(view.getUint16(66) === ((packet.index + 99) & 0xffff), 'numbers');
     },
   };
 }

@@ -44,6 +44,7 @@ export const Header = {
   WrongVersion: 3,
   Truncated: 4,
   BadPadding: 5,
+  /** Well-formed, but without a payload: a keep-alive, or nothing but padding. */
   Empty: 6,
 } as const;
 export type HeaderVerdict = (typeof Header)[keyof typeof Header];
@@ -62,7 +63,7 @@ export class RtpHeader {
   ssrc = 0;
   /** Where the payload begins, bytes from the start of the buffer. */
   payloadOffset = 0;
-  /** Length without padding, bytes; at least 1. */
+  /** Length without padding, bytes; 0 only if the packet is `Header.Empty`. */
   payloadLength = 0;
   /** The 16 bits that say what form the header extension has; 0 if there is none. */
   extensionProfile = 0;
@@ -78,7 +79,7 @@ export class RtpHeader {
  * @param bytes the buffer the packet lies in.
  * @param offset where the packet begins.
  * @param length its length in bytes.
- * @param header takes the fields; left half-written unless the result is `Header.Ok`.
+ * @param header takes the fields; left half-written unless the result is `Header.Ok` or `Header.Empty`.
  * @returns `Header.Ok`, or what is wrong. Never throws, whatever the bytes.
  */
 export function readHeader(bytes: Uint8Array, offset: number, length: number, header: RtpHeader): HeaderVerdict {
@@ -109,7 +110,6 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
     if (padding === 0 || padding > payloadLength) return Header.BadPadding;
     payloadLength -= padding;
   }
-  if (payloadLength === 0) return Header.Empty;
 
   header.marker = second >> 7;
   header.payloadType = second & 0x7f;
@@ -118,7 +118,7 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
   header.ssrc = readInt32(bytes, offset + OFFSET_SSRC);
   header.payloadOffset = offset + headerLength;
   header.payloadLength = payloadLength;
-  return Header.Ok;
+  return payloadLength === 0 ? Header.Empty : Header.Ok;
 }
 
 /**

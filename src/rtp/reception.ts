@@ -8,7 +8,8 @@
  *   late ones and duplicates included, so that the loss may be negative. Packets too far behind to be told from a
  *   restart are not counted (appendix A.1).
  * - Jitter (appendix A.8): how much the spacing of arrivals differs from the spacing of timestamps, smoothed. A pause
- *   of discontinuous transmission is no jitter, for the timestamps pause alike. A duplicate says nothing about spacing.
+ *   of discontinuous transmission is no jitter, for the timestamps pause alike. Duplicates and packets that hold no sound
+ *   say nothing about spacing: the latter repeat a timestamp, or have one of another clock.
  * - A gap of less than {@link MAX_DROPOUT} numbers is loss, though it may be a new beginning to the slots; what is
  *   farther, or another SSRC, begins the account anew.
  */
@@ -51,6 +52,7 @@ const ATTEMPTS = 100;
  * @param arrival what `SourceSequence` said of it.
  * @param sequence 0 … 65535. @param timestamp the packet's own.
  * @param stamp when it arrived, microseconds, modulo 2^32.
+ * @param sound whether it holds any, so that its timestamp is when that began.
  */
 export function recordArrival(
   words: Int32Array,
@@ -60,21 +62,19 @@ export function recordArrival(
   timestamp: number,
   ssrc: number,
   stamp: number,
+  sound = true,
 ): void {
   if (arrival === Arrival.TooOld) return;
+  const timed = sound && arrival !== Arrival.Duplicate;
   const version = words[row + Word.Version]!;
   Atomics.store(words, row + Word.Version, (version + 1) | 0);
   if (words[row + Word.Run] === 0 || words[row + Word.Ssrc] !== ssrc || beginsAnew(words, row, arrival, sequence)) {
-    begin(words, row, sequence, ssrc);
+    begin(words, row, sequence, timestamp, ssrc, stamp);
   } else {
     const ahead = sequenceDistance(sequence, words[row + Word.Highest]! & 0xffff);
     if (ahead > 0) words[row + Word.Highest] = (words[row + Word.Highest]! + ahead) | 0;
     words[row + Word.Received] = (words[row + Word.Received]! + 1) | 0;
-    if (arrival !== Arrival.Duplicate) time(words, row, timestamp, stamp);
-  }
-  if (arrival !== Arrival.Duplicate) {
-    words[row + Word.Timestamp] = timestamp;
-    words[row + Word.Arrived] = stamp;
+    if (timed) time(words, row, timestamp, stamp);
   }
   Atomics.store(words, row + Word.Version, (version + 2) | 0);
 }
@@ -85,7 +85,7 @@ function beginsAnew(words: Int32Array, row: number, arrival: ArrivalVerdict, seq
   return ahead <= 0 || ahead >= MAX_DROPOUT;
 }
 
-function begin(words: Int32Array, row: number, sequence: number, ssrc: number): void {
+function begin(words: Int32Array, row: number, sequence: number, timestamp: number, ssrc: number, stamp: number): void {
   const run = (words[row + Word.Run]! + 1) | 0;
   words[row + Word.Run] = run === 0 ? 1 : run;
   words[row + Word.Ssrc] = ssrc;
@@ -93,6 +93,8 @@ function begin(words: Int32Array, row: number, sequence: number, ssrc: number): 
   words[row + Word.Highest] = sequence;
   words[row + Word.Received] = 1;
   words[row + Word.Jitter] = 0;
+  words[row + Word.Timestamp] = timestamp;
+  words[row + Word.Arrived] = stamp;
 }
 
 function time(words: Int32Array, row: number, timestamp: number, stamp: number): void {
@@ -100,6 +102,8 @@ function time(words: Int32Array, row: number, timestamp: number, stamp: number):
   // 48 ticks a millisecond: 6 every 125 µs.
   const ticks = ((spacing * 6) / 125) | 0;
   const difference = Math.abs((ticks - ((timestamp - words[row + Word.Timestamp]!) | 0)) | 0);
+  words[row + Word.Timestamp] = timestamp;
+  words[row + Word.Arrived] = stamp;
   if (difference >= MAX_DIFFERENCE) return;
   const jitter = words[row + Word.Jitter]!;
   words[row + Word.Jitter] = jitter + difference - ((jitter + 8) >> 4);

@@ -7,12 +7,14 @@
  *
  * The rules, with the clauses they come from (RFC 3550, sections 5.1 and 7.1; RFC 3711, section 3.3.1 for why
  * numbering never restarts):
- * 1. A new source continues at the next sequence number, with the marker bit, at a timestamp that follows the wall
- *    clock from one anchor taken at the slot's first packet, so that any number of switches never adds up to a drift.
+ * 1. A new source continues at the next sequence number, with the marker bit, where the sound before it ends: a receiver
+ *    throws away a packet that overlaps the one before. After a pause the timestamp follows the wall clock, from one
+ *    anchor taken at the slot's first packet.
  * 2. A packet from before the switch is dropped.
  * 3. Within one source, gaps and order stay as the network made them.
  * 4. Timestamps never go back while sequence numbers grow.
  */
+import { MAX_OPUS_TICKS } from './opus.ts';
 import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from './packet.ts';
 
 /** Length of a slot's row, 32-bit words: one cache line, so that rows of two threads never share one. */
@@ -30,8 +32,11 @@ export const Slot = {
   LastSequence: 3,
   /** Timestamp of that packet. */
   LastTimestamp: 4,
-  /** Clock when it was sent, ticks. */
-  LastClock: 5,
+  /**
+   * That timestamp minus the clock when it was sent, ticks. One word and not the clock, so that who reads it while the
+   * worker writes has a timestamp for now that is right whichever packet it is of.
+   */
+  ClockOffset: 5,
   /** Timestamp minus clock, both in ticks, taken at the first packet. */
   Anchor: 6,
   /** Key of the source being sent; 0 for none. */
@@ -41,9 +46,8 @@ export const Slot = {
   TimestampOffset: 9,
   /** Incoming index of the packet of the switch. */
   SwitchIndex: 10,
-  /** Results of {@link renumber}. */
-  OutSequence: 11,
-  OutTimestamp: 12,
+  /** Timestamp at which the sound of the newest packet ends. */
+  End: 11,
   /** Packets and payload bytes sent, modulo 2^32: what a sender report tells (RFC 3550, section 6.4.1). */
   Packets: 13,
   Octets: 14,
@@ -82,6 +86,34 @@ export const NO_SOURCE = 0;
  * would otherwise carry the slot's timestamps away for every source that follows.
  */
 const MAX_AHEAD = 2 * OPUS_CLOCK_RATE;
+/**
+ * How far ahead a source may begin, ticks. Voices that take turns without a pause give a slot up to a packet more sound at
+ * each turn than there was time for, which receivers catch up with by playing faster; the anchor then moves.
+ */
+const MAX_LEAD = MAX_AHEAD + MAX_OPUS_TICKS;
+/** What a slot that is ahead gives back in a pause, ticks. More at once would look to the receiver like a delay. */
+const GIVEN_BACK = OPUS_FRAME_TICKS;
+/** A gap that is shorter is closed: the receiver would have to make up sound for it. Ticks. */
+const LEAST_GAP = OPUS_FRAME_TICKS;
+
+/** A packet that is to be numbered, and its numbers in the slot that was last. One instance is reused. */
+export class SlotPacket {
+  /** Key of its source, never {@link NO_SOURCE}; a source that restarts its numbering has a new key. */
+  source: number = NO_SOURCE;
+  /** Its number as `SourceSequence` unwrapped it. */
+  index = 0;
+  /** Its own timestamp. */
+  timestamp = 0;
+  /** How long its sound is, ticks, 1 … `MAX_OPUS_TICKS`. */
+  duration = OPUS_FRAME_TICKS;
+  /** Length of its payload, bytes. */
+  octets = 0;
+  /** Now, in ticks of 1/48000 s, modulo 2^32. */
+  clock = 0;
+  /** What it is sent with: 0 … 65535, and a signed view of 32 bits. */
+  outSequence = 0;
+  outTimestamp = 0;
+}
 
 /**
  * Makes a row ready for a new connection.
@@ -116,116 +148,92 @@ export function clearSlot(words: Int32Array, row: number): void {
   words[row + Slot.Source] = NO_SOURCE;
 }
 
-/**
- * Numbers the next packet of a slot; the result is in `Slot.OutSequence` and `Slot.OutTimestamp`.
- *
- * @param source key of the packet's source, never {@link NO_SOURCE}; a source that restarts its numbering has a new key.
- * @param index the packet's number as `SourceSequence` unwrapped it.
- * @param timestamp the packet's own timestamp.
- * @param octets length of its payload, bytes.
- * @param clock now, in ticks of 1/48000 s, modulo 2^32.
- */
-export function renumber(
-  words: Int32Array,
-  row: number,
-  source: number,
-  index: number,
-  timestamp: number,
-  octets: number,
-  clock: number,
-): RenumberVerdict {
-  if (words[row + Slot.Source] !== source) return switchSource(words, row, source, index, timestamp, octets, clock);
+/** Numbers the next packet of a slot. */
+export function renumber(words: Int32Array, row: number, packet: SlotPacket): RenumberVerdict {
+  const { index, clock } = packet;
+  if (words[row + Slot.Source] !== packet.source) return switchSource(words, row, packet);
   if (((index - words[row + Slot.SwitchIndex]!) | 0) < 0) return Renumbered.BeforeSwitch;
 
-  const outSequence = (index + words[row + Slot.SequenceOffset]!) & 0xffff;
-  const outTimestamp = (timestamp + words[row + Slot.TimestampOffset]!) | 0;
-  const ahead = ((outSequence - words[row + Slot.LastSequence]!) << 16) >> 16;
+  const sequence = (index + words[row + Slot.SequenceOffset]!) & 0xffff;
+  const timestamp = (packet.timestamp + words[row + Slot.TimestampOffset]!) | 0;
+  const ahead = ((sequence - words[row + Slot.LastSequence]!) << 16) >> 16;
   if (ahead > 0) {
-    const back = ((outTimestamp - words[row + Slot.LastTimestamp]!) | 0) < 0;
-    const racing = ((outTimestamp - clock - words[row + Slot.Anchor]!) | 0) > MAX_AHEAD;
-    if (back || racing) return switchSource(words, row, source, index, timestamp, octets, clock);
-    words[row + Slot.LastSequence] = outSequence;
-    words[row + Slot.LastTimestamp] = outTimestamp;
-    words[row + Slot.LastClock] = clock;
+    const back = ((timestamp - words[row + Slot.LastTimestamp]!) | 0) < 0;
+    const racing = ((timestamp - clock - words[row + Slot.Anchor]!) | 0) > MAX_AHEAD;
+    if (back || racing) return switchSource(words, row, packet);
+    isNewest(words, row, packet, sequence, timestamp);
   }
-  count(words, row, octets);
-  words[row + Slot.OutSequence] = outSequence;
-  words[row + Slot.OutTimestamp] = outTimestamp;
+  isSent(words, row, packet, sequence, timestamp);
   return Renumbered.Continue;
 }
 
 /**
  * Numbers a packet of the server's own behind the last one of a slot; whatever comes next is a new source.
  *
- * @param octets length of its payload, bytes.
- * @param clock now, ticks.
+ * @param packet of which only duration, octets and clock count.
  */
-export function insert(words: Int32Array, row: number, octets: number, clock: number): void {
-  const sequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
-  const timestamp = nextTimestamp(words, row, clock);
+export function insert(words: Int32Array, row: number, packet: SlotPacket): void {
   words[row + Slot.Source] = NO_SOURCE;
-  sent(words, row, sequence, timestamp, octets, clock);
+  append(words, row, packet);
 }
 
-function switchSource(
-  words: Int32Array,
-  row: number,
-  source: number,
-  index: number,
-  timestamp: number,
-  octets: number,
-  clock: number,
-): RenumberVerdict {
-  const outSequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
-  const outTimestamp = nextTimestamp(words, row, clock);
-  words[row + Slot.Source] = source;
+function switchSource(words: Int32Array, row: number, packet: SlotPacket): RenumberVerdict {
+  const { source, index, timestamp } = packet;
+  append(words, row, packet);
   words[row + Slot.SwitchIndex] = index;
-  words[row + Slot.SequenceOffset] = (outSequence - index) | 0;
-  words[row + Slot.TimestampOffset] = (outTimestamp - timestamp) | 0;
-  sent(words, row, outSequence, outTimestamp, octets, clock);
+  words[row + Slot.SequenceOffset] = (packet.outSequence - index) | 0;
+  words[row + Slot.TimestampOffset] = (packet.outTimestamp - timestamp) | 0;
+  words[row + Slot.Source] = source;
   return Renumbered.Switch;
 }
 
-/** Takes note of the newest packet. */
-function sent(
+/** Puts a packet behind the last one. */
+function append(words: Int32Array, row: number, packet: SlotPacket): void {
+  const sequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
+  const timestamp = nextTimestamp(words, row, packet);
+  isNewest(words, row, packet, sequence, timestamp);
+  isSent(words, row, packet, sequence, timestamp);
+}
+
+/** Takes note of the newest packet. The end comes first: wherever a worker ends in here, time only goes forward. */
+function isNewest(
   words: Int32Array,
   row: number,
+  { duration, clock }: SlotPacket,
   sequence: number,
   timestamp: number,
-  octets: number,
-  clock: number,
 ): void {
+  words[row + Slot.End] = (timestamp + duration) | 0;
   words[row + Slot.LastSequence] = sequence;
   words[row + Slot.LastTimestamp] = timestamp;
-  words[row + Slot.LastClock] = clock;
-  words[row + Slot.OutSequence] = sequence;
-  words[row + Slot.OutTimestamp] = timestamp;
-  count(words, row, octets);
+  words[row + Slot.ClockOffset] = (timestamp - clock) | 0;
 }
 
-function count(words: Int32Array, row: number, octets: number): void {
+function isSent(words: Int32Array, row: number, packet: SlotPacket, sequence: number, timestamp: number): void {
   words[row + Slot.Packets]!++;
-  words[row + Slot.Octets]! += octets;
+  words[row + Slot.Octets]! += packet.octets;
+  packet.outSequence = sequence;
+  packet.outTimestamp = timestamp;
 }
 
-/**
- * The timestamp for the first packet of a source: where the wall clock is, but a whole frame after the last packet
- * where that is at most one frame ahead of the clock. A receiver throws away a frame that overlaps the one before.
- */
-function nextTimestamp(words: Int32Array, row: number, clock: number): number {
+/** The timestamp for the first packet of a source: where the wall clock is, and not before the newest packet ends. */
+function nextTimestamp(words: Int32Array, row: number, { source, clock }: SlotPacket): number {
   const last = words[row + Slot.LastTimestamp]!;
   if (words[row + Slot.Packets] === 0) {
     words[row + Slot.Anchor] = (last - clock) | 0;
     return last;
   }
-  const now = (clock + words[row + Slot.Anchor]!) | 0;
-  const since = (now - last) | 0;
-  if (since < -2 * MAX_AHEAD) {
-    // Nobody was heard here for so long (12 hours) that the clock's difference wrapped: the anchor is taken anew.
-    const next = (last + OPUS_FRAME_TICKS) | 0;
-    words[row + Slot.Anchor] = (next - clock) | 0;
-    return next;
+  const end = words[row + Slot.End]!;
+  const since = (clock + words[row + Slot.Anchor]! - end) | 0;
+  // Nobody was heard here for so long (12 hours) that the clock's difference wrapped: the anchor is taken anew.
+  const wrapped = since < -2 * MAX_AHEAD;
+  if (wrapped || since < -MAX_LEAD) {
+    // Who sends more sound than there is time for, or at random times, is not to carry the slot away.
+    if (!wrapped && words[row + Slot.Source] === source) return (last + 1) | 0;
+    words[row + Slot.Anchor] = (end - clock - (wrapped ? 0 : MAX_LEAD)) | 0;
+    return end;
   }
-  if (since >= OPUS_FRAME_TICKS) return now;
-  return since >= 0 ? (last + OPUS_FRAME_TICKS) | 0 : (last + 1) | 0;
+  const goingOn = (clock + words[row + Slot.ClockOffset]! - GIVEN_BACK - end) | 0;
+  const gap = Math.max(since, goingOn);
+  return gap < LEAST_GAP ? end : (end + gap) | 0;
 }

@@ -4,9 +4,6 @@ import { Slot } from './rewriter.ts';
 
 /** A slot that sent nothing for so long has nothing to report, ticks. */
 const IDLE = 2 * OPUS_CLOCK_RATE;
-/** Attempts at a row that is being written; a worker writes for some nanoseconds, every 20 ms. */
-const ATTEMPTS = 100;
-
 /** What a sender report says of one slot. */
 export interface SlotReport {
   /** Unsigned. */
@@ -19,31 +16,21 @@ export interface SlotReport {
 }
 
 /**
- * Reads the row of a slot that a worker may be writing.
+ * Reads the row of a slot that a worker may be writing: each word is whole, and they need not be of the same packet.
+ * Packets and bytes may be one apart, and the timestamp is that of now by the newest packet or by the one before it.
  *
  * @param clock now, on the workers' clock: ticks, modulo 2^32.
  * @returns null if the slot has not sent anything of late.
  */
 export function readSlot(words: Int32Array, row: number, clock: number): SlotReport | null {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const packets = Atomics.load(words, row + Slot.Packets);
-    const octets = Atomics.load(words, row + Slot.Octets);
-    const timestamp = Atomics.load(words, row + Slot.LastTimestamp);
-    const then = Atomics.load(words, row + Slot.LastClock);
-    const torn =
-      Atomics.load(words, row + Slot.LastTimestamp) !== timestamp ||
-      Atomics.load(words, row + Slot.LastClock) !== then ||
-      Atomics.load(words, row + Slot.Packets) !== packets ||
-      Atomics.load(words, row + Slot.Octets) !== octets;
-    if (torn) continue;
-    const elapsed = (clock - then) | 0;
-    if (packets === 0 || elapsed > IDLE || elapsed < -IDLE) return null;
-    return {
-      ssrc: words[row + Slot.Ssrc]! >>> 0,
-      timestamp: (timestamp + elapsed) >>> 0,
-      packets: packets >>> 0,
-      octets: octets >>> 0,
-    };
-  }
-  return null;
+  const packets = Atomics.load(words, row + Slot.Packets);
+  const timestamp = (clock + Atomics.load(words, row + Slot.ClockOffset)) | 0;
+  const elapsed = (timestamp - Atomics.load(words, row + Slot.LastTimestamp)) | 0;
+  if (packets === 0 || elapsed > IDLE || elapsed < -IDLE) return null;
+  return {
+    ssrc: words[row + Slot.Ssrc]! >>> 0,
+    timestamp: timestamp >>> 0,
+    packets: packets >>> 0,
+    octets: Atomics.load(words, row + Slot.Octets) >>> 0,
+  };
 }

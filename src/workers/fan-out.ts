@@ -6,8 +6,9 @@
  * A part of the hot path: no allocation, no strings, no exceptions.
  */
 import type { RtpHeader } from '../rtp/packet.ts';
+import { OPUS_FRAME_TICKS } from '../rtp/packet.ts';
 import { type RedPayload, stepsBack } from '../rtp/red.ts';
-import { insert, NO_SOURCE, opusOf, Renumbered, redOf, renumber, Slot } from '../rtp/rewriter.ts';
+import { insert, NO_SOURCE, opusOf, Renumbered, redOf, renumber, Slot, SlotPacket } from '../rtp/rewriter.ts';
 import { Arrival, type ArrivalVerdict } from '../rtp/sequence.ts';
 import { type BurstWriter, MAX_DELIVERIES } from './burst.ts';
 import { SILENCE_FRAME } from './fades.ts';
@@ -21,11 +22,11 @@ export class FanOut {
   private readonly counters: Int32Array;
   /** Where a frame of silence lies. */
   private readonly silenceOffset: number;
-  /** What the bursts being written have in common: the source, the packet's own stamp, and now. */
-  private key = 0;
+  /** The packet being sent: its source, its place, and now. */
+  private readonly current = new SlotPacket();
+  /** What else the bursts being written have in common: the speaker, and the packet's own stamp. */
   private speaker = 0;
   private stamp = 0;
-  private clock = 0;
   /** Whether the packet is older than one that came before it: no slot begins with such a one. */
   private late = false;
 
@@ -62,10 +63,11 @@ export class FanOut {
     const { targets, redTargets } = source;
     const { index, steps } = source.sequence;
     const { timestamp, marker, payloadOffset, payloadLength } = header;
-    this.key = source.key;
+    this.current.source = source.key;
+    this.current.duration = source.durations.ticks;
+    this.current.clock = clock;
     this.speaker = source.number;
     this.stamp = stamp;
-    this.clock = clock;
     this.late = arrival === Arrival.Late || arrival === Arrival.Rebuilt;
     if (red === null) {
       if (arrival !== Arrival.Rebuilt)
@@ -86,13 +88,16 @@ export class FanOut {
    * @returns false, and does nothing, if the slot carries a source.
    */
   silence(row: number, speaker: number, stamp: number, clock: number): boolean {
-    const { slots, bursts } = this;
+    const { slots, bursts, current } = this;
     if (slots[row + Slot.Source] !== NO_SOURCE) return false;
     if (!bursts.begin(this.silenceOffset, SILENCE_FRAME.length, 1)) {
       this.counters[Drop.EgressFull]!++;
       return true;
     }
-    insert(slots, row, SILENCE_FRAME.length, clock);
+    current.duration = OPUS_FRAME_TICKS;
+    current.octets = SILENCE_FRAME.length;
+    current.clock = clock;
+    insert(slots, row, current);
     this.deliver(row, 0, false);
     bursts.end(speaker, stamp);
     this.counters[Count.Silence]!++;
@@ -121,8 +126,8 @@ export class FanOut {
    * the packet has no place: the redundancy of the first one is left out.
    */
   private carried({ rows, count }: Targets): boolean {
-    const { slots, key } = this;
-    for (let i = 0; i < count; i++) if (slots[rows[i]! + Slot.Source] !== key) return false;
+    const { slots, current } = this;
+    for (let i = 0; i < count; i++) if (slots[rows[i]! + Slot.Source] !== current.source) return false;
     return true;
   }
 
@@ -137,7 +142,10 @@ export class FanOut {
     marker: number,
   ): void {
     if (count === 0) return;
-    const { slots, bursts, key, clock, late } = this;
+    const { slots, bursts, current, late } = this;
+    current.index = index;
+    current.timestamp = timestamp;
+    current.octets = length;
     let sent = 0;
     for (let first = 0; first < count; first += MAX_DELIVERIES) {
       const end = Math.min(first + MAX_DELIVERIES, count);
@@ -148,11 +156,11 @@ export class FanOut {
       }
       for (let i = first; i < end; i++) {
         const row = rows[i]!;
-        if (late && slots[row + Slot.Source] !== key) {
+        if (late && slots[row + Slot.Source] !== current.source) {
           this.counters[Drop.BeforeSwitch]!++;
           continue;
         }
-        const verdict = renumber(slots, row, key, index, timestamp, length, clock);
+        const verdict = renumber(slots, row, current);
         if (verdict === Renumbered.BeforeSwitch) {
           this.counters[Drop.BeforeSwitch]!++;
           continue;
@@ -168,14 +176,14 @@ export class FanOut {
 
   /** Adds a slot that was numbered to the burst. */
   private deliver(row: number, marker: number, red: boolean): void {
-    const { slots } = this;
+    const { slots, current } = this;
     const payloadTypes = slots[row + Slot.PayloadTypes]!;
     this.bursts.add(
       slots[row + Slot.Connection]!,
       marker,
       red ? redOf(payloadTypes) : opusOf(payloadTypes),
-      slots[row + Slot.OutSequence]!,
-      slots[row + Slot.OutTimestamp]!,
+      current.outSequence,
+      current.outTimestamp,
       slots[row + Slot.Ssrc]!,
     );
   }

@@ -5,11 +5,12 @@
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
 import { readLevel } from '../rtp/audio-level.ts';
+import { opusTicks } from '../rtp/opus.ts';
 import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
 import { recordArrival } from '../rtp/reception.ts';
 import { Red, RedPayload, readRed } from '../rtp/red.ts';
 import { SLOT_WORDS } from '../rtp/rewriter.ts';
-import { Arrival } from '../rtp/sequence.ts';
+import { Arrival, type ArrivalVerdict } from '../rtp/sequence.ts';
 import { BurstWriter, MAX_PAYLOAD_BYTES } from './burst.ts';
 import { Conversation } from './conversation.ts';
 import { Fades, SILENCE_FRAME } from './fades.ts';
@@ -31,6 +32,8 @@ import type { Source } from './source.ts';
 const TICK = OPUS_CLOCK_RATE / 10;
 /** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
 const DTX_PAYLOAD_BYTES = 2;
+/** No `Drop`. */
+const FORWARDABLE = -1;
 
 /** The tables that all workers share. */
 export type Tables = Pick<WorkerTask, 'slots' | 'slotsPerConnection' | 'sources'>;
@@ -156,26 +159,50 @@ export class Forwarder {
     const source = this.sources[connectionIndex(connection)];
     if (source === undefined || source.connection !== connection) return this.drop(Drop.NotJoined);
     const header = this.header;
-    if (readHeader(this.bytes, offset, length, header) !== Header.Ok) return this.drop(Drop.Malformed);
+    const verdict = readHeader(this.bytes, offset, length, header);
+    if (verdict !== Header.Ok && verdict !== Header.Empty) return this.drop(Drop.Malformed);
     const red = header.payloadType === source.redPayloadType ? this.red : null;
-    if (red === null && header.payloadType !== source.payloadType) return this.drop(Drop.WrongPayloadType);
-    if (header.payloadLength > MAX_PAYLOAD_BYTES) return this.drop(Drop.Malformed);
-    if (red !== null && !this.unwrap(source, red)) return this.drop(Drop.BadRed);
+    const refusal = this.refusalOf(source, red);
+    if (refusal !== FORWARDABLE) {
+      // The sound of bad RED is missing: its hole stays, to be concealed or filled from the next one's redundancy.
+      if (source.uses(header.ssrc, clock) && refusal !== Drop.BadRed) this.take(source, false, stamp);
+      return this.drop(refusal);
+    }
     if (!source.accepts(header.ssrc, clock)) return this.drop(Drop.UnknownSsrc);
-    const arrival = source.sequence.take(header.sequence);
-    const account = connectionIndex(connection) * SOURCE_WORDS + SourceWord.Reception;
-    recordArrival(this.sourceRows, account, arrival, header.sequence, header.timestamp, header.ssrc, stamp);
+    const arrival = this.take(source, true, stamp);
     if (arrival === Arrival.Duplicate) return this.drop(Drop.Duplicate);
     if (arrival === Arrival.TooOld) return this.drop(Drop.TooOld);
     if (arrival === Arrival.Rebuilt && source.redTargets.count === 0) return this.drop(Drop.Duplicate);
-    if (arrival === Arrival.Restart) source.key = this.nextKey();
-    const span = source.follow(arrival, header.timestamp);
-    if (source.muted) return this.drop(Drop.Muted);
+    const opusOffset = red === null ? header.payloadOffset : red.primaryOffset;
     const opusLength = red === null ? header.payloadLength : red.primaryLength;
+    const span = source.follow(arrival, header.timestamp, opusTicks(this.bytes, opusOffset, opusLength));
+    if (source.muted) return this.drop(Drop.Muted);
     const level = source.levels.judge(readLevel(this.bytes, header, source.levelExtension), opusLength, clock);
     source.conversation.heard(source, level, opusLength <= DTX_PAYLOAD_BYTES, clock);
     if (source.targets.count + source.redTargets.count === 0) return this.drop(Drop.Unheard);
     this.fanOut.packet(source, header, red, arrival, span, stamp, clock);
+  }
+
+  /** Why a packet of whatever SSRC holds no sound to be forwarded, or {@link FORWARDABLE}. Reads its RED, if it is that. */
+  private refusalOf(source: Source, red: RedPayload | null): number {
+    const { payloadType, payloadLength } = this.header;
+    if (payloadLength === 0) return Drop.Malformed;
+    if (red === null && payloadType !== source.payloadType) return Drop.WrongPayloadType;
+    if (payloadLength > MAX_PAYLOAD_BYTES) return Drop.Malformed;
+    return red !== null && !this.unwrap(source, red) ? Drop.BadRed : FORWARDABLE;
+  }
+
+  /**
+   * Takes a packet's number, and takes note that it arrived: that it is not forwarded is nothing that its sender's network
+   * has done (RFC 3550, appendix A.3).
+   */
+  private take(source: Source, forwardable: boolean, stamp: number): ArrivalVerdict {
+    const { sequence, timestamp, ssrc } = this.header;
+    const arrival = source.sequence.take(sequence, forwardable);
+    const account = connectionIndex(source.connection) * SOURCE_WORDS + SourceWord.Reception;
+    recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, forwardable);
+    if (arrival === Arrival.Restart) source.key = this.nextKey();
+    return arrival;
   }
 
   /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus. */

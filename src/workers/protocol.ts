@@ -29,11 +29,11 @@ export function connectionIndex(id: number): number {
 export const Drop = {
   /** The connection is not, or no longer, in a conversation of this worker. */
   NotJoined: 0,
-  /** Not a whole RTP version 2 packet with a payload (RFC 3550, section 5.1). */
+  /** Not a whole RTP version 2 packet (RFC 3550, section 5.1), or one without a payload or with one that is too long. */
   Malformed: 1,
   /** A payload type that this connection's offer gave neither to Opus nor to RED. */
   WrongPayloadType: 2,
-  /** An SSRC that the offer did not declare, or a second one beside the one in use. */
+  /** Another SSRC than the one in use. */
   UnknownSsrc: 3,
   Duplicate: 4,
   /** Too far behind the newest packet of its source. */
@@ -156,7 +156,7 @@ export interface Publication {
   readonly levelExtension: number;
   /** The payload type that its offer gave RED (RFC 2198) and the answer accepted; 0 for none. */
   readonly redPayloadType: number;
-  /** The SSRCs its offer declared; empty if none: then the first one to come is taken. */
+  /** The SSRCs its offer declared, which its slots must not have. What it sends may have others. */
   readonly ssrcs: readonly number[];
 }
 

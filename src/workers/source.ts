@@ -2,6 +2,7 @@
 import { LevelHistory } from '../rtp/audio-level.ts';
 import { Activity } from '../rtp/dominant.ts';
 import { Loudness } from '../rtp/loudness.ts';
+import { Durations } from '../rtp/opus.ts';
 import { NO_SOURCE, opusOf, redOf } from '../rtp/rewriter.ts';
 import { Arrival, type ArrivalVerdict, SourceSequence } from '../rtp/sequence.ts';
 import type { Conversation } from './conversation.ts';
@@ -9,8 +10,15 @@ import type { Publication } from './protocol.ts';
 import type { Candidate, Captures } from './selection.ts';
 import { Targets } from './targets.ts';
 
-/** How long the SSRC in use may be silent before an undeclared other one takes its place, ticks. */
-const SSRC_PATIENCE = 48_000;
+/**
+ * When another SSRC takes the place of the one in use: with its first packet after so long a silence, ticks; or with so
+ * many packets in a row, of which none was of the one in use. A client that restarts its stream loses two packets by
+ * this, and of two streams at the same time one is heard, where their packets mixed would be heard as noise.
+ */
+const SSRC_PATIENCE = 0.2 * 48_000;
+const PACKETS_IN_A_ROW = 3;
+/** In both cases the one in use must have missed its next packet: silent for so many times its packets' duration. */
+const MISSED = 2;
 /** Stands for a payload type that a source does not have; no packet has it. */
 const NO_PAYLOAD_TYPE = -1;
 
@@ -49,12 +57,16 @@ export class Source implements Candidate, Publisher {
   readonly targets = new Targets();
   /** And those that get RED as the source sends it. */
   readonly redTargets = new Targets();
+  /** Of its packets. */
+  readonly durations = new Durations();
   private ssrc = 0;
   private ssrcKnown = false;
+  /** The last SSRC that was not the one in use, and how many packets of it came in a row. */
+  private otherSsrc = 0;
+  private others = 0;
   private lastPacket = 0;
   /** Timestamp of the packet with the highest number. */
   private newestTimestamp = 0;
-  private readonly declared: readonly number[];
 
   constructor(
     publisher: Publisher,
@@ -72,32 +84,52 @@ export class Source implements Candidate, Publisher {
     this.payloadType = publication.payloadType;
     this.redPayloadType = publication.redPayloadType || NO_PAYLOAD_TYPE;
     this.levelExtension = publication.levelExtension;
-    this.declared = publication.ssrcs;
   }
 
   /**
-   * Whether a packet's SSRC is this source's: one that the offer declared or, where it declared none, the first one
-   * seen, until that has been silent for {@link SSRC_PATIENCE}. A change begins the numbering anew.
+   * Whether a packet with sound belongs to this source, by its SSRC: the first one that comes, whatever the offer
+   * declared, until another one takes its place. A change begins the numbering anew.
    */
   accepts(ssrc: number, clock: number): boolean {
-    if (ssrc !== this.ssrc || !this.ssrcKnown) {
-      const allowed =
-        this.declared.length > 0
-          ? this.declared.includes(ssrc)
-          : !this.ssrcKnown || (clock - this.lastPacket) >>> 0 > SSRC_PATIENCE;
-      if (!allowed) return false;
-      this.ssrc = ssrc;
-      this.ssrcKnown = true;
-      this.sequence.reset();
-    }
+    if (this.uses(ssrc, clock)) return true;
+    if (this.ssrcKnown && !this.yields(ssrc, clock)) return false;
+    this.ssrc = ssrc;
+    this.ssrcKnown = true;
+    this.others = 0;
+    this.lastPacket = clock;
+    this.sequence.reset();
+    return true;
+  }
+
+  /** Whether a packet has the SSRC in use. One without sound never begins a source: it may be another stream's. */
+  uses(ssrc: number, clock: number): boolean {
+    if (!this.ssrcKnown || ssrc !== this.ssrc) return false;
+    this.others = 0;
     this.lastPacket = clock;
     return true;
   }
 
-  /** Takes note of a packet's timestamp. @returns how far it is from that of the packet that was the newest, ticks. */
-  follow(arrival: ArrivalVerdict, timestamp: number): number {
+  /** Whether the SSRC in use makes room for another one. */
+  private yields(ssrc: number, clock: number): boolean {
+    this.others = ssrc === this.otherSsrc ? this.others + 1 : 1;
+    this.otherSsrc = ssrc;
+    const silence = (clock - this.lastPacket) >>> 0;
+    if (silence < MISSED * this.durations.ticks) return false;
+    return silence >= SSRC_PATIENCE || this.others >= PACKETS_IN_A_ROW;
+  }
+
+  /**
+   * Takes note of a packet's place in time.
+   *
+   * @param claimed how long it lasts as it says itself, ticks, 0 if it does not.
+   * @returns how far its timestamp is from that of the packet that was the newest, ticks.
+   */
+  follow(arrival: ArrivalVerdict, timestamp: number, claimed: number): number {
     const span = (timestamp - this.newestTimestamp) | 0;
-    if (arrival === Arrival.Advance || arrival === Arrival.Restart) this.newestTimestamp = timestamp;
+    if (arrival === Arrival.Advance || arrival === Arrival.Restart) {
+      this.newestTimestamp = timestamp;
+      this.durations.take(claimed, this.sequence.steps === 1, span);
+    }
     return span;
   }
 

@@ -9,6 +9,7 @@ import { openSlot, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts'
 import { Arrival } from '../../src/rtp/sequence.ts';
 import { milliseconds, toTicks } from '../../src/workers/clock.ts';
 import { SOURCE_WORDS, SourceWord } from '../../src/workers/protocol.ts';
+import { slotPacket } from '../support/packets.ts';
 import { below, type Random } from '../support/prng.ts';
 import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
 import { mutateBytes } from './wire.ts';
@@ -111,7 +112,8 @@ class Room {
       );
       for (let slot = below(random, 4); slot < PEOPLE * SLOTS; slot += 4) {
         slots[slot * SLOT_WORDS + Slot.Speaker] = speaker + 1;
-        renumber(slots, slot * SLOT_WORDS, speaker + 1, this.sequence, number * 960, 100, clock);
+        const numbers = { source: speaker + 1, index: this.sequence, timestamp: number * 960, octets: 100, clock };
+        renumber(slots, slot * SLOT_WORDS, slotPacket(numbers));
       }
     }
   }

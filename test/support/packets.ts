@@ -1,5 +1,6 @@
 /** RTP packets for tests, made by werift-rtp: another hand than the one under test. */
 import { RtpHeader, RtpPacket } from 'werift-rtp';
+import { SlotPacket } from '../../src/rtp/rewriter.ts';
 import { below, type Random } from './prng.ts';
 
 export interface PacketFields {
@@ -58,4 +59,9 @@ export function anyRtp(random: Random): Buffer {
 
 export function bytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => random() & 0xff));
+}
+
+/** A packet for a slot. */
+export function slotPacket(fields: Partial<SlotPacket>): SlotPacket {
+  return Object.assign(new SlotPacket(), fields);
 }

@@ -234,7 +234,7 @@ export class Rtcp {
       watch = new SlotWatch();
       connection.rtcp.slots[slot] = watch;
     }
-    const number = this.parts.slots[this.row(connection, slot) + Slot.Speaker]!;
+    const number = this.parts.slots[this.row(connection, slot) + Slot.Speaker]! >>> 0;
     const publisher = number === 0 ? undefined : connection.seat.current?.sitters.get(number);
     if (publisher !== undefined) watch.see(publisher.id);
     return watch;

@@ -130,6 +130,21 @@ test('a budget of messages: two seconds of it at once, the rate in the long run,
   ok(budget.take(1, 10_000));
 });
 
+test('a budget counts the bytes of a text, not its characters', () => {
+  for (const [character, bytes] of [
+    ['a', 1],
+    ['\u00e9', 2],
+    ['\u20ac', 3],
+    ['\u{1f600}', 4],
+  ] as const) {
+    // 2,000 bytes at once.
+    const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 }, 0);
+    ok(budget.takeMessage(character.repeat(1996 / bytes), 0), character);
+    ok(budget.takeMessage(new Uint8Array(4), 0), character);
+    is(budget.takeMessage('a', 0), false, character);
+  }
+});
+
 test(
   'who floods a data channel that nobody reads is shown out, by messages or by bytes; the others talk on',
   () =>

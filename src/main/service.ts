@@ -150,7 +150,7 @@ async function start(config: Config, log: Log): Promise<void> {
         admin?.close();
       },
     },
-    config.SHUTDOWN_TIMEOUT_MS,
+    { drain: config.DRAIN_TIMEOUT_MS, close: config.SHUTDOWN_TIMEOUT_MS },
     log,
   );
 

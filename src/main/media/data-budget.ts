@@ -19,6 +19,11 @@ export class DataBudget {
     this.bytes = new Bucket(BURST_S * bytes, bytes, now);
   }
 
+  /** Takes a message into account; of text, the bytes that it has in UTF-8. @returns false if it was one too many. */
+  takeMessage(message: string | { readonly byteLength: number }, now: number): boolean {
+    return this.take(typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength, now);
+  }
+
   /** Takes a message into account. @returns false if it was one too many. */
   take(bytes: number, now: number): boolean {
     return this.messages.take(now) && this.bytes.take(now, bytes);

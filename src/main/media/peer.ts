@@ -104,6 +104,8 @@ export class Peer {
   private readonly port: number;
   private track: Track | null = null;
   private pacer: PacingHandler | null = null;
+  /** Whether {@link offload} was called. */
+  offloaded = false;
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
   private readonly maxChannels: number;
@@ -194,20 +196,21 @@ export class Peer {
     }
   }
 
-  /** Whether {@link offload} was called. */
-  get offloaded(): boolean {
-    return this.pacer !== null;
-  }
-
   /**
    * From now on packets are encrypted and sent by the library's own threads, which takes the calling thread about
    * half of the time and the machine up to twice as much in all. Order is kept: what was sent before has left. There is no way back, for
    * nothing tells when the library's queue is empty; a connection lives for one call at most.
    */
   offload(): void {
-    if (this.pacer !== null || this.track === null || this.ended) return;
-    this.pacer = new PacingHandler(...NO_PACING);
-    this.track.setMediaHandler(this.pacer);
+    const { track } = this;
+    if (this.offloaded || track === null || this.closing || this.ended) return;
+    // Also if the library refuses: the track sends as before, and need not be asked again.
+    this.offloaded = true;
+    this.guard(() => {
+      const pacer = new PacingHandler(...NO_PACING);
+      track.setMediaHandler(pacer);
+      this.pacer = pacer;
+    });
   }
 
   /**
@@ -236,7 +239,7 @@ export class Peer {
     channel.onMessage((message) =>
       this.guard(() => {
         if (reader !== null) reader.message(typeof message === 'string' ? message : null);
-        else if (!this.budget.take(typeof message === 'string' ? message.length : message.byteLength, milliseconds()))
+        else if (!this.budget.takeMessage(message, milliseconds()))
           this.flooded('too many messages on data channels that nobody reads');
       }),
     );

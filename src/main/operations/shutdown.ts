@@ -5,6 +5,7 @@
 import closeWithGrace from 'close-with-grace';
 import { leaveSignals, SIGNALS } from './early-signals.ts';
 import type { Log } from './log.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
 const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
@@ -17,19 +18,25 @@ export interface Steps {
   close(why: string): Promise<void>;
 }
 
-/** Looks after signals and uncaught errors. @param timeout longest closing, milliseconds; the exit code is 1 then. */
-export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
+/** Longest phases, milliseconds. */
+export interface Timeouts {
+  readonly drain: number;
+  /** The exit code is 1 if it is not enough. */
+  readonly close: number;
+}
+
+/** Looks after signals and uncaught errors. */
+export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
   let reason = 'error';
-  const closing = closeWithGrace(
-    { delay: timeout, logger: false, skip: [...SIGNALS, ...FAULTS], onTimeout: () => log.error('not closed in time') },
-    async ({ err }) => {
-      if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
-      await steps.close(reason);
-      log.info('stopped');
-      // The library's threads outlive everything else; nothing is left for them to do.
-      process.exit(err === undefined ? 0 : 1);
-    },
-  );
+  const watchdog = new Watchdog(log);
+  const closing = closeWithGrace({ delay: false, logger: false, skip: [...SIGNALS, ...FAULTS] }, async ({ err }) => {
+    watchdog.endWithin(timeouts.close);
+    if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
+    await steps.close(reason);
+    log.info('stopped');
+    // The library's threads outlive everything else; nothing is left for them to do.
+    process.exit(err === undefined ? 0 : 1);
+  });
   const impatient = new AbortController();
   let phase: 'running' | 'draining' | 'closing' = 'running';
   const take = (signal: string): void => {
@@ -37,6 +44,8 @@ export function endOnSignals(steps: Steps, timeout: number, log: Log): void {
       case 'running':
         phase = 'draining';
         reason = signal;
+        // Before anything that may block: from now on the end is certain.
+        watchdog.endWithin(timeouts.drain + timeouts.close);
         log.info({ signal }, 'draining; another signal ends the conversations that go on');
         steps.drain(impatient.signal).then(() => {
           phase = 'closing';

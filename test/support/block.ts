@@ -1,0 +1,19 @@
+/** Loaded before the server: from the first SIGTERM on its main thread stands still, as the query says. */
+import { writeSync } from 'node:fs';
+
+const ways: Readonly<Record<string, () => void>> = {
+  loop() {
+    for (;;);
+  },
+  native() {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  },
+  /** Nobody reads what it writes. */
+  pipe() {
+    for (;;) writeSync(1, `${'x'.repeat(65_536)}\n`);
+  },
+};
+
+// Once the server's own handler has run.
+const block = ways[new URL(import.meta.url).search.slice(1)]!;
+process.once('SIGTERM', () => setImmediate(block));

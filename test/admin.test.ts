@@ -4,6 +4,7 @@ import type { Health } from '../src/main/operations/health.ts';
 import type { ConversationDetail, ConversationPage, Readiness } from '../src/main/operations/operator.ts';
 import { ClientHost, type TestClient } from './support/client.ts';
 import { launchUntilExit } from './support/launch.ts';
+import { readOffer } from './support/offers.ts';
 import { exchange } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from './support/server.ts';
@@ -65,6 +66,9 @@ test('a server that runs is healthy and ready, and says by what it knows', async
 test('with all connections in use it is alive but not ready', async () => {
   const full = await startServer({ MAX_CONNECTIONS: '1' });
   const socket = await openSocket(full.url, 'ann');
+  is((await fetch(`${full.adminUrl}/readyz`)).status, 200, 'who has made no offer has no place');
+  socket.socket.send(readOffer('chromium-156-mdns'));
+  await socket.next();
   const ready = await fetch(`${full.adminUrl}/readyz`);
   is(ready.status, 503);
   is(((await ready.json()) as { status: string }).status, 'full');

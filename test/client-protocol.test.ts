@@ -167,7 +167,7 @@ test('every close code has its meaning, and only what may pass is tried again', 
   }
   equal(
     again.filter(([, { retryable }]) => retryable).map(([name]) => name),
-    ['internal', 'draining', 'full', 'no-offer', 'transport-failed', 'not-connected'],
+    ['internal', 'draining', 'full', 'no-offer', 'transport-failed', 'address-in-use', 'no-ice', 'no-dtls'],
   );
   // Not of the server's own: the library's, as are 1007 and 1009.
   is(closeError(1008, 'Too many fragments').code, 'incompatible');

@@ -155,7 +155,7 @@ test('connections are counted by state, and those in a conversation by what they
     peer: { offloaded },
     seat: { current },
   });
-  const waiting: Counted = { state: 'reserved', slotCount: 0, publication: null, peer: null, seat: { current: null } };
+  const waiting: Counted = { state: 'waiting', slotCount: 0, publication: null, peer: null, seat: { current: null } };
   const census = new Census([
     person(kitchen, true, true),
     undefined,

@@ -73,7 +73,7 @@ const CAUSES: readonly (readonly [cause: string, body: (url: string, port: numbe
   ['bad-frame', (url) => says(url, 'x'.repeat(8193))],
   ['bad-frame', (url) => says(url, Buffer.from([0xff]))],
   ['no-offer', (url) => says(url)],
-  ['not-connected', (url) => says(url, UNREACHABLE)],
+  ['no-ice', (url) => says(url, UNREACHABLE)],
   ['too-many-messages', (url) => says(url, UNREACHABLE, ...Array.from({ length: 20 }, () => 'noise'))],
   [
     'binary-frame',
@@ -113,12 +113,31 @@ test('an attempt that a newer one of the same client replaces is counted', async
     await first.closed;
   });
   for (const { socket } of sockets) socket.terminate();
-  await until((seen) => seen.value('sfu_connections', { state: 'setup' }) === 0);
+  await until((seen) => seen.value('sfu_websockets_waiting') === 0);
+});
+
+test('an attempt that its client gives up after the answer is counted by what it waited for', async () => {
+  const { url } = await server();
+  const sockets: { socket: { terminate(): void } }[] = [];
+  await fails('no-ice', async () => {
+    const first = await openSocket(url, 'impatient');
+    first.socket.send(UNREACHABLE);
+    await first.next();
+    sockets.push(await openSocket(url, 'impatient'));
+    is((await first.closed).code, 4409);
+  });
+  for (const { socket } of sockets) socket.terminate();
+  await until((seen) => seen.value('sfu_websockets_waiting') === 0);
 });
 
 test('connections that find no place are counted, and so are the limits', async () => {
   const { url, port } = await server();
   const open = await Promise.all(Array.from({ length: 6 }, (_, i) => openSocket(url, `guest ${i}`)));
+  is((await look()).value('sfu_websockets_waiting'), 6);
+  for (const { socket, next } of open) {
+    socket.send(UNREACHABLE);
+    await next();
+  }
   const claim = `X-User-Claim: ${claimHeader('late')['X-User-Claim']}\r\n`;
   await fails('full', () => exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`));
   const seen = await look();

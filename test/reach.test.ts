@@ -1,7 +1,8 @@
 /** Which candidates clients will get, told at start. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { readConfig } from '../src/main/config.ts';
-import { MediaPorts, peersClosed } from '../src/main/media/peer.ts';
+import { peersClosed } from '../src/main/media/peer.ts';
+import { MediaPorts } from '../src/main/media/ports.ts';
 import { tellCandidates } from '../src/main/operations/candidates.ts';
 import { createLog } from '../src/main/operations/log.ts';
 import { isPrivate } from '../src/main/operations/reach.ts';

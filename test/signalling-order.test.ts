@@ -55,6 +55,7 @@ function begin(): Course {
   const connection = { id: 1, watcher: { current: null as Signalling | null }, peer: null };
   const connections = {
     begin: () => calls.push('begin'),
+    admit: () => true,
     open: async () => {
       calls.push('open');
       await opened;

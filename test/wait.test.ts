@@ -1,6 +1,7 @@
 /** Waiting is bounded by the clock, however busy the event loop is. */
 import { equal, is, ok } from 'uvu/assert';
-import { MediaPorts, Peer, type PeerEvents, peersClosed } from '../src/main/media/peer.ts';
+import { Peer, type PeerEvents, peersClosed } from '../src/main/media/peer.ts';
+import { MediaPorts } from '../src/main/media/ports.ts';
 import { planOffer } from '../src/main/signalling/sdp.ts';
 import { type Clock, until } from '../src/main/wait.ts';
 import { writeOffer } from './support/offers.ts';

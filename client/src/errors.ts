@@ -87,6 +87,7 @@ const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boole
   4409: ['replaced', false],
   4429: ['incompatible', false],
   4502: ['media-blocked', true],
+  4503: ['media-blocked', true],
   4504: ['media-blocked', true],
 };
 

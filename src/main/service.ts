@@ -9,8 +9,10 @@ import { drainingError } from './http/errors.ts';
 import { fullError, limited } from './http/limited.ts';
 import { permitted } from './http/permitted.ts';
 import { type Handlers, HttpServer } from './http/server.ts';
+import { MuxWatch } from './media/mux-watch.ts';
 import { offloadUnderLoad } from './media/offload.ts';
-import { MediaPorts, peersClosed } from './media/peer.ts';
+import { peersClosed } from './media/peer.ts';
+import { MediaPorts } from './media/ports.ts';
 import { Shards } from './media/shards.ts';
 import { AdminServer } from './operations/admin.ts';
 import { tellCandidates } from './operations/candidates.ts';
@@ -81,6 +83,8 @@ async function start(config: Config, log: Log): Promise<void> {
   const { telemetry } = metrics;
   const tables = { slots, sources, receivers };
   const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
+  const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
+  if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
   metrics.watch({ connections, conversations, events, shards, receivers });
   connections.rtcp.start();
 
@@ -146,6 +150,7 @@ async function start(config: Config, log: Log): Promise<void> {
         metrics.stop();
         await shards.stop();
         await peersClosed(GOODBYE_TIMEOUT_MS);
+        muxWatch.stop();
         ports.close();
         admin?.close();
       },

@@ -77,7 +77,9 @@ export const Close = {
   replaced: { code: 4409, reason: 'replaced by a newer connection of the same client' },
   'too-many-messages': { code: 4429, reason: 'too many messages' },
   'transport-failed': { code: 4502, reason: 'ICE or DTLS failed' },
-  'not-connected': { code: 4504, reason: 'not connected in time' },
+  'address-in-use': { code: 4503, reason: 'address and port in use: connect again' },
+  'no-ice': { code: 4504, reason: 'not connected in time' },
+  'no-dtls': { code: 4504, reason: 'not connected in time' },
 } as const;
 export type CloseKind = keyof typeof Close;
 

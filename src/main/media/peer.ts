@@ -1,5 +1,5 @@
 /**
- * One WebRTC peer connection. The only file that talks to node-datachannel, and the place for what has to be known
+ * One WebRTC peer connection. The only file but `mux-watch.ts` that talks to node-datachannel, and the place for what has to be known
  * about it:
  *
  * - An exception that leaves one of its callbacks ends the process, so every callback is guarded.
@@ -14,25 +14,19 @@
  *   A client that opens data channels adds one for them, and two for each.
  */
 import { randomInt } from 'node:crypto';
-import {
-  Audio,
-  type DataChannel,
-  IceUdpMuxListener,
-  PacingHandler,
-  PeerConnection,
-  type Track,
-} from 'node-datachannel';
+import { Audio, type DataChannel, PacingHandler, PeerConnection, type Track } from 'node-datachannel';
 import { milliseconds } from '../../workers/clock.ts';
 import type { Config } from '../config.ts';
 import { EVENTS_LABEL } from '../events/schema.ts';
 import { type TextChannel, type TextReader, textChannel } from '../events/text-channel.ts';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
+import { parseCandidate } from '../signalling/candidates.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import type { Fingerprint } from '../signalling/transport.ts';
 import { until } from '../wait.ts';
 import { DataBudget, type DataLimits } from './data-budget.ts';
 import { readLocal } from './local-transport.ts';
-import { probe } from './probe.ts';
+import { type PortLease, remote } from './port-choice.ts';
 
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
@@ -64,44 +58,10 @@ export async function peersClosed(timeout: number): Promise<void> {
   await until(() => alive.size === 0, timeout);
 }
 
-/** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */
-export class MediaPorts {
-  private readonly listeners: IceUdpMuxListener[];
-  private readonly load: Map<number, number>;
-
-  private constructor(ports: readonly number[], bind: string) {
-    this.listeners = ports.map((port) => new IceUdpMuxListener(port, bind === '' ? undefined : bind));
-    this.load = new Map(ports.map((port) => [port, 0]));
-  }
-
-  /** Opens the ports. @throws Error that names a port that is taken. */
-  static async open({ MEDIA_PORTS, MEDIA_BIND }: Pick<Config, 'MEDIA_PORTS' | 'MEDIA_BIND'>): Promise<MediaPorts> {
-    for (const port of MEDIA_PORTS) await probe(port, MEDIA_BIND);
-    return new MediaPorts(MEDIA_PORTS, MEDIA_BIND);
-  }
-
-  /** The port with the fewest connections, which now has one more. */
-  take(): number {
-    let least = 0;
-    for (const [port, count] of this.load) if (least === 0 || count < this.load.get(least)!) least = port;
-    this.load.set(least, this.load.get(least)! + 1);
-    return least;
-  }
-
-  give(port: number): void {
-    this.load.set(port, this.load.get(port)! - 1);
-  }
-
-  close(): void {
-    for (const listener of this.listeners) listener.stop();
-  }
-}
-
 export class Peer {
   private readonly connection: PeerConnection;
   private readonly events: PeerEvents;
-  private readonly ports: MediaPorts;
-  private readonly port: number;
+  private readonly lease: PortLease;
   private track: Track | null = null;
   private pacer: PacingHandler | null = null;
   /** Whether {@link offload} was called. */
@@ -112,34 +72,36 @@ export class Peer {
   private readonly budget: DataBudget;
   private hasEvents = false;
   private closing = false;
+  /** RTP and RTCP packets that came. */
+  received = 0;
   private ended = false;
   /** What the client's certificate is held against here; empty where the library does that, and once it matched. */
   private unverified: readonly Fingerprint[];
 
   /**
+   * @param lease of its media port; given back at the end, or if this throws.
    * @param fingerprints of the client's certificate, one of which has to match. The library compares with one alone.
    * @throws Error if the library refuses.
    */
-  constructor(config: PeerConfig, ports: MediaPorts, events: PeerEvents, fingerprints: readonly Fingerprint[] = []) {
+  constructor(config: PeerConfig, lease: PortLease, events: PeerEvents, fingerprints: readonly Fingerprint[] = []) {
     this.events = events;
     this.unverified = fingerprints.length > 1 ? fingerprints : [];
     this.maxChannels = config.MAX_DATA_CHANNELS;
     this.budget = new DataBudget(config, milliseconds());
-    this.ports = ports;
-    this.port = ports.take();
+    this.lease = lease;
     try {
       this.connection = new PeerConnection(`peer-${randomInt(2 ** 32)}`, {
         iceServers: [...config.ICE_SERVERS],
         enableIceUdpMux: true,
-        portRangeBegin: this.port,
-        portRangeEnd: this.port,
+        portRangeBegin: lease.port,
+        portRangeEnd: lease.port,
         disableAutoNegotiation: true,
         forceMediaTransport: true,
         disableFingerprintVerification: this.unverified.length > 0,
         ...(config.MEDIA_BIND === '' ? {} : { bindAddress: config.MEDIA_BIND }),
       });
     } catch (error) {
-      ports.give(this.port);
+      lease.give();
       throw error;
     }
     alive.add(this);
@@ -171,6 +133,8 @@ export class Peer {
   /** Adds a candidate of the client's, as `readCandidate` checked it. Ignored once the peer is closed. */
   addCandidate(candidate: string): void {
     if (this.ended) return;
+    const { address, port } = parseCandidate(candidate)!;
+    this.lease.add(remote(address, port));
     try {
       this.connection.addRemoteCandidate(candidate, TRANSPORT_MID);
     } catch {
@@ -194,6 +158,13 @@ export class Peer {
     } catch {
       return false;
     }
+  }
+
+  /** Whether ICE found a way to the client. False once the peer is closed. */
+  get reachable(): boolean {
+    if (this.ended) return false;
+    const state = this.connection.iceState();
+    return state === 'connected' || state === 'completed';
   }
 
   /**
@@ -228,6 +199,7 @@ export class Peer {
   }
 
   private take(packet: Uint8Array): void {
+    this.received++;
     if (!this.closing && this.isVerified()) this.events.packet(packet);
   }
 
@@ -261,6 +233,8 @@ export class Peer {
   private async announceOpen(): Promise<void> {
     await until(() => this.ended || this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
     if (this.ended) return;
+    const seen = this.connection.getSelectedCandidatePair()?.remote;
+    if (seen !== undefined) this.lease.add(remote(seen.address, seen.port));
     if (!this.isVerified()) this.end('the certificate has none of the fingerprints in the offer');
     else if (this.track?.isOpen() === true) this.events.connected();
     else this.end('the media transport did not open');
@@ -283,7 +257,7 @@ export class Peer {
   private end(why: string, reason: 'gone' | 'flooded' = 'gone'): void {
     if (this.ended) return;
     this.ended = true;
-    this.ports.give(this.port);
+    this.lease.give();
     // Whatever of it the library refuses, the rest is to be done.
     this.guard(() => this.track?.close());
     this.guard(() => this.connection.close());

@@ -1,7 +1,8 @@
 /** Tells at start which candidates clients will get, and warns when they will get none that they can reach. */
 import type { Config } from '../config.ts';
-import { type MediaPorts, Peer, type PeerConfig } from '../media/peer.ts';
-import { announce, readLocalCandidate } from '../signalling/candidates.ts';
+import { Peer, type PeerConfig } from '../media/peer.ts';
+import type { MediaPorts } from '../media/ports.ts';
+import { announce, parseCandidate } from '../signalling/candidates.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import type { Log } from './log.ts';
 import { isPrivate } from './reach.ts';
@@ -36,7 +37,7 @@ export function tellCandidates(config: CandidatesConfig, ports: MediaPorts, log:
 async function gather(config: CandidatesConfig, ports: MediaPorts, log: Log): Promise<string[] | null> {
   const nothing = (): undefined => undefined;
   let closed = false;
-  const peer = new Peer(config, ports, {
+  const peer = new Peer(config, ports.take('', []), {
     connected: nothing,
     closed: () => {
       closed = true;
@@ -57,7 +58,7 @@ async function gather(config: CandidatesConfig, ports: MediaPorts, log: Log): Pr
 }
 
 function tell(attributes: readonly string[], config: CandidatesConfig, log: Log): void {
-  const candidates = attributes.map(readLocalCandidate).filter((candidate) => candidate !== null);
+  const candidates = attributes.map(parseCandidate).filter((candidate) => candidate !== null);
   const { MEDIA_PORTS: mediaPorts } = config;
   const shown = candidates.map(({ address, port, type }) => {
     return `${address.includes(':') ? `[${address}]` : address}:${port} ${type}`;

@@ -35,7 +35,7 @@ const { version }: { version: string } = JSON.parse(
 
 /** What is looked at. */
 export interface MetricsSources {
-  readonly connections: Pick<Connections, 'ingress' | 'rtcp'>;
+  readonly connections: Pick<Connections, 'ingress' | 'rtcp' | 'waiting'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
   readonly events: Pick<EventHub, 'count' | 'flooded'>;
   /** By worker, and how often one was replaced. */
@@ -127,7 +127,7 @@ export class Metrics {
     );
   }
 
-  private exposeService({ conversations, events }: MetricsSources): void {
+  private exposeService({ connections, conversations, events }: MetricsSources): void {
     const { exposition, config } = this;
     const gauge = exposition.gauge.bind(exposition);
     exposition.gauges(
@@ -137,6 +137,11 @@ export class Metrics {
       () => Object.entries(this.census.connections).map(([state, count]) => [{ state }, count]),
     );
     gauge('sfu_connections_limit', 'MAX_CONNECTIONS.', () => config.MAX_CONNECTIONS);
+    gauge(
+      'sfu_websockets_waiting',
+      'Websockets that have not made their offer yet; beyond MAX_WAITING the oldest is closed.',
+      () => connections.waiting,
+    );
     gauge(
       'sfu_connections_offloaded',
       "Connections handed to the library's own threads because the main thread was busy; many: the machine is near its limit.",

@@ -84,11 +84,10 @@ export class Operator implements Operations {
   readiness(): Readiness {
     const { config, connections, conversations, health } = this.parts;
     const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
-    const { count } = connections;
     const users = conversations.userCount;
-    const full = count >= maxConnections || users >= maxUsers;
+    const full = connections.full || users >= maxUsers;
     const status = this.draining ? 'draining' : !health.check().healthy ? 'unhealthy' : full ? 'full' : 'ready';
-    return { ready: status === 'ready', status, connections: count, maxConnections, users, maxUsers };
+    return { ready: status === 'ready', status, connections: connections.placed, maxConnections, users, maxUsers };
   }
 
   metrics(): Promise<{ contentType: string; body: string }> {

@@ -13,9 +13,12 @@ import type { EndReason } from '../rooms/connection.ts';
  *
  * - `hung-up`: the client closed its websocket before it had the answer;
  * - `bad-frame`: the websocket library closed it, for a frame too large or text that is not UTF-8;
- * - `abandoned`: the request for a websocket was granted, but none came of it.
+ * - `abandoned`: the request for a websocket was granted, but none came of it;
+ * - `displaced`: it got nowhere, and a newer one needed its place.
+ *
+ * Who gives up after the answer, for a newer attempt say, is counted by what it was waiting for: `no-ice` or `no-dtls`.
  */
-export type SetupFailure = Exclude<CloseKind, 'connected'> | 'hung-up' | 'bad-frame' | 'abandoned';
+export type SetupFailure = Exclude<CloseKind, 'connected'> | 'hung-up' | 'bad-frame' | 'abandoned' | 'displaced';
 
 /** What came of a `POST /join`: `full` is for memberships and conversations, `failed` for faults of the server or of those it asks. */
 export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | 'failed';

@@ -5,6 +5,7 @@ import type { Claim } from '../http/claim.ts';
 import type { Receiver } from '../media/egress.ts';
 import type { Peer } from '../media/peer.ts';
 import { Throttle, type ThrottleLimits } from '../media/throttle.ts';
+import type { SetupFailure } from '../operations/telemetry.ts';
 import { RtcpState } from '../rtcp/rtcp.ts';
 import { Seat, type Seats, type Sitter } from './seats.ts';
 
@@ -14,14 +15,17 @@ export type EndReason = 'replaced' | 'gone' | 'flooded' | 'signalling' | 'draini
 /** Told what happens to one connection while its client is still on the websocket. */
 export interface ConnectionWatcher {
   connected(): void;
-  ended(reason: EndReason, detail: string): void;
+  /** @param cause why it never stood, where the reason does not say it. */
+  ended(reason: EndReason, detail: string, cause?: SetupFailure): void;
 }
 
-type State = 'reserved' | 'signalling' | 'established' | 'ended';
+/** Waiting for the offer: it has no index yet, and no id. From the offer on it is signalling. */
+type State = 'waiting' | 'signalling' | 'established' | 'ended';
 
 export class Connection implements Receiver, Sitter {
-  readonly id: number;
-  readonly index: number;
+  /** -1 while it waits. */
+  id = -1;
+  index = -1;
   readonly claim: Claim;
   user = 0;
   publication: Publication | null = null;
@@ -30,25 +34,44 @@ export class Connection implements Receiver, Sitter {
   selfMuted = false;
   silenced = false;
   deafened = false;
-  state: State = 'reserved';
+  state: State = 'waiting';
   readonly seat: Seat;
   readonly watcher: { current: ConnectionWatcher | null } = { current: null };
   peer: Peer | null = null;
+  /** ICE's, of the server's end; empty before the answer. */
+  ufrag = '';
   readonly rtcp = new RtcpState();
   /** Of what it publishes. */
   readonly throttle: Throttle;
   readonly since = performance.now();
+  /** When the answer was sent; 0 if it was not yet. */
+  answeredAt = 0;
   /** When it stood first; 0 if it did not yet. */
   establishedAt = 0;
   /** RTP packets, whatever became of them. */
   packetsReceived = 0;
 
-  constructor(index: number, generation: number, claim: Claim, seats: Seats, limits: ThrottleLimits) {
+  constructor(claim: Claim, seats: Seats, limits: ThrottleLimits) {
     this.throttle = new Throttle(limits);
-    this.index = index;
-    this.id = connectionId(index, generation);
     this.claim = claim;
     this.seat = new Seat(this, seats);
+  }
+
+  /** Gives it its place among all. @param generation how many had it before. */
+  begin(index: number, generation: number): void {
+    this.index = index;
+    this.id = connectionId(index, generation);
+    this.state = 'signalling';
+  }
+
+  /** Its id as the log has it. */
+  get logged(): number | null {
+    return this.id < 0 ? null : this.id;
+  }
+
+  /** Whether ICE found a way to its client. */
+  get reachable(): boolean {
+    return this.peer?.reachable ?? false;
   }
 
   get muted(): boolean {

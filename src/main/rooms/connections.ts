@@ -8,62 +8,33 @@ import { performance } from 'node:perf_hooks';
 import { isRtcp } from '../../rtp/packet.ts';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { SOURCE_WORDS } from '../../workers/protocol.ts';
-import type { Config } from '../config.ts';
-import type { EventHub } from '../events/hub.ts';
 import type { Claim } from '../http/claim.ts';
 import { RequestError } from '../http/errors.ts';
-import { type MediaPorts, Peer, type PeerConfig, type PeerEvents } from '../media/peer.ts';
+import { Peer, type PeerEvents } from '../media/peer.ts';
 import { StallWatch } from '../media/stall.ts';
-import { type ThrottleConfig, ThrottleLimits } from '../media/throttle.ts';
-import type { Log } from '../operations/log.ts';
-import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
+import { ThrottleLimits } from '../media/throttle.ts';
+import type { SetupFailure } from '../operations/telemetry.ts';
 import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp } from '../rtcp/rtcp.ts';
 import type { LocalTransport } from '../signalling/answer.ts';
 import type { Plan } from '../signalling/sdp.ts';
 import { Clients } from './clients.ts';
 import { Connection, type EndReason } from './connection.ts';
-import type { Conversation, Conversations, Placement } from './conversations.ts';
+import type { ConnectionsParts } from './connections-parts.ts';
+import type { Conversation, Placement } from './conversations.ts';
+import { Ghosts } from './ghosts.ts';
 import { Ingress } from './ingress.ts';
 import { Life } from './life.ts';
 import { openSlots } from './open-slots.ts';
-import type { Seats } from './seats.ts';
+import { Setups } from './setups.ts';
 
 /** How long the client's end stands after it was told why it ends, milliseconds. */
 const FAREWELL_MS = 100;
 
-type ConnectionsConfig = PeerConfig &
-  ThrottleConfig &
-  Pick<
-    Config,
-    | 'MAX_CONNECTIONS'
-    | 'MAX_CONNECTIONS_PER_USER'
-    | 'MAX_RTP_BYTES'
-    | 'MAX_SLOTS'
-    | 'MAX_DELAY_MS'
-    | 'GATHER_TIMEOUT_MS'
-  >;
-
-/** What the connections work with. */
-export interface ConnectionsParts {
-  readonly config: ConnectionsConfig;
-  readonly conversations: Conversations<Connection>;
-  readonly seats: Seats;
-  readonly ports: MediaPorts;
-  readonly events: EventHub;
-  /** The slot table. */
-  readonly slots: Int32Array;
-  /** The source table. */
-  readonly sources: Int32Array;
-  /** Filled in here, read by the shards: connections by index. */
-  readonly receivers: (Connection | undefined)[];
-  readonly log: Log;
-  readonly telemetry: Telemetry;
-}
-
 export class Connections {
   readonly ingress: Ingress;
   readonly rtcp: Rtcp;
+  readonly ghosts: Ghosts;
   private readonly life: Life;
   private readonly clients: Clients;
   private readonly throttleLimits: ThrottleLimits;
@@ -71,7 +42,9 @@ export class Connections {
   private readonly generations: Uint16Array;
   private readonly freeIndexes: number[];
   private readonly established = new Map<string, Connection>();
+  /** Those that do not stand yet, by client, and which of them give way. */
   private readonly signalling = new Map<string, Connection>();
+  private readonly setups: Setups<Connection>;
   private readonly idle: (() => void)[] = [];
   private inUse = 0;
 
@@ -79,6 +52,7 @@ export class Connections {
     this.parts = parts;
     const max = parts.config.MAX_CONNECTIONS;
     this.clients = new Clients(parts.config.MAX_CONNECTIONS_PER_USER);
+    this.setups = new Setups(parts.config, () => performance.now());
     this.generations = new Uint16Array(max);
     this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
     this.throttleLimits = ThrottleLimits.of(parts.config);
@@ -86,12 +60,32 @@ export class Connections {
     const stall = new StallWatch(parts.config.MAX_DELAY_MS);
     stall.start();
     this.ingress = new Ingress(parts.config.MAX_RTP_BYTES, stall);
+    this.ghosts = new Ghosts({
+      end: (ghost, own) =>
+        this.end(ghost, own ? 'replaced' : 'gone', 'silent, and another connection came from its address and port'),
+      refuse: (newcomer) => this.end(newcomer, 'signalling', 'another connection has them', 'address-in-use'),
+    });
     this.life = new Life(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
   }
 
   /** Connections that hold anything, from the request to the release. */
   get count(): number {
     return this.inUse;
+  }
+
+  /** Those that have a place of `MAX_CONNECTIONS`. */
+  get placed(): number {
+    return this.parts.config.MAX_CONNECTIONS - this.freeIndexes.length;
+  }
+
+  /** Whether a new one would find no place. */
+  get full(): boolean {
+    return this.freeIndexes.length === 0 && this.setups.stuck() === null;
+  }
+
+  /** Those that have not made their offer yet. */
+  get waiting(): number {
+    return this.setups.waitingCount;
   }
 
   /** Quality of those that stand. */
@@ -103,38 +97,59 @@ export class Connections {
     return this.established.size;
   }
 
-  /** Takes a place for a new connection. @throws RequestError `too-many-connections` or `full` if there is none. */
+  /**
+   * Lets a new connection wait for its offer, for which somebody else may have to stop waiting.
+   *
+   * @throws RequestError `too-many-connections` or `full` if no place would be there for it.
+   */
   reserve(claim: Claim): Connection {
     this.clients.makeSureOfRoom(claim);
-    const index = this.freeIndexes.pop();
-    if (index === undefined) {
+    if (this.full) {
       const detail = `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`;
       throw new RequestError('full', detail, { 'Retry-After': '5' });
     }
+    const surplus = this.setups.surplus(claim);
+    if (surplus !== null) this.displace(surplus);
     this.inUse++;
     this.clients.add(claim);
-    const generation = this.generations[index]!++;
-    const connection = new Connection(index, generation, claim, this.parts.seats, this.throttleLimits);
-    this.parts.receivers[index] = connection;
+    const connection = new Connection(claim, this.parts.seats, this.throttleLimits);
+    this.setups.add(connection);
     return connection;
   }
 
-  /** Begins signalling: an older attempt of the same client is given up. */
+  /** Its websocket is open: an older attempt of the same client is given up. */
   begin(connection: Connection): void {
     const key = clientKey(connection.claim);
     const older = this.signalling.get(key);
     if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');
     this.signalling.set(key, connection);
-    connection.state = 'signalling';
+  }
+
+  /** Takes a place for a connection whose offer came, of whoever gets nowhere if need be. @returns false if there is none. */
+  admit(connection: Connection): boolean {
+    const stuck = this.freeIndexes.length > 0 && this.setups.room ? null : this.setups.stuck();
+    if (stuck !== null) this.displace(stuck);
+    if (!this.setups.room) return false;
+    const index = this.freeIndexes.pop();
+    if (index === undefined) return false;
+    connection.begin(index, this.generations[index]!++);
+    this.setups.connect(connection);
+    this.parts.receivers[index] = connection;
+    return true;
   }
 
   /**
    * Sets a connection up as planned.
    *
+   * @param addresses where its client may be seen, as of `remote`.
    * @returns the server's end of the transport, and each slot's SSRC, unsigned, in the order of the plan.
    * @throws Error if the native library refuses.
    */
-  async open(connection: Connection, plan: Plan): Promise<{ local: LocalTransport; ssrcs: number[] }> {
+  async open(
+    connection: Connection,
+    plan: Plan,
+    addresses: readonly string[],
+  ): Promise<{ local: LocalTransport; ssrcs: number[] }> {
     const { config, ports, log } = this.parts;
     connection.publication = plan.publication;
     connection.slotCount = plan.slots.length;
@@ -151,8 +166,10 @@ export class Connections {
       eventsOpened: (channel) => this.parts.events.opened(connection, channel),
       failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
     };
-    connection.peer = new Peer(config, ports, events, plan.fingerprints);
+    const lease = ports.take(clientKey(connection.claim), addresses);
+    connection.peer = new Peer(config, lease, events, plan.fingerprints);
     const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
+    if (connection.state !== 'ended') this.ghosts.add(connection, local.ufrag);
     return { local, ssrcs };
   }
 
@@ -186,29 +203,35 @@ export class Connections {
     connection.state = 'ended';
     const { claim } = connection;
     this.clients.remove(claim);
+    this.setups.remove(connection);
+    this.ghosts.delete(connection);
     const key = clientKey(claim);
     if (this.established.get(key) === connection) this.established.delete(key);
     if (this.signalling.get(key) === connection) this.signalling.delete(key);
     this.parts.conversations.disconnect(claim.userid, connection, performance.now());
     this.life.ended(connection, stood, reason, detail, cause);
-    connection.watcher.current?.ended(reason, detail);
+    connection.watcher.current?.ended(reason, detail, cause);
     const told = this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
     connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
   /** Ends those that do not stand yet. */
   endUnestablished(reason: EndReason, detail: string): void {
-    for (const connection of this.parts.receivers) {
-      if (connection !== undefined && !connection.established) this.end(connection, reason, detail);
-    }
+    for (const connection of this.setups.all()) this.end(connection, reason, detail);
   }
 
   /** Ends all of them. Resolves once nothing is held any more. */
   endAll(reason: EndReason, detail: string): Promise<void> {
+    this.endUnestablished(reason, detail);
     for (const connection of this.parts.receivers) {
       if (connection !== undefined) this.end(connection, reason, detail);
     }
     return this.inUse === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** Somebody else needs its place. */
+  private displace(connection: Connection): void {
+    this.end(connection, 'full', 'a newer connection took the place', 'displaced');
   }
 
   private establish(connection: Connection): void {
@@ -220,6 +243,7 @@ export class Connections {
     const older = this.established.get(key);
     this.established.set(key, connection);
     this.signalling.delete(key);
+    this.setups.remove(connection);
     connection.user = member.user;
     connection.silenced = member.silenced;
     connection.state = 'established';
@@ -245,8 +269,10 @@ export class Connections {
   private release(connection: Connection, linger: number): void {
     this.parts.events.ended(connection, null);
     connection.peer?.close(linger);
-    this.parts.receivers[connection.index] = undefined;
-    this.freeIndexes.push(connection.index);
+    if (connection.index >= 0) {
+      this.parts.receivers[connection.index] = undefined;
+      this.freeIndexes.push(connection.index);
+    }
     this.inUse--;
     if (this.inUse === 0) for (const resolve of this.idle.splice(0)) resolve();
   }

@@ -58,7 +58,7 @@ export class Life {
   /** @param stood whether it ever did. @param cause why not, if its end does not say it. */
   ended(connection: Connection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
     const now = performance.now();
-    const failure = cause ?? FAILURES[reason];
+    const failure = cause ?? (reason === 'replaced' ? givenUp(connection) : FAILURES[reason]);
     const seconds = Math.round(now - connection.since) / 1000;
     const packets = { packetsReceived: connection.packetsReceived, packetsSent: this.sent(connection) };
     const quality = connection.rtcp.quality.summary();
@@ -81,6 +81,12 @@ export class Life {
   }
 }
 
-function who({ id, claim }: Connection, conversation: Conversation | null): Record<string, unknown> {
-  return { connection: id, userid: claim.userid, clientid: claim.clientid, conversation: conversation?.id ?? null };
+/** What a connection that its client gave up for a newer one had come to. */
+function givenUp({ answeredAt, reachable }: Connection): SetupFailure {
+  if (answeredAt === 0) return 'replaced';
+  return reachable ? 'no-dtls' : 'no-ice';
+}
+
+function who({ logged, claim }: Connection, conversation: Conversation | null): Record<string, unknown> {
+  return { connection: logged, userid: claim.userid, clientid: claim.clientid, conversation: conversation?.id ?? null };
 }

@@ -78,8 +78,8 @@ export function announce(gathered: readonly string[], announced: readonly string
   return [...replaced, ...udp.filter((candidate) => !hosts.includes(candidate))];
 }
 
-/** Reads one of the server's own candidates. @returns null if it is none. */
-export function readLocalCandidate(candidate: string): { address: string; port: number; type: string } | null {
+/** Where a candidate attribute without `a=` points to. @returns null if it is none. */
+export function parseCandidate(candidate: string): { address: string; port: number; type: string } | null {
   const match = CANDIDATE.exec(candidate);
   return match === null ? null : { address: match[5]!, port: Number(match[6]), type: match[7]! };
 }

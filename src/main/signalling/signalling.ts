@@ -3,15 +3,24 @@
  * the peer connection stands, or with the code that says why it does not.
  */
 import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
 import { Close, type CloseKind, closeReason } from '../http/errors.ts';
+import { remote } from '../media/port-choice.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Connection, ConnectionWatcher, EndReason } from '../rooms/connection.ts';
 import type { Connections } from '../rooms/connections.ts';
 import { writeAnswer } from './answer.ts';
-import { announce, offeredCandidates, type RemoteCandidate, readCandidate, readTrickled } from './candidates.ts';
+import {
+  announce,
+  offeredCandidates,
+  parseCandidate,
+  type RemoteCandidate,
+  readCandidate,
+  readTrickled,
+} from './candidates.ts';
 import { looksLikeSdp, OfferError } from './offer.ts';
 import { planOffer } from './sdp.ts';
 
@@ -21,6 +30,8 @@ import { planOffer } from './sdp.ts';
  * certificate it has no fingerprint for yet.
  */
 const CANDIDATE_HOLD_MS = 200;
+/** How often a websocket on which nothing else happens is pinged, milliseconds: proxies cut after 60 s of silence. */
+const PING_INTERVAL_MS = 20_000;
 /** Messages that are neither candidates nor their end, before the client is cut off. */
 const MAX_MALFORMED = 8;
 /** Pings and pongs taken: browsers send none, and others have seconds for two or three. */
@@ -37,6 +48,7 @@ type SignallingConfig = Pick<
   | 'RED'
   | 'OFFER_TIMEOUT_MS'
   | 'CONNECT_TIMEOUT_MS'
+  | 'ICE_TIMEOUT_MS'
   | 'ANNOUNCED_ADDRESS'
 >;
 
@@ -48,6 +60,10 @@ export class Signalling implements ConnectionWatcher {
   private readonly log: Log;
   private readonly telemetry: Telemetry;
   private timer: NodeJS.Timeout;
+  private iceTimer: NodeJS.Timeout | undefined;
+  private readonly pings: NodeJS.Timeout;
+  /** When the client could be expected to begin ICE: the answer or its last candidate, as of `performance.now()`. */
+  private iceSince = 0;
   private hold: NodeJS.Timeout | undefined;
   private offered = false;
   private answered = false;
@@ -82,15 +98,18 @@ export class Signalling implements ConnectionWatcher {
       () => this.fail('no-offer', `within ${config.OFFER_TIMEOUT_MS} ms`),
       config.OFFER_TIMEOUT_MS,
     );
+    this.pings = setInterval(() => socket.ping(), PING_INTERVAL_MS).unref();
     socket.on('message', (data: Buffer, isBinary: boolean) => this.message(data, isBinary));
     // The library answers each ping.
     for (const kind of ['ping', 'pong'] as const) socket.on(kind, () => this.controlFrame());
     // The library closes with the right code (1009 for a frame too large, 1007 for bad UTF-8); "close" follows.
     socket.on('error', (error) => {
-      log.debug({ connection: connection.id, err: error }, 'websocket error');
+      log.debug({ connection: connection.logged, err: error }, 'websocket error');
       this.closedBy = 'bad-frame';
     });
     socket.on('close', (code) => this.socketClosed(code));
+    // Somebody may have needed its place between the request and the websocket.
+    if (connection.state === 'ended') this.finish('full', '');
   }
 
   /** The peer connection stands. */
@@ -99,7 +118,7 @@ export class Signalling implements ConnectionWatcher {
   }
 
   /** The connection ended before it stood. */
-  ended(reason: EndReason, detail: string): void {
+  ended(reason: EndReason, detail: string, cause?: SetupFailure): void {
     switch (reason) {
       case 'replaced':
         return this.finish('replaced', detail);
@@ -112,6 +131,7 @@ export class Signalling implements ConnectionWatcher {
       case 'gone':
         return this.finish('transport-failed', detail);
       case 'signalling':
+        if (cause === 'address-in-use') return this.finish('address-in-use', detail);
         return this.finish('internal', detail);
       default:
         reason satisfies never;
@@ -143,17 +163,22 @@ export class Signalling implements ConnectionWatcher {
     const { config, connection } = this;
     const { MAX_SLOTS: maxSlots, MAX_MEDIA_LINES: maxLines, RED: red } = config;
     const plan = planOffer(offer, { maxSlots, maxLines, red });
+    if (!this.connections.admit(connection)) return this.fail('full', '');
     this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
     // A browser repeats its candidates on every m-line; what is in one message cannot be a flood.
     for (const line of new Set(offeredCandidates(offer))) this.addCandidate(readCandidate(line));
     if (plan.surplusSlots > 0) this.telemetry.trimmed('slots', plan.surplusSlots);
-    this.startTimer('not-connected', config.CONNECT_TIMEOUT_MS);
-    const { local, ssrcs } = await this.connections.open(connection, plan);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.notConnected(config.CONNECT_TIMEOUT_MS), config.CONNECT_TIMEOUT_MS);
+    const { local, ssrcs } = await this.connections.open(connection, plan, (this.held ?? []).map(addressOf));
     if (this.finished) return;
     const candidates = announce(local.candidates, config.ANNOUNCED_ADDRESS);
     const sessionId = String(randomInt(2 ** 47));
     this.socket.send(writeAnswer(plan, { ...local, candidates }, ssrcs, sessionId, config.PTIME_MS));
     this.answered = true;
+    connection.answeredAt = performance.now();
+    this.iceSince = connection.answeredAt;
+    this.watchIce(config.ICE_TIMEOUT_MS);
     this.hold = setTimeout(() => this.releaseCandidates(), CANDIDATE_HOLD_MS);
   }
 
@@ -175,6 +200,7 @@ export class Signalling implements ConnectionWatcher {
   }
 
   private addCandidate(candidate: RemoteCandidate): void {
+    if (candidate.kind === 'usable' || candidate.kind === 'unusable') this.iceSince = performance.now();
     if (candidate.kind !== 'usable') return;
     if (++this.candidates > this.config.MAX_CANDIDATES) return this.telemetry.trimmed('candidates', 1);
     if (this.held === null) this.connection.peer?.addCandidate(candidate.candidate);
@@ -187,9 +213,23 @@ export class Signalling implements ConnectionWatcher {
     for (const candidate of held) this.connection.peer?.addCandidate(candidate);
   }
 
-  private startTimer(kind: 'not-connected', timeout: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.fail(kind, `within ${timeout} ms`), timeout);
+  /** Ends what gets nowhere early: a client that has the answer begins ICE within a second, or as soon as it has a candidate. */
+  private watchIce(wait: number): void {
+    this.iceTimer = setTimeout(() => {
+      const { ICE_TIMEOUT_MS } = this.config;
+      const left = this.iceSince + ICE_TIMEOUT_MS - performance.now();
+      if (this.connection.reachable) return;
+      if (left > 0) this.watchIce(left);
+      else this.notConnected(ICE_TIMEOUT_MS);
+    }, wait);
+  }
+
+  private notConnected(within: number): void {
+    if (this.connection.reachable) {
+      this.fail('no-dtls', `ICE connected, DTLS did not in ${within} ms; the client may have rejected the answer`);
+    } else {
+      this.fail('no-ice', `no ICE check succeeded in ${within} ms: UDP is blocked, or the answer was rejected`);
+    }
   }
 
   /** Ends the connection and the socket. */
@@ -198,7 +238,7 @@ export class Signalling implements ConnectionWatcher {
     this.finish(kind, detail);
     // What was wrong with an offer can only be said in its own words, which are nothing for the log of a quiet server.
     const quotes = kind === 'bad-sdp' || kind === 'no-audio';
-    if (quotes) this.log.debug({ connection: this.connection.id, detail }, 'offer refused');
+    if (quotes) this.log.debug({ connection: this.connection.logged, detail }, 'offer refused');
     this.connections.end(this.connection, 'signalling', closeReason(kind, quotes ? '' : detail), kind);
   }
 
@@ -206,6 +246,8 @@ export class Signalling implements ConnectionWatcher {
     if (this.finished) return;
     this.finished = true;
     clearTimeout(this.timer);
+    clearTimeout(this.iceTimer);
+    clearInterval(this.pings);
     // Candidates that are still held back have nothing left to do.
     clearTimeout(this.hold);
     if (kind === 'connected') this.connection.watcher.current = null;
@@ -216,10 +258,16 @@ export class Signalling implements ConnectionWatcher {
 
   /** The client may hang up once it has the answer; before that, nothing can come of it. */
   private socketClosed(code: number): void {
+    clearInterval(this.pings);
     if (this.finished || this.answered) return;
     this.finished = true;
     clearTimeout(this.timer);
     const why = `the websocket closed before the answer (${code})`;
     this.connections.end(this.connection, 'signalling', why, this.closedBy);
   }
+}
+
+function addressOf(candidate: string): string {
+  const { address, port } = parseCandidate(candidate)!;
+  return remote(address, port);
 }

@@ -2,7 +2,7 @@
 
 /** A connection as it is counted. */
 export interface Counted {
-  readonly state: 'reserved' | 'signalling' | 'established' | 'ended';
+  readonly state: 'waiting' | 'signalling' | 'established' | 'ended';
   readonly slotCount: number;
   readonly publication: object | null;
   readonly peer: { readonly offloaded: boolean } | null;

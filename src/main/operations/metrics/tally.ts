@@ -21,6 +21,7 @@ const OTHER_FAILURES = [
   'hung-up',
   'bad-frame',
   'abandoned',
+  'displaced',
   'bad-claim',
   'too-many-connections',
   'not-established',
@@ -121,7 +122,7 @@ export class Tally implements Telemetry {
     );
     to.counters(
       'sfu_connection_setup_failures_total',
-      'Connections that never stood, by cause; not-connected and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS.',
+      'Connections that never stood, by cause; no-ice and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, no-dtls and many no-ice at clients that reject the answer, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS, displaced at MAX_SETUPS or MAX_WAITING or at a flood.',
       ['cause'],
       () => this.failures.readings(),
     );

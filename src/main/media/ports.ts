@@ -1,0 +1,31 @@
+/** The media ports, and who gets which. */
+import { IceUdpMuxListener } from 'node-datachannel';
+import type { Config } from '../config.ts';
+import { PortChoice, type PortLease } from './port-choice.ts';
+import { probe } from './probe.ts';
+
+/** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */
+export class MediaPorts {
+  private readonly listeners: IceUdpMuxListener[];
+  private readonly choice: PortChoice;
+
+  private constructor(ports: readonly number[], bind: string) {
+    this.listeners = ports.map((port) => new IceUdpMuxListener(port, bind === '' ? undefined : bind));
+    this.choice = new PortChoice(ports);
+  }
+
+  /** Opens the ports. @throws Error that names a port that is taken. */
+  static async open({ MEDIA_PORTS, MEDIA_BIND }: Pick<Config, 'MEDIA_PORTS' | 'MEDIA_BIND'>): Promise<MediaPorts> {
+    for (const port of MEDIA_PORTS) await probe(port, MEDIA_BIND);
+    return new MediaPorts(MEDIA_PORTS, MEDIA_BIND);
+  }
+
+  /** The best port for a client. @param addresses see {@link PortChoice.take}. */
+  take(client: string, addresses: readonly string[]): PortLease {
+    return this.choice.take(client, addresses);
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.stop();
+  }
+}

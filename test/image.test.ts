@@ -7,6 +7,7 @@ import { equal, is, match, ok, throws } from 'uvu/assert';
 import { DEFAULTS } from '../src/main/config.ts';
 import { type Child, freeTcpPort, startChild } from './support/child.ts';
 import { build, filesOf, readDockerfile, readDockerignore, type Stage } from './support/dockerfile.ts';
+import { HANG_MS } from './support/patience.ts';
 import { temporaryFolder } from './support/proxies.ts';
 import { scenarios } from './support/scenario.ts';
 import { freeUdpPort } from './support/server.ts';
@@ -24,7 +25,7 @@ function stages(): Stage[] {
   if (built === undefined) {
     const folder = temporaryFolder('image');
     chmodSync(folder, 0o755);
-    built = build(readDockerfile(DOCKERFILE), { context: ROOT, folder, timeout: 90_000 });
+    built = build(readDockerfile(DOCKERFILE), { context: ROOT, folder, timeout: 2 * HANG_MS });
   }
   return built;
 }
@@ -153,7 +154,8 @@ containerScenario('the health check says yes to a server that runs and no where 
   const [program = '', ...args] = health!.command;
   is(health!.options['timeout'], '5s');
   const { child, pid, env } = await run(image().command);
-  const ask = (): ReturnType<typeof spawnSync> => spawnSync(program, args, { cwd, env, timeout: 5000, uid: NODE_UID });
+  const ask = (): ReturnType<typeof spawnSync> =>
+    spawnSync(program, args, { cwd, env, timeout: HANG_MS, uid: NODE_UID });
   is(ask().status, 0);
   process.kill(pid, 'SIGTERM');
   await child.exited;

@@ -22,6 +22,8 @@ const server = (): Promise<RunningServer> => {
 };
 const host = new ClientHost();
 let rooms = 0;
+/** How often a time is measured at most. */
+const TRIES = 8;
 
 /** Clients in a room of their own: the first publishes, the others listen. */
 async function gather(listeners: number, slots = 1): Promise<[publisher: TestClient, ...listeners: TestClient[]]> {
@@ -158,13 +160,19 @@ test('a publisher whom nobody hears is told of its packets all the same, and its
     packetCount: 1,
     octetCount: 1,
   });
-  const sentAt = Date.now();
-  ok(await publisher.send(new RtcpSrPacket({ ssrc, senderInfo, reports: [] }).serialize()));
-  const told = (await receiverReports(publisher, 2)).at(-1)!;
-  const block = told.packet.reports[0]!;
-  is(block.lsr, 0x2345_6789);
-  const roundTrip = told.at - sentAt - (block.dlsr * 1000) / 65_536;
-  ok(roundTrip > -5 && roundTrip < 200, `${roundTrip} ms there and back`);
+  // Whatever the machine does meanwhile makes it longer: the best of some counts.
+  const roundTrips: number[] = [];
+  do {
+    const sentAt = Date.now();
+    ok(await publisher.send(new RtcpSrPacket({ ssrc, senderInfo, reports: [] }).serialize()));
+    const told = (await receiverReports(publisher, 2)).at(-1)!;
+    const block = told.packet.reports[0]!;
+    is(block.lsr, 0x2345_6789);
+    const roundTrip = told.at - sentAt - (block.dlsr * 1000) / 65_536;
+    ok(roundTrip > -5, `${roundTrip} ms there and back`);
+    roundTrips.push(roundTrip);
+  } while (Math.min(...roundTrips) >= 200 && roundTrips.length < TRIES);
+  ok(Math.min(...roundTrips) < 200, `${roundTrips} ms there and back`);
   await publisher.end();
 });
 
@@ -241,20 +249,25 @@ test('two seconds after the last packet the reports stop', async () => {
 });
 
 test("a listener's report gives its round trip, and its quality is in the log when it ends", async () => {
-  const [publisher, listener] = await gather(1);
-  await publisher.talk();
-  const heard = await hear(listener!, 50);
-  const { packet, at } = (await senderReports(listener!, 1)).at(-1)!;
-  const lsr = Number((packet.senderInfo.ntpTimestamp >> 16n) & 0xffff_ffffn);
-  const held = performance.timeOrigin + performance.now() - at;
-  ok(await listener!.send(reportOn(heard, 128, { jitter: 480, lsr, dlsr: Math.round((held * 65_536) / 1000) })));
-  await receiverReports(publisher, 1);
-  for (const client of [publisher, listener!]) await client.end();
-  const { downlink, rttMs } = JSON.parse(await (await server()).logged('connection ended', `"${listener!.name}"`));
-  equal(downlink, { loss: 0.5, jitterMs: 10 });
-  ok(rttMs >= 0 && rttMs < 200, `${rttMs} ms`);
-  const { uplink } = JSON.parse(await (await server()).logged('connection ended', `"${publisher.name}"`));
-  is(uplink.loss, 0);
+  const roundTrips: number[] = [];
+  do {
+    const [publisher, listener] = await gather(1);
+    await publisher.talk();
+    const heard = await hear(listener!, 50);
+    const { packet, at } = (await senderReports(listener!, 1)).at(-1)!;
+    const lsr = Number((packet.senderInfo.ntpTimestamp >> 16n) & 0xffff_ffffn);
+    const held = performance.timeOrigin + performance.now() - at;
+    ok(await listener!.send(reportOn(heard, 128, { jitter: 480, lsr, dlsr: Math.round((held * 65_536) / 1000) })));
+    await receiverReports(publisher, 1);
+    for (const client of [publisher, listener!]) await client.end();
+    const { downlink, rttMs } = JSON.parse(await (await server()).logged('connection ended', `"${listener!.name}"`));
+    equal(downlink, { loss: 0.5, jitterMs: 10 });
+    ok(rttMs >= 0, `${rttMs} ms`);
+    roundTrips.push(rttMs);
+    const { uplink } = JSON.parse(await (await server()).logged('connection ended', `"${publisher.name}"`));
+    is(uplink.loss, 0);
+  } while (Math.min(...roundTrips) >= 200 && roundTrips.length < TRIES);
+  ok(Math.min(...roundTrips) < 200, `${roundTrips} ms`);
 });
 
 test('neither goodbyes nor garbage nor a flood disturb: all is counted, packets go on', async () => {

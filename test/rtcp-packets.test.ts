@@ -119,7 +119,7 @@ test('no truncation is read', () => {
 
 test('neither random bytes nor damaged packets throw, nor does reading them take long', () => {
   const random = prng(seed('rtcp hostile'));
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   let read = 0;
   for (let i = 0; i < 20_000; i++) {
     const packet = random() % 2 === 0 ? bytes(random, below(random, 200)) : compound();
@@ -130,15 +130,15 @@ test('neither random bytes nor damaged packets throw, nor does reading them take
     if (readCompound(packet) !== null) read++;
   }
   ok(read > 100, `${read} were read`);
-  ok(performance.now() - begun < 10_000);
+  ok(process.cpuUsage(begun).user < 10e6, 'microseconds of this process, whatever others do');
 });
 
 test('a packet full of tiny packets costs what it weighs', () => {
   const tiny = Buffer.alloc(1500);
   for (let at = 0; at < tiny.length; at += 4) tiny.set([0x80, 203, 0, 0], at);
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   for (let i = 0; i < 200; i++) is(readCompound(tiny)!.ignored, 375);
-  ok(performance.now() - begun < 2000);
+  ok(process.cpuUsage(begun).user < 2e6);
   is(readCompound(Buffer.alloc(1504, tiny)), null, 'longer than a packet may be');
 });
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { chromium } from 'playwright-core';
 import puppeteer, { type KeyInput } from 'puppeteer-core';
+import { HANG_MS } from './patience.ts';
 import type { Scenarios } from './scenario.ts';
 
 export type BrowserKind = 'chromium' | 'firefox';
@@ -10,9 +11,6 @@ const EXECUTABLES: Record<BrowserKind, string> = {
   chromium: '/usr/bin/chromium',
   firefox: '/usr/bin/firefox-esr',
 };
-
-/** Longest a browser may take to start, or a page to load. Milliseconds. */
-const START_MS = 30_000;
 
 export interface Page {
   /** Evaluates an expression in the page, waits for it if it is a promise, and returns its JSON value. */
@@ -85,7 +83,7 @@ async function launchChromium({ mdns = false, fakeDevices = false }: LaunchOptio
   const browser = await chromium.launch({
     executablePath: EXECUTABLES.chromium,
     headless: true,
-    timeout: START_MS,
+    timeout: HANG_MS,
     ...NO_SIGNALS,
     args: [
       '--no-sandbox',
@@ -115,7 +113,7 @@ async function launchChromium({ mdns = false, fakeDevices = false }: LaunchOptio
         colorScheme: dark ? 'dark' : 'light',
       });
       const page = await context.newPage();
-      await page.goto(url, { timeout: START_MS });
+      await page.goto(url, { timeout: HANG_MS });
       return {
         evaluate: (expression) => page.evaluate(expression),
         press: (key) => page.keyboard.press(key),
@@ -131,7 +129,7 @@ async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOption
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
     headless: true,
-    timeout: START_MS,
+    timeout: HANG_MS,
     ...NO_SIGNALS,
     extraPrefsFirefox: {
       'media.autoplay.default': 0,
@@ -151,7 +149,7 @@ async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOption
     newPage: async (url, { width = 1280, height = 720 } = {}) => {
       const page = await browser.newPage();
       await page.setViewport({ width, height });
-      await page.goto(url, { timeout: START_MS });
+      await page.goto(url, { timeout: HANG_MS });
       return {
         evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
         press: (key) => page.keyboard.press(key as KeyInput),

@@ -6,8 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
-
-const START_TIMEOUT_MS = 15_000;
+import { HANG_MS } from './patience.ts';
 
 /** Processes to be ended with the test run, however it ends. */
 const children = new Set<ChildProcess>();
@@ -54,7 +53,7 @@ export function startChild(command: string, args: readonly string[], options: Sp
         looks.delete(look);
         reject(new Error(`${command} did not say ${part} (${why}):\n${lines.join('\n')}`));
       };
-      const timer = setTimeout(() => fail('in time'), START_TIMEOUT_MS);
+      const timer = setTimeout(() => fail('in time'), HANG_MS);
       const look = (): void => {
         const line = lines.find((text) => text.includes(part));
         if (line === undefined) return;

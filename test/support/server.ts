@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { HANG_MS } from './patience.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
-const START_TIMEOUT_MS = 15_000;
 const MAX_ATTEMPTS = 3;
 
 /** A server of its own, as an operator would start it: a process, an environment, signals. */
@@ -95,7 +95,7 @@ async function launch(
       const timer = setTimeout(() => {
         waiting.delete(look);
         reject(new Error(`no log line with ${parts.join(', ')} in:\n${logs.join('\n')}`));
-      }, START_TIMEOUT_MS);
+      }, HANG_MS);
       const look = (): void => {
         const line = logs.find((text) => parts.every((part) => text.includes(part)));
         if (line === undefined) return;

@@ -47,6 +47,8 @@ export interface InboundStats {
   /** Payload bytes. */
   bytesReceived: number;
   packetsLost: number;
+  /** By the jitter buffer: too late, or overlapping. */
+  packetsDiscarded: number;
   concealedSamples: number;
   totalSamplesReceived: number;
   /** Seconds that all samples together spent in the jitter buffer, and how many these are. */

@@ -291,10 +291,10 @@ async function stats() {
     }
     if (entry.type !== 'inbound-rtp') continue;
     const { mid, ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived } = entry;
-    const { jitterBufferDelay, jitterBufferEmittedCount } = entry;
+    const { jitterBufferDelay, jitterBufferEmittedCount, packetsDiscarded } = entry;
     inbound[mid] = {
       ...{ ssrc, packetsReceived, bytesReceived, packetsLost, concealedSamples, totalSamplesReceived },
-      ...{ jitterBufferDelay, jitterBufferEmittedCount },
+      ...{ jitterBufferDelay, jitterBufferEmittedCount, packetsDiscarded },
     };
   }
   const pair = entries.find(

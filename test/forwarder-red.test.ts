@@ -2,7 +2,7 @@
 import { equal, is, ok } from 'uvu/assert';
 import { HANG_OVER } from '../src/rtp/loudness.ts';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
-import { Count, Drop } from '../src/workers/protocol.ts';
+import { Count, connectionIndex, Drop, RedState, SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
 
 import { bytes, rtp } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
@@ -213,6 +213,29 @@ test('what is no RED, or RED of another codec, is dropped and counted', () => {
   }
   is(bench.count(Drop.BadRed), 5);
   is(bench.send(SPEAKER, whole).length, 2, 'the next good one goes on, with the same number');
+});
+
+test('payloads that are encrypted whole are told of, and nothing of them is heard, not even what looks like RED', () => {
+  const bench = room({ 2: {}, 3: { redPayloadType: RED } });
+  const state = (): number => bench.sources[connectionIndex(SPEAKER) * SOURCE_WORDS + SourceWord.Red]!;
+  is(state(), RedState.Readable);
+  const random = prng(seed('encrypted'));
+  const sendFrom = (first: number, count: number): number => {
+    let left = 0;
+    for (let n = first; n < first + count; n++) {
+      const payload = bytes(random, 80);
+      left += bench.send(SPEAKER, rtp({ payloadType: RED, sequence: n, timestamp: n * 960, ssrc: 9, payload })).length;
+    }
+    return left;
+  };
+  sendFrom(2, 100);
+  is(state(), RedState.Unreadable);
+  is(sendFrom(102, 5000), 0);
+  is(state(), RedState.Unreadable);
+  let heardAgain = 0;
+  for (let n = 5102; n < 5122; n++) heardAgain += +(bench.send(SPEAKER, packet(n)).length === 2);
+  ok(heardAgain >= 10, `${heardAgain} of 20`);
+  is(state(), RedState.Readable);
 });
 
 test('comfort noise within RED is no speech', () => {

@@ -1,6 +1,6 @@
 import { equal, is, not, ok } from 'uvu/assert';
 import { RtpPacket } from 'werift-rtp';
-import { MAX_RED_BLOCKS, Red, RedPayload, readRed, stepsBack } from '../src/rtp/red.ts';
+import { MAX_RED_BLOCKS, Red, RedHealth, RedPayload, readRed, stepsBack } from '../src/rtp/red.ts';
 import { bytes } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { type Block, recordedPackets, redPayload } from './support/red.ts';
@@ -162,5 +162,29 @@ for (const [name, age, steps, span, expected] of [
 ] as const) {
   test(`how far back a block belongs: ${name}`, () => is(stepsBack(age, steps, span), expected));
 }
+
+test('RED is unreadable after fifty bad payloads in a row; what looks like RED by chance changes nothing', () => {
+  const health = new RedHealth();
+  for (let i = 0; i < 49; i++) is(health.take(false), false);
+  is(health.unreadable, false);
+  health.take(false);
+  is(health.unreadable, true);
+  for (let i = 0; i < 2560; i++) is(health.take(i % 256 === 255), false, `payload ${i}`);
+  is(health.unreadable, true);
+});
+
+test('RED is readable again after ten good payloads', () => {
+  const health = new RedHealth();
+  for (let i = 0; i < 500; i++) health.take(false);
+  for (let i = 0; i < 9; i++) is(health.take(true), false);
+  is(health.take(true), true);
+  is(health.unreadable, false);
+});
+
+test('a bad payload now and then is dropped alone', () => {
+  const health = new RedHealth();
+  for (let i = 0; i < 5000; i++) is(health.take(i % 5 !== 0), i % 5 !== 0);
+  is(health.unreadable, false);
+});
 
 test.run();

@@ -1,5 +1,5 @@
 /** The client as an application sees it; the parts do the work. */
-import { asVoiceError, VoiceError } from './errors.ts';
+import { asVoiceError, eventError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
 import { Membership } from './membership.ts';
 import { Microphone } from './microphone.ts';
@@ -241,6 +241,10 @@ export class VoiceClient extends ClientView {
         return this.emit('dominant', this.dominant);
       case 'silenced':
         return this.tellMuted();
+      case 'error':
+        // Not an answer to a request: something that this client sends is wrong.
+        if (event.id === undefined) this.report(eventError(event));
+        return;
       case 'draining':
         return this.emit('draining', { within: event.within });
       default:

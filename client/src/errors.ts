@@ -30,7 +30,7 @@ export type VoiceErrorCode =
   | 'microphone-failed'
   /** The browser cannot choose where sound is played, or refuses this device. */
   | 'output-device'
-  /** The server refused a request on the events' channel; `eventCode` says why. */
+  /** The server refused a request on the events' channel, or what this client sends; `eventCode` says why. */
   | 'refused'
   | 'not-connected'
   /** A newer join, leave or close came before this one was done. */
@@ -70,6 +70,11 @@ export class VoiceError extends Error {
     this.retryAfter = details.retryAfter ?? null;
     this.eventCode = details.eventCode ?? null;
   }
+}
+
+/** An `error` event as an error. */
+export function eventError({ code, detail, next }: { code: string; detail: string; next: string }): VoiceError {
+  return new VoiceError('refused', `${detail}. ${next}`, { eventCode: code });
 }
 
 /** Close codes: what each means, whether to try again, and after which pause at least (milliseconds). */

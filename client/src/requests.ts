@@ -1,5 +1,5 @@
 /** Requests on the events' channel: paced, so that the server never sees a flood, and each with its answer. */
-import { VoiceError } from './errors.ts';
+import { eventError, VoiceError } from './errors.ts';
 import { type Request, type ServerEvent, writeRequest } from './protocol.ts';
 
 /** The server takes 20 at once and 10 a second; half of that leaves room for a clock that runs fast. */
@@ -56,8 +56,7 @@ export class Requests {
   heard(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
     if (event.type === 'error') {
-      const { code, detail, next } = event;
-      return this.fail(event.id, new VoiceError('refused', `${detail}. ${next}`, { eventCode: code }));
+      return this.fail(event.id, eventError(event));
     }
     const waiting = this.waiting.get(event.id);
     this.waiting.delete(event.id);

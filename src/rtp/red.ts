@@ -94,6 +94,29 @@ export function readRed(
   return Red.Ok;
 }
 
+/** Bad payloads, more than good ones by so many, after which a sender's RED counts as unreadable: a second's. */
+const RUN = 50;
+/** What a good payload weighs against bad ones: random bytes look like a payload once in 256 times. */
+const GOOD = 5;
+
+/**
+ * Whether a sender's RED can be read at all. Where it cannot (encrypted end to end, mostly), what looks like a payload by
+ * chance would be noise: none counts until several in a row do.
+ */
+export class RedHealth {
+  private bad = 0;
+  unreadable = false;
+
+  /** Takes note of a payload. @param good whether {@link readRed} took it. @returns whether it is to be used. */
+  take(good: boolean): boolean {
+    if (good) this.bad = Math.max(0, this.bad - GOOD);
+    else if (this.bad < RUN) this.bad++;
+    if (this.bad === 0) this.unreadable = false;
+    else if (this.bad === RUN) this.unreadable = true;
+    return good && !this.unreadable;
+  }
+}
+
 /**
  * How many packets before the present one a redundant block's packet was sent, which RFC 2198 does not say: only the
  * block's age is there. It is told by the packets that are missing, where these were sent in even steps or there is only

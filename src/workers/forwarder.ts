@@ -20,6 +20,7 @@ import {
   Count,
   connectionIndex,
   Drop,
+  RedState,
   type ShardMemory,
   SOURCE_WORDS,
   SourceWord,
@@ -205,10 +206,15 @@ export class Forwarder {
     return arrival;
   }
 
-  /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus. */
-  private unwrap({ payloadType }: Source, red: RedPayload): boolean {
+  /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus, or is taken for chance. */
+  private unwrap({ payloadType, redHealth, connection }: Source, red: RedPayload): boolean {
     const { payloadOffset, payloadLength } = this.header;
-    return readRed(this.bytes, payloadOffset, payloadLength, payloadType, red) === Red.Ok;
+    const good = readRed(this.bytes, payloadOffset, payloadLength, payloadType, red) === Red.Ok;
+    const usable = redHealth.take(good);
+    const state = connectionIndex(connection) * SOURCE_WORDS + SourceWord.Red;
+    if (redHealth.unreadable) this.sourceRows[state] = RedState.Unreadable;
+    else if (good) this.sourceRows[state] = RedState.Readable;
+    return usable;
   }
 
   private conversationOf(connection: number): Conversation | undefined {

@@ -144,9 +144,14 @@ export const SOURCE_WORDS = 16;
 export const SourceWord = {
   /** 1 while it speaks. */
   Speaking: 0,
+  /** A {@link RedState}. */
+  Red: 1,
   /** The first of the `RECEPTION_WORDS` of `src/rtp/reception.ts`: how its packets arrive. */
   Reception: 4,
 } as const;
+
+/** What came of a publisher's RED (RFC 2198) so far. */
+export const RedState = { None: 0, Readable: 1, Unreadable: 2 } as const;
 
 /** What a connection sends. */
 export interface Publication {

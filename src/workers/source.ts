@@ -3,6 +3,7 @@ import { LevelHistory } from '../rtp/audio-level.ts';
 import { Activity } from '../rtp/dominant.ts';
 import { Loudness } from '../rtp/loudness.ts';
 import { Durations } from '../rtp/opus.ts';
+import { RedHealth } from '../rtp/red.ts';
 import { NO_SOURCE, opusOf, redOf } from '../rtp/rewriter.ts';
 import { Arrival, type ArrivalVerdict, SourceSequence } from '../rtp/sequence.ts';
 import type { Conversation } from './conversation.ts';
@@ -50,6 +51,7 @@ export class Source implements Candidate, Publisher {
   readonly redPayloadType: number;
   /** Id of its audio level extension, or 0. */
   readonly levelExtension: number;
+  readonly redHealth = new RedHealth();
   readonly sequence = new SourceSequence();
   /** Names this run of sequence numbers to the slots; changes whenever the numbering begins anew. */
   key = NO_SOURCE;

@@ -97,6 +97,11 @@ export class EventChannel {
     this.send(writeEvent('silenced', { silenced: String(this.listener.silenced) }));
   }
 
+  /** Nothing of the client's RED can be read, so nobody hears it. */
+  badRed(): void {
+    this.requests.refuse({ code: 'bad-red', detail: 'the RED packets that this client sends cannot be read' });
+  }
+
   /** The server shuts down, and the connection ends at the latest after `within` milliseconds. */
   draining(within: number): void {
     this.send(writeDraining(within));

@@ -75,6 +75,7 @@ export class EventHub {
     const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), perSecond, this.clock());
     this.channels.set(listener, events);
     events.serve();
+    if (listener.badRed === true) events.badRed();
     if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
     return {
       message: (text) => {
@@ -96,6 +97,11 @@ export class EventHub {
   /** An operator muted a connection's user, or took that back. */
   silenced(listener: Listener): void {
     this.channels.get(listener)?.silenced();
+  }
+
+  /** Nothing of a connection's RED can be read. */
+  badRed(listener: Listener): void {
+    this.channels.get(listener)?.badRed();
   }
 
   /**

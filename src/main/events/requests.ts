@@ -12,6 +12,8 @@ export interface Listener extends Sitter {
   selfMuted: boolean;
   /** By an operator; `muted` is either. */
   readonly silenced: boolean;
+  /** Its RED cannot be read. */
+  readonly badRed?: boolean;
   deafened: boolean;
   readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'number' | 'shard'>;
   /** The mids of its slots, in their order. */
@@ -135,7 +137,8 @@ export class Requests {
     if (id !== undefined) this.send(writeEvent('ok', { id: String(id) }));
   }
 
-  private refuse({ id, code, detail }: BadMessage): void {
+  /** Tells what is wrong. */
+  refuse({ id, code, detail }: BadMessage): void {
     this.send(
       writeEvent('error', {
         ...(id === undefined ? {} : { id: String(id) }),

@@ -29,7 +29,7 @@ export const EventLimits = {
   page: 100,
 } as const;
 
-/** What was wrong with a client's message, and what to do about it. */
+/** What was wrong with a client's message, or with what it sends, and what to do about it. */
 export const EventErrors = {
   'not-text': 'Send text messages, not binary ones.',
   'too-long': `Send at most ${EventLimits.messageLength} characters in a message.`,
@@ -40,6 +40,8 @@ export const EventErrors = {
   'unknown-number': 'Take numbers from the participants told since the last snapshot; nothing was changed.',
   silenced: 'Wait for the event silenced with false; only an operator can take it back.',
   'not-in-conversation': 'Join a conversation, wait for its snapshot, and ask again.',
+  'bad-red':
+    'Leave audio/red out with setCodecPreferences and connect again where frames are encrypted end to end; otherwise send RED as RFC 2198 has it.',
   flood: 'The channel is closed and the connection stands on; connect again to have events, and send less.',
 } as const;
 export type EventErrorCode = keyof typeof EventErrors;

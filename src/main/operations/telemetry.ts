@@ -39,6 +39,8 @@ export interface Telemetry {
   left(): void;
   /** Of an offer or what came after it so much was left out, for it was beyond a limit. */
   trimmed(what: Trimmed, count: number): void;
+  /** Nothing of the RED that a connection sends can be read. */
+  badRed(): void;
   /** A connection stands. @param setupMs from its request, milliseconds. */
   established(setupMs: number): void;
   /** A connection ended before it stood, after its request was granted. */
@@ -61,6 +63,7 @@ export const NO_TELEMETRY: Telemetry = {
   joined: () => undefined,
   left: () => undefined,
   trimmed: () => undefined,
+  badRed: () => undefined,
   established: () => undefined,
   failed: () => undefined,
   ended: () => undefined,

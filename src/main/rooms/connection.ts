@@ -34,6 +34,10 @@ export class Connection implements Receiver, Sitter {
   selfMuted = false;
   silenced = false;
   deafened = false;
+  /** Nothing of the RED that it sends can be read; its client was told. */
+  badRed = false;
+  /** When that was, milliseconds. */
+  badRedAt = 0;
   state: State = 'waiting';
   readonly seat: Seat;
   readonly watcher: { current: ConnectionWatcher | null } = { current: null };

@@ -26,8 +26,11 @@ import { Ghosts } from './ghosts.ts';
 import { Ingress } from './ingress.ts';
 import { Life } from './life.ts';
 import { openSlots } from './open-slots.ts';
+import { RedWatch } from './red-watch.ts';
 import { Setups } from './setups.ts';
 
+/** How often it is looked whose RED can be read, milliseconds. */
+const RED_INTERVAL_MS = 500;
 /** How long the client's end stands after it was told why it ends, milliseconds. */
 const FAREWELL_MS = 100;
 
@@ -36,6 +39,7 @@ export class Connections {
   readonly rtcp: Rtcp;
   readonly ghosts: Ghosts;
   private readonly life: Life;
+  private readonly redWatch: RedWatch<Connection>;
   private readonly clients: Clients;
   private readonly throttleLimits: ThrottleLimits;
   private readonly parts: ConnectionsParts;
@@ -66,6 +70,11 @@ export class Connections {
       refuse: (newcomer) => this.end(newcomer, 'signalling', 'another connection has them', 'address-in-use'),
     });
     this.life = new Life(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
+    this.redWatch = new RedWatch(parts.receivers, parts.sources, (connection) => {
+      this.life.badRed(connection);
+      parts.events.badRed(connection);
+    });
+    setInterval(() => this.redWatch.look(performance.now()), RED_INTERVAL_MS).unref();
   }
 
   /** Connections that hold anything, from the request to the release. */

@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
+import { EventErrors } from '../events/schema.ts';
 import type { Log } from '../operations/log.ts';
 import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
 import type { Connection, EndReason } from './connection.ts';
@@ -53,6 +54,16 @@ export class Life {
     if (conversation === null) this.log.info({ ...who(connection, from), reason }, 'connection left');
     else if (from === null) this.log.info({ ...who(connection, conversation), reason }, 'connection joined');
     else this.log.info({ ...who(connection, conversation), from: from.id, reason }, 'connection moved');
+  }
+
+  /** Nothing of the RED that a connection sends can be read, so nobody hears it. */
+  badRed(connection: Connection): void {
+    const next = EventErrors['bad-red'];
+    this.log.warn(
+      { ...who(connection, connection.seat.destination), next },
+      'nothing of the RED of a client can be read',
+    );
+    this.telemetry.badRed();
   }
 
   /** @param stood whether it ever did. @param cause why not, if its end does not say it. */

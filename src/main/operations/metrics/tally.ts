@@ -64,6 +64,7 @@ export class Tally implements Telemetry {
   );
   private readonly trims = new Tallies<Trimmed>('what', ['slots', 'candidates']);
   private leaves = 0;
+  private unreadable = 0;
   private cached = 0;
 
   refused(problem: ProblemKind, connecting: boolean): void {
@@ -83,6 +84,10 @@ export class Tally implements Telemetry {
 
   trimmed(what: Trimmed, count: number): void {
     this.trims.add(what, count);
+  }
+
+  badRed(): void {
+    this.unreadable++;
   }
 
   established(setupMs: number): void {
@@ -131,6 +136,11 @@ export class Tally implements Telemetry {
       'Slots and candidates that clients offered beyond MAX_SLOTS and MAX_CANDIDATES, and that were left out; the connections went on.',
       ['what'],
       () => this.trims.readings(),
+    );
+    to.counter(
+      'sfu_bad_red_total',
+      'Clients whose RED cannot be read, end-to-end encrypted mostly, so that nobody hears them; the log names them.',
+      () => this.unreadable,
     );
     to.counters(
       'sfu_connections_ended_total',

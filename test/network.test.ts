@@ -113,7 +113,7 @@ test('whatever the network does, listeners get what passed it, once and in its o
   await delay(WEATHER_MS);
   const losses = await Promise.all(rooms.map((room) => uplinkLoss(server, room)));
   for (const { talker } of rooms) await talker.hush();
-  await delay(ARRIVAL_MS);
+  await arrived(rooms);
   let passed = 0;
   let bad = 0;
   for (const [i, room] of rooms.entries()) {
@@ -140,8 +140,9 @@ test('whatever the network does, listeners get what passed it, once and in its o
     ok(weather.jitter > 0 || isTold, `${room.name}: ${losses[i]} told, ${loss} lost`);
     ok(weather.loss > 0 || lost === 0);
   }
-  const stats = JSON.parse(server.logs.findLast((line) => line.includes('"msg":"stats"'))!);
-  const { packetsIn, drops, corrupt } = stats.shards[0];
+  const told = () => JSON.parse(server.logs.findLast((line) => line.includes('"msg":"stats"'))!).shards[0];
+  while (told().packetsIn < passed) await delay(20);
+  const { packetsIn, drops, corrupt } = told();
   ok(bad > 0, 'there was weather');
   is(packetsIn, passed, 'nothing else came out of SRTP');
   equal([drops.Malformed, drops.WrongPayloadType, drops.UnknownSsrc, drops.Duplicate, corrupt], [0, 0, 0, 0, 0]);
@@ -153,6 +154,16 @@ test('whatever the network does, listeners get what passed it, once and in its o
     [],
   );
 }, 60);
+
+/** Waits until nothing has come through any relay for so long that nothing is under way. */
+async function arrived(rooms: readonly Room[]): Promise<void> {
+  const count = (): number =>
+    rooms.reduce((sum, { up, down }) => sum + up.traffic.up.intact.length + down.traffic.down.intact.length, 0);
+  for (let before = -1; before !== count(); ) {
+    before = count();
+    await delay(ARRIVAL_MS);
+  }
+}
 
 /** The loss of a room's talker as operators are told, 0 … 1. */
 async function uplinkLoss(server: RunningServer, { talker, weather }: Room): Promise<number> {

@@ -139,8 +139,8 @@ test('a budget counts the bytes of a text, not its characters', () => {
   ] as const) {
     // 2,000 bytes at once.
     const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 }, 0);
-    ok(budget.takeMessage(character.repeat(1996 / bytes), 0), character);
-    ok(budget.takeMessage(new Uint8Array(4), 0), character);
+    ok(budget.takeMessage(character.repeat(1992 / bytes), 0), character);
+    ok(budget.takeMessage(new Uint8Array(8), 0), character);
     is(budget.takeMessage('a', 0), false, character);
   }
 });

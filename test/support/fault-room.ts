@@ -104,10 +104,8 @@ export class Ear {
       const ticks = (packet.timestamp - before.timestamp) | 0;
       if (step === 0 || step > maxJump) wrong.push(`sequence ${before.sequence} -> ${packet.sequence}`);
       if (ticks <= 0) wrong.push(`timestamp ${before.timestamp} -> ${packet.timestamp}`);
-      // Media time follows the clock, as far as packets do: 48 ticks a millisecond.
-      const drift = ticks / 48 - (packet.at - before.at);
-      if (Math.abs(drift) > 1000) wrong.push(`timestamps moved by ${ticks}, time by ${packet.at - before.at} ms`);
     }
+    for (const ssrc of last.keys()) wrong.push(...driftOf(this.heard.filter((packet) => packet.ssrc === ssrc)));
     return wrong;
   }
 
@@ -119,6 +117,27 @@ export class Ear {
     }
     return numbers;
   }
+}
+
+/** Packets among which one is not held up by a busy machine. */
+const WINDOW = 100;
+
+/**
+ * Where the media time of one SSRC leaves the clock by more than a second: 48 ticks a millisecond. Only what stays so
+ * counts: a packet that comes late is followed by some that do not.
+ */
+function driftOf(packets: readonly ReceivedPacket[]): string[] {
+  let media = 0;
+  const offsets = packets.map(({ timestamp, at }, i) => {
+    media += i === 0 ? 0 : ((timestamp - packets[i - 1]!.timestamp) | 0) / 48;
+    return media - at;
+  });
+  const wrong: string[] = [];
+  for (let i = WINDOW; i + WINDOW <= offsets.length; i++) {
+    const drift = Math.max(...offsets.slice(i, i + WINDOW)) - Math.max(...offsets.slice(i - WINDOW, i));
+    if (Math.abs(drift) > 1000) wrong.push(`timestamps left the clock by ${drift} ms at ${packets[i]!.timestamp}`);
+  }
+  return wrong.slice(0, 1);
 }
 
 /** A room with people who talk and people who listen. */

@@ -20,7 +20,7 @@ const SECONDS = 100;
 interface House {
   readonly server: RunningServer;
   /** Opens a page for a new person who sings this tone, connects it and lets it into the room. */
-  enter(tone: number, shape?: { red?: boolean }): Promise<VoicePage>;
+  enter(tone: number, shape?: { red?: boolean; e2ee?: boolean; events?: boolean }): Promise<VoicePage>;
 }
 
 /** A server and a browser, for as long as `body` runs. */
@@ -87,6 +87,30 @@ scenario('with RED=off nobody sends it', () =>
     is(await formats(ann), 'sends Opus, receives Opus');
     is(await formats(ben), 'sends Opus, receives Opus');
   }),
+);
+
+scenario(
+  'frames encrypted end to end: with RED nobody hears them and they are told so, without it they are heard',
+  () =>
+    inHouse({ RED: 'uplink' }, async ({ server, enter }) => {
+      const secret = { e2ee: true, events: true };
+      const ann = await enter(A, secret);
+      const [ben, cat] = await Promise.all([enter(B, { ...secret, red: false }), enter(C, { ...secret, red: false })]);
+      await Promise.all([hearsExactly(ben, [C], { never: [A] }), hearsExactly(cat, [B], { never: [A] })]);
+      await ann.knows((view) => view.of('error').some(({ code }) => code === 'bad-red'));
+      const errors = ann.view.of('error');
+      is(errors.length, 1);
+      ok(errors[0]!.next.includes('setCodecPreferences'), errors[0]!.next);
+      await ben.knows(() => true);
+      is(ben.view.of('error').length, 0);
+      const warnings = server.logs.filter((line) =>
+        line.includes('"msg":"nothing of the RED of a client can be read"'),
+      );
+      is(warnings.length, 1);
+      ok(warnings[0]!.includes(`person-${A}`), warnings[0]);
+      await ann.connect({ slots: 2, ...secret, red: false });
+      await Promise.all([hearsExactly(ann, [B, C]), hearsExactly(ben, [A, C]), hearsExactly(cat, [A, B])]);
+    }),
 );
 
 test.run();

@@ -94,7 +94,9 @@ function service(
   const counts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
   const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
   metrics.watch({
-    connections: { ingress: new Ingress(), rtcp } as unknown as Parameters<Metrics['watch']>[0]['connections'],
+    connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as Parameters<
+      Metrics['watch']
+    >[0]['connections'],
     conversations: { userCount: 4, conversationCount: 2 },
     events: { count: 1, flooded: 0 },
     shards,

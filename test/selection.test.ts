@@ -174,7 +174,7 @@ test('a clap passes nobody who talks', () => {
   }
 });
 
-test('in a pause somebody else is heard from the second packet on, and gives way at the first', () => {
+test('in a pause somebody else is heard from the second packet on, and passed in their own pause at the first', () => {
   const { ann, bob, order, talk } = setUp();
   let clock = talk([[ann, 30]], 0, 1000);
   clock = talk([[ann, QUIET]], clock, 500);
@@ -204,6 +204,109 @@ test('in a pause somebody else is heard from the second packet on, and gives way
     20,
   );
   is(order(), 'ann bob');
+});
+
+/** Ann talks, pauses for 600 ms, and is passed by bob, who has talked for 160 ms when she goes on. */
+function interrupted(level: number) {
+  const all = setUp();
+  const { ann, bob, order, talk } = all;
+  let clock = talk([[ann, 30]], 0, 1000);
+  clock = talk([[ann, QUIET]], clock, 440);
+  const both = [
+    [ann, QUIET],
+    [bob, level],
+  ] as const;
+  clock = talk(both, clock, 160);
+  is(order(), 'bob ann');
+  return { ...all, clock };
+}
+
+test('who was passed in a pause passes back at the first packet, with the strength of before it', () => {
+  const { ann, order, say, clock } = interrupted(35);
+  ok(ann.loudness.strengthAt(clock) < ann.loudness.strength / 2, 'by the pause alone she would be too weak');
+  say(ann, 30, clock);
+  is(order(), 'ann bob');
+});
+
+test('who was passed in a pause by somebody stronger does not pass back', () => {
+  const { ann, order, say, clock } = interrupted(0);
+  say(ann, 30, clock);
+  is(order(), 'bob ann');
+});
+
+test('who was muted comes back as a newcomer: nothing is left of strength and score', () => {
+  const { ann, talk } = setUp();
+  const clock = talk([[ann, 10]], 0, 1000);
+  ok(ann.loudness.strength > 0 && ann.loudness.score > 0);
+  ann.loudness.restart();
+  equal([ann.loudness.strengthAt(clock), ann.loudness.score, ann.loudness.volume], [0, 0, 0]);
+});
+
+test('a volume is sound from 10 dB above the noise floor on, and the floor is never below -80 dBov', () => {
+  for (const [level, sound] of [
+    [70, true],
+    [71, false],
+  ] as const) {
+    is(new Loudness().hear(level, false, 0), sound, `-${level}`);
+  }
+});
+
+test('strength goes by the softest of three packets in a row', () => {
+  const [steady, spiky] = [new Loudness(), new Loudness()];
+  for (let i = 0; i < 100; i++) {
+    steady.hear(60, false, i * FRAME);
+    spiky.hear(i % 3 === 0 ? 60 : 10, false, i * FRAME);
+  }
+  is(spiky.strength, steady.strength);
+});
+
+test('a right to take slots is whole again after eight seconds, and a whole one need not be kept', () => {
+  const captures = new Captures();
+  is(captures.full(0), true);
+  while (captures.take(0));
+  is(captures.full(0), false);
+  is(captures.full(48_000 * 8 - 1), false);
+  is(captures.full(48_000 * 8), true);
+});
+
+test('one right is enough to pass all who talk, until somebody passes back', () => {
+  const { ann, bob, cid, dot, order, talk } = setUp(3);
+  let clock = talk(
+    [ann, bob, cid].map((one) => [one, 45] as const),
+    0,
+    1000,
+  );
+  while (dot.captures.take(clock));
+  clock = talk(
+    [ann, bob, cid, dot].map((one) => [one, one === dot ? 10 : 45] as const),
+    clock,
+    900,
+  );
+  is(order(), 'ann bob cid dot', 'without a right nobody is passed');
+  clock = talk(
+    [ann, bob, cid, dot].map((one) => [one, one === dot ? 10 : 45] as const),
+    clock,
+    200,
+  );
+  is(order(), 'dot ann bob cid', 'one right was earned');
+});
+
+test('who was passed needs another right to pass back', () => {
+  const { ann, bob, order, talk } = setUp();
+  const both = (annLevel: number) =>
+    [
+      [ann, annLevel],
+      [bob, 30],
+    ] as const;
+  let clock = talk(both(60), 0, 1000);
+  is(order(), 'bob ann');
+  clock = talk(both(5), clock, 600);
+  is(order(), 'ann bob');
+  while (bob.captures.take(clock));
+  clock = talk(both(60), clock, 900);
+  is(order(), 'ann bob', 'the right that was spent before is spent');
+  talk(both(60), clock, 200);
+  is(order(), 'bob ann');
 });
 
 test('between words nobody passes', () => {

@@ -3,7 +3,7 @@ import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
 import { Slot } from '../src/rtp/rewriter.ts';
 import { Member } from '../src/workers/member.ts';
-import { Count, Drop } from '../src/workers/protocol.ts';
+import { Count, Drop, SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
 import { rtp } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { scenarios } from './support/scenario.ts';
@@ -119,6 +119,44 @@ test('who is pinned has the slot from the first packet, however many stand befor
   bench.wait(20 * FRAME);
   bench.forwarder.mute(last.id, false);
   equal(heard(last.say()), [`voice ${last.id}`], 'and after a mute again');
+});
+
+test('a listener who excluded the foremost has the slot filled by the first voice behind them', () => {
+  const { voices, speaker, listen } = setUp(1, 3);
+  for (const voice of voices.slice(0, 2)) voice.talk(5);
+  listen({ excluded: [2, 3] });
+  is(speaker(0), 0);
+  voices[2]!.say();
+  is(speaker(0), 4);
+});
+
+test('a voice that is pinned and foremost has one slot, and the next one the other', () => {
+  const { voices, speaker, listen } = setUp(2, 2);
+  voices[0]!.talk(5);
+  voices[1]!.talk(5);
+  listen({ pinned: [2] });
+  equal([speaker(0), speaker(1)].sort(), [2, 3]);
+});
+
+test('payloads of two bytes are comfort noise (RFC 6716, section 2.1.9), those of three may be sound', () => {
+  for (const [length, sound] of [
+    [2, 0],
+    [3, 1],
+  ] as const) {
+    const { bench, voices } = setUp(1, 1);
+    for (let i = 0; i < 30; i++) {
+      bench.clock = (bench.clock + FRAME) | 0;
+      voices[0]!.say('x'.repeat(length));
+    }
+    is(bench.sources[2 * SOURCE_WORDS + SourceWord.Speaking], sound, `${length} bytes`);
+  }
+});
+
+test('who joins where another worker left its row says nothing yet', () => {
+  const { bench } = setUp(1, 1);
+  bench.sources[2 * SOURCE_WORDS + SourceWord.Speaking] = 1;
+  bench.rejoin(2, { slots: 0 });
+  is(bench.sources[2 * SOURCE_WORDS + SourceWord.Speaking], 0);
 });
 
 test('a slot that goes from one voice to the next gets no silence in between', () => {

@@ -31,6 +31,8 @@ export interface Shape {
   sound?: string;
   /** Whether RED is offered where the browser knows it; it is unless this is false. */
   red?: boolean;
+  /** Whether frames are encrypted end to end (`RTCRtpScriptTransform`). */
+  e2ee?: boolean;
 }
 
 export interface Connected {

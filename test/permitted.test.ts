@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { ClientHost } from './support/client.ts';
+import { scrape } from './support/metrics.ts';
 import { hang, type PermissionServer, startPermissionServer, status } from './support/permission-server.ts';
 import { exchange } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
@@ -175,7 +176,7 @@ test('a join whose client hangs up before the answer is not made, and the next o
 });
 
 test('a user has so many joins and leaves waiting and no more, and others are not held up', async () => {
-  await house({}, async ({ permissions, ask, changes }) => {
+  await house({}, async ({ server, permissions, ask, changes }) => {
     const waiting: ServerResponse[] = [];
     permissions.reply = (response) => waiting.push(response);
     const first = Array.from({ length: 16 }, (_, i) => ask('POST', `/join/${i}`));
@@ -186,6 +187,10 @@ test('a user has so many joins and leaves waiting and no more, and others are no
       ok(Number(headers['retry-after']) > 0);
       match(JSON.parse(body).detail, '16 joins and leaves of this user');
     }
+    const seen = await scrape(server.adminUrl);
+    is(seen.value('sfu_joins_total', { outcome: 'failed' }), 1, 'the join that was refused');
+    is(seen.value('sfu_leaves_refused_total'), 1, 'and the leave is none');
+    is(seen.value('sfu_http_refusals_total', { problem: 'permissions-unavailable' }), 2);
     permissions.reply = status(204);
     is((await ask('POST', '/join/kitchen', 'bob')).status, 200);
     for (const response of waiting) response.writeHead(204).end();

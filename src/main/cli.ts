@@ -6,6 +6,7 @@ import { readEnvFile } from './env-file.ts';
 import { reportConfig } from './operations/check-config.ts';
 import { whyUnhealthy } from './operations/healthcheck.ts';
 import { help } from './operations/help.ts';
+import { visible } from './operations/visible.ts';
 
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 
@@ -45,7 +46,7 @@ function readArguments(args: readonly string[]): Options | null {
   } catch (error) {
     // Node's second sentence is about its own ways to pass positional arguments.
     const [what] = (error as Error).message.split(/\. |\n/);
-    console.error(`${what}: --help lists what there is`);
+    console.error(visible(`${what}: --help lists what there is`));
     return null;
   }
 }
@@ -56,13 +57,13 @@ function check(envFile: string): number {
     file = readEnvFile(envFile);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
+    console.error(visible(error.message));
     return BAD;
   }
   const { lines, warnings, errors } = reportConfig(process.env, file);
-  for (const line of lines) console.log(line);
-  for (const warning of warnings) console.error(`warning: ${warning}`);
-  for (const error of errors) console.error(error);
+  for (const line of lines) console.log(visible(line));
+  for (const warning of warnings) console.error(visible(`warning: ${warning}`));
+  for (const error of errors) console.error(visible(error));
   return errors.length === 0 ? GOOD : BAD;
 }
 
@@ -75,7 +76,7 @@ async function checkHealth(envFile: string): Promise<number> {
     why = error.message;
   }
   if (why === null) return GOOD;
-  console.error(why);
+  console.error(visible(why));
   return BAD;
 }
 

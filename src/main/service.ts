@@ -23,6 +23,7 @@ import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
+import { visible } from './operations/visible.ts';
 import type { Connection } from './rooms/connection.ts';
 import { Connections } from './rooms/connections.ts';
 import { Conversations } from './rooms/conversations.ts';
@@ -47,7 +48,7 @@ try {
   config = readConfig(process.env);
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
-  console.error(error.message);
+  console.error(visible(error.message));
   process.exit(1);
 }
 const log = createLog(config.LOG_LEVEL);
@@ -56,7 +57,7 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   if (log.isLevelEnabled('fatal')) log.fatal(message);
-  else console.error(message);
+  else console.error(visible(message));
   process.exit(1);
 }
 

@@ -1,4 +1,5 @@
 /** Every failure a client can meet, with what it is told: a status before the upgrade, a close code after it. */
+import { visibleJson } from '../operations/visible.ts';
 
 /** HTTP failures: status and title, as `application/problem+json` (RFC 9457). */
 export const Problem = {
@@ -48,7 +49,8 @@ export function problemResponse(error: RequestError): {
   body: string;
 } {
   const { status, title } = Problem[error.kind];
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail: error.message });
+  // Operators see it, too: `curl` in a terminal.
+  const body = visibleJson(JSON.stringify({ type: 'about:blank', title, status, detail: error.message }));
   return {
     status,
     headers: {

@@ -30,7 +30,7 @@ export class Listener {
 
   constructor(config: ListenerConfig, telemetry: Pick<Telemetry, 'refused'>, respond: RequestListener) {
     this.config = config;
-    this.refused = (problem, connecting) => telemetry.refused(problem, connecting);
+    this.refused = (problem, asked) => telemetry.refused(problem, asked);
     const { MAX_HEADER_BYTES: maxHeaderSize, REQUEST_TIMEOUT_MS: timeout, KEEP_ALIVE_TIMEOUT_MS } = config;
     const options = {
       maxHeaderSize,
@@ -76,7 +76,7 @@ export class Listener {
   /** Answers once something was asked: a response before that would be nobody's, to a proxy above all. */
   private turnAway(socket: Socket): void {
     const { surplus, config } = this;
-    this.refused('too-many-sockets', false);
+    this.refused('too-many-sockets', 'other');
     socket.on('error', () => undefined);
     if (surplus.size >= config.MAX_HTTP_SOCKETS) {
       socket.destroy();
@@ -104,7 +104,7 @@ export class Listener {
       return;
     }
     const problem = this.problemOf(error);
-    this.refused(problem.kind, false);
+    this.refused(problem.kind, 'other');
     // An answer now would be taken for the one to the request before.
     if ((this.sockets.get(socket) ?? 0) > 0) {
       socket.destroy();

@@ -6,7 +6,7 @@ import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Config, ListenAddress } from '../config.ts';
 import type { Log } from '../operations/log.ts';
-import { NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
+import { type Asked, NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
 import { type Claim, readClaim } from './claim.ts';
 import { drainingError, problemResponse, RequestError } from './errors.ts';
 import { listen } from './listen.ts';
@@ -194,10 +194,15 @@ export class HttpServer {
       this.log.error({ err: error }, 'request failed');
       known = new RequestError(otherwise, 'It is not the request; the log of the server says more.');
     }
-    this.telemetry.refused(known.kind, otherwise === 'not-established');
+    this.telemetry.refused(known.kind, otherwise === 'not-established' ? 'connect' : askedFor(response.req));
     const { status, headers, body } = problemResponse(known);
     response.writeHead(status, headers).end(body);
   }
+}
+
+function askedFor({ method, url = '' }: IncomingMessage): Asked {
+  if (!/^(?:https?:\/\/[^/?]*)?\/join(?:[/?]|$)/i.test(url)) return 'other';
+  return method === 'POST' ? 'join' : method === 'DELETE' ? 'leave' : 'other';
 }
 
 function succeed(response: ServerResponse): void {

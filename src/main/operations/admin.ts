@@ -13,6 +13,7 @@ import { isEscapedWell } from '../http/server.ts';
 import { isLocalName } from './local-name.ts';
 import type { Log } from './log.ts';
 import type { Telemetry } from './telemetry.ts';
+import { visibleJson } from './visible.ts';
 
 /** Conversations on a page: unless asked otherwise, and at most. */
 const PAGE = 100;
@@ -145,7 +146,7 @@ function refuseWebPages({ headers: { origin, host } }: IncomingMessage): void {
 }
 
 function json(value: object, status = 200): Answer {
-  return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
+  return { status, contentType: 'application/json', body: `${visibleJson(JSON.stringify(value))}\n` };
 }
 
 /** @throws RequestError `bad-request` */

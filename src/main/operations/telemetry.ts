@@ -26,13 +26,16 @@ export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | '
 /** What whoever knows the permissions said; `timeout` and `failed` if nothing, or nothing that makes sense. */
 export type PermissionOutcome = 'allowed' | 'denied' | 'timeout' | 'failed';
 
+/** What a refused request was for: a websocket, `POST /join`, `DELETE /join`, or nothing of these. */
+export type Asked = 'connect' | 'join' | 'leave' | 'other';
+
 /** What an offer may have more of than is taken. */
 export type Trimmed = 'slots' | 'candidates';
 
 /** Called where something happens; never throws, costs next to nothing, and is never called for every packet. */
 export interface Telemetry {
-  /** A request was refused. @param connecting whether it was for a websocket: then it is a failed setup, too. */
-  refused(problem: ProblemKind, connecting: boolean): void;
+  /** A request was refused: one for a websocket is a failed setup, too. */
+  refused(problem: ProblemKind, asked: Asked): void;
   /** A well-formed `POST /join` was answered. */
   joined(outcome: JoinOutcome): void;
   /** A `DELETE /join` was answered. */

@@ -3,7 +3,7 @@ import { Close, Problem, type ProblemKind } from '../../http/errors.ts';
 import type { EndReason } from '../../rooms/connection.ts';
 import { END_REASONS } from '../../rooms/life.ts';
 import { Buckets } from '../buckets.ts';
-import type { JoinOutcome, PermissionOutcome, SetupFailure, Telemetry, Trimmed } from '../telemetry.ts';
+import type { Asked, JoinOutcome, PermissionOutcome, SetupFailure, Telemetry, Trimmed } from '../telemetry.ts';
 import { type Distribution, distribution, type Exposition, type Readings } from './exposition.ts';
 
 const MS_PER_S = 1000;
@@ -65,11 +65,14 @@ export class Tally implements Telemetry {
   private readonly trims = new Tallies<Trimmed>('what', ['slots', 'candidates']);
   private leaves = 0;
   private unreadable = 0;
+  private leavesRefused = 0;
   private cached = 0;
 
-  refused(problem: ProblemKind, connecting: boolean): void {
+  refused(problem: ProblemKind, asked: Asked): void {
     this.refusals.add(problem);
-    if (connecting) this.failures.add(problem);
+    if (asked === 'connect') this.failures.add(problem);
+    if (asked === 'leave') this.leavesRefused++;
+    if (asked !== 'join') return;
     if (problem === 'not-permitted') this.joins.add('denied');
     if (problem === 'permissions-unavailable') this.joins.add('failed');
   }
@@ -164,6 +167,11 @@ export class Tally implements Telemetry {
       () => this.joins.readings(),
     );
     to.counter('sfu_leaves_total', 'DELETE /join that were answered.', () => this.leaves);
+    to.counter(
+      'sfu_leaves_refused_total',
+      'DELETE /join that were refused; sfu_http_refusals_total has the problems.',
+      () => this.leavesRefused,
+    );
     to.histogram(
       'sfu_round_trip_seconds',
       'Round trips as clients report them, one for each report and connection.',

@@ -148,7 +148,7 @@ test('--check-config warns of what is hardly meant', () => {
     [{ GATHER_TIMEOUT_MS: '20000' }, /^GATHER_TIMEOUT_MS is not less/],
     [{ MAX_SLOTS: '33' }, /^MAX_SLOTS is more than MAX_MEDIA_LINES/],
     [{ MAX_MEMBERSHIPS: '1999' }, /^MAX_MEMBERSHIPS is less/],
-    [{ WORKERS: '64' }, /^WORKERS is more than this machine has cores/],
+    [{ WORKERS: '64' }, /^WORKERS is more than this process has cores/],
     [{ PERMISSIONS_CACHE_MS: '1' }, /^PERMISSIONS_HOST is empty/],
   ];
   for (const [env, expected] of cases) {

@@ -1,10 +1,10 @@
 /** The environment, read and checked once at start. The README's table of variables lists exactly what stands here. */
 import { isIP, isIPv4 } from 'node:net';
-import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
+import { usableCores } from './cgroup.ts';
 import { isAddress } from './signalling/candidates.ts';
 
 /** A bad variable; the message names it, what it holds and what is allowed. */
@@ -110,7 +110,7 @@ const variables = {
   MEDIA_BIND: { otherwise: '', schema: address },
   ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },
   ICE_SERVERS: { otherwise: '', schema: iceServers },
-  WORKERS: { otherwise: String(Math.max(1, availableParallelism() - 1)), schema: integer(1, 64) },
+  WORKERS: { otherwise: String(Math.max(1, usableCores() - 1)), schema: integer(1, 64) },
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_CONNECTIONS_PER_USER: { otherwise: '8', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_SETUPS: { otherwise: '1000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },

@@ -6,9 +6,9 @@
  * Handing over costs up to as much CPU again, so it helps only where other cores are idle; where all are busy, it would
  * take from the main thread what it lacks.
  */
-import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Log } from '../operations/log.ts';
+import { IdleCpu } from './idle.ts';
 
 /** How often the load is looked at, milliseconds. */
 const INTERVAL_MS = 250;
@@ -19,7 +19,7 @@ const SHARE = 1 / 4;
 export interface Load {
   /** Share of its time that the main thread was not waiting, 0 … 1. */
   readonly main: number;
-  /** Cores' worth of idle time, all cores together. */
+  /** Cores' worth of idle time that this process may use. */
   readonly idleCores: number;
 }
 
@@ -54,22 +54,18 @@ export function offloadUnderLoad(
   log: Log,
 ): void {
   if (limits.threshold >= 1) return;
-  let before = { loop: performance.eventLoopUtilization(), idle: idleMs(), at: performance.now() };
+  const idle = new IdleCpu(performance.now());
+  let before = performance.eventLoopUtilization();
   setInterval(() => {
-    const now = { loop: performance.eventLoopUtilization(), idle: idleMs(), at: performance.now() };
-    const main = performance.eventLoopUtilization(now.loop, before.loop).utilization;
-    const idleCores = (now.idle - before.idle) / (now.at - before.at);
+    const now = performance.eventLoopUtilization();
+    const main = performance.eventLoopUtilization(now, before).utilization;
+    const idleCores = idle.look(performance.now());
     before = now;
     const peers = connections.flatMap((connection) => connection?.peer ?? []);
     const handedOver = offloadNext(peers, { main, idleCores }, limits);
     if (handedOver > 0)
       log.info({ main: percent(main), idle: percent(idleCores), connections: handedOver }, 'offloaded');
   }, INTERVAL_MS).unref();
-}
-
-/** Idle time of all cores since the machine started, milliseconds. */
-function idleMs(): number {
-  return cpus().reduce((sum, { times }) => sum + times.idle, 0);
 }
 
 function percent(share: number): number {

@@ -1,6 +1,7 @@
 /** `--check-config`: what the service would run with, where it comes from, and what is odd about it. */
 import { isIP } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
+import { usableCores } from '../cgroup.ts';
 import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress, maskSecrets } from '../config.ts';
 import { isPrivate } from './reach.ts';
 
@@ -85,8 +86,8 @@ function oddities(config: Config, set: Environment): string[] {
       'MAX_MEMBERSHIPS is less than MAX_CONNECTIONS: users will be refused while connections are free',
     ],
     [
-      config.WORKERS > availableParallelism(),
-      `WORKERS is more than this machine has cores (${availableParallelism()}): they will take turns`,
+      config.WORKERS > usableCores(),
+      `WORKERS is more than this process has cores (${usableCores()}), by the machine, its affinity or its container's quota: they will take turns`,
     ],
     [
       config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),

@@ -1,5 +1,5 @@
 /** The browser client in real browsers: joining, hearing, muting, choosing. */
-import { equal, is } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import { hearsExactly, TONES } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
 import { onStage } from './support/stage.ts';
@@ -77,6 +77,32 @@ onStage(test, EACH, 'who only listens hears, and can start to talk at any time',
   await ann.call('stopMicrophone');
   await hearsExactly(bob, []);
   await ann.until("events.some(({ name }) => name === 'statistics')");
+});
+
+onStage(test, ['chromium'], 'whose RED is encrypted end to end hears so from the client', async ({ open }) => {
+  const ann = await open('ann');
+  await ann.evaluate(`{
+    const cipher = 'onrtctransform = ({ transformer: { readable, writable } }) => readable.pipeThrough(new TransformStream({ ' +
+      'transform(frame, to) { frame.data = new Uint8Array(frame.data).map((byte, i) => byte ^ (90 + 31 * i)).buffer; to.enqueue(frame); } ' +
+      '})).pipeTo(writable)';
+    const worker = new Worker(URL.createObjectURL(new Blob([cipher])));
+    const { addTransceiver } = RTCPeerConnection.prototype;
+    RTCPeerConnection.prototype.addTransceiver = function (...args) {
+      const transceiver = addTransceiver.apply(this, args);
+      transceiver.sender.transform = new RTCRtpScriptTransform(worker, {});
+      return transceiver;
+    };
+  }`);
+  is(await ann.start({ conversation: 'kitchen' }), null);
+  for (;;) {
+    const error = (await ann.events()).find(({ name }) => name === 'error');
+    if (error !== undefined) {
+      is(error.value.code, 'refused');
+      ok(error.value.message.includes('setCodecPreferences'), error.value.message);
+      break;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 });
 
 test.run();

@@ -22,7 +22,7 @@ const SWITCHES = 50;
 const LOUDER_MS = 500;
 const CONCEALED = 0.01;
 /** How often the two are measured at most. */
-const TRIES = 8;
+const TRIES = 20;
 
 /** The one tone in each slot; null where there is none or more than one. */
 async function tonesIn(page: VoicePage): Promise<(number | null)[]> {

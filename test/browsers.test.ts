@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { is, match, ok, throws } from 'uvu/assert';
-import { type Browser, type BrowserKind, browserAvailable, launchBrowser } from './support/browsers.ts';
+import { type Browser, type BrowserKind, browserAvailable, launchBrowser, outwardAddress } from './support/browsers.ts';
 import { startGateway } from './support/gateway.ts';
 import { hearsExactly, openExamplePage, openVoicePage, type Shape, TONES, type VoicePage } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -42,12 +41,6 @@ function scenario(kinds: BrowserKind[], name: string, body: () => Promise<void>,
       throw new Error(`${hindered}, and REQUIRE_BROWSERS is set`);
     });
   }
-}
-
-/** An address of this machine that is not a loopback one, if it has any. */
-function outwardAddress(): string | undefined {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 }
 
 interface House {

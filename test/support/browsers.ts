@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, networkInterfaces } from 'node:os';
 import { chromium } from 'playwright-core';
 import puppeteer, { type KeyInput } from 'puppeteer-core';
 import { HANG_MS } from './patience.ts';
@@ -54,6 +54,12 @@ export interface LaunchOptions {
 /** Whether a browser of this kind is installed. */
 export function browserAvailable(kind: BrowserKind): boolean {
   return existsSync(EXECUTABLES[kind]);
+}
+
+/** An address of this machine that is not a loopback one, if it has any: Firefox gathers no others. */
+export function outwardAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 }
 
 /**

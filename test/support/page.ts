@@ -29,6 +29,9 @@ export interface Shape {
   listenOnly?: boolean;
   /** URL of the sound to send instead of the tone. */
   sound?: string;
+  /** What stands on the first m-line, before the microphone. */
+  first?: 'video' | 'data' | 'inactive' | 'pcmu';
+  bundlePolicy?: 'balanced' | 'max-compat' | 'max-bundle';
   /** Whether RED is offered where the browser knows it; it is unless this is false. */
   red?: boolean;
   /** Whether frames are encrypted end to end (`RTCRtpScriptTransform`). */
@@ -164,6 +167,11 @@ export class VoicePage {
 
   stats(): Promise<Stats> {
     return this.call('stats');
+  }
+
+  /** What became of the m-lines with media; a direction is that of the answer, or the offered one where there is none. */
+  lines(): Promise<{ kind: string; direction: string; sent: number }[]> {
+    return this.call('lines');
   }
 
   reports(): Promise<RtcpStats> {

@@ -142,8 +142,9 @@ const connected = (pc) =>
 async function makeOffer(
   pc,
   track,
-  { slots = 1, video = false, dataChannel = false, listenOnly = false, red = true, e2ee = false },
+  { first, slots = 1, video = false, dataChannel = false, listenOnly = false, red = true, e2ee = false },
 ) {
+  if (first) await offerFirst(pc, first);
   if (listenOnly) pc.addTransceiver('audio', { direction: 'recvonly' });
   else pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
   for (let slot = 1; slot < slots; slot++) pc.addTransceiver('audio', { direction: 'recvonly' });
@@ -153,6 +154,21 @@ async function makeOffer(
   if (dataChannel) pc.createDataChannel('data');
   await pc.setLocalDescription(await pc.createOffer());
   return gathered(pc);
+}
+
+/** Puts something else onto the first m-line, by which a bundle's transport is described. */
+async function offerFirst(pc, first) {
+  if (first === 'video') pc.addTransceiver(camera(), { direction: 'sendrecv' });
+  else if (first === 'inactive') pc.addTransceiver('audio', { direction: 'inactive' });
+  else if (first === 'pcmu') {
+    const { codecs } = RTCRtpReceiver.getCapabilities('audio');
+    const pcmu = codecs.filter(({ mimeType }) => mimeType.toLowerCase() === 'audio/pcmu');
+    pc.addTransceiver('audio', { direction: 'sendrecv' }).setCodecPreferences(pcmu);
+  } else {
+    // A data channel comes after all media, unless it was offered before them.
+    pc.createDataChannel('data');
+    await pc.setLocalDescription(await pc.createOffer());
+  }
 }
 
 /** Takes RED out of what an audio line offers. */
@@ -235,10 +251,10 @@ function closing(socket) {
 }
 
 /** Connects to the server. Resolves once the peer connection is connected and the server has closed the websocket. */
-async function connect({ token, tone, sound, gains, events = false, ...shape }) {
+async function connect({ token, tone, sound, gains, events = false, bundlePolicy = 'balanced', ...shape }) {
   close();
   const mic = await microphone(tone, { sound, gains });
-  const pc = new RTCPeerConnection();
+  const pc = new RTCPeerConnection({ bundlePolicy });
   adopt({ pc, mic });
   if (events) openEvents(pc);
   const offer = await makeOffer(pc, mic.track, shape);
@@ -341,6 +357,16 @@ async function stats() {
   };
 }
 
+/** What became of each m-line with media, in their order, and what was sent for each. */
+async function lines() {
+  const entries = [...(await session.pc.getStats()).values()].filter(({ type }) => type === 'outbound-rtp');
+  return session.pc.getTransceivers().map(({ mid, direction, currentDirection, receiver }) => ({
+    kind: receiver.track.kind,
+    direction: currentDirection ?? direction,
+    sent: entries.filter((entry) => entry.mid === mid).reduce((sum, { packetsSent }) => sum + packetsSent, 0),
+  }));
+}
+
 /** What the server's reports have told this page, and what it counted itself. */
 async function reports() {
   const entries = [...(await session.pc.getStats()).values()];
@@ -403,6 +429,6 @@ function mute(muted) {
 
 window.voice = {
   ...{ microphone, when, adopt, closing, connected },
-  ...{ connect, offer, loopback, membership, levels, stats, reports, csrcs, mute, close },
+  ...{ connect, offer, loopback, membership, levels, stats, lines, reports, csrcs, mute, close },
   ...{ speakers, watchSpeakers, sing, told, ask },
 };

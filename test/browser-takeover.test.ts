@@ -1,4 +1,4 @@
-/** What Chromium has to make up, and throws away, where voices take turns in its one slot. */
+/** What browsers have to make up, and throw away, where voices take turns in their one slot. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -84,7 +84,7 @@ async function takeTurns(kind: BrowserKind): Promise<void> {
   }
 }
 
-for (const kind of ['chromium'] as const) {
+for (const kind of ['firefox', 'chromium'] as const) {
   const name = `${kind}: voices that take turns in a slot cost no packet, and next to no sound`;
   if (browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1') test(name, () => takeTurns(kind), SECONDS);
   else test.skip(name, `${kind} not installed`);

@@ -5,6 +5,8 @@ import { type Config, readConfig } from '../src/main/config.ts';
 import { type ProblemKind, RequestError } from '../src/main/http/errors.ts';
 import { type Handlers, HttpServer } from '../src/main/http/server.ts';
 import { createLog } from '../src/main/operations/log.ts';
+import { ClientHost } from './support/client.ts';
+import { scrape } from './support/metrics.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from './support/server.ts';
@@ -29,12 +31,15 @@ async function join(user: string, conversation: string, method: 'POST' | 'DELETE
 /** The response to an upgrade that is refused. */
 async function refused(port: number, user = 'ben'): Promise<string> {
   const claim = `X-User-Claim: ${claimHeader(user)['X-User-Claim']}\r\n`;
-  return exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`);
+  // One that is granted stays open.
+  return exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`, /^HTTP\/1\.1 101 /);
 }
 
 test('with all connections in use the next one is 503 with Retry-After, and none once one is free', async () => {
   const { url, port, logged } = await serve();
-  const first = await openSocket(url, 'ann');
+  const host = new ClientHost();
+  const first = await host.connect(url, 'ann');
+  is(first.close.code, 1000);
   const response = await refused(port);
   match(response, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
   match(response, /\r\nRetry-After: \d+\r\n/);
@@ -43,34 +48,37 @@ test('with all connections in use the next one is 503 with Retry-After, and none
   equal(Object.keys(problem).sort(), ['detail', 'status', 'title', 'type']);
   is(problem.title, 'The server is full');
   match(problem.detail, 'All 1 connections are in use');
-  first.socket.terminate();
+  await first.end();
   await logged('"msg":"connection ended"', '"userid":"ann"');
   const second = await openSocket(url, 'ben');
   second.socket.close();
   await second.closed;
   await logged('"msg":"connection ended"', '"userid":"ben"');
+  host.kill();
 });
 
 test('a full server still answers a bad claim with 400 and a join with 200', async () => {
   const { url, port, logged } = await serve();
-  const { socket } = await openSocket(url, 'cat');
+  const host = new ClientHost();
+  const cat = await host.connect(url, 'cat');
+  is(cat.close.code, 1000);
   match(await exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${HANDSHAKE}\r\n`), /^HTTP\/1\.1 400 /);
   is(await join('cat', 'kitchen'), 200);
   is(await join('cat', 'kitchen', 'DELETE'), 200);
-  socket.terminate();
+  match(await refused(port), /^HTTP\/1\.1 503 /);
+  await cat.end();
   await logged('"msg":"connection ended"', '"userid":"cat"');
+  host.kill();
 });
 
 test('a handshake that fails takes no place', async () => {
-  const { url, port, logged } = await serve();
+  const { port, adminUrl } = await serve();
   const claim = `X-User-Claim: ${claimHeader('dan')['X-User-Claim']}\r\n`;
   const broken = HANDSHAKE.replace('Version: 13', 'Version: 7');
   for (let i = 0; i < 3; i++) {
     match(await exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${broken}\r\n`), /^HTTP\/1\.1 4\d\d /);
   }
-  const { socket } = await openSocket(url, 'eve');
-  socket.terminate();
-  await logged('"msg":"connection ended"', '"userid":"eve"');
+  while ((await scrape(adminUrl)).value('sfu_websockets_waiting') !== 0);
 });
 
 test('with all memberships in use a join is 503 with Retry-After, the known user moves, and leaving makes room', async () => {

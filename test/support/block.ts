@@ -1,5 +1,5 @@
 /** Loaded before the server: from the first SIGTERM on its main thread stands still, as the query says. */
-import { writeSync } from 'node:fs';
+import { pino } from 'pino';
 
 const ways: Readonly<Record<string, () => void>> = {
   loop() {
@@ -8,9 +8,10 @@ const ways: Readonly<Record<string, () => void>> = {
   native() {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
-  /** Nobody reads what it writes. */
+  /** Nobody reads what it logs; the logger waits until the pipe, which does not block, takes it. */
   pipe() {
-    for (;;) writeSync(1, `${'x'.repeat(65_536)}\n`);
+    const log = pino.destination({ sync: true });
+    for (;;) log.write(`${'x'.repeat(65_536)}\n`);
   },
 };
 

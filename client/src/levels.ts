@@ -1,4 +1,5 @@
 /** Whose voices arrive, and how loud they are. */
+import { Loudness } from './loudness.ts';
 import type { Peer } from './peer.ts';
 import type { OutputSlot } from './slot.ts';
 import type { Speaker } from './types.ts';
@@ -13,6 +14,8 @@ export class Levels {
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   /** Newest packet seen in each slot, and when it was new. */
   private readonly seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
+  /** Of the tracks in use. */
+  private readonly loudness = new Map<OutputSlot, Loudness>();
   private peer: Peer | null = null;
   private looking = false;
 
@@ -26,12 +29,24 @@ export class Levels {
   attach(peer: Peer): void {
     this.peer = peer;
     this.seen.clear();
+    this.forget();
+    if (this.timer === undefined) return;
+    for (const slot of this.slots) {
+      const loudness = slot.receiver === null ? null : Loudness.of(slot.receiver.track);
+      if (loudness !== null) this.loudness.set(slot, loudness);
+    }
   }
 
   close(): void {
     clearInterval(this.timer);
     this.peer = null;
     this.speakers = [];
+    this.forget();
+  }
+
+  private forget(): void {
+    for (const loudness of this.loudness.values()) loudness.close();
+    this.loudness.clear();
   }
 
   private look(): void {
@@ -52,20 +67,20 @@ export class Levels {
   }
 
   private async measure(peer: Peer): Promise<Speaker[]> {
-    const found: { slot: OutputSlot; number: number; level: number | null }[] = [];
+    const found: { slot: OutputSlot; number: number }[] = [];
     for (const slot of this.slots) {
       const number = this.occupant(slot);
-      const participant = peer.people.participants.get(number);
-      if (number === 0 || participant?.speaking === false) continue;
-      found.push({ slot, number, level: slot.receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? null });
+      if (number === 0 || peer.people.participants.get(number)?.speaking === false) continue;
+      found.push({ slot, number });
     }
-    const levels = found.some(({ level }) => level === null) ? await levelsByMid(peer.pc) : null;
+    const measured = await Promise.all(found.map(({ slot }) => this.loudness.get(slot)?.level() ?? null));
+    const levels = found.some(({ slot }) => !this.loudness.has(slot)) ? await levelsByMid(peer.pc) : null;
     return found
-      .map(({ slot, number, level }) => ({
+      .map(({ slot, number }, i) => ({
         number,
         slot,
         participant: peer.people.participants.get(number) ?? null,
-        level: level ?? levels?.get(slot.mid ?? '') ?? null,
+        level: measured[i] ?? levels?.get(slot.mid ?? '') ?? null,
       }))
       .sort((a, b) => (b.level ?? 0) - (a.level ?? 0));
   }

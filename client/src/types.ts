@@ -82,7 +82,7 @@ export interface Speaker {
   /** Null if the packets came before the event that says who it is. */
   readonly participant: Participant | null;
   readonly slot: Slot;
-  /** Loudness from 0 to 1, linear; null where the browser does not tell. */
+  /** Peak of the voice as it comes, whatever its volume here, 0 to 1, linear; null while nothing plays it in Chromium. */
   readonly level: number | null;
 }
 

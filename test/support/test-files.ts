@@ -51,6 +51,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   log: 10,
   'proxy-claims': 10,
   'events-live': 10,
+  'browser-client-levels': 70,
 };
 
 /** Every `*.test.js` of the built tests, slowest first. */

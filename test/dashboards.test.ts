@@ -3,14 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { equal, is, match, ok } from 'uvu/assert';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { type Scrape, scrape } from './support/metrics.ts';
-import { promtool, withPromtool } from './support/promtool.ts';
+import { ALERTS, alertRules, promtool, tryAlerts, withPromtool } from './support/promtool.ts';
 import { scenarios } from './support/scenario.ts';
 import { startServer } from './support/server.ts';
 
 const test = scenarios('dashboards');
-const ALERTS = new URL('../../deploy/alerts.yaml', import.meta.url);
 const DASHBOARD = new URL('../../deploy/grafana-dashboard.json', import.meta.url);
 
 interface Panel {
@@ -28,19 +27,8 @@ interface Dashboard {
   readonly panels: readonly Panel[];
   readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
 }
-interface Rules {
-  readonly groups: readonly {
-    readonly rules: readonly {
-      readonly alert: string;
-      readonly expr: string;
-      readonly labels: { readonly severity: string };
-      readonly annotations: { readonly summary: string; readonly description: string };
-    }[];
-  }[];
-}
-
 const dashboard: Dashboard = JSON.parse(readFileSync(DASHBOARD, 'utf8'));
-const rules = (parse(readFileSync(ALERTS, 'utf8')) as Rules).groups.flatMap((group) => group.rules);
+const rules = alertRules();
 /** With Grafana's variables as Grafana would fill them in. */
 const panelExprs = dashboard.panels
   .flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
@@ -193,23 +181,11 @@ withPromtool(test, 'alerts fire on what they are for, and not on a server that d
     alertname: name,
     exp_alerts: yes ? [{ exp_labels: { severity: severity(name), ...own, ...more[name] } }] : [],
   });
-  const directory = mkdtempSync(join(tmpdir(), 'rules-'));
-  try {
-    const file = join(directory, 'test.yaml');
-    // promtool compares annotations too, which hold figures: the rules are taken without them.
-    const bare = { groups: [{ name: 'bare', rules: rules.map(({ annotations: _, ...rule }) => rule) }] };
-    writeFileSync(join(directory, 'alerts.yaml'), stringify(bare));
-    const all = rules.map((rule) => rule.alert);
-    const tests = [
-      { interval: '1m', input_series: bad, alert_rule_test: names.map((name) => fires(name, true)) },
-      { interval: '1m', input_series: good, alert_rule_test: all.map((name) => fires(name, false)) },
-    ];
-    writeFileSync(file, stringify({ rule_files: ['alerts.yaml'], evaluation_interval: '1m', tests }));
-    const { code, text } = promtool(['test', 'rules', file]);
-    is(code, 0, text);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const { code, text } = tryAlerts([
+    { input_series: bad, alert_rule_test: names.map((name) => fires(name, true)) },
+    { input_series: good, alert_rule_test: rules.map(({ alert }) => fires(alert, false)) },
+  ]);
+  is(code, 0, text);
 });
 
 test.run();

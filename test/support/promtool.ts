@@ -1,15 +1,48 @@
 /** Prometheus' own checker, of Debian's package `prometheus`. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { HANG_MS } from './patience.ts';
 import type { Scenarios } from './scenario.ts';
 
+export const ALERTS = new URL('../../../deploy/alerts.yaml', import.meta.url);
 const PROMTOOL = '/usr/bin/promtool';
 
 /** Runs it. @param input its standard input. @returns its exit code and what it said. */
 export function promtool(args: readonly string[], input = ''): { code: number | null; text: string } {
   const { status, stdout, stderr } = spawnSync(PROMTOOL, args, { input, encoding: 'utf8', timeout: HANG_MS });
   return { code: status, text: `${stdout}${stderr}` };
+}
+
+export interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly labels: { readonly severity: string };
+  readonly annotations: { readonly summary: string; readonly description: string };
+}
+
+/** The rules in `deploy/alerts.yaml`. */
+export function alertRules(): Rule[] {
+  const { groups } = parse(readFileSync(ALERTS, 'utf8')) as { groups: readonly { rules: readonly Rule[] }[] };
+  return groups.flatMap((group) => group.rules);
+}
+
+/** Tries the alerts, as `promtool test rules` does. @param tests as in its file, one sample a minute. */
+export function tryAlerts(tests: readonly object[]): { code: number | null; text: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'rules-'));
+  try {
+    // promtool compares annotations too, which hold figures: the rules are taken without them.
+    const bare = { groups: [{ name: 'bare', rules: alertRules().map(({ annotations: _, ...rule }) => rule) }] };
+    writeFileSync(join(directory, 'alerts.yaml'), stringify(bare));
+    const file = join(directory, 'test.yaml');
+    const all = tests.map((test) => ({ interval: '1m', ...test }));
+    writeFileSync(file, stringify({ rule_files: ['alerts.yaml'], evaluation_interval: '1m', tests: all }));
+    return promtool(['test', 'rules', file]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** Adds a scenario that needs promtool: skipped where there is none, failed if `REQUIRE_TOOLS` says there must be. */

@@ -36,6 +36,8 @@ export class Relay {
   readonly traffic = { up: noTraffic(), down: noTraffic() };
   /** Nothing passes. */
   blackhole = false;
+  /** Nothing but STUN passes: ICE finds a way, and DTLS does not come. */
+  stunOnly = false;
   private readonly weather: Record<Way, Weather> = { up: {}, down: {} };
   private readonly firsts: Record<Way, number> = { up: -1, down: -1 };
   private readonly random: Random;
@@ -89,7 +91,7 @@ export class Relay {
   }
 
   private carry(way: Way, packet: Buffer): void {
-    if (this.blackhole) return;
+    if (this.blackhole || (this.stunOnly && !isStun(packet))) return;
     const { loss = 0, duplicates = 0, corruption = 0 } = this.weather[way];
     const number = this.number(way, packet);
     const traffic = this.traffic[way];
@@ -137,6 +139,11 @@ export class Relay {
     if (this.firsts[way] < 0) this.firsts[way] = sequence;
     return (sequence - this.firsts[way]) & 0xffff;
   }
+}
+
+/** RFC 7983, section 7. */
+function isStun(packet: Buffer): boolean {
+  return packet[0]! < 4;
 }
 
 function noTraffic(): Traffic {

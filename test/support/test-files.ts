@@ -36,6 +36,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   soak: 25,
   ranking: 25,
   metrics: 25,
+  'setup-alert': 25,
   signalling: 20,
   reach: 20,
   'config-start': 20,

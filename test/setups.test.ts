@@ -134,6 +134,11 @@ test('an offer whose client never begins ICE ends early, a candidate gives it mo
   clearInterval(trickle);
   is((await trickling.closed).code, 4504);
   ok(performance.now() - begun < 15_000);
+  const hasty = await openSocket(server.url, 'hasty');
+  hasty.socket.send(UNREACHABLE);
+  await hasty.next();
+  hasty.socket.terminate();
+  await server.logged('"userid":"hasty"', '"cause":"no-ice"', '; it hung up ');
   is(await server.stop(), 0);
 });
 

@@ -137,6 +137,11 @@ export class VoicePage {
     return this.call('connect', { token: this.token, tone: this.tone, ...shape });
   }
 
+  /** Connects in a way that comes to nothing; see `fail` in the page. Resolves with how the server closed the websocket. */
+  fail(way: { takes?: boolean; stays?: boolean; port?: number }): Promise<{ code: number; reason: string }> {
+    return this.call('fail', { token: this.token, tone: this.tone, ...way });
+  }
+
   /** The same of a page that connects by itself, and how many media streams its tracks came in. */
   established(): Promise<Connected & { streams: number }> {
     return this.call('established');

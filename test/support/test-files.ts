@@ -37,6 +37,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   ranking: 25,
   metrics: 25,
   'setup-alert': 25,
+  'browser-failures': 25,
   signalling: 20,
   reach: 20,
   'config-start': 20,

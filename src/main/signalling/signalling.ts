@@ -64,6 +64,8 @@ export class Signalling implements ConnectionWatcher {
   private readonly pings: NodeJS.Timeout;
   /** When the client could be expected to begin ICE: the answer or its last candidate, as of `performance.now()`. */
   private iceSince = 0;
+  /** How long after the answer the websocket was closed, milliseconds; null while it is open. */
+  private hungUpAfter: number | null = null;
   private hold: NodeJS.Timeout | undefined;
   private offered = false;
   private answered = false;
@@ -228,7 +230,9 @@ export class Signalling implements ConnectionWatcher {
     if (this.connection.reachable) {
       this.fail('no-dtls', `ICE connected, DTLS did not in ${within} ms; the client may have rejected the answer`);
     } else {
-      this.fail('no-ice', `no ICE check succeeded in ${within} ms: UDP is blocked, or the answer was rejected`);
+      // Who rejects the answer mostly hangs up at once.
+      const hint = this.hungUpAfter === null ? '' : `; it hung up ${this.hungUpAfter} ms after the answer`;
+      this.fail('no-ice', `no ICE check succeeded in ${within} ms: UDP is blocked, or the answer was rejected${hint}`);
     }
   }
 
@@ -259,6 +263,7 @@ export class Signalling implements ConnectionWatcher {
   /** The client may hang up once it has the answer; before that, nothing can come of it. */
   private socketClosed(code: number): void {
     clearInterval(this.pings);
+    if (this.answered) this.hungUpAfter = Math.round(performance.now() - this.connection.answeredAt);
     if (this.finished || this.answered) return;
     this.finished = true;
     clearTimeout(this.timer);

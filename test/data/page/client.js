@@ -267,6 +267,36 @@ async function connect({ token, tone, sound, gains, events = false, bundlePolicy
   return { offer, answer, code, reason };
 }
 
+/**
+ * Connects, and does something else with the answer: takes it, rejects it and stays, or rejects it and closes.
+ *
+ * @param port of this machine that is taken for the server's; the page's own candidates are kept from the server then. 0 for none.
+ * @returns how the server closes the websocket.
+ */
+async function fail({ token, tone, takes = false, stays = true, port = 0 }) {
+  close();
+  const mic = await microphone(tone);
+  const pc = new RTCPeerConnection();
+  adopt({ pc, mic });
+  const offer = await makeOffer(pc, mic.track, {});
+  const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/connect?token=${encodeURIComponent(token)}`);
+  const closed = closing(socket);
+  const candidate = /^a=candidate:.*\r\n/gm;
+  const sdp = await within('answer received', exchange(socket, port === 0 ? offer : offer.replace(candidate, '')));
+  const elsewhere = sdp.replace(/^(a=candidate:\S+ \d+ UDP \d+) \S+ \d+ /gim, `$1 127.0.0.1 ${port} `);
+  if (takes) await pc.setRemoteDescription({ type: 'answer', sdp: elsewhere });
+  else {
+    const unusable = sdp.replaceAll(/^a=fingerprint:.*\r\n/gm, '');
+    const taken = await pc.setRemoteDescription({ type: 'answer', sdp: unusable }).then(
+      () => true,
+      () => false,
+    );
+    if (taken) throw new Error('the browser takes an answer without a fingerprint');
+  }
+  if (!stays) pc.close();
+  return within('websocket closed by the server', closed);
+}
+
 /** Opens the data channel for events and keeps what comes. */
 function openEvents(pc) {
   const channel = pc.createDataChannel('events');
@@ -430,5 +460,5 @@ function mute(muted) {
 window.voice = {
   ...{ microphone, when, adopt, closing, connected },
   ...{ connect, offer, loopback, membership, levels, stats, lines, reports, csrcs, mute, close },
-  ...{ speakers, watchSpeakers, sing, told, ask },
+  ...{ speakers, watchSpeakers, sing, told, ask, fail },
 };

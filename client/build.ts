@@ -10,10 +10,17 @@ const CLIENT = new URL('../../client/', import.meta.url);
 /** Oldest browsers that it is written for: the first ones with everything that it needs of WebRTC. */
 const TARGETS = ['chrome94', 'firefox113', 'safari15.4'];
 
-/** The client as one ES module. @param minify leave out for a stack trace that can be read. */
-export async function bundleClient({ minify = true }: { minify?: boolean } = {}): Promise<Uint8Array> {
+interface BundleOptions {
+  /** False for a stack trace that can be read. */
+  readonly minify?: boolean;
+  /** Module that it begins with; the whole client if left out. */
+  readonly entry?: string;
+}
+
+/** The client, or a part of it, as one ES module. */
+export async function bundleClient({ minify = true, entry = 'index.ts' }: BundleOptions = {}): Promise<Uint8Array> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('src/index.ts', CLIENT))],
+    entryPoints: [fileURLToPath(new URL(`src/${entry}`, CLIENT))],
     bundle: true,
     format: 'esm',
     target: TARGETS,

@@ -113,6 +113,9 @@ test('a conversation id may be anything of 1 to 256 characters', async () => {
     '%',
     '?',
     '..%2F',
+    '...',
+    '.a',
+    '%2e%2e',
     "';--",
     '00000000-0000-4000-8000-000000000000',
   ];
@@ -153,6 +156,13 @@ test('a badly escaped path is 400 for any other method too, and no method is pro
 test('a conversation id with control characters is 400', async () => {
   for (const code of ['%00', '%0a', '%0d%0a', '%1f', '%7f']) {
     isProblem(await ask('POST', `/join/a${code}b`), 400, 'control characters');
+  }
+});
+
+test('a conversation id that is a step in a path is 400, escaped or not', async () => {
+  for (const id of ['.', '..', '%2e', '%2E%2e', '.%2e']) {
+    for (const method of ['POST', 'DELETE'])
+      isProblem(await askRaw(`${method} /join/${id}`), 400, 'a step in the path');
   }
 });
 

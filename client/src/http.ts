@@ -43,8 +43,14 @@ function tokenFailed(why: string, cause?: unknown): VoiceError {
   return new VoiceError('unauthorized', `The function for the token failed: ${why}.`, { cause, retryable: true });
 }
 
+/** @throws VoiceError `unreachable` */
 function endpoint(base: string, path: string): URL {
-  const url = new URL(base, globalThis.location?.href);
+  let url: URL;
+  try {
+    url = new URL(base, globalThis.location?.href);
+  } catch (cause) {
+    throw new VoiceError('unreachable', `url is no URL: ${JSON.stringify(base)}.`, { cause });
+  }
   url.pathname = url.pathname.replace(/\/$/, '') + path;
   return url;
 }
@@ -62,17 +68,17 @@ export async function connectUrl(
   return target.href;
 }
 
-/** Puts the user into a conversation, or takes them out. @throws VoiceError */
+/** Puts the user into a conversation, or takes them out. @throws VoiceError `bad-conversation` before anything is asked. */
 export async function changeMembership(
   { url, token }: Endpoint,
   method: 'POST' | 'DELETE',
   conversation: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const target = endpoint(url, `/join/${encodeURIComponent(conversation)}`);
+  const target = endpoint(url, `/join/${segmentOf(conversation)}`);
   const value = await tokenNow(token, signal);
   const headers: Record<string, string> = value === null ? {} : { Authorization: `Bearer ${value}` };
-  const response = await request(target.href, { method, headers, credentials: 'include' }, signal);
+  const response = await request(target.href, { method, headers, credentials: credentialsWith(token) }, signal);
   if (!response.ok) throw await refusal(`${method} ${target.pathname}`, response);
 }
 
@@ -84,7 +90,8 @@ export async function changeMembership(
  */
 export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promise<VoiceError> {
   try {
-    const response = await request(await connectUrl(api, 'http', signal), { credentials: 'include' }, signal);
+    const init = { credentials: credentialsWith(api.token) };
+    const response = await request(await connectUrl(api, 'http', signal), init, signal);
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
       'The token is good, yet the websocket was refused: the server is full or shutting down, or a proxy lets';
@@ -92,6 +99,34 @@ export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promis
   } catch (error) {
     return asVoiceError(error, 'unreachable', 'The server cannot be reached');
   }
+}
+
+/**
+ * A conversation's id as a segment of a path. Dots alone are a step in it, escaped or not (RFC 3986, section 6.2.2.2; WHATWG URL):
+ * the request would go elsewhere.
+ *
+ * @throws VoiceError `bad-conversation`
+ */
+function segmentOf(conversation: string): string {
+  const why =
+    conversation === ''
+      ? 'is empty'
+      : conversation === '.' || conversation === '..'
+        ? 'is a step in a URL’s path'
+        : // What UTF-16 allows and UTF-8 does not.
+          /\p{Surrogate}/u.test(conversation)
+          ? 'has half of a surrogate pair'
+          : null;
+  if (why === null) return encodeURIComponent(conversation);
+  throw new VoiceError(
+    'bad-conversation',
+    `The conversation’s id ${JSON.stringify(conversation)} ${why}. Take another id.`,
+  );
+}
+
+/** Cookies only where they say who somebody is: browsers keep the answer to them from a page if any page is allowed (`*`). */
+function credentialsWith(token: TokenSource | undefined): RequestCredentials {
+  return token === undefined ? 'include' : 'omit';
 }
 
 /** @throws VoiceError `unreachable`, `timeout` */

@@ -260,6 +260,9 @@ function conversationId(id: string): string {
   if (id.length > MAX_CONVERSATION_ID_LENGTH) {
     throw bad(`The conversation id has ${id.length} characters; ${MAX_CONVERSATION_ID_LENGTH} are allowed.`);
   }
+  if (id === '.' || id === '..') {
+    throw bad(`The conversation id is ${JSON.stringify(id)}, which browsers and proxies take for a step in the path.`);
+  }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(id)) throw bad('The conversation id has control characters.');
   return id;

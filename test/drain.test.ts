@@ -99,6 +99,32 @@ test('people who talk go on until they are done, and nobody new comes in', async
   host.kill();
 }, 40);
 
+test('who goes on is sent to the next instance with all that they ask for, which takes effect here as well', async () => {
+  const { server, host, people } = await party(['ann', 'bob', 'cid']);
+  const [ann, bob, cid] = people;
+  server.process.kill('SIGTERM');
+  await ann!.knows((view) => view.of('draining').length === 1);
+  is(await join(server, 'ann', 'room'), 503, 'she is there; another connection of hers wants to be');
+  is(await join(server, 'ann', 'other room'), 503);
+  await ann!.knows((view) => view.conversation === 'other room');
+  await bob!.knows(({ userids }) => userids.length === 2);
+  is(await leave(server, 'ann', 'other room'), 503);
+  await ann!.knows((view) => view.conversation === null);
+
+  const claim = `X-User-Claim: ${claimHeader('bob', 'tab')['X-User-Claim']}\r\n`;
+  const asked = `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`;
+  match(await exchange(server.port, asked), /^HTTP\/1\.1 503 /);
+  is(await join(server, 'bob', 'other room'), 503, 'he connects elsewhere');
+  await bob!.knows((view) => view.conversation === 'other room');
+
+  is(await join(server, 'cid', 'third room'), 200, 'who asks for nothing that only the next one has stays');
+  await cid!.knows((view) => view.conversation === 'third room');
+  is(await leave(server, 'cid', 'third room'), 200);
+  server.process.kill('SIGTERM');
+  is(await server.exited, 0);
+  host.kill();
+});
+
 test('at the deadline the conversation ends, with exit code 0', async () => {
   const { server, host, people } = await party(['ann', 'bob'], { DRAIN_TIMEOUT_MS: '2500' });
   const begun = performance.now();

@@ -106,7 +106,7 @@ export class VoiceClient extends ClientView {
 
   /** Takes the user out of the conversation; the connection stands on. @throws VoiceError */
   leave(): Promise<void> {
-    return this.membership.leave();
+    return this.membership.leave(() => this.session.current);
   }
 
   /** Stops or resumes sending: at once here, and at the server, so that others see it. Outlasts everything. */
@@ -212,7 +212,7 @@ export class VoiceClient extends ClientView {
 
   private async standing(peer: Peer): Promise<void> {
     this.preferences.renew(peer);
-    await this.membership.restore(peer);
+    await this.membership.restore(peer, () => this.session.yield());
   }
 
   private promoted(peer: Peer): void {

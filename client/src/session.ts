@@ -1,5 +1,6 @@
 /** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
 import { Backoff } from './backoff.ts';
+import { Drain } from './drain.ts';
 import { asVoiceError, replaced, VoiceError } from './errors.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
@@ -15,8 +16,6 @@ const MAX_REFUSALS = 3;
 const SETTLED_MS = 10_000;
 /** How old the second attempt that is given up for a better one has to be, milliseconds; each further one twice that. */
 const PATIENCE_MS = 2000;
-/** When the server ends, clients come back spread over this time, milliseconds, and move on that long before its deadline. */
-const DRAIN_SPREAD_MS = 1000;
 
 /** What the session tells, and has done. */
 export interface SessionHooks {
@@ -44,7 +43,6 @@ export class Session {
   private running = false;
   /** The connection in use has to be replaced even if it stands. */
   private due = false;
-  private draining = false;
   private refusals = 0;
   /** When the attempt under way began, and the connection in use stood, on the clock of `performance`. */
   private begun = 0;
@@ -55,7 +53,7 @@ export class Session {
   private brief = 0;
   /** Ends the pause between two attempts. */
   private endPause: (() => void) | null = null;
-  private drainTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly drain = new Drain(() => this.renew(null));
   private endWatch: (() => void) | null = null;
   private endPulse: (() => void) | null = null;
   private failure: VoiceError | null = null;
@@ -92,7 +90,7 @@ export class Session {
     this.failure = error;
     this.endWatch?.();
     this.endPulse?.();
-    clearTimeout(this.drainTimer);
+    this.drain.close();
     this.attempting?.close();
     this.current?.close();
     this.current = null;
@@ -171,6 +169,7 @@ export class Session {
       this.hooks.made(peer);
       await peer.open();
       await this.hooks.standing(peer);
+      await this.drain.gathered(this.current, peer);
       if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();
       if (this.over || !peer.stands) throw new VoiceError('unreachable', 'Lost again at once.', { retryable: true });
       this.promote(peer);
@@ -188,10 +187,8 @@ export class Session {
     this.current = peer;
     this.since = performance.now();
     this.due = false;
-    this.draining = false;
-    clearTimeout(this.drainTimer);
     this.hooks.promoted(peer);
-    before?.close();
+    this.drain.moved(before);
     this.endPulse?.();
     this.endPulse = watchPulse(peer, () => this.prove(peer));
     peer.watcher = {
@@ -206,24 +203,15 @@ export class Session {
     if (peer !== this.current) return;
     if (event.type === 'replaced' && !this.running) return this.close(replaced());
     this.hooks.event(event);
-    if (event.type === 'draining') this.drain(event.within);
-    else if (event.type === 'participants' || event.type === 'snapshot') this.moveIfAlone(peer);
+    if (event.type === 'draining') this.drain.begin(event.within, peer.people.total <= 1);
   }
 
-  /** The server shuts down: who is alone moves at once, the others just before they have to. */
-  private drain(within: number): void {
-    clearTimeout(this.drainTimer);
-    const early = DRAIN_SPREAD_MS * (1 + Math.random());
-    this.draining = true;
-    this.drainTimer = setTimeout(
-      () => this.renew(null),
-      Math.max(within - early, Math.random() * DRAIN_SPREAD_MS * 0.3),
-    );
-    if (this.current !== null) this.moveIfAlone(this.current);
-  }
-
-  private moveIfAlone({ people }: Peer): void {
-    if (this.draining && !this.running && people.total <= 1) this.renew(null);
+  /** Lets go of the connection in use, so that the server which it leads to sends its user on to the one of the next. */
+  yield(): void {
+    if (this.current === null) return;
+    this.current.close();
+    this.current = null;
+    this.enter('reconnecting', null);
   }
 
   private lost(peer: Peer, error: VoiceError, dead: boolean): void {
@@ -234,6 +222,8 @@ export class Session {
       this.due = false;
     }
     if (this.state === 'connected') this.enter('reconnecting', error);
+    // Until now there was no hurry.
+    if (this.drain.active) this.backoff.reset();
     if (!this.running) this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
     this.restart(error);
   }
@@ -272,11 +262,8 @@ export class Session {
 
   /** The page is left: the server need not wait to notice. It may come back out of the browser's cache. */
   private hide(): void {
-    const peer = this.current;
-    if (peer === null) return;
-    peer.close();
-    this.current = null;
-    this.enter('reconnecting', null);
+    this.drain.close();
+    this.yield();
   }
 
   private pause(milliseconds: number): Promise<void> {

@@ -5,7 +5,7 @@ import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { readEnvFile } from './env-file.ts';
 import { EventHub } from './events/hub.ts';
-import { drainingError } from './http/errors.ts';
+import { untilGone } from './http/draining.ts';
 import { fullError, limited } from './http/limited.ts';
 import { permitted } from './http/permitted.ts';
 import { type Handlers, HttpServer } from './http/server.ts';
@@ -27,6 +27,7 @@ import { visible } from './operations/visible.ts';
 import type { Connection } from './rooms/connection.ts';
 import { Connections } from './rooms/connections.ts';
 import { Conversations } from './rooms/conversations.ts';
+import { Departures } from './rooms/departures.ts';
 import { Rates } from './rooms/rates.ts';
 import { Seats } from './rooms/seats.ts';
 import { Signalling } from './signalling/signalling.ts';
@@ -91,7 +92,6 @@ async function start(config: Config, log: Log): Promise<void> {
 
   const handlers: Handlers = {
     join(claim, id) {
-      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
       const placement = conversations.join(claim.userid, id, performance.now());
       if (typeof placement === 'string') {
         telemetry.joined(placement === 'participants' ? 'conversation-full' : 'full');
@@ -102,8 +102,6 @@ async function start(config: Config, log: Log): Promise<void> {
       log.info({ ...claim, conversation: id }, 'joined');
     },
     leave(claim, id) {
-      // They may be in that conversation on the next instance, where the proxy takes what is refused here.
-      if (operations.draining && !conversations.isConnected(claim.userid)) throw drainingError();
       telemetry.left();
       connections.place(conversations.leave(claim.userid, id));
       log.info({ ...claim, conversation: id }, 'left');
@@ -117,7 +115,8 @@ async function start(config: Config, log: Log): Promise<void> {
     },
   };
   const rates = new Rates(config.MAX_JOINS_PER_SECOND, config.MAX_MEMBERSHIPS);
-  const asked = permitted(handlers, config, log, telemetry);
+  const departures = new Departures(conversations);
+  const asked = permitted(untilGone(handlers, departures), config, log, telemetry);
   const server = new HttpServer(limited(asked, rates, config), config, log, telemetry);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
@@ -134,6 +133,7 @@ async function start(config: Config, log: Log): Promise<void> {
       async drain(aborted) {
         operations.draining = true;
         metrics.draining(true);
+        departures.begin();
         server.drain();
         connections.endUnestablished('draining', 'the server is shutting down');
         events.drain(config.DRAIN_TIMEOUT_MS);

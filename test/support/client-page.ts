@@ -89,6 +89,16 @@ export class ClientPage {
     return judge(await this.page.evaluate<Levels>(`harness.levels(${JSON.stringify(TONES)})`));
   }
 
+  /** Notes from now on when packets of whom are played. */
+  watchVoices(): Promise<void> {
+    return this.page.evaluate('harness.watchVoices()');
+  }
+
+  /** The longest pause of each voice since it was first played after {@link watchVoices}, milliseconds by userid. */
+  pauses(): Promise<Record<string, number>> {
+    return this.page.evaluate('harness.pauses()');
+  }
+
   close(): Promise<void> {
     return this.page.close();
   }

@@ -24,6 +24,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 const SECONDS: Readonly<Record<string, number>> = {
   faults: 110,
   image: 80,
+  'proxy-drain': 70,
   cli: 60,
   network: 60,
   'rtcp-media': 50,

@@ -45,6 +45,8 @@ export interface Handlers {
   leave(claim: Claim, conversation: string): Done;
   /** Decides whether a websocket may be opened. @returns what to do with it once it is. */
   connect(claim: Claim): { opened(socket: WebSocket): void; abandoned(): void };
+  /** Told whose websocket was refused because the server drains. */
+  turnedAway?(claim: Claim): void;
 }
 
 type Router = FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
@@ -165,7 +167,10 @@ export class HttpServer {
     try {
       this.limit.check(request.socket);
       const claim = readClaim(request);
-      if (this.draining) throw drainingError();
+      if (this.draining) {
+        this.handlers.turnedAway?.(claim);
+        throw drainingError();
+      }
       accepted = this.handlers.connect(claim);
     } catch (error) {
       return this.refuse(lastResponse(request, socket), error, 'not-established');

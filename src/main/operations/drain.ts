@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** How often it is looked, milliseconds. */
 const POLL_MS = 50;
-/** How long it has to be quiet, milliseconds: people who move together are apart for a moment. */
-const SETTLE_MS = 1000;
+/** How long it has to be quiet, milliseconds: people who move on together are not all equally quick. */
+const SETTLE_MS = 2000;
 
 /** What is looked at. */
 export interface Drained {

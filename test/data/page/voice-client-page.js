@@ -115,8 +115,48 @@ async function until(expression, seconds) {
   }
 }
 
+/** When each voice was last heard and the longest pause between two moments at which it was, by userid. Milliseconds. */
+let voices = new Map();
+/** Who has which number, by receiver; and moments of numbers that nobody is known to have yet. */
+let unknown = [];
+
+/** Listens from now on to what is played in the slots: moments at which packets of somebody were. */
+function watchVoices() {
+  voices = new Map();
+  const note = (userid, at) => {
+    const voice = voices.get(userid) ?? { last: at, longest: 0 };
+    voice.longest = Math.max(voice.longest, at - voice.last);
+    voice.last = Math.max(voice.last, at);
+    voices.set(userid, voice);
+  };
+  const look = () => {
+    for (const { receiver } of client.slots) {
+      if (receiver === null || receiver === undefined) continue;
+      for (const { source, timestamp } of receiver.getContributingSources())
+        unknown.push({ receiver, source, timestamp });
+    }
+    const mine = new Set(client.slots.map(({ receiver }) => receiver));
+    const wait = [];
+    for (const one of unknown.sort((a, b) => a.timestamp - b.timestamp)) {
+      const userid = mine.has(one.receiver) ? client.participants.get(one.source)?.userid : undefined;
+      if (userid !== undefined) note(userid, one.timestamp);
+      else if (mine.has(one.receiver)) wait.push(one);
+    }
+    unknown = wait;
+  };
+  setInterval(look, 15);
+}
+
+/** The longest pause of each voice since it was first heard, until now. */
+function pauses() {
+  const now = performance.timeOrigin + performance.now();
+  return Object.fromEntries(
+    [...voices].map(([userid, { last, longest }]) => [userid, Math.round(Math.max(longest, now - last))]),
+  );
+}
+
 window.harness = {
-  ...{ start, call, levels, state, until, outcome, connect },
+  ...{ start, call, levels, state, until, outcome, connect, watchVoices, pauses },
   events: () => events,
   tokens: () => tokens,
 };

@@ -1,5 +1,7 @@
 /** The browser client where it is refused, replaced or kicked. */
-import { is, ok } from 'uvu/assert';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { equal, is, match, ok } from 'uvu/assert';
 import type { ClientPage, TimedEvent } from './support/client-page.ts';
 import { hearsExactly } from './support/page.ts';
 import { scenarios } from './support/scenario.ts';
@@ -59,9 +61,56 @@ onStage(test, ['chromium'], 'a server that is not there is given up on, and says
   const failure = await ann.start({ connectTimeout: 2000 });
   is(failure?.code, 'server-error');
   is(failure?.status, 502);
+  match(failure!.message, 'Given up after 2000 ms');
   is((await ann.call('join', 'attic'))?.code, 'closed');
   is((await (await open('bob')).start({ url: 'http://127.0.0.1:9', connectTimeout: 10 }))?.code, 'unreachable');
 });
+
+onStage(test, EACH, 'what cannot be had anew is kept as long as it lives', async ({ open, server, gateway }) => {
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  for (const page of [ann, bob])
+    is(await page.start({ conversation: 'attic', backoff: { first: 50, most: 50 } }), null);
+  await hearsExactly(ann, [bob.tone]);
+  gateway.refused.add(ann.token);
+  await ann.call('reconnect');
+  await ann.until("events.some(({ name }) => name === 'error')");
+  const told = (await ann.events()).filter(({ name }) => ['error', 'retry', 'state'].includes(name));
+  equal(
+    told.map(({ name, value }) => [name, value.code ?? value.state]),
+    [
+      ['state', 'connecting'],
+      ['state', 'connected'],
+      ['error', 'unauthorized'],
+    ],
+    'it is not tried again',
+  );
+  await hearsExactly(ann, [bob.tone]);
+  is((await ann.events()).filter(({ name }) => name === 'retry').length, 0);
+  server.process.kill('SIGKILL');
+  await ann.until("client.state === 'closed'", 40);
+  is((await states(ann)).at(-1)!.value.error.code, 'unauthorized');
+});
+
+onStage(
+  test,
+  ['chromium'],
+  'a proxy that knows no way for a while ends nothing',
+  async ({ open, server, gateway, another }) => {
+    const ann = await open('ann');
+    is(await ann.start({ conversation: 'attic', backoff: { most: 500 } }), null);
+    const nowhere = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
+    try {
+      await new Promise((resolve) => nowhere.once('listening', resolve));
+      gateway.upstream = (nowhere.address() as AddressInfo).port;
+      server.process.kill('SIGKILL');
+      await ann.until("events.some(({ name, value }) => name === 'retry' && value.error.status === 404)", 40);
+      gateway.upstream = (await another()).port;
+      await ann.until("client.state === 'connected' && client.conversation === 'attic' && client.total === 1", 40);
+    } finally {
+      nowhere.close();
+    }
+  },
+);
 
 onStage(test, ['chromium'], 'an operator mutes and kicks', async ({ open, server }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];

@@ -1,7 +1,8 @@
 /** What the browser client takes for events, errors and pauses, against what the server has and sends. */
-import { equal, is, ok } from 'uvu/assert';
+import { readdirSync, readFileSync } from 'node:fs';
+import { equal, is, match, not, ok } from 'uvu/assert';
 import { Backoff } from '../client/src/backoff.ts';
-import { closeError, statusError } from '../client/src/errors.ts';
+import { closeError, givenUp, statusError } from '../client/src/errors.ts';
 import { People } from '../client/src/people.ts';
 import * as client from '../client/src/protocol.ts';
 import { addUp, compare } from '../client/src/quality.ts';
@@ -194,6 +195,17 @@ test('every status has its meaning', () => {
   is(statusError('x', 401, '', null).code, 'unauthorized');
   is(statusError('x', 502, '', null).retryable, true);
   is(statusError('x', 503, 'The server is full', 5000).retryAfter, 5000);
+});
+
+test('no error promises another attempt, and whoever gives up says so', () => {
+  const folder = new URL('../../client/src/', import.meta.url);
+  for (const name of readdirSync(folder)) {
+    const code = readFileSync(new URL(name, folder), 'utf8').replace(/\/\*[\s\S]*?\*\/|^ *\/\/.*$/gm, '');
+    not.match(code, /by itself|(?:tried|tries|trying) again|connecting again/i, name);
+  }
+  const error = closeError(1013, 'full');
+  is(givenUp(error, 30_000), error);
+  match(error.message, /somebody has left\. Given up after 30000 ms\.$/);
 });
 
 test('pauses double, have jitter, an end, and heed the server', () => {

@@ -67,6 +67,7 @@ export class VoiceClient extends ClientView {
       event: (event) => this.heard(event),
       state: (state, error) => this.changed(state, error),
       retry: (retry) => this.emit('retry', retry),
+      stuck: (error) => this.report(error),
     });
     this.levels = new Levels(this.output.slots, options.levelInterval ?? 200, (all) => this.emit('speakers', all));
     this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
@@ -126,15 +127,15 @@ export class VoiceClient extends ClientView {
    * by userid and clientid.
    *
    * @param numbers of participants that are known, 16 at most, the most important first.
-   * @throws VoiceError `refused` if one of them is gone, `not-connected`.
+   * @throws VoiceError `refused` if one of them is gone, `not-connected`, `closed`.
    */
-  pin(numbers: readonly number[]): Promise<void> {
-    return this.preferences.choose('pin', numbers);
+  async pin(numbers: readonly number[]): Promise<void> {
+    await this.preferences.choose('pin', numbers, this.peer());
   }
 
   /** These are never heard; otherwise like {@link pin}, 100 at most. @throws VoiceError */
-  exclude(numbers: readonly number[]): Promise<void> {
-    return this.preferences.choose('exclude', numbers);
+  async exclude(numbers: readonly number[]): Promise<void> {
+    await this.preferences.choose('exclude', numbers, this.peer());
   }
 
   /**
@@ -205,9 +206,11 @@ export class VoiceClient extends ClientView {
   }
 
   private peer(): Peer {
-    const peer = this.session.current;
-    if (peer === null) throw new VoiceError('not-connected', 'There is no connection at the moment; wait for state.');
-    return peer;
+    const { current } = this.session;
+    if (this.state === 'closed') throw new VoiceError('closed', 'This client is closed; make another one.');
+    if (current === null)
+      throw new VoiceError('not-connected', 'There is no connection; wait for the state connected.');
+    return current;
   }
 
   private async standing(peer: Peer): Promise<void> {

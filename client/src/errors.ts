@@ -1,4 +1,7 @@
-/** Everything that can go wrong, each with a code to branch on and a message that names the cause and the next step. */
+/**
+ * Everything that can go wrong, each with a code to branch on and a message that names the cause and the next step. No message
+ * promises another attempt: the same error may be the last one. The event `retry` tells of attempts to come.
+ */
 
 /** What went wrong. */
 export type VoiceErrorCode =
@@ -98,19 +101,19 @@ const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boole
 
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   incompatible: 'Neither side can be talked into it: report the browser and this text.',
-  'server-error': 'Tried again by itself; the log of the server says more.',
-  'server-draining': 'Tried again by itself: another server answers, or this one once it is back.',
-  'server-full': 'Tried again by itself, later.',
-  timeout: 'Tried again by itself; the network is slow or loses packets.',
+  'server-error': 'The log of the server says more.',
+  'server-draining': 'Another server answers, or this one once it is back.',
+  'server-full': 'There is room once somebody has left.',
+  timeout: 'The network is slow or loses packets.',
   replaced: 'Go on in the tab or app that took over, or connect here again to take it back.',
-  'media-blocked': 'Tried again by itself; if it stays, the network blocks UDP: use another, or a TURN server.',
+  'media-blocked': 'The network may block UDP: use another, or a TURN server.',
 };
 
 /** Why the websocket was closed, other than by 1000. @param reason the server's own words. */
 export function closeError(code: number, reason: string): VoiceError {
   const [kind, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
   const said = reason === '' ? '' : `: ${reason}`;
-  const next = NEXT_STEPS[kind] ?? 'Tried again by itself.';
+  const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the reason.';
   const details = retryAfter === undefined ? { retryable } : { retryable, retryAfter };
   return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
     ...details,
@@ -152,6 +155,12 @@ export function statusError(what: string, status: number, detail: string, retryA
 export function replaced(): VoiceError {
   const text = 'Another connection with the same userid and clientid took over, of another tab perhaps';
   return new VoiceError('replaced', `${text}. Go on there, or connect here again to take it back.`);
+}
+
+/** What was tried for so many milliseconds, and is not any more. */
+export function givenUp(error: VoiceError, milliseconds: number): VoiceError {
+  error.message += ` Given up after ${milliseconds} ms.`;
+  return error;
 }
 
 /** Whatever was thrown, as one of ours. */

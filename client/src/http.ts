@@ -95,7 +95,7 @@ export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promis
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
       'The token is good, yet the websocket was refused: the server is full or shutting down, or a proxy lets';
-    return new VoiceError('unreachable', `${text} no websockets through. Tried again by itself.`, { retryable: true });
+    return new VoiceError('unreachable', `${text} no websockets through.`, { retryable: true });
   } catch (error) {
     return asVoiceError(error, 'unreachable', 'The server cannot be reached');
   }
@@ -141,7 +141,7 @@ async function request(url: string, init: RequestInit, signal: AbortSignal): Pro
   } catch (error) {
     if (signal.aborted) throw new VoiceError('superseded', 'The request was given up.', { cause: error });
     const text = 'No answer: no network, a wrong url, or a page of another origin that the proxy does not allow (CORS)';
-    throw new VoiceError('unreachable', `${text}. Tried again by itself.`, { cause: error, retryable: true });
+    throw new VoiceError('unreachable', `${text}.`, { cause: error, retryable: true });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);

@@ -153,7 +153,7 @@ export class Peer {
   }
 
   private lose(what: string, dead: boolean): void {
-    this.watcher?.lost(new VoiceError('unreachable', `${what}. Connecting again.`, { retryable: true }), dead);
+    this.watcher?.lost(new VoiceError('unreachable', `${what}.`, { retryable: true }), dead);
   }
 }
 
@@ -164,13 +164,15 @@ function givenUp(): VoiceError {
 function lateness(timeout: number, { iceConnectionState, remoteDescription }: RTCPeerConnection): VoiceError {
   if (remoteDescription !== null && iceConnectionState !== 'connected' && iceConnectionState !== 'completed')
     return blocked();
-  return new VoiceError('timeout', `Not connected within ${timeout} ms. Tried again by itself.`, { retryable: true });
+  return new VoiceError('timeout', `Not connected within ${timeout} ms: the network or the server is slow.`, {
+    retryable: true,
+  });
 }
 
 function blocked(): VoiceError {
   const text =
     'The server answers, but no media passes: the network blocks UDP, or the server announces a wrong address.';
-  return new VoiceError('media-blocked', `${text} Tried again by itself; use another network, or a TURN server.`, {
+  return new VoiceError('media-blocked', `${text} Use another network, or a TURN server.`, {
     retryable: true,
   });
 }

@@ -1,5 +1,4 @@
 /** What the user chose and every connection has to be told anew: muted, deafened, pinned, excluded. */
-import { VoiceError } from './errors.ts';
 import type { Peer } from './peer.ts';
 import type { Participant, Request, ServerEvent } from './protocol.ts';
 
@@ -42,10 +41,8 @@ export class Preferences {
     this.changed();
   }
 
-  /** Pins or excludes. @throws VoiceError */
-  async choose(choice: Choice, numbers: readonly number[]): Promise<void> {
-    const { peer } = this;
-    if (peer === null) throw new VoiceError('not-connected', 'There is no connection at the moment; wait for state.');
+  /** Pins or excludes. @param peer in use. @throws VoiceError */
+  async choose(choice: Choice, numbers: readonly number[], peer: Peer): Promise<void> {
     const { participants } = peer.people;
     const keys = numbers.map((number) => {
       const participant = participants.get(number);

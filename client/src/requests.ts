@@ -119,7 +119,7 @@ export class Requests {
 }
 
 function ended(): VoiceError {
-  return new VoiceError('not-connected', 'The connection is gone; it comes back by itself. Ask again then.', {
+  return new VoiceError('not-connected', 'The connection is gone. Ask again on another one.', {
     retryable: true,
   });
 }

@@ -1,7 +1,7 @@
 /** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
 import { Backoff } from './backoff.ts';
 import { Drain } from './drain.ts';
-import { asVoiceError, replaced, VoiceError } from './errors.ts';
+import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
 import { watchPulse } from './pulse.ts';
@@ -29,6 +29,8 @@ export interface SessionHooks {
   event(event: ServerEvent): void;
   state(state: ClientState, error: VoiceError | null): void;
   retry(retry: ClientEvents['retry']): void;
+  /** There will be no other connection, and the one in use stays as long as it lives. */
+  stuck(error: VoiceError): void;
 }
 
 export class Session {
@@ -72,7 +74,7 @@ export class Session {
       () => this.wake(),
       () => this.hide(),
     );
-    await this.run(performance.now() + (this.options.connectTimeout ?? 30_000));
+    await this.run(this.options.connectTimeout ?? 30_000);
     if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed meanwhile.');
   }
 
@@ -107,8 +109,9 @@ export class Session {
     else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
-  /** Tries until it succeeds, or there is no hope. @param until when hope ends, on the clock of `performance`. */
-  private async run(until: number, reason: VoiceError | null = null): Promise<void> {
+  /** Tries until it succeeds, or there is no hope. @param patience milliseconds. @param reason why there has to be another one. */
+  private async run(patience: number, reason: VoiceError | null = null): Promise<void> {
+    const until = performance.now() + patience;
     if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
     this.running = true;
     this.refusals = 0;
@@ -120,7 +123,8 @@ export class Session {
       while (!this.over) {
         const error = await this.attempt();
         if (error === null || this.over) return;
-        if (!this.hopes(error, until)) return this.close(error);
+        if (!this.hopes(error)) return await this.settleFor(error);
+        if (performance.now() >= until) return this.close(givenUp(error, patience));
         if (await this.paused(error)) return;
       }
     } finally {
@@ -148,15 +152,24 @@ export class Session {
     return alive && !this.due && peer === this.current && peer?.stands === true;
   }
 
-  private hopes(error: VoiceError, until: number): boolean {
-    if (error.code === 'replaced') return false;
-    if (error.code === 'unauthorized' && !error.retryable) {
-      if (typeof this.options.token === 'function' && ++this.refusals < MAX_REFUSALS) return true;
-    } else {
-      this.refusals = 0;
-      if (error.retryable) return performance.now() < until;
-    }
-    return this.current !== null;
+  /** Whether another attempt may succeed. */
+  private hopes(error: VoiceError): boolean {
+    if (error.code === 'unauthorized' && !error.retryable)
+      return typeof this.options.token === 'function' && ++this.refusals < MAX_REFUSALS;
+    this.refusals = 0;
+    // While instances are exchanged, a proxy may not know the way for a while.
+    return error.retryable || (error.code === 'unreachable' && this.since > 0);
+  }
+
+  /** No attempt will succeed: what there is stays as long as it lives. */
+  private async settleFor(error: VoiceError): Promise<void> {
+    const peer = this.current;
+    const stays = error.code !== 'replaced' && peer !== null && (await peer.answers(PROOF_MS));
+    if (this.over) return;
+    if (!stays || peer !== this.current) return this.close(error);
+    this.due = false;
+    this.enter('connected', null);
+    this.hooks.stuck(error);
   }
 
   /** @returns why it failed; null if it did not. */

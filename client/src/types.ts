@@ -47,7 +47,7 @@ export interface ClientOptions {
   readonly levelInterval?: number;
   /** Longest that one attempt may take, 15,000 ms. */
   readonly attemptTimeout?: number;
-  /** How long the first connection is tried for, 30,000 ms. Once connected, the client never gives up. */
+  /** How long the first connection is tried for, 30,000 ms. Once connected, it is tried for as long as there is hope. */
   readonly connectTimeout?: number;
   /** Pauses between attempts: from `first` (500 ms), doubled each time up to `most` (15,000 ms), each with jitter. */
   readonly backoff?: { readonly first?: number; readonly most?: number };

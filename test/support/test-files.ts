@@ -22,6 +22,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on an idle machine: these begin first. The others take less. */
 const SECONDS: Readonly<Record<string, number>> = {
+  'browser-patience': 170,
   faults: 110,
   image: 80,
   'proxy-drain': 70,

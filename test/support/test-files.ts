@@ -29,6 +29,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   cli: 60,
   network: 60,
   'rtcp-media': 50,
+  churn: 30,
   'flood-http': 40,
   'flood-media': 35,
   permitted: 30,

@@ -56,7 +56,9 @@ const SECONDS: Readonly<Record<string, number>> = {
   log: 10,
   'proxy-claims': 10,
   'events-live': 10,
-  'browser-client-levels': 70,
+  'browser-client-states': 40,
+  'browser-client-levels': 40,
+  'browser-client-origins': 30,
 };
 
 /** Every `*.test.js` of the built tests, slowest first. */

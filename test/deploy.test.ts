@@ -71,11 +71,13 @@ test('traefik: a rule is read by its grammar', () => {
 
 test('traefik: every route is below /webrtc/, and each but that of OPTIONS asks backend-auth', () => {
   for (const [name, router] of Object.entries(routes.routers)) {
+    if (name === 'backend-auth') continue;
+    equal(router.entryPoints, ['web'], name);
     const rule = readRule(router.rule);
     equal(rule[0], { matcher: 'PathPrefix', value: '/webrtc/' }, name);
     const preflight = rule.some(({ matcher, value }) => matcher === 'Method' && value === 'OPTIONS');
-    const order = ['cors', 'no-claim', ...(preflight ? [] : ['backend-auth']), 'no-token', 'strip-webrtc'];
-    equal(router.middlewares, order, name);
+    const asked = preflight ? ['cors', 'no-claim'] : ['cors', 'limit', 'no-claim', 'backend-auth'];
+    equal(router.middlewares, [...asked, 'no-token', 'strip-webrtc'], name);
   }
   const [plain, options] = [routes.routers['backend-webrtc']!, routes.routers['backend-webrtc-options']!];
   ok(options.priority > plain.priority, 'OPTIONS has to be looked at first');
@@ -84,12 +86,17 @@ test('traefik: every route is below /webrtc/, and each but that of OPTIONS asks 
 test('traefik: the claim is that of backend-auth alone, and only the token goes there', () => {
   equal(routes.middlewares['backend-auth'], {
     forwardAuth: {
-      address: 'http://backend-auth:8090/',
+      address: `http://${fixed.entryPoints['auth']!.address}/`,
       authResponseHeaders: ['X-User-Claim'],
-      trustForwardHeader: false,
+      trustForwardHeader: true,
       authRequestHeaders: ['Authorization'],
+      maxResponseBodySize: 16384,
     },
   });
+  is(fixed.entryPoints['web']!.forwardedHeaders, undefined, 'nobody is believed');
+  match(fixed.entryPoints['auth']!.address, /^127\.0\.0\.1:/, 'nobody else comes there');
+  const { entryPoints, service } = routes.routers['backend-auth']!;
+  equal([entryPoints, service], [['auth'], 'backend-auth']);
   equal(routes.middlewares['no-claim'], { headers: { customRequestHeaders: { 'X-User-Claim': '' } } });
   equal(routes.middlewares['strip-webrtc'], { stripPrefix: { prefixes: ['/webrtc'] } });
   is(fixed.accessLog.fields.queryParameters.defaultMode, 'drop', 'the query holds the token');
@@ -98,6 +105,7 @@ test('traefik: the claim is that of backend-auth alone, and only the token goes 
 
 test('nginx and traefik allow the same to other origins', () => {
   const { headers } = routes.middlewares['cors'] as { headers: Record<string, string[]> };
+  equal(headers['accessControlExposeHeaders'], ['Retry-After']);
   equal(headers['accessControlAllowOriginList'], ['*']);
   equal(headers['accessControlAllowHeaders'], ['Content-Type', 'Authorization', 'X-User-Claim']);
   const nginx = read('nginx.conf');
@@ -113,9 +121,8 @@ test('traefik leads to services of compose.yaml, on the port of the service, in 
   const targets = Object.values(routes.services).flatMap((service) =>
     'loadBalancer' in service ? service.loadBalancer.servers.map(({ url }) => new URL(url)) : [],
   );
-  equal(targets.map(({ hostname }) => hostname).sort(), instances.map(([name]) => name).sort());
-  const { address } = (routes.middlewares['backend-auth'] as { forwardAuth: { address: string } }).forwardAuth;
-  for (const { hostname, port } of [...targets, new URL(address)]) {
+  equal(targets.map(({ hostname }) => hostname).sort(), ['backend-auth', ...instances.map(([name]) => name)].sort());
+  for (const { hostname, port } of targets) {
     const { networks, environment } = compose.services[hostname]!;
     ok('proxy' in networks, hostname);
     is(environment['LISTEN']?.slice(1) ?? environment['PORT'], port, hostname);

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 
 const texts = v.array(v.string());
+const seconds = v.pipe(v.string(), v.regex(/^\d+s$/));
 const dictionary = <T extends v.GenericSchema>(values: T) => v.record(v.string(), values);
 
 /** traefik's static configuration, as much of it as is used. */
@@ -9,7 +10,9 @@ export const TraefikFixed = v.strictObject({
   entryPoints: dictionary(
     v.strictObject({
       address: v.string(),
-      http: v.strictObject({ underscoreHeadersStrategy: v.picklist(['keep', 'delete', 'reject']) }),
+      http: v.strictObject({ aliasHeadersStrategy: v.picklist(['keep', 'delete', 'reject']) }),
+      forwardedHeaders: v.optional(v.strictObject({ trustedIPs: texts })),
+      observability: v.optional(v.strictObject({ accessLogs: v.boolean() })),
     }),
   ),
   providers: v.strictObject({ file: v.strictObject({ filename: v.string(), watch: v.boolean() }) }),
@@ -30,6 +33,8 @@ const Middleware = v.union([
       accessControlAllowOriginList: v.optional(texts),
       accessControlAllowMethods: v.optional(texts),
       accessControlAllowHeaders: v.optional(texts),
+      accessControlExposeHeaders: v.optional(texts),
+      accessControlMaxAge: v.optional(v.number()),
       customRequestHeaders: v.optional(dictionary(v.string())),
     }),
   }),
@@ -39,6 +44,14 @@ const Middleware = v.union([
       authResponseHeaders: texts,
       trustForwardHeader: v.boolean(),
       authRequestHeaders: texts,
+      maxResponseBodySize: v.number(),
+    }),
+  }),
+  v.strictObject({
+    rateLimit: v.strictObject({
+      average: v.number(),
+      burst: v.number(),
+      sourceCriterion: v.strictObject({ ipStrategy: v.strictObject({ ipv6Subnet: v.number() }) }),
     }),
   }),
   v.strictObject({ stripPrefix: v.strictObject({ prefixes: texts }) }),
@@ -76,7 +89,9 @@ export const TraefikRoutes = v.strictObject({
     middlewares: dictionary(Middleware),
     services: dictionary(Service),
     serversTransports: dictionary(
-      v.strictObject({ forwardingTimeouts: v.strictObject({ dialTimeout: v.pipe(v.string(), v.regex(/^\d+s$/)) }) }),
+      v.strictObject({
+        forwardingTimeouts: v.strictObject({ dialTimeout: seconds, responseHeaderTimeout: v.optional(seconds) }),
+      }),
     ),
   }),
 });

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
-import { type ProxyKind, type ReverseProxy, startProxy } from './proxies.ts';
+import { type Limit, type ProxyKind, type ReverseProxy, startProxy } from './proxies.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { type StandIn, startStandIn } from './stand-in.ts';
 
@@ -17,9 +17,10 @@ export async function withFront(
   kind: ProxyKind,
   body: (front: Front) => Promise<void>,
   env: Record<string, string> = {},
+  limit?: Limit,
 ): Promise<void> {
   const [server, auth] = await Promise.all([startServer(env), startStandIn()]);
-  const proxy = await startProxy(kind, { server: server.port, auth: auth.port });
+  const proxy = await startProxy(kind, { server: server.port, auth: auth.port }, limit);
   try {
     await body({ server, auth, proxy });
   } catch (error) {

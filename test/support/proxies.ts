@@ -19,6 +19,12 @@ export interface Upstreams {
   readonly next?: number;
 }
 
+/** Another limit of requests from one address than the one that is shipped, which takes long to be reached. */
+export interface Limit {
+  readonly perMinute: number;
+  readonly burst: number;
+}
+
 export interface ReverseProxy {
   readonly port: number;
   /** `http://127.0.0.1:port/webrtc` */
@@ -67,10 +73,10 @@ export function behindProxies(
 }
 
 /** Starts a proxy of this kind with the configuration that is shipped; only ports and places are other ones. */
-export async function startProxy(kind: ProxyKind, upstreams: Upstreams): Promise<ReverseProxy> {
+export async function startProxy(kind: ProxyKind, upstreams: Upstreams, limit?: Limit): Promise<ReverseProxy> {
   const port = await freeTcpPort();
   const folder = temporaryFolder(kind);
-  const { child, files } = (kind === 'nginx' ? startNginx : startTraefik)(folder, port, upstreams);
+  const { child, files } = await (kind === 'nginx' ? startNginx : startTraefik)(folder, port, upstreams, limit);
   await listens(port, child);
   const logs = (): string =>
     [...child.lines, ...files.map((file) => readFileSync(join(folder, file), 'utf8'))].join('\n');
@@ -84,13 +90,19 @@ interface Started {
   readonly files: readonly string[];
 }
 
-function startNginx(folder: string, port: number, { server, auth, next }: Upstreams): Started {
+function startNginx(folder: string, port: number, { server, auth, next }: Upstreams, limit?: Limit): Started {
   const changes: readonly (readonly [from: string, to: string])[] = [
     ['server 127.0.0.1:8080 ', `server 127.0.0.1:${server} `],
     ['server 127.0.0.1:8090;', `server 127.0.0.1:${auth};`],
     ['listen 80;', `listen 127.0.0.1:${port};`],
     ['/var/log/nginx/backend-webrtc.log', join(folder, 'access.log')],
     ['/var/log/nginx/backend-webrtc-error.log', join(folder, 'error.log')],
+    ...(limit === undefined
+      ? []
+      : ([
+          ['rate=50r/s', `rate=${limit.perMinute}r/m`],
+          ['burst=1000 ', `burst=${limit.burst} `],
+        ] as const)),
     ...(next === undefined ? [] : [['# server 127.0.0.1:8180 backup;', `server 127.0.0.1:${next} backup;`] as const]),
   ];
   let shipped = readFileSync(join(DEPLOY, 'nginx.conf'), 'utf8');
@@ -113,9 +125,16 @@ http { ${places.join(' ')} access_log off; include ${folder}/backend-webrtc.conf
   return { child, files: ['access.log', 'error.log'] };
 }
 
-function startTraefik(folder: string, port: number, { server, auth, next }: Upstreams): Started {
+async function startTraefik(
+  folder: string,
+  port: number,
+  { server, auth, next }: Upstreams,
+  limit?: Limit,
+): Promise<Started> {
+  const loopback = await freeTcpPort();
   const fixed = parse(readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8'));
   fixed.entryPoints.web.address = `127.0.0.1:${port}`;
+  fixed.entryPoints.auth.address = `127.0.0.1:${loopback}`;
   fixed.providers.file.filename = join(folder, 'dynamic.yaml');
   const dynamic = parse(readFileSync(join(DEPLOY, 'traefik/dynamic.yaml'), 'utf8'));
   const { services, middlewares } = dynamic.http;
@@ -127,7 +146,11 @@ function startTraefik(folder: string, port: number, { server, auth, next }: Upst
     lead('backend-webrtc-green', next);
     services['backend-webrtc'].weighted.services[0].name = 'backend-webrtc-blue-then-green';
   }
-  middlewares['backend-auth'].forwardAuth.address = `http://127.0.0.1:${auth}/`;
+  lead('backend-auth', auth);
+  if (limit !== undefined) {
+    Object.assign(middlewares.limit.rateLimit, { average: limit.perMinute, period: '1m', burst: limit.burst });
+  }
+  middlewares['backend-auth'].forwardAuth.address = `http://127.0.0.1:${loopback}/`;
   writeFileSync(join(folder, 'traefik.yaml'), stringify(fixed));
   writeFileSync(join(folder, 'dynamic.yaml'), stringify(dynamic));
   return { child: startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`]), files: [] };

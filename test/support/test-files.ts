@@ -22,19 +22,19 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on an idle machine: these begin first. The others take less. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'browser-patience': 170,
   faults: 110,
   image: 80,
   'proxy-drain': 70,
+  'proxy-origin': 60,
   cli: 60,
   network: 60,
   'rtcp-media': 50,
-  churn: 30,
   'flood-http': 40,
   'flood-media': 35,
   permitted: 30,
   'proxy-media': 30,
   drain: 30,
+  'proxy-limits': 30,
   proxy: 30,
   soak: 25,
   ranking: 25,
@@ -56,9 +56,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   log: 10,
   'proxy-claims': 10,
   'events-live': 10,
-  'browser-client-states': 40,
-  'browser-client-levels': 40,
-  'browser-client-origins': 30,
+  'browser-client-levels': 70,
 };
 
 /** Every `*.test.js` of the built tests, slowest first. */

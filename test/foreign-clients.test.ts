@@ -20,7 +20,12 @@ const at = (path: string): string => fileURLToPath(new URL(`../../test/foreign/$
 const CLIENTS: Readonly<Record<string, { readonly needs: string; readonly command: readonly string[] }>> = {
   pion: { needs: at('built/pion'), command: [at('built/pion')] },
   aiortc: { needs: at('built/aiortc/bin/python'), command: [at('built/aiortc/bin/python'), at('aiortc/client.py')] },
+  'aiortc max-bundle': {
+    needs: at('built/aiortc/bin/python'),
+    command: [at('built/aiortc/bin/python'), at('aiortc/client.py'), 'max-bundle'],
+  },
   werift: { needs: at('werift/node_modules/werift'), command: [process.execPath, at('werift/client.mjs')] },
+  gstreamer: { needs: at('built/gstreamer'), command: [at('built/gstreamer')] },
 };
 
 /** What they offer, m-line by m-line: `<kind>:<direction>`, or `data`. */
@@ -33,8 +38,8 @@ const OFFERS: Readonly<Record<string, string>> = {
   'no Opus on the first line': 'pcmu:sendrecv audio:sendrecv',
 };
 
-/** What does not work yet, for a reason that was not found: the client connects and hears, but is not heard. */
-const UNSETTLED: Readonly<Record<string, readonly string[]>> = {
+/** What a client's own faults keep from working, whoever answers: test/foreign/README.md. */
+const BEYOND_US: Readonly<Record<string, readonly string[]>> = {
   aiortc: ['video to receive and lines of one direction'],
 };
 
@@ -49,7 +54,7 @@ process.on('exit', () => {
 
 let running: Promise<RunningServer> | undefined;
 const server = (): Promise<RunningServer> => {
-  running ??= startServer({ WORKERS: '1' });
+  running ??= startServer({ WORKERS: '1', MEDIA_BIND: '' });
   return running;
 };
 const host = new ClientHost();
@@ -163,12 +168,11 @@ async function meet(command: readonly string[], shape: string): Promise<void> {
 const wanted = process.env['FOREIGN']?.split(' ') ?? Object.keys(CLIENTS);
 const required = (process.env['REQUIRE_FOREIGN'] ?? '').split(' ');
 for (const [client, { needs, command }] of Object.entries(CLIENTS)) {
-  if (!wanted.includes(client)) continue;
+  if (!wanted.includes(client.split(' ')[0]!)) continue;
   for (const [offer, shape] of Object.entries(OFFERS)) {
     const name = `${client} connects, is heard and hears with ${offer}`;
-    if (UNSETTLED[client]?.includes(offer) === true)
-      test.skip(name, 'known gap: it connects and hears, but is not heard');
-    else if (existsSync(needs) || required.includes(client)) test(name, () => meet(command, shape), 30);
+    if (BEYOND_US[client]?.includes(offer) === true) test.skip(name, 'aiortc sends nothing then; max-bundle helps');
+    else if (existsSync(needs) || required.includes(client.split(' ')[0]!)) test(name, () => meet(command, shape), 30);
     else test.skip(name, `${client} not installed: test/foreign/install ${client}`);
   }
 }

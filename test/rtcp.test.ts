@@ -203,6 +203,17 @@ test('who took turns in a slot is told of the loss there, less what the other lo
   is(bob.rtcp.worst.fraction(room.now), 40);
 });
 
+test('a speaker whose number does not fit 31 bits is told of its loss like any other', () => {
+  const room = new Room(2);
+  const [publisher, listener] = room.people as unknown as [Reported, Reported];
+  listener.seat.current!.sitters.set(0xffff_0009, publisher);
+  room.talk(50);
+  room.slots[SLOTS * SLOT_WORDS + Slot.Speaker] = 0xffff_0009 | 0;
+  listener.seat.current!.sitters.delete(9);
+  room.complain(1, 40);
+  is(publisher.rtcp.worst.fraction(room.now), 40);
+});
+
 test('a listener who leaves takes its complaint along', () => {
   const room = new Room(3);
   room.talk(50);

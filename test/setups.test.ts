@@ -53,6 +53,24 @@ test('only who was answered and has had no ICE for two seconds is stuck', () => 
   is(setups.stuck(), null);
 });
 
+test('who has ICE and no DTLS is stuck after eight seconds, if nobody is without ICE', () => {
+  let now = 10_000;
+  const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => now);
+  const [first, second, third] = [new Fake('a'), new Fake('b'), new Fake('c')];
+  for (const setup of [first, second, third]) {
+    setups.add(setup);
+    setups.connect(setup);
+    setup.answeredAt = now;
+    setup.reachable = setup !== third;
+  }
+  now += 7999;
+  is(setups.stuck(), third);
+  setups.remove(third);
+  is(setups.stuck(), null);
+  now += 1;
+  is(setups.stuck(), first);
+});
+
 test('2,000 websockets without an offer, and as many offers as may be set up without ICE, keep nobody out', async () => {
   const server = await startServer({ MAX_SETUPS: '20', MAX_WAITING: '500', MAX_CONNECTIONS: '30' });
   const host = new ClientHost();

@@ -1,15 +1,15 @@
 /** The client as an application sees it; the parts do the work. */
+import { listDevices, watchDevices } from './devices.ts';
 import { asVoiceError, eventError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
 import { Membership } from './membership.ts';
 import { Microphone } from './microphone.ts';
-import { listDevices, Output } from './output.ts';
+import { Output } from './output.ts';
 import type { Peer } from './peer.ts';
-import type { People } from './people.ts';
-import { NOBODY } from './people.ts';
 import { Preferences } from './preferences.ts';
 import type { ServerEvent } from './protocol.ts';
 import { NO_STATISTICS } from './quality.ts';
+import { Scene } from './scene.ts';
 import { Session } from './session.ts';
 import { Meter } from './statistics.ts';
 import type { ClientOptions, ClientState, Devices, MicrophoneOptions, ParticipantsPage, Statistics } from './types.ts';
@@ -41,8 +41,8 @@ export class VoiceClient extends ClientView {
   protected readonly output: Output;
   protected readonly preferences: Preferences;
   protected readonly levels: Levels;
+  protected readonly scene: Scene;
   private readonly meter: Meter;
-  protected people: People = NOBODY;
   protected latest: Statistics = NO_STATISTICS;
   private readonly endDevices: () => void;
 
@@ -58,7 +58,7 @@ export class VoiceClient extends ClientView {
     this.output = new Output(options.output ?? 'elements', options.slots ?? DEFAULT_SLOTS, {
       blocked: (blocked) => this.emit('audioBlocked', blocked),
       deviceLost: (label) => this.emit('deviceLost', { kind: 'output', label }),
-      who: (number) => this.people.participants.get(number) ?? null,
+      who: (number) => this.scene.people.participants.get(number) ?? null,
     });
     this.session = new Session(options, this.output.slots.length, {
       made: (peer) => this.mic.attach(peer.sender, peer.pc),
@@ -70,6 +70,12 @@ export class VoiceClient extends ClientView {
       stuck: (error) => this.report(error),
     });
     this.levels = new Levels(this.output.slots, options.levelInterval ?? 200, (all) => this.emit('speakers', all));
+    this.scene = new Scene(
+      this.output,
+      this.levels,
+      (name, value) => this.emit(name, value),
+      () => this.tellMuted(),
+    );
     this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
       this.latest = statistics;
       this.emit('statistics', statistics);
@@ -77,7 +83,14 @@ export class VoiceClient extends ClientView {
     this.mic.mute(this.preferences.muted);
     this.output.deafen(this.preferences.deafened);
     if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.report(error));
-    this.endDevices = this.watchDevices();
+    this.endDevices = watchDevices(
+      (devices) => {
+        this.mic.devicesChanged(devices.inputs);
+        this.output.devicesChanged(devices.outputs);
+        this.emit('devices', devices);
+      },
+      (error) => this.report(error),
+    );
   }
 
   /**
@@ -219,51 +232,21 @@ export class VoiceClient extends ClientView {
   }
 
   private promoted(peer: Peer): void {
-    this.people = peer.people;
+    this.scene.take(peer);
     this.output.attach(peer);
-    this.levels.attach(peer);
     this.meter.attach(peer);
     this.preferences.attach(peer);
     this.membership.attach(peer);
-    this.tellAll();
+    this.scene.show();
   }
 
   private heard(event: ServerEvent): void {
     this.membership.heard(event);
     this.preferences.heard(event);
-    switch (event.type) {
-      case 'snapshot':
-        return this.tellAll();
-      case 'participants':
-      case 'speaking':
-      case 'page':
-        return this.emit('participants', this.participants);
-      case 'slots':
-        return this.tellSlots();
-      case 'dominant':
-        return this.emit('dominant', this.dominant);
-      case 'silenced':
-        return this.tellMuted();
-      case 'error':
-        // Not an answer to a request: something that this client sends is wrong.
-        if (event.id === undefined) this.report(eventError(event));
-        return;
-      case 'draining':
-        return this.emit('draining', { within: event.within });
-      default:
-    }
-  }
-
-  private tellAll(): void {
-    this.emit('participants', this.participants);
-    this.tellSlots();
-    this.emit('dominant', this.dominant);
-    this.tellMuted();
-  }
-
-  private tellSlots(): void {
-    this.output.assign(this.people.slots);
-    this.emit('slots', this.slots);
+    this.scene.heard(event);
+    if (event.type === 'draining') this.emit('draining', { within: event.within });
+    // Not an answer to a request: something that this client sends is wrong.
+    if (event.type === 'error' && event.id === undefined) this.report(eventError(event));
   }
 
   private tellMuted(): void {
@@ -271,6 +254,9 @@ export class VoiceClient extends ClientView {
   }
 
   private changed(state: ClientState, error: VoiceError | null): void {
+    const { current } = this.session;
+    if (state === 'reconnecting' || state === 'closed') this.scene.leave();
+    else if (current !== null) this.scene.recover(current);
     if (state === 'closed') this.end(error);
     this.emit('state', { state, error });
   }
@@ -282,22 +268,6 @@ export class VoiceClient extends ClientView {
     this.meter.close();
     this.mic.close();
     this.output.close();
-  }
-
-  private watchDevices(): () => void {
-    const { mediaDevices } = navigator;
-    const look = (): void => {
-      listDevices().then(
-        (devices) => {
-          this.mic.devicesChanged(devices.inputs);
-          this.output.devicesChanged(devices.outputs);
-          this.emit('devices', devices);
-        },
-        (error) => this.report(error),
-      );
-    };
-    mediaDevices?.addEventListener('devicechange', look);
-    return () => mediaDevices?.removeEventListener('devicechange', look);
   }
 
   private report(error: unknown): void {

@@ -1,6 +1,17 @@
 /** Events by name, typed. */
 export class Emitter<Events extends object> {
   private readonly listeners = new Map<keyof Events, Set<(value: never) => void>>();
+  private readonly kept: readonly (keyof Events)[];
+  /** The last of what nobody heard. */
+  private readonly unheard = new Map<keyof Events, unknown>();
+
+  /**
+   * @param kept names of events that say how things are. The last one that nobody heard is told to the first who listens: a listener
+   * that is added after `await connect()` misses nothing that still holds.
+   */
+  constructor(kept: readonly (keyof Events)[] = []) {
+    this.kept = kept;
+  }
 
   /** Calls `listener` at every event of this name. @returns a function that ends that. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
@@ -10,6 +21,8 @@ export class Emitter<Events extends object> {
       this.listeners.set(name, all);
     }
     all.add(listener);
+    // Not before this has returned, nor before others that are added with it.
+    if (this.unheard.has(name)) queueMicrotask(() => this.repeat(name));
     return () => this.off(name, listener);
   }
 
@@ -29,7 +42,10 @@ export class Emitter<Events extends object> {
 
   /** A listener that throws keeps nobody else from hearing: its error is reported as uncaught. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) {
+    const all = [...(this.listeners.get(name) ?? [])];
+    if (all.length > 0) this.unheard.delete(name);
+    else if (this.kept.includes(name)) this.unheard.set(name, value);
+    for (const listener of all) {
       try {
         (listener as (value: Events[Name]) => void)(value);
       } catch (error) {
@@ -38,5 +54,10 @@ export class Emitter<Events extends object> {
         });
       }
     }
+  }
+
+  /** A newer one may have come since, or the listener gone. */
+  private repeat<Name extends keyof Events>(name: Name): void {
+    if (this.unheard.has(name)) this.emit(name, this.unheard.get(name) as Events[Name]);
   }
 }

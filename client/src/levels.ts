@@ -37,11 +37,18 @@ export class Levels {
     }
   }
 
+  /** There is no connection, and so no voice. */
+  detach(): void {
+    this.peer = null;
+    this.forget();
+    if (this.speakers.length === 0) return;
+    this.speakers = [];
+    this.told([]);
+  }
+
   close(): void {
     clearInterval(this.timer);
-    this.peer = null;
-    this.speakers = [];
-    this.forget();
+    this.detach();
   }
 
   private forget(): void {

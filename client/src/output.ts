@@ -1,9 +1,10 @@
 /** What is heard: slots, elements or a mix, volumes, the output device, and browsers that wait for a click. */
+import { listDevices } from './devices.ts';
 import { VoiceError } from './errors.ts';
 import type { Peer } from './peer.ts';
 import type { Participant } from './protocol.ts';
 import { audioElement, OutputSlot } from './slot.ts';
-import type { Devices, OutputMode } from './types.ts';
+import type { OutputMode } from './types.ts';
 
 /** How long a context may take to start before it counts as blocked, milliseconds. */
 const START_MS = 500;
@@ -145,16 +146,4 @@ async function play(element: HTMLAudioElement): Promise<boolean> {
     (error: unknown) => !(error instanceof DOMException && error.name === 'NotAllowedError'),
   );
   return Promise.race([played, late]);
-}
-
-/** @throws VoiceError `unsupported` */
-export async function listDevices(): Promise<Devices> {
-  if (navigator.mediaDevices === undefined) {
-    throw new VoiceError('unsupported', 'There is no access to devices here: serve the page over HTTPS.');
-  }
-  const all = await navigator.mediaDevices.enumerateDevices();
-  return {
-    inputs: all.filter(({ kind }) => kind === 'audioinput'),
-    outputs: all.filter(({ kind }) => kind === 'audiooutput'),
-  };
 }

@@ -54,6 +54,15 @@ export class People {
     }
   }
 
+  /** The same while nobody can be heard: nobody speaks, and nobody is in a slot. */
+  quiet(): People {
+    const quiet = Object.assign(new People(), this);
+    quiet.dominant = 0;
+    quiet.slots = new Map();
+    quiet.participants = new Map([...this.participants].map(([number, one]) => [number, { ...one, speaking: false }]));
+    return quiet;
+  }
+
   private list(total: number, complete: boolean, changed: readonly Participant[], left: readonly number[] = []): void {
     this.total = total;
     this.complete = complete;

@@ -1,7 +1,7 @@
 /** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
-import { Backoff } from './backoff.ts';
 import { Drain } from './drain.ts';
 import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
+import { Patience } from './patience.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
 import { watchPulse } from './pulse.ts';
@@ -10,10 +10,6 @@ import { watchWaking } from './wake.ts';
 
 /** How long a connection may take to prove that it lives, milliseconds. */
 const PROOF_MS = 2000;
-/** Refusals of a token in a row, with a function that is asked for another one each time. */
-const MAX_REFUSALS = 3;
-/** A connection that stood for less is brief, milliseconds: after two of them in a row there are pauses. */
-const SETTLED_MS = 10_000;
 /** How old the second attempt that is given up for a better one has to be, milliseconds; each further one twice that. */
 const PATIENCE_MS = 2000;
 
@@ -40,21 +36,17 @@ export class Session {
   private readonly options: ClientOptions;
   private readonly slots: number;
   private readonly hooks: SessionHooks;
-  private readonly backoff: Backoff;
+  private readonly patience: Patience;
   private attempting: Peer | null = null;
   private running = false;
   /** The connection in use has to be replaced even if it stands. */
   private due = false;
-  private refusals = 0;
-  /** When the attempt under way began, and the connection in use stood, on the clock of `performance`. */
+  /** The connection in use was told that the one under way takes its place. */
+  private succeeded = false;
+  /** When the attempt under way began, on the clock of `performance`. */
   private begun = 0;
-  private since = 0;
   /** Attempts of this run that were given up for a better one. */
   private givenUp = 0;
-  /** Brief connections in a row. */
-  private brief = 0;
-  /** Ends the pause between two attempts. */
-  private endPause: (() => void) | null = null;
   private readonly drain = new Drain(() => this.renew(null));
   private endWatch: (() => void) | null = null;
   private endPulse: (() => void) | null = null;
@@ -64,7 +56,7 @@ export class Session {
     this.options = options;
     this.slots = slots;
     this.hooks = hooks;
-    this.backoff = new Backoff(options.backoff?.first ?? 500, options.backoff?.most ?? 15_000);
+    this.patience = new Patience(options);
   }
 
   /** Connects for the first time. @throws VoiceError */
@@ -82,7 +74,7 @@ export class Session {
   renew(error: VoiceError | null): void {
     if (this.over || this.state === 'idle') return;
     this.due = true;
-    this.brief = 0;
+    this.patience.wanted();
     this.restart(error);
   }
 
@@ -97,7 +89,7 @@ export class Session {
     this.current?.close();
     this.current = null;
     this.enter('closed', error);
-    this.endPause?.();
+    this.patience.close();
   }
 
   private get over(): boolean {
@@ -105,26 +97,26 @@ export class Session {
   }
 
   private restart(error: VoiceError | null): void {
-    if (this.running) this.endPause?.();
+    if (this.running) this.patience.end();
     else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
-  /** Tries until it succeeds, or there is no hope. @param patience milliseconds. @param reason why there has to be another one. */
-  private async run(patience: number, reason: VoiceError | null = null): Promise<void> {
-    const until = performance.now() + patience;
+  /** Tries until it succeeds, or there is no hope. @param limit milliseconds. @param reason why there has to be another one. */
+  private async run(limit: number, reason: VoiceError | null = null): Promise<void> {
+    const until = performance.now() + limit;
     if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
     this.running = true;
-    this.refusals = 0;
     this.givenUp = 0;
-    if (this.brief <= 1) this.backoff.reset();
+    this.patience.begin();
     try {
-      // What stands and falls at once would be made anew several times a second.
-      if (reason !== null && this.brief > 1 && (await this.paused(reason))) return;
+      if (reason !== null && this.patience.hurried && (await this.paused(reason))) return;
       while (!this.over) {
         const error = await this.attempt();
         if (error === null || this.over) return;
-        if (!this.hopes(error)) return await this.settleFor(error);
-        if (performance.now() >= until) return this.close(givenUp(error, patience));
+        if (!this.patience.hopes(error)) return await this.settleFor(error);
+        // The one before ended when its successor stood, which was lost.
+        if (this.current === null && this.state === 'connected') this.enter('reconnecting', error);
+        if (performance.now() >= until) return this.close(givenUp(error, limit));
         if (await this.paused(error)) return;
       }
     } finally {
@@ -134,8 +126,8 @@ export class Session {
 
   /** Pauses between two attempts. @returns whether no other one is needed. */
   private async paused(error: VoiceError): Promise<boolean> {
-    const pause = error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
-    this.hooks.retry({ attempt: this.backoff.failures, delay: pause, error });
+    const pause = this.patience.next(error);
+    this.hooks.retry({ attempt: this.patience.failures, delay: pause, error });
     if (!(await this.recovers(pause))) return false;
     this.enter('connected', null);
     return true;
@@ -148,17 +140,8 @@ export class Session {
     peer?.answers(PROOF_MS).then((answered) => {
       alive = answered;
     });
-    await this.pause(pause);
+    await this.patience.pause(pause);
     return alive && !this.due && peer === this.current && peer?.stands === true;
-  }
-
-  /** Whether another attempt may succeed. */
-  private hopes(error: VoiceError): boolean {
-    if (error.code === 'unauthorized' && !error.retryable)
-      return typeof this.options.token === 'function' && ++this.refusals < MAX_REFUSALS;
-    this.refusals = 0;
-    // While instances are exchanged, a proxy may not know the way for a while.
-    return error.retryable || (error.code === 'unreachable' && this.since > 0);
   }
 
   /** No attempt will succeed: what there is stays as long as it lives. */
@@ -178,6 +161,7 @@ export class Session {
     try {
       peer = new Peer(this.options, this.slots);
       this.attempting = peer;
+      this.succeeded = false;
       this.begun = performance.now();
       this.hooks.made(peer);
       await peer.open();
@@ -198,7 +182,7 @@ export class Session {
   private promote(peer: Peer): void {
     const before = this.current;
     this.current = peer;
-    this.since = performance.now();
+    this.patience.stood();
     this.due = false;
     this.hooks.promoted(peer);
     this.drain.moved(before);
@@ -214,7 +198,10 @@ export class Session {
 
   private heard(peer: Peer, event: ServerEvent): void {
     if (peer !== this.current) return;
-    if (event.type === 'replaced' && !this.running) return this.close(replaced());
+    if (event.type === 'replaced') {
+      if (!this.running) return this.close(replaced());
+      this.succeeded = this.attempting !== null;
+    }
     this.hooks.event(event);
     if (event.type === 'draining') this.drain.begin(event.within, peer.people.total <= 1);
   }
@@ -229,24 +216,27 @@ export class Session {
 
   private lost(peer: Peer, error: VoiceError, dead: boolean): void {
     if (peer !== this.current) return;
+    // The server ends it because the next one stands, which it may know first.
+    const planned = this.due && this.attempting !== null && (this.succeeded || this.attempting.stands);
     if (dead) {
       peer.close();
       this.current = null;
       this.due = false;
+      if (planned) return;
     }
     if (this.state === 'connected') this.enter('reconnecting', error);
     // Until now there was no hurry.
-    if (this.drain.active) this.backoff.reset();
-    if (!this.running) this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
+    if (this.drain.active) this.patience.reset();
+    if (!this.running) this.patience.fell();
     this.restart(error);
   }
 
   /** Something has changed: what seemed lost may work, and what seemed to stand may be lost. */
   private wake(): void {
     const peer = this.current;
-    if (this.endPause !== null) {
-      this.backoff.reset();
-      this.endPause();
+    if (this.patience.pausing) {
+      this.patience.reset();
+      this.patience.end();
     } else if (this.attempting !== null && !this.attempting.stands && this.state !== 'connecting') {
       this.giveUp(this.attempting);
     } else if (peer !== null) {
@@ -277,19 +267,6 @@ export class Session {
   private hide(): void {
     this.drain.close();
     this.yield();
-  }
-
-  private pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.endPause = null;
-        resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      this.endPause = end;
-      if (this.over) end();
-    });
   }
 
   private enter(state: ClientState, error: VoiceError | null): void {

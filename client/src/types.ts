@@ -113,7 +113,7 @@ export interface ParticipantsPage {
 
 /** The events of a client, with what comes with each. */
 export interface ClientEvents {
-  /** `error` says why it is reconnecting or closed, if it is not the application's own doing. */
+  /** `error` says why it is reconnecting or closed; null if that was planned. */
   state: { readonly state: ClientState; readonly error: VoiceError | null };
   /** An attempt failed; the next one is in `delay` milliseconds. */
   retry: { readonly attempt: number; readonly delay: number; readonly error: VoiceError };

@@ -4,11 +4,24 @@ import type { Levels } from './levels.ts';
 import type { Membership } from './membership.ts';
 import type { Microphone } from './microphone.ts';
 import type { Output } from './output.ts';
-import type { People } from './people.ts';
 import type { Preferences } from './preferences.ts';
 import type { Participant } from './protocol.ts';
+import type { Scene } from './scene.ts';
 import type { Session } from './session.ts';
 import type { ClientEvents, ClientState, MicrophoneState, Slot, Speaker, Statistics } from './types.ts';
+
+/** Events that say how things are; all others are over once they are told. */
+const KEPT: readonly (keyof ClientEvents)[] = [
+  'state',
+  'conversation',
+  'participants',
+  'slots',
+  'dominant',
+  'muted',
+  'microphone',
+  'audioBlocked',
+  'error',
+];
 
 export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly session: Session;
@@ -17,8 +30,12 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly output: Output;
   protected abstract readonly preferences: Preferences;
   protected abstract readonly levels: Levels;
-  protected abstract readonly people: People;
+  protected abstract readonly scene: Scene;
   protected abstract readonly latest: Statistics;
+
+  constructor() {
+    super(KEPT);
+  }
 
   /** See {@link ClientState}. */
   get state(): ClientState {
@@ -32,26 +49,26 @@ export abstract class ClientView extends Emitter<ClientEvents> {
 
   /** The own number in the conversation; 0 in none. */
   get number(): number {
-    return this.people.number;
+    return this.scene.people.number;
   }
 
   /** Everybody in the conversation that the server has told of, this client included, by number. */
   get participants(): ReadonlyMap<number, Participant> {
-    return this.people.participants;
+    return this.scene.people.participants;
   }
 
   /** How many are in the conversation, and whether `participants` holds them all: in large ones it does not. */
   get total(): number {
-    return this.people.total;
+    return this.scene.people.total;
   }
 
   get complete(): boolean {
-    return this.people.complete;
+    return this.scene.people.complete;
   }
 
   /** The one who leads the conversation at the moment; null for nobody. */
   get dominant(): Participant | null {
-    return this.people.participants.get(this.people.dominant) ?? null;
+    return this.scene.dominant;
   }
 
   /** The voices, as many as were asked for; the same objects for the client's whole life. */
@@ -71,7 +88,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
 
   /** By an operator. */
   get silenced(): boolean {
-    return this.people.silenced;
+    return this.scene.people.silenced;
   }
 
   get deafened(): boolean {

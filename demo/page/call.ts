@@ -115,7 +115,8 @@ export class CallView {
     this.state.dataset['state'] = state;
     this.state.title = error?.message ?? '';
     if (state === 'connected') this.log.add('Connected.');
-    if (state === 'reconnecting') this.log.add('The connection is lost; reconnecting by itself.');
+    if (state === 'reconnecting')
+      this.log.add(error === null ? 'Connecting anew.' : 'The connection is lost; reconnecting by itself.');
     if (state !== 'closed' || error === null) return;
     this.events.problem(error);
     this.events.over();

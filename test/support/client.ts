@@ -28,6 +28,8 @@ export interface ClientOptions {
   readonly keeps: boolean;
   /** The port of a relay on the way to the server, null for none. */
   readonly relay: number | null;
+  /** UDP ports to use, first and last; without them, any. */
+  readonly ports?: readonly [number, number];
 }
 
 /** A packet as the client got it. */

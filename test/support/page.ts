@@ -142,8 +142,11 @@ export class VoicePage {
     return this.call('fail', { token: this.token, tone: this.tone, ...way });
   }
 
-  /** The same of a page that connects by itself, and how many media streams its tracks came in. */
-  established(): Promise<Connected & { streams: number }> {
+  /**
+   * The same of a page that connects by itself, how many media streams its tracks came in, and how long after its websocket
+   * opened it made its offer, milliseconds.
+   */
+  established(): Promise<Connected & { streams: number; offerAfter: number }> {
     return this.call('established');
   }
 
@@ -241,10 +244,27 @@ export async function openVoicePage(browser: Browser, gateway: Gateway, person: 
   return new VoicePage(await browser.newPage(gateway.url), person);
 }
 
-/** Opens the example client of the README, which connects at once. */
-export async function openExamplePage(browser: Browser, gateway: Gateway, person: Person): Promise<VoicePage> {
-  const url = `${gateway.url}/example?token=${encodeURIComponent(tokenOf(person))}#${person.tone}`;
-  return new VoicePage(await browser.newPage(url), person);
+/** What may be different for the example client. */
+export interface ExampleOptions {
+  /** How long the user takes to allow the microphone once the websocket is open, milliseconds. */
+  late?: number;
+  /** A STUN server. */
+  stun?: string;
+  /** Another way to the server than the gateway, and the token that counts there. */
+  api?: { url: string; token: string };
+}
+
+/** Opens the original README's example client, which connects at once. */
+export async function openExamplePage(
+  browser: Browser,
+  gateway: Gateway,
+  person: Person,
+  { late = 0, stun, api }: ExampleOptions = {},
+): Promise<VoicePage> {
+  const query = new URLSearchParams({ token: api?.token ?? tokenOf(person), late: String(late) });
+  if (stun !== undefined) query.set('stun', stun);
+  if (api !== undefined) query.set('api', api.url);
+  return new VoicePage(await browser.newPage(`${gateway.url}/example?${query}#${person.tone}`), person);
 }
 
 /** The token that the gateway turns into this user's claim. */

@@ -1,4 +1,4 @@
-/** A STUN server (RFC 8489) on loopback that sees everybody under one address, or says nothing. */
+/** A STUN server (RFC 8489) that sees everybody under one address, or says nothing. */
 import { createSocket } from 'node:dgram';
 
 const HEADER_BYTES = 20;
@@ -15,8 +15,8 @@ export interface StunServer {
   close(): void;
 }
 
-/** Starts one. @param seen the IPv4 address that everybody is told to have, or null to be silent. */
-export async function startStunServer(seen: string | null): Promise<StunServer> {
+/** Starts one. @param seen the IPv4 address that everybody is told to have, or null to be silent. @param host its own address. */
+export async function startStunServer(seen: string | null, host = '127.0.0.1'): Promise<StunServer> {
   const socket = createSocket('udp4');
   let tell: () => void = () => undefined;
   const asked = new Promise<void>((resolve) => {
@@ -26,8 +26,8 @@ export async function startStunServer(seen: string | null): Promise<StunServer> 
     tell();
     if (seen !== null) socket.send(success(request, seen, from.port), from.port, from.address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  return { url: `stun:127.0.0.1:${socket.address().port}`, asked, close: () => socket.close() };
+  await new Promise<void>((resolve) => socket.bind(0, host, resolve));
+  return { url: `stun:${host}:${socket.address().port}`, asked, close: () => socket.close() };
 }
 
 function success(request: Buffer, address: string, port: number): Buffer {

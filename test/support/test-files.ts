@@ -22,6 +22,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on an idle machine: these begin first. The others take less. */
 const SECONDS: Readonly<Record<string, number>> = {
+  'browser-patience': 170,
   faults: 110,
   image: 80,
   'proxy-drain': 70,
@@ -29,6 +30,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   cli: 60,
   network: 60,
   'rtcp-media': 50,
+  churn: 30,
   'flood-http': 40,
   'flood-media': 35,
   permitted: 30,
@@ -56,7 +58,9 @@ const SECONDS: Readonly<Record<string, number>> = {
   log: 10,
   'proxy-claims': 10,
   'events-live': 10,
-  'browser-client-levels': 70,
+  'browser-client-states': 40,
+  'browser-client-levels': 40,
+  'browser-client-origins': 30,
 };
 
 /** Every `*.test.js` of the built tests, slowest first. */

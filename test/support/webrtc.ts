@@ -22,10 +22,10 @@ export interface WebrtcOptions {
   /** UDP ports to use, first and last. */
   readonly ports?: readonly [number, number];
   /**
-   * A local UDP port to take for the server's. Then the client's candidates are kept from the server, so that it knows
+   * A local UDP port to take for the server's, or for each of its ports one. Then the client's candidates are kept from the server, so that it knows
    * no way but the one from which the client's checks come.
    */
-  readonly relay?: number | null;
+  readonly relay?: number | ReadonlyMap<number, number> | null;
   /** Id of the header extension that tells the level (RFC 6464), if packets have it. */
   readonly levelId?: number;
 }
@@ -156,7 +156,11 @@ export class WebrtcClient {
   private redirected(answer: string): string {
     const { relay } = this.options;
     if (relay == null) return answer;
-    return answer.replace(/^(a=candidate:\S+ \d+ UDP \d+) \S+ \d+ /gim, `$1 127.0.0.1 ${relay} `);
+    const port = (own: string): number | undefined => (typeof relay === 'number' ? relay : relay.get(Number(own)));
+    return answer.replace(
+      /^(a=candidate:\S+ \d+ UDP \d+) \S+ (\d+) /gim,
+      (_, start, own) => `${start} 127.0.0.1 ${port(own)} `,
+    );
   }
 
   private addLine(i: number, received?: (mid: string, packet: Buffer) => void): void {

@@ -11,6 +11,8 @@ import { RequestError } from '../http/errors.ts';
 
 /** Without ICE for so long after the answer a connection gives its place up where one is needed, milliseconds. Honest ones take one or two trips. */
 const GRACE_MS = 2000;
+/** The same for one with ICE and without DTLS, whose lost packets are sent again after 1, 2 and 4 s (RFC 6347, section 4.2.4.1). */
+const HALFWAY_GRACE_MS = 8000;
 
 /** A connection as it is seen here. */
 export interface Setup {
@@ -78,14 +80,17 @@ export class Setups<S extends Setup> {
     this.connecting.add(setup);
   }
 
-  /** Whoever connects and seems to get nowhere, the one that was answered first; null if everybody does. */
+  /** Whoever connects and seems to get nowhere: without ICE, the one that was answered first, or else without DTLS; null if everybody does. */
   stuck(): S | null {
-    const before = this.clock() - GRACE_MS;
+    const now = this.clock();
+    let halfway: S | null = null;
     for (const setup of this.connecting) {
-      if (setup.answeredAt > before) return null;
-      if (setup.answeredAt > 0 && !setup.reachable) return setup;
+      if (setup.answeredAt > now - GRACE_MS) break;
+      if (setup.answeredAt === 0) continue;
+      if (!setup.reachable) return setup;
+      if (setup.answeredAt <= now - HALFWAY_GRACE_MS) halfway ??= setup;
     }
-    return null;
+    return halfway;
   }
 
   /** It stands, or ended. */

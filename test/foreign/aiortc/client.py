@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 
@@ -22,9 +22,11 @@ def say(**message):
 
 
 async def main():
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    *rest, shape = sys.argv[1:]
+    policy = rest[0] if rest else "balanced"
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy(policy)))
 
-    for word in sys.argv[1].split():
+    for word in shape.split():
         kind, _, direction = word.partition(":")
         if kind == "data":
             pc.createDataChannel("test")

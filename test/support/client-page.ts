@@ -109,7 +109,7 @@ let bundle: Promise<Uint8Array> | undefined;
 /** A gateway that serves the client, as it is built from its sources now. */
 export async function startClientGateway(upstreamPort: number): Promise<Gateway> {
   bundle ??= bundleClient();
-  return startGateway(upstreamPort, { '/voice-client.js': await bundle });
+  return startGateway(upstreamPort, { '/voice-client.js': await bundle, '/examples/client.js': await bundle });
 }
 
 /** Opens a page with the client, which is not started yet. */

@@ -8,6 +8,7 @@ const FILES: Record<string, { file: string; type: string }> = {
   '/': { file: 'index.html', type: 'text/html' },
   '/client.js': { file: 'client.js', type: 'text/javascript' },
   '/example': { file: 'example.html', type: 'text/html' },
+  '/examples/': { file: 'blank.html', type: 'text/html' },
   '/voice': { file: 'voice-client.html', type: 'text/html' },
   '/voice-client-page.js': { file: 'voice-client-page.js', type: 'text/javascript' },
 };

@@ -59,6 +59,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'proxy-claims': 10,
   'events-live': 10,
   'browser-client-states': 40,
+  'browser-client-examples': 40,
   'browser-client-levels': 40,
   'browser-client-origins': 30,
 };

@@ -165,6 +165,18 @@ test('the first line of the bundle stays in it when it is refused, and describes
   equal(turned.bundle, ['1', '0'], 'the first in the group is meant, not the first in the offer');
 });
 
+test('of a refused line one format is named: Opus if it has that, or else the first that says what it is', () => {
+  const named = (payloadType: string, ...mapped: string[]): string => {
+    const more = mapped.map((line) => `a=rtpmap:${line}`);
+    const [line] = plan([{ direction: 'inactive', payloadType, without: /rtpmap/, more }, {}]).lines;
+    return line?.kind === 'refused' ? `${line.format} ${line.encoding}` : '';
+  };
+  is(named('0 111', '111 opus/48000/2'), '111 opus/48000/2');
+  is(named('110 0 8', '110 telephone-event/48000'), '110 telephone-event/48000');
+  is(named('96 8'), '8 PCMA/8000');
+  is(named('96 97'), '96 null');
+});
+
 test('lines in the bundle need no transport attributes of their own', () => {
   const bare: OfferLine = { media: 'audio', without: /^a=(ice-|fingerprint|setup)/ };
   equal(words(plan([{ media: 'video' }, bare, { ...bare, direction: 'recvonly' }])), ['0 refused', '1 both', '2 slot']);

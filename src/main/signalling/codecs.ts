@@ -65,16 +65,19 @@ const STATIC_ENCODINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * One format of a line for the answer that refuses it. Clients look up its encoding even where they are refused.
+ * One format of a line for the answer that refuses it. Clients look up its encoding even where they are refused, and pion and
+ * webrtc-rs take what the first audio line has, refused or not, for all of them.
  *
  * @param formats those of the m-line.
- * @returns the first format that has an encoding, or else the first one that is a token.
+ * @returns Opus, or else the first format that has an encoding, or else the first one that is a token.
  */
 export function describeFormat(
   media: MediaDescription,
   formats: readonly string[],
 ): { format: string; encoding: string | null } {
-  const tokens = formats.filter((format) => /^[\w.-]{1,64}$/.test(format)).slice(0, MAX_FORMATS);
+  const opus = opusPayloadType(media);
+  const all = opus === null ? formats : [String(opus), ...formats];
+  const tokens = all.filter((format) => /^[\w.-]{1,64}$/.test(format)).slice(0, MAX_FORMATS);
   for (const format of tokens) {
     const encoding = encodingOf(media, format);
     if (encoding !== null) return { format, encoding };

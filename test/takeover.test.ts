@@ -107,6 +107,110 @@ for (const red of [false, true]) {
   }
 }
 
+/** Two voices that send all the time; each is heard for a second in turn, beginning with a packet of its own. */
+class Turns {
+  readonly bench = new Bench();
+  readonly sent: Sent[] = [];
+  /** For each packet in {@link sent}, its time ahead of the clock, ticks. */
+  readonly leads: number[] = [];
+  private readonly voices: Voice[];
+  private readonly length: number;
+  private readonly due: number[];
+  private heard = 0;
+
+  constructor(length: number) {
+    this.length = length;
+    this.bench.join(LISTENER, { publishes: false });
+    this.voices = [new Voice(this.bench, 2), new Voice(this.bench, 3)];
+    this.due = [0, length * MILLISECOND * 0.4];
+  }
+
+  /** @param until ticks. @param hold until when nothing is delivered; then all of it at once. */
+  run(until: number, hold = 0): void {
+    const { bench, due, voices, length } = this;
+    for (;;) {
+      const i = due[0]! <= due[1]! ? 0 : 1;
+      if (due[i]! >= until) return;
+      bench.clock = Math.max(due[i]!, hold);
+      if (Math.floor(due[i]! / 48_000) % 2 === i) this.heard = i;
+      const [pinned, excluded] = [[2 + this.heard], [3 - this.heard]];
+      bench.forwarder.listen({ type: 'listen', connection: LISTENER, deafened: false, pinned, excluded });
+      for (const packet of voices[i]!.say(length)) {
+        this.sent.push(packet);
+        this.leads.push((packet.timestamp - bench.clock) | 0);
+      }
+      due[i]! += length * MILLISECOND;
+    }
+  }
+}
+
+for (const length of [20, 40, 60, 120]) {
+  test(`voices that take turns for ten minutes, packets of ${length} ms, neither overlap nor leave a hole, ever`, () => {
+    const turns = new Turns(length);
+    turns.run(600 * 48_000);
+    followsOn(turns.sent);
+    is(turns.sent.filter(({ marker }) => marker).length, 600, 'each takeover has the marker, and nothing else');
+    const { timestamp } = turns.sent.at(-1)!;
+    is(timestamp - turns.sent[0]!.timestamp, (turns.sent.length - 1) * length * MILLISECOND);
+  });
+
+  test(`what was held up, packets of ${length} ms, and comes at once is in its place in time, also at a takeover`, () => {
+    const turns = new Turns(length);
+    turns.run(2.98 * 48_000);
+    const before = turns.leads.at(-1)!;
+    // Two takeovers within.
+    turns.run(4.2 * 48_000, 3.7 * 48_000);
+    turns.run(10 * 48_000);
+    followsOn(turns.sent);
+    const { timestamp } = turns.sent.at(-1)!;
+    is(timestamp - turns.sent[0]!.timestamp, (turns.sent.length - 1) * length * MILLISECOND, 'a hole');
+    const more = turns.leads.at(-1)! - before;
+    ok(more < 8 * length * MILLISECOND, `${more / MILLISECOND} ms further ahead`);
+  });
+}
+
+const RACERS: readonly (readonly [string, (i: number) => Partial<PacketFields>])[] = [
+  ['whose timestamps race', (i) => ({ timestamp: i * 9600 })],
+  ['whose timestamps jump by ten seconds', (i) => ({ timestamp: i * 480_000 })],
+  ['whose timestamps go back', (i) => ({ timestamp: -i * 5760 })],
+  ['whose timestamps stand still', () => ({ timestamp: 7 })],
+  ['whose numbers jump', (i) => ({ sequence: i * 1000 })],
+  ['whose numbers and timestamps jump', (i) => ({ sequence: i * 1000, timestamp: i * 480_000 })],
+  ['who sends more sound than there is time for', (i) => ({ timestamp: i * 5760, payload: opus(120) })],
+  ['the same with numbers that jump', (i) => ({ sequence: i * 1000, timestamp: i * 5760, payload: opus(120) })],
+  [
+    'who changes the SSRC all the time',
+    (i) => ({ ssrc: 5 + Math.floor(i / 4), timestamp: i * 5760, payload: opus(120) }),
+  ],
+];
+for (const [who, fields] of RACERS) {
+  test(`${who} carries a slot three seconds ahead at most and an eighth of the time, and the next voice is heard at once`, () => {
+    const bench = new Bench();
+    bench.join(LISTENER, { publishes: false });
+    const racer = new Voice(bench, 2);
+    const sent: Sent[] = [];
+    const begun = bench.clock;
+    let first: number | undefined;
+    for (let i = 0; i < 30_000; i++) {
+      bench.clock += 960;
+      for (const packet of racer.say(20, fields(i))) {
+        first ??= (packet.timestamp - bench.clock) | 0;
+        const lead = (packet.timestamp - bench.clock - first) | 0;
+        ok(lead <= 3.2 * 48_000 + (bench.clock - begun) / 8, `${lead / 48_000} s ahead after ${i} packets`);
+        sent.push(packet);
+      }
+      sent.length = Math.min(sent.length, 1);
+    }
+    bench.forwarder.mute(2, true);
+    bench.wait(200 * MILLISECOND);
+    const voice = new Voice(bench, 3);
+    const heard = talk(bench, voice, 500);
+    is(heard.length, 500);
+    followsOn(heard);
+    is(heard.at(-1)!.timestamp - heard[0]!.timestamp, 499 * 960, 'no hole');
+  });
+}
+
 test('frames of silence come after the end of a long packet, and the next voice after theirs', () => {
   const bench = new Bench();
   bench.join(LISTENER, { publishes: false });

@@ -8,7 +8,7 @@
  * The rules, with the clauses they come from (RFC 3550, sections 5.1 and 7.1; RFC 3711, section 3.3.1 for why
  * numbering never restarts):
  * 1. A new source continues at the next sequence number, with the marker bit, where the sound before it ends: a receiver
- *    throws away a packet that overlaps the one before. After a pause the timestamp follows the wall clock, from one
+ *    throws away a packet that overlaps the one before. After a pause the timestamp follows the wall clock, from an
  *    anchor taken at the slot's first packet.
  * 2. A packet from before the switch is dropped.
  * 3. Within one source, gaps and order stay as the network made them.
@@ -48,6 +48,8 @@ export const Slot = {
   SwitchIndex: 10,
   /** Timestamp at which the sound of the newest packet ends. */
   End: 11,
+  /** Whose the newest packet of a source is: `SlotPacket.publisher`. */
+  Publisher: 12,
   /** Packets and payload bytes sent, modulo 2^32: what a sender report tells (RFC 3550, section 6.4.1). */
   Packets: 13,
   Octets: 14,
@@ -86,11 +88,14 @@ export const NO_SOURCE = 0;
  * would otherwise carry the slot's timestamps away for every source that follows.
  */
 const MAX_AHEAD = 2 * OPUS_CLOCK_RATE;
-/**
- * How far ahead a source may begin, ticks. Voices that take turns without a pause give a slot up to a packet more sound at
- * each turn than there was time for, which receivers catch up with by playing faster; the anchor then moves.
- */
+/** How far ahead a source may begin, ticks. */
 const MAX_LEAD = MAX_AHEAD + MAX_OPUS_TICKS;
+/**
+ * Voices that take turns without a pause give a slot up to a packet more sound at each turn than there was time for, which
+ * receivers catch up with by playing faster. The anchor follows by one in so many ticks, lest that adds up to a source that
+ * races.
+ */
+const CAUGHT_UP_SHIFT = 3;
 /** What a slot that is ahead gives back in a pause, ticks. More at once would look to the receiver like a delay. */
 const GIVEN_BACK = OPUS_FRAME_TICKS;
 /** A gap that is shorter is closed: the receiver would have to make up sound for it. Ticks. */
@@ -100,6 +105,8 @@ const LEAST_GAP = OPUS_FRAME_TICKS;
 export class SlotPacket {
   /** Key of its source, never {@link NO_SOURCE}; a source that restarts its numbering has a new key. */
   source: number = NO_SOURCE;
+  /** Names whose source it is, whatever becomes of the numbering. */
+  publisher = 0;
   /** Its number as `SourceSequence` unwrapped it. */
   index = 0;
   /** Its own timestamp. */
@@ -108,7 +115,7 @@ export class SlotPacket {
   duration = OPUS_FRAME_TICKS;
   /** Length of its payload, bytes. */
   octets = 0;
-  /** Now, in ticks of 1/48000 s, modulo 2^32. */
+  /** When it would have come if nothing had held it up, in ticks of 1/48000 s, modulo 2^32. */
   clock = 0;
   /** What it is sent with: 0 … 65535, and a signed view of 32 bits. */
   outSequence = 0;
@@ -174,6 +181,7 @@ export function renumber(words: Int32Array, row: number, packet: SlotPacket): Re
  */
 export function insert(words: Int32Array, row: number, packet: SlotPacket): void {
   words[row + Slot.Source] = NO_SOURCE;
+  packet.publisher = words[row + Slot.Publisher]!;
   append(words, row, packet);
 }
 
@@ -184,6 +192,7 @@ function switchSource(words: Int32Array, row: number, packet: SlotPacket): Renum
   words[row + Slot.SequenceOffset] = (packet.outSequence - index) | 0;
   words[row + Slot.TimestampOffset] = (packet.outTimestamp - timestamp) | 0;
   words[row + Slot.Source] = source;
+  words[row + Slot.Publisher] = packet.publisher;
   return Renumbered.Switch;
 }
 
@@ -204,9 +213,18 @@ function isNewest(
   timestamp: number,
 ): void {
   words[row + Slot.End] = (timestamp + duration) | 0;
+  catchUp(words, row, timestamp, clock);
   words[row + Slot.LastSequence] = sequence;
   words[row + Slot.LastTimestamp] = timestamp;
   words[row + Slot.ClockOffset] = (timestamp - clock) | 0;
+}
+
+/** Moves the anchor of a slot that is ahead of it. @param timestamp of the packet that is about to be the newest. */
+function catchUp(words: Int32Array, row: number, timestamp: number, clock: number): void {
+  const lead = (timestamp - clock - words[row + Slot.Anchor]!) | 0;
+  if (lead <= 0) return;
+  const elapsed = (clock + words[row + Slot.ClockOffset]! - words[row + Slot.LastTimestamp]!) | 0;
+  if (elapsed > 0) words[row + Slot.Anchor]! += Math.min(lead, elapsed >> CAUGHT_UP_SHIFT);
 }
 
 function isSent(words: Int32Array, row: number, packet: SlotPacket, sequence: number, timestamp: number): void {
@@ -217,7 +235,7 @@ function isSent(words: Int32Array, row: number, packet: SlotPacket, sequence: nu
 }
 
 /** The timestamp for the first packet of a source: where the wall clock is, and not before the newest packet ends. */
-function nextTimestamp(words: Int32Array, row: number, { source, clock }: SlotPacket): number {
+function nextTimestamp(words: Int32Array, row: number, { publisher, clock }: SlotPacket): number {
   const last = words[row + Slot.LastTimestamp]!;
   if (words[row + Slot.Packets] === 0) {
     words[row + Slot.Anchor] = (last - clock) | 0;
@@ -229,7 +247,7 @@ function nextTimestamp(words: Int32Array, row: number, { source, clock }: SlotPa
   const wrapped = since < -2 * MAX_AHEAD;
   if (wrapped || since < -MAX_LEAD) {
     // Who sends more sound than there is time for, or at random times, is not to carry the slot away.
-    if (!wrapped && words[row + Slot.Source] === source) return (last + 1) | 0;
+    if (!wrapped && words[row + Slot.Publisher] === publisher) return (last + 1) | 0;
     words[row + Slot.Anchor] = (end - clock - (wrapped ? 0 : MAX_LEAD)) | 0;
     return end;
   }

@@ -64,8 +64,9 @@ export class FanOut {
     const { index, steps } = source.sequence;
     const { timestamp, marker, payloadOffset, payloadLength } = header;
     this.current.source = source.key;
+    this.current.publisher = source.connection;
     this.current.duration = source.durations.ticks;
-    this.current.clock = clock;
+    this.current.clock = (clock - source.lateness.ticks) | 0;
     this.speaker = source.number;
     this.stamp = stamp;
     this.late = arrival === Arrival.Late || arrival === Arrival.Rebuilt;

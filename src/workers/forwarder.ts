@@ -176,7 +176,8 @@ export class Forwarder {
     if (arrival === Arrival.Rebuilt && source.redTargets.count === 0) return this.drop(Drop.Duplicate);
     const opusOffset = red === null ? header.payloadOffset : red.primaryOffset;
     const opusLength = red === null ? header.payloadLength : red.primaryLength;
-    const span = source.follow(arrival, header.timestamp, opusTicks(this.bytes, opusOffset, opusLength));
+    const claimed = opusTicks(this.bytes, opusOffset, opusLength);
+    const span = source.follow(arrival, header.timestamp, claimed, clock);
     if (source.muted) return this.drop(Drop.Muted);
     const level = source.levels.judge(readLevel(this.bytes, header, source.levelExtension), opusLength, clock);
     source.conversation.heard(source, level, opusLength <= DTX_PAYLOAD_BYTES, clock);

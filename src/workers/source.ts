@@ -1,6 +1,7 @@
 /** What a member of a conversation publishes. */
 import { LevelHistory } from '../rtp/audio-level.ts';
 import { Activity } from '../rtp/dominant.ts';
+import { Lateness } from '../rtp/lateness.ts';
 import { Loudness } from '../rtp/loudness.ts';
 import { Durations } from '../rtp/opus.ts';
 import { RedHealth } from '../rtp/red.ts';
@@ -61,6 +62,7 @@ export class Source implements Candidate, Publisher {
   readonly redTargets = new Targets();
   /** Of its packets. */
   readonly durations = new Durations();
+  readonly lateness = new Lateness();
   private ssrc = 0;
   private ssrcKnown = false;
   /** The last SSRC that was not the one in use, and how many packets of it came in a row. */
@@ -124,13 +126,15 @@ export class Source implements Candidate, Publisher {
    * Takes note of a packet's place in time.
    *
    * @param claimed how long it lasts as it says itself, ticks, 0 if it does not.
+   * @param clock now, ticks.
    * @returns how far its timestamp is from that of the packet that was the newest, ticks.
    */
-  follow(arrival: ArrivalVerdict, timestamp: number, claimed: number): number {
+  follow(arrival: ArrivalVerdict, timestamp: number, claimed: number, clock: number): number {
     const span = (timestamp - this.newestTimestamp) | 0;
     if (arrival === Arrival.Advance || arrival === Arrival.Restart) {
       this.newestTimestamp = timestamp;
       this.durations.take(claimed, this.sequence.steps === 1, span);
+      this.lateness.take(timestamp, clock, arrival === Arrival.Restart || span < 0);
     }
     return span;
   }

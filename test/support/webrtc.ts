@@ -28,6 +28,8 @@ export interface WebrtcOptions {
   readonly relay?: number | ReadonlyMap<number, number> | null;
   /** Id of the header extension that tells the level (RFC 6464), if packets have it. */
   readonly levelId?: number;
+  /** Payload type to offer for RED (RFC 2198), which libdatachannel does not know: packets are sent as they are given. */
+  readonly redPayloadType?: number;
 }
 
 export class WebrtcClient {
@@ -149,8 +151,13 @@ export class WebrtcClient {
   }
 
   private offer(): string {
-    const { sdp } = this.connection.localDescription()!;
-    return this.options.relay == null ? sdp : sdp.replace(/^a=candidate:.*\r\n/gm, '');
+    const { relay, redPayloadType: red, payloadType: opus } = this.options;
+    let { sdp } = this.connection.localDescription()!;
+    if (red !== undefined) {
+      sdp = sdp.replace(/^m=audio .*/gm, `$& ${red}`);
+      sdp = sdp.replace(/^a=rtpmap:.*\r\n/gm, `$&a=rtpmap:${red} red/48000/2\r\na=fmtp:${red} ${opus}/${opus}\r\n`);
+    }
+    return relay == null ? sdp : sdp.replace(/^a=candidate:.*\r\n/gm, '');
   }
 
   private redirected(answer: string): string {

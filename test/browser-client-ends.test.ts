@@ -38,6 +38,10 @@ onStage(test, ['chromium'], 'a refused token ends it, unless another one is to b
   is(await attempt, null);
   is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
   is((await bob.state()).conversation, null);
+  await bob.call('close');
+  is(await bob.start({ conversation: '..' }), null, 'the connection stands');
+  const [moved] = (await bob.events()).filter(({ name }) => name === 'conversation');
+  equal([moved?.value.conversation, moved?.value.error.code], [null, 'bad-conversation']);
 });
 
 onStage(

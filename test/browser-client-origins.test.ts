@@ -18,6 +18,8 @@ onStage(test, EACH, 'with a token it joins across origins, and sends no cookies'
     is(await bob.call('join', 'attic'), null);
     await Promise.all([hearsExactly(ann, [bob.tone]), hearsExactly(bob, [ann.tone])]);
     is(await bob.call('leave'), null);
+    // A browser would leave these steps out of the path, and ask elsewhere.
+    for (const id of ['.', '..']) is((await bob.call('join', id))?.code, 'bad-conversation');
     gateway.refused.add(bob.token);
     const refusal = await bob.start({ url: other.url });
     equal([refusal?.code, refusal?.status], ['unauthorized', 401], 'the plain request that explains is read as well');

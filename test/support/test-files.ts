@@ -22,7 +22,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on an idle machine: these begin first. The others take less. */
 const SECONDS: Readonly<Record<string, number>> = {
-  'browser-patience': 170,
+  'browser-patience': 100,
   faults: 110,
   image: 80,
   'proxy-drain': 70,
@@ -30,6 +30,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   cli: 60,
   network: 60,
   'rtcp-media': 50,
+  ghosts: 35,
   churn: 30,
   'flood-http': 40,
   'flood-media': 35,
@@ -44,6 +45,8 @@ const SECONDS: Readonly<Record<string, number>> = {
   'setup-alert': 25,
   'browser-failures': 25,
   signalling: 20,
+  setups: 20,
+  watchdog: 20,
   reach: 20,
   'config-start': 20,
   hostile: 20,

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { equal, is } from 'uvu/assert';
@@ -17,15 +18,30 @@ const test = scenarios('foreign clients');
 const at = (path: string): string => fileURLToPath(new URL(`../../test/foreign/${path}`, import.meta.url));
 
 /** What a client is started with, and the file without which it is not installed. */
-const CLIENTS: Readonly<Record<string, { readonly needs: string; readonly command: readonly string[] }>> = {
+interface Program {
+  readonly needs: string;
+  readonly command: readonly string[];
+  /** It cannot connect over loopback alone. */
+  readonly needsAddress?: boolean;
+}
+const CLIENTS: Readonly<Record<string, Program>> = {
   pion: { needs: at('built/pion'), command: [at('built/pion')] },
-  aiortc: { needs: at('built/aiortc/bin/python'), command: [at('built/aiortc/bin/python'), at('aiortc/client.py')] },
+  aiortc: {
+    needs: at('built/aiortc/bin/python'),
+    command: [at('built/aiortc/bin/python'), at('aiortc/client.py')],
+    needsAddress: true,
+  },
   'aiortc max-bundle': {
     needs: at('built/aiortc/bin/python'),
     command: [at('built/aiortc/bin/python'), at('aiortc/client.py'), 'max-bundle'],
+    needsAddress: true,
   },
-  werift: { needs: at('werift/node_modules/werift'), command: [process.execPath, at('werift/client.mjs')] },
-  gstreamer: { needs: at('built/gstreamer'), command: [at('built/gstreamer')] },
+  werift: {
+    needs: at('werift/node_modules/werift'),
+    command: [process.execPath, at('werift/client.mjs')],
+    needsAddress: true,
+  },
+  gstreamer: { needs: at('built/gstreamer'), command: [at('built/gstreamer')], needsAddress: true },
   str0m: { needs: at('built/str0m'), command: [at('built/str0m')] },
   'webrtc-rs': { needs: at('built/webrtc-rs'), command: [at('built/webrtc-rs')] },
 };
@@ -171,11 +187,13 @@ async function meet(command: readonly string[], shape: string): Promise<void> {
 
 const wanted = process.env['FOREIGN']?.split(' ') ?? Object.keys(CLIENTS);
 const required = (process.env['REQUIRE_FOREIGN'] ?? '').split(' ');
-for (const [client, { needs, command }] of Object.entries(CLIENTS)) {
+const hasAddress = Object.values(networkInterfaces()).some((all) => all?.some(({ internal }) => !internal));
+for (const [client, { needs, command, needsAddress = false }] of Object.entries(CLIENTS)) {
   if (!wanted.includes(client.split(' ')[0]!)) continue;
   for (const [offer, shape] of Object.entries(OFFERS)) {
     const name = `${client} connects, is heard and hears with ${offer}`;
     if (BEYOND_US[client]?.includes(offer) === true) test.skip(name, `not for ${client}: test/foreign/README.md`);
+    else if (needsAddress && !hasAddress) test.skip(name, `${client} needs an address beside loopback`);
     else if (existsSync(needs) || required.includes(client.split(' ')[0]!)) test(name, () => meet(command, shape), 30);
     else test.skip(name, `${client} not installed: test/foreign/install ${client}`);
   }

@@ -19,6 +19,7 @@ interface Upgrade {
   readonly blue: RunningServer;
   readonly green: RunningServer;
   readonly proxy: ReverseProxy;
+  readonly auth: StandIn;
   /** A page of another origin than the proxy's, whose client knows nothing but the proxy and a token. */
   open(user: string): Promise<Person>;
 }
@@ -46,17 +47,17 @@ class Person {
 
 const BROWSERS: readonly BrowserKind[] = ['chromium', 'firefox'];
 
-/** Adds a scenario for each proxy and each of these browsers. */
+/** Adds a scenario for each proxy and each of these browsers. @param late whether the proxy knows the old instance alone at first. */
 function upgrading(
   kinds: readonly BrowserKind[],
   name: string,
   body: (upgrade: Upgrade) => Promise<void>,
-  env: Record<string, string> = {},
+  late = false,
 ): void {
   for (const browser of kinds) {
     const title = `${browser}: ${name}`;
     if (browserAvailable(browser) || process.env['REQUIRE_BROWSERS'] === '1') {
-      behindProxies(test, title, (kind) => perform(kind, browser, body, env), SECONDS);
+      behindProxies(test, title, (kind) => perform(kind, browser, body, late), SECONDS);
     } else test.skip(title, `${browser} not installed`);
   }
 }
@@ -65,12 +66,12 @@ async function perform(
   kind: ProxyKind,
   browserKind: BrowserKind,
   body: (upgrade: Upgrade) => Promise<void>,
-  env: Record<string, string>,
+  late: boolean,
 ): Promise<void> {
-  const servers = await Promise.all([startServer({ DRAIN_TIMEOUT_MS: '60000', ...env }), startServer()]);
+  const servers = await Promise.all([startServer({ DRAIN_TIMEOUT_MS: '60000' }), startServer()]);
   const auth: StandIn = await startStandIn();
   const [blue, green] = servers;
-  const proxy = await startProxy(kind, { server: blue.port, next: green.port, auth: auth.port });
+  const proxy = await startProxy(kind, { server: blue.port, ...(late ? {} : { next: green.port }), auth: auth.port });
   const gateway: Gateway = await startClientGateway(blue.port);
   const browser: Browser = await launchBrowser(browserKind);
   let opened = 0;
@@ -79,7 +80,7 @@ async function perform(
     return new Person(await openClientPage(browser, gateway, { user, tone }), proxy, await auth.token(user));
   };
   try {
-    await body({ blue, green, proxy, open });
+    await body({ blue, green, proxy, auth, open });
   } catch (error) {
     const logs = [...blue.logs, '--- green', ...green.logs, '--- proxy', proxy.logs()];
     throw new Error(`${error instanceof Error ? error.stack : error}\n${logs.join('\n')}`);
@@ -103,7 +104,6 @@ const hear = (people: readonly Person[]): Promise<unknown> =>
 
 async function missNobody(person: Person, userids: readonly string[]): Promise<void> {
   const pauses = await person.page.pauses();
-  console.log(person.page.token, pauses);
   for (const userid of userids) {
     const pause = pauses[userid];
     ok(pause !== undefined && pause < MAX_GAP_MS, `${person.page.token}: ${JSON.stringify(pauses)}`);
@@ -136,6 +136,81 @@ upgrading(
     for (const line of blue.logs) ok(!/"(cid|dan)"/.test(line), 'newcomers do not come to the old one');
     is(green.process.exitCode, null);
   },
+);
+
+upgrading(
+  ['chromium'],
+  'who joins, leaves or reconnects meanwhile is where they wanted to be, and the others stay together',
+  async ({ blue, open }) => {
+    const [ann, bob, cid, dan] = [await open('ann'), await open('bob'), await open('cid'), await open('dan')];
+    for (const one of [ann, bob, cid, dan]) await one.enter('room');
+    await ann.sees(4);
+    blue.process.kill('SIGTERM');
+    const told = "events.some(({ name }) => name === 'draining')";
+    const walk = async (): Promise<void> => {
+      await ann.page.until(told);
+      for (const room of ['cellar', 'tower']) is(await ann.page.call('join', room), null, room);
+      const [overtaken, last] = await Promise.all([ann.page.call('join', 'attic'), ann.page.call('join', 'hall')]);
+      is(overtaken?.code ?? 'superseded', 'superseded');
+      is(last, null);
+    };
+    const go = async (): Promise<void> => {
+      await bob.page.until(told);
+      is(await bob.page.call('leave'), null);
+    };
+    const again = async (): Promise<void> => {
+      await cid.page.until(told);
+      is(await cid.page.call('reconnect'), null);
+    };
+    await Promise.all([walk(), go(), again()]);
+    is(await blue.exited, 0);
+    await ann.page.until("client.state === 'connected' && client.conversation === 'hall' && client.total === 1", 60);
+    await bob.page.until("client.state === 'connected' && client.conversation === null && client.total === 0", 60);
+    await Promise.all([cid.sees(2), dan.sees(2)]);
+    await hear([cid, dan]);
+  },
+);
+
+for (const [what, signal] of [
+  ['is killed', 'SIGKILL'],
+  ['is told a second time to end', 'SIGTERM'],
+] as const) {
+  upgrading(['chromium'], `everybody is back where the old one ${what} in the middle of it`, async ({ blue, open }) => {
+    const [ann, bob, sol] = [await open('ann'), await open('bob'), await open('sol')];
+    await Promise.all([ann.enter('room'), bob.enter('room'), sol.enter('attic')]);
+    await Promise.all([ann.sees(2), bob.sees(2)]);
+    blue.process.kill('SIGTERM');
+    await ann.page.until("events.some(({ name }) => name === 'draining')");
+    blue.process.kill(signal);
+    await blue.exited;
+    await Promise.all([ann.sees(2), bob.sees(2), sol.sees(1)]);
+    await hear([ann, bob]);
+  });
+}
+
+upgrading(
+  ['chromium'],
+  'people talk on where the proxy does not know the next one yet, move once it does, and stay when the old one is taken out',
+  async ({ blue, green, proxy, auth, open }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    await Promise.all([ann.enter('room'), bob.enter('room')]);
+    await Promise.all([ann.sees(2), bob.sees(2)]);
+    blue.process.kill('SIGTERM');
+    for (const { page } of [ann, bob]) await page.until("events.some(({ name }) => name === 'retry')");
+    await Promise.all([ann.page.watchVoices(), bob.page.watchVoices()]);
+    await hear([ann, bob]);
+    is(blue.process.exitCode, null);
+    proxy.lead({ server: blue.port, next: green.port, auth: auth.port });
+    is(await blue.exited, 0);
+    await Promise.all([ann.sees(2), bob.sees(2)]);
+    await missNobody(ann, ['bob']);
+    await missNobody(bob, ['ann']);
+    proxy.lead({ server: green.port, auth: auth.port });
+    const cid = await open('cid');
+    await cid.enter('room');
+    await hear([ann, bob, cid]);
+  },
+  true,
 );
 
 test.run();

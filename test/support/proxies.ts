@@ -31,6 +31,8 @@ export interface ReverseProxy {
   readonly url: string;
   /** All that it has logged. */
   logs(): string;
+  /** Leads elsewhere from now on, as an operator would have it do: changes the file, and has it read again. */
+  lead(upstreams: Upstreams): void;
   stop(): Promise<void>;
 }
 
@@ -38,6 +40,19 @@ const folders: string[] = [];
 process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
+
+/** Groups of processes that run. */
+const groups = new Set<number>();
+process.on('exit', () => groups.forEach(endGroup));
+
+function endGroup(group: number): void {
+  groups.delete(group);
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // None of it runs any more.
+  }
+}
 
 /** A temporary folder that goes with the test run. */
 export function temporaryFolder(name: string): string {
@@ -76,21 +91,23 @@ export function behindProxies(
 export async function startProxy(kind: ProxyKind, upstreams: Upstreams, limit?: Limit): Promise<ReverseProxy> {
   const port = await freeTcpPort();
   const folder = temporaryFolder(kind);
-  const { child, files } = await (kind === 'nginx' ? startNginx : startTraefik)(folder, port, upstreams, limit);
+  const { child, files, lead } = await (kind === 'nginx' ? startNginx : startTraefik)(folder, port, upstreams, limit);
   await listens(port, child);
   const logs = (): string =>
     [...child.lines, ...files.map((file) => readFileSync(join(folder, file), 'utf8'))].join('\n');
   if (kind === 'traefik') await routesOfTraefik(port, child);
-  return { port, url: `http://127.0.0.1:${port}/webrtc`, logs, stop: async () => void (await child.stop('SIGKILL')) };
+  const stop = async (): Promise<void> => void (await child.stop('SIGKILL'));
+  return { port, url: `http://127.0.0.1:${port}/webrtc`, logs, lead, stop };
 }
 
 interface Started {
   readonly child: Child;
   /** Log files in the folder. */
   readonly files: readonly string[];
+  lead(upstreams: Upstreams): void;
 }
 
-function startNginx(folder: string, port: number, { server, auth, next }: Upstreams, limit?: Limit): Started {
+function writeNginx(folder: string, port: number, { server, auth, next }: Upstreams, limit?: Limit): void {
   const changes: readonly (readonly [from: string, to: string])[] = [
     ['server 127.0.0.1:8080 ', `server 127.0.0.1:${server} `],
     ['server 127.0.0.1:8090;', `server 127.0.0.1:${auth};`],
@@ -111,31 +128,49 @@ function startNginx(folder: string, port: number, { server, auth, next }: Upstre
     shipped = shipped.replace(from, to);
   }
   writeFileSync(join(folder, 'backend-webrtc.conf'), shipped);
-  // One process, so that its end is the end of all; Debian's own paths belong to root.
+}
+
+function startNginx(folder: string, port: number, upstreams: Upstreams, limit?: Limit): Started {
+  writeNginx(folder, port, upstreams, limit);
+  // Debian's own paths belong to root.
   const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
     mkdirSync(join(folder, name));
     return `${name}_temp_path ${join(folder, name)};`;
   });
-  const main = `daemon off; master_process off; pid ${folder}/pid; error_log stderr warn;
+  const main = `daemon off; ${process.getuid?.() === 0 ? 'user root; ' : ''}worker_processes 1; pid ${folder}/pid; error_log stderr warn;
 events {}
 http { ${places.join(' ')} access_log off; include ${folder}/backend-webrtc.conf; }
 `;
   writeFileSync(join(folder, 'nginx.conf'), main);
-  const child = startChild(proxyProgram('nginx')!, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr']);
-  return { child, files: ['access.log', 'error.log'] };
+  // With a master, for without one it does not reload; so there are several processes, which end together.
+  const command = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
+  const child = startChild(proxyProgram('nginx')!, command, { detached: true });
+  const group = child.process.pid!;
+  groups.add(group);
+  void child.exited.then(() => endGroup(group));
+  const lead = (others: Upstreams): void => {
+    writeNginx(folder, port, others, limit);
+    child.process.kill('SIGHUP');
+  };
+  return { child, files: ['access.log', 'error.log'], lead };
 }
 
-async function startTraefik(
-  folder: string,
-  port: number,
-  { server, auth, next }: Upstreams,
-  limit?: Limit,
-): Promise<Started> {
+async function startTraefik(folder: string, port: number, upstreams: Upstreams, limit?: Limit): Promise<Started> {
   const loopback = await freeTcpPort();
   const fixed = parse(readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8'));
   fixed.entryPoints.web.address = `127.0.0.1:${port}`;
   fixed.entryPoints.auth.address = `127.0.0.1:${loopback}`;
   fixed.providers.file.filename = join(folder, 'dynamic.yaml');
+  writeFileSync(join(folder, 'traefik.yaml'), stringify(fixed));
+  const write = (to: Upstreams): void =>
+    writeFileSync(join(folder, 'dynamic.yaml'), stringify(routesOf(loopback, to, limit)));
+  write(upstreams);
+  const child = startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`]);
+  return { child, files: [], lead: write };
+}
+
+/** The shipped routes, but for where they lead. @param loopback port of the entry point on the way to backend-auth. */
+function routesOf(loopback: number, { server, auth, next }: Upstreams, limit?: Limit): object {
   const dynamic = parse(readFileSync(join(DEPLOY, 'traefik/dynamic.yaml'), 'utf8'));
   const { services, middlewares } = dynamic.http;
   const lead = (name: string, to: number): void => {
@@ -151,9 +186,7 @@ async function startTraefik(
     Object.assign(middlewares.limit.rateLimit, { average: limit.perMinute, period: '1m', burst: limit.burst });
   }
   middlewares['backend-auth'].forwardAuth.address = `http://127.0.0.1:${loopback}/`;
-  writeFileSync(join(folder, 'traefik.yaml'), stringify(fixed));
-  writeFileSync(join(folder, 'dynamic.yaml'), stringify(dynamic));
-  return { child: startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`]), files: [] };
+  return dynamic;
 }
 
 /** traefik listens before it knows its routes: 404 until then. */

@@ -25,7 +25,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'browser-patience': 100,
   faults: 110,
   image: 80,
-  'proxy-drain': 70,
+  'proxy-drain': 150,
   'proxy-origin': 60,
   cli: 60,
   network: 60,

@@ -70,7 +70,9 @@ test('a data channel line has the defaults of RFC 8841, and an unusable port ref
   equal(odd([`a=max-message-size:${'9'.repeat(400)}`]).data?.maxMessageSize, 65_536);
   for (const port of ['0', '65536', '99999999999999999999']) equal(words(odd([`a=sctp-port:${port}`]))[1], '1 refused');
   for (const protocol of ['DTLS/SCTP', 'UDP/TLS/RTP/SAVPF', 'SCTP', 'UDP/DTLS/SCTPX']) {
-    equal(words(plan([{}, { media: 'application', protocol }])), ['0 both', '1 refused'], protocol);
+    const read = plan([{}, { media: 'application', protocol }]);
+    equal(words(read), ['0 both', '1 refused'], protocol);
+    equal(reasons(read), [`protocol ${protocol} is neither UDP/DTLS/SCTP nor TCP/DTLS/SCTP (RFC 8841)`]);
   }
 });
 
@@ -151,6 +153,7 @@ test('the first line of the bundle stays in it when it is refused, and describes
     { media: 'video', protocol: 'RTP/AVP' },
     { media: 'video', without: /rtcp-mux/ },
     { media: 'text', protocol: 'TCP/MSRP' },
+    { media: 'video', mid: 'v:1' },
   ];
   for (const first of rejected) {
     const read = plan([first, {}]);
@@ -175,6 +178,35 @@ test('of a refused line one format is named: Opus if it has that, or else the fi
   is(named('110 0 8', '110 telephone-event/48000'), '110 telephone-event/48000');
   is(named('96 8'), '8 PCMA/8000');
   is(named('96 97'), '96 null');
+});
+
+test('line ends, blank lines and groups as others write them make no difference', () => {
+  const offer = writeOffer([{}, { direction: 'recvonly' }, { media: 'application' }]);
+  const bundle = (line: string): string => offer.replace('a=group:BUNDLE 0 1 2', line);
+  const same = [
+    offer.replaceAll('\r\n', '\n'),
+    offer.slice(0, -2),
+    offer.slice(0, -2).replaceAll('\r\n', '\n'),
+    `${offer}\r\n\r\n`,
+    offer.replace('t=0 0', 't=0 0\r\na=ice-lite\r\na=ice-options:trickle ice2 renomination\r\na=extmap-allow-mixed'),
+    bundle('a=group:BUNDLE  0 1  2 '),
+    bundle('a=group:BUNDLE 0 0 1 2'),
+    bundle('a=group:BUNDLE 9 0 1 2'),
+    bundle('a=group:LS 0 1\r\na=group:BUNDLE 0 1 2'),
+  ];
+  for (const text of same) equal(planOffer(text, LIMITS), planOffer(offer, LIMITS), JSON.stringify(text.slice(0, 200)));
+  equal(words(planOffer(bundle('a=group:BUNDLE 0 2'), LIMITS)), ['0 both', '1 refused', '2 data']);
+});
+
+test('any token is a mid, and what is none refuses its line alone', () => {
+  for (const mid of ['audio', 'a.b', 'x~y', '{1}', '007', '1e3', '+1', '__proto__', 'constructor', 'm'.repeat(64)]) {
+    equal(words(plan([{ mid }, { direction: 'recvonly' }])), [`${mid} both`, '1 slot']);
+  }
+  for (const mid of ['ü', 'a:b', '"x"', '1/2', 'a,b', 'm'.repeat(65)]) {
+    const read = plan([{ mid }, { direction: 'recvonly' }]);
+    equal(words(read), ['null refused', '1 slot']);
+    equal(read.bundle, ['1']);
+  }
 });
 
 test('lines in the bundle need no transport attributes of their own', () => {
@@ -234,11 +266,24 @@ test('the level extension counts where the line publishes, with an id of the one
   is(level('1'), 1);
   is(level('14'), 14);
   is(level('3/sendrecv'), 3);
+  is(level('3/sendonly'), 3);
+  for (const id of ['3/recvonly', '3/inactive']) is(level(id), 0, id);
   for (const id of ['0', '15', '256', '99999999999999999999']) is(level(id), 0, id);
   const [, slot] = plan([{}, { direction: 'recvonly' }]).lines;
   is(slot?.kind === 'audio' && slot.levelExtension, 0);
   const [none] = plan([{ without: /extmap/ }]).lines;
   is(none?.kind === 'audio' && none.levelExtension, 0);
+});
+
+test('the level extension of the session holds for the line that publishes, unless that has its own', () => {
+  const session = ['a=extmap:5 urn:ietf:params:rtp-hdrext:ssrc-audio-level'];
+  for (const [without, id] of [
+    [/extmap/, 5],
+    [/nothing/, 1],
+  ] as const) {
+    const [line] = planOffer(writeOffer([{ without }], { session }), LIMITS).lines;
+    is(line?.kind === 'audio' && line.levelExtension, id);
+  }
 });
 
 test('a level extension id with leading zeros is a number or nothing, never its text', () => {

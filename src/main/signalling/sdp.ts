@@ -106,7 +106,9 @@ export function planOffer(text: string, limits: PlanLimits): Plan {
   }
   const first = offer.lines.findIndex(({ media }) => group !== null && String(media.mid) === group[0]);
   const lines = planned.map((line, i) =>
-    line.kind === 'refused' && i === first && canCarry(offer.lines[i]!.media) ? { ...line, staysInBundle: true } : line,
+    line.kind === 'refused' && i === first && line.mid !== null && canCarry(offer.lines[i]!.media)
+      ? { ...line, staysInBundle: true }
+      : line,
   );
   const bundled = new Set(lines.filter(isBundled).map(({ mid }) => mid));
   // Only a line that stays in the bundle can describe its transport.
@@ -202,7 +204,8 @@ class Planner {
   /** @returns the line, or why it is refused. */
   private dataLine(media: MediaDescription, mid: string): PlannedLine | string {
     const protocol = String(media.protocol);
-    if (!/^(UDP|TCP)\/DTLS\/SCTP$/.test(protocol)) return `protocol ${protocol} is not DTLS/SCTP`;
+    if (!/^(UDP|TCP)\/DTLS\/SCTP$/.test(protocol))
+      return `protocol ${protocol} is neither UDP/DTLS/SCTP nor TCP/DTLS/SCTP (RFC 8841)`;
     if (this.data !== null) return 'a second data channel line';
     const port = Number(media.sctpPort ?? DEFAULT_SCTP_PORT);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) return 'a=sctp-port is not a port';
@@ -235,17 +238,18 @@ class Planner {
     const downlink = slot !== null && this.limits.red === 'both';
     const red = uplink || downlink ? redPayloadType(media, payloadType) : 0;
     const formats = { payloadType, redPayloadType: red };
-    const levelExtension = publishes ? levelExtensionId(media) : 0;
+    const levelExtension = publishes ? levelExtensionId([...(media.ext ?? []), ...(this.offer.session.ext ?? [])]) : 0;
     if (publishes) this.publication = { ...formats, levelExtension, ssrcs: declaredSsrcs(media) };
     if (slot !== null) this.slots.push({ mid, payloadType, redPayloadType: downlink ? red : 0 });
     return { kind: 'audio', mid, protocol, ...formats, levelExtension, publishes, slot };
   }
 }
 
-function levelExtensionId(media: MediaDescription): number {
-  const extension = (media.ext ?? []).find(({ uri }) => uri === LEVEL_EXTENSION);
+/** @param extensions of the line, then of the session (RFC 8285, section 5); one that the client only receives is none. */
+function levelExtensionId(extensions: NonNullable<MediaDescription['ext']>): number {
+  const sent = extensions.filter(({ direction }) => direction !== 'recvonly' && direction !== 'inactive');
   // One-byte header extensions have the ids 1 … 14: RFC 8285, section 4.2.
-  const id = Number(extension?.value);
+  const id = Number(sent.find(({ uri }) => uri === LEVEL_EXTENSION)?.value);
   return id >= 1 && id <= 14 && Number.isInteger(id) ? id : 0;
 }
 

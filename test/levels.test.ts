@@ -30,7 +30,7 @@ function room(levels: Levels, { id = LEVEL_ID, bytes = 60 } = {}) {
           sequence: frame,
           timestamp: frame * 960,
           ssrc: from,
-          payload: Buffer.alloc(length, 0x55),
+          payload: length === 3 ? Buffer.from(SILENCE, 'latin1') : Buffer.alloc(length, 0x55),
           ...(level === null ? {} : { level: { id: levelId, level } }),
         }),
       )
@@ -81,13 +81,44 @@ test('a level on every fourth packet alone stands for all of them: louder voices
   is(speaks(), true);
 });
 
-for (const constant of [0, 50, 100]) {
+for (const constant of [0, 1, 30, 50, 100, 126]) {
   test(`always ${constant}, beside sound: heard and said to speak, also after the 15 s that make it noise`, () => {
     const { run, speaks } = room(() => constant);
     run(8, true);
     run(10, false);
     is(run(4, false).one, 200);
     is(speaks(), true);
+  });
+}
+
+const BESIDE_SILENCE: readonly (readonly [string, Levels])[] = [
+  ['always 0', () => 0],
+  ['always 30', () => 30],
+  ['30 and none by turns', (frame) => (frame % 2 === 0 ? 30 : null)],
+  ['always 127', () => 127],
+  ['no level', () => null],
+];
+for (const [name, levels] of BESIDE_SILENCE) {
+  test(`${name}, beside frames of silence: talkers keep their places, and it is no speech`, () => {
+    const { run, speaks } = room(levels, { bytes: 3 });
+    run(3, false);
+    is(speaks(), false);
+    const { talkers } = run(8, true);
+    ok(talkers > 0.85 * (2 * 8 * 50) * 0.8, `talkers heard ${talkers}`);
+    run(3, false);
+    is(speaks(), false);
+  });
+}
+
+for (const [bytes, speech] of [
+  [1, false],
+  [2, false],
+  [4, true],
+] as const) {
+  test(`packets of ${bytes} bytes without a level are ${speech ? 'speech' : 'discontinuous transmission'}`, () => {
+    const { run, speaks } = room(() => null, { bytes });
+    run(3, false);
+    is(speaks(), speech);
   });
 }
 

@@ -37,6 +37,14 @@ export function opusTicks(bytes: Uint8Array, offset: number, length: number): nu
   return ticks <= MAX_OPUS_TICKS ? ticks : 0;
 }
 
+/** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
+const DTX_BYTES = 2;
+
+/** Whether a packet cannot hold sound: discontinuous transmission, or digital silence as encoders write it, `ff fe` in whatever mode. */
+export function isSilent(bytes: Uint8Array, offset: number, length: number): boolean {
+  return length <= DTX_BYTES || (length === 3 && bytes[offset + 1] === 0xff && bytes[offset + 2] === 0xfe);
+}
+
 /** For so many packets the timestamps are believed instead, once they contradicted. */
 const DISTRUST = 64;
 

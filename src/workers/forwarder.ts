@@ -5,7 +5,7 @@
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
 import { readLevel } from '../rtp/audio-level.ts';
-import { opusTicks } from '../rtp/opus.ts';
+import { isSilent, opusTicks } from '../rtp/opus.ts';
 import { Header, OPUS_CLOCK_RATE, RtpHeader, readHeader } from '../rtp/packet.ts';
 import { recordArrival } from '../rtp/reception.ts';
 import { Red, RedPayload, readRed } from '../rtp/red.ts';
@@ -31,8 +31,6 @@ import type { Source } from './source.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
-/** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
-const DTX_PAYLOAD_BYTES = 2;
 /** No `Drop`. */
 const FORWARDABLE = -1;
 
@@ -180,7 +178,7 @@ export class Forwarder {
     const span = source.follow(arrival, header.timestamp, claimed, clock);
     if (source.muted) return this.drop(Drop.Muted);
     const level = source.levels.judge(readLevel(this.bytes, header, source.levelExtension), opusLength, clock);
-    source.conversation.heard(source, level, opusLength <= DTX_PAYLOAD_BYTES, clock);
+    source.conversation.heard(source, level, isSilent(this.bytes, opusOffset, opusLength), clock);
     if (source.targets.count + source.redTargets.count === 0) return this.drop(Drop.Unheard);
     this.fanOut.packet(source, header, red, arrival, span, stamp, clock);
   }

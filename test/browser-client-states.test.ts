@@ -8,17 +8,18 @@ import { onStage } from './support/stage.ts';
 const test = scenarios('browser client states');
 const EACH = ['chromium', 'firefox'] as const;
 const FULL = `client.dominant !== null && client.speakers.length === 1 && client.slots.some(({ participant }) => participant)
-  && [...client.participants.values()].some(({ speaking }) => speaking)`;
+  && [...client.participants.values()].some(({ speaking }) => speaking) && client.statistics.rttMs !== null`;
 
 /** What is shown of voices. */
 async function shown(page: ClientPage): Promise<unknown> {
-  const { participants, slots, dominant, speakers } = await page.state();
+  const { participants, slots, dominant, speakers, statistics } = await page.state();
   return {
     people: participants.map(({ userid }) => userid).sort(),
     speaking: participants.filter(({ speaking }) => speaking).length,
     slots: slots.map(({ number, userid }) => [number, userid ?? null]),
     dominant,
     speakers,
+    statistics: Object.values(statistics).filter((value) => value !== null),
   };
 }
 
@@ -31,18 +32,20 @@ const QUIET = {
   ],
   dominant: null,
   speakers: [],
+  statistics: [],
 };
 
 /** Notes, at each of these events, what is shown. */
 const WATCH = `{
   window.seen = [];
-  for (const name of ['participants', 'slots', 'dominant', 'speakers', 'state']) {
+  for (const name of ['participants', 'slots', 'dominant', 'speakers', 'statistics', 'state']) {
     voiceClient.on(name, (value) => {
       const empty = {
         participants: () => [...value.values()].every(({ speaking }) => !speaking),
         slots: () => value.every(({ number, participant }) => number === 0 && participant === null),
         dominant: () => value === null,
         speakers: () => value.length === 0,
+        statistics: () => value.rttMs === null,
         state: () => value.state === 'reconnecting',
       };
       if (empty[name]()) seen.push(name);
@@ -66,7 +69,8 @@ onStage(
     equal(await shown(ann), QUIET);
     const seen = await ann.evaluate<string[]>('seen');
     const before = new Set(seen.slice(0, seen.indexOf('state')));
-    for (const name of ['participants', 'slots', 'dominant', 'speakers']) ok(before.has(name), `${name}: ${seen}`);
+    for (const name of ['participants', 'slots', 'dominant', 'speakers', 'statistics'])
+      ok(before.has(name), `${name}: ${seen}`);
     await another({ LISTEN: `127.0.0.1:${server.port}` });
     await ann.until("client.state === 'connected'", 40);
     await ann.until(FULL, 40);

@@ -111,6 +111,16 @@ test('any other id arrives as it is', async () => {
   );
 });
 
+test('a token that no header can carry is named as the fault, and not tried again', async () => {
+  for (const token of ['ключ', 'a\nb']) {
+    const made = await requestsOf(async () => {
+      const error = await failureOf(changeMembership({ url: URL_BASE, token }, 'POST', 'attic', never()));
+      equal([error.code, error.retryable], ['unauthorized', false]);
+    });
+    equal(made, []);
+  }
+});
+
 test('a url that is none is not asked again and again', async () => {
   const error = await failureOf(changeMembership({ url: 'http://' }, 'POST', 'attic', never()));
   is(error.code, 'unreachable');

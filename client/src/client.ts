@@ -70,16 +70,16 @@ export class VoiceClient extends ClientView {
       stuck: (error) => this.report(error),
     });
     this.levels = new Levels(this.output.slots, options.levelInterval ?? 200, (all) => this.emit('speakers', all));
-    this.scene = new Scene(
-      this.output,
-      this.levels,
-      (name, value) => this.emit(name, value),
-      () => this.tellMuted(),
-    );
     this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
       this.latest = statistics;
       this.emit('statistics', statistics);
     });
+    this.scene = new Scene(
+      this.output,
+      [this.levels, this.meter],
+      (name, value) => this.emit(name, value),
+      () => this.tellMuted(),
+    );
     this.mic.mute(this.preferences.muted);
     this.output.deafen(this.preferences.deafened);
     if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.report(error));
@@ -233,8 +233,6 @@ export class VoiceClient extends ClientView {
 
   private promoted(peer: Peer): void {
     this.scene.take(peer);
-    this.output.attach(peer);
-    this.meter.attach(peer);
     this.preferences.attach(peer);
     this.membership.attach(peer);
     this.scene.show();

@@ -77,8 +77,11 @@ export async function changeMembership(
 ): Promise<void> {
   const target = endpoint(url, `/join/${segmentOf(conversation)}`);
   const value = await tokenNow(token, signal);
-  const headers: Record<string, string> = value === null ? {} : { Authorization: `Bearer ${value}` };
-  const response = await request(target.href, { method, headers, credentials: credentialsWith(token) }, signal);
+  const response = await request(
+    target.href,
+    { method, headers: headersWith(value), credentials: credentialsWith(token) },
+    signal,
+  );
   if (!response.ok) throw await refusal(`${method} ${target.pathname}`, response);
 }
 
@@ -122,6 +125,17 @@ function segmentOf(conversation: string): string {
     'bad-conversation',
     `The conversation’s id ${JSON.stringify(conversation)} ${why}. Take another id.`,
   );
+}
+
+/** @throws VoiceError `unauthorized`: asked for as it is, it would seem to be the network's fault. */
+function headersWith(token: string | null): Headers {
+  const headers = new Headers();
+  try {
+    if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+  } catch (cause) {
+    throw new VoiceError('unauthorized', 'The token has characters that no header may have. Encode them.', { cause });
+  }
+  return headers;
 }
 
 /** Cookies only where they say who somebody is: browsers keep the answer to them from a page if any page is allowed (`*`). */

@@ -11,6 +11,8 @@ import { within } from './time.ts';
 const FRAMES = 10;
 /** A track that nothing plays has no frames, and may be waited for so long, milliseconds. */
 const PATIENCE_MS = 50;
+/** On a busy machine frames may be late; what was measured holds for so long, milliseconds. */
+const FRESH_MS = 1000;
 
 /** As in Chromium; not in TypeScript's library, since the standard has it for video only. */
 type Processor = new (init: {
@@ -24,6 +26,7 @@ export class Loudness {
   private readonly reader: ReadableStreamDefaultReader<AudioData>;
   private reading: Promise<void> | null = null;
   private peak: number | null = null;
+  private measured = 0;
 
   /** Listens to a track. @returns null where the browser cannot. */
   static of(track: MediaStreamTrack): Loudness | null {
@@ -45,7 +48,8 @@ export class Loudness {
     this.reading ??= this.read().finally(() => {
       this.reading = null;
     });
-    return (await within(PATIENCE_MS, this.reading)) ? this.peak : null;
+    const inTime = await within(PATIENCE_MS, this.reading);
+    return inTime || performance.now() - this.measured < FRESH_MS ? this.peak : null;
   }
 
   close(): void {
@@ -61,6 +65,7 @@ export class Loudness {
       value.close();
     }
     this.peak = peak;
+    this.measured = performance.now();
   }
 }
 

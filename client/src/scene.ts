@@ -1,24 +1,29 @@
 /** Who is there, who speaks and who is in which slot, as the application is told: of the connection in use, or as it was before. */
-import type { Levels } from './levels.ts';
 import type { Output } from './output.ts';
 import type { Peer } from './peer.ts';
 import { NOBODY, type People } from './people.ts';
 import type { Participant, ServerEvent } from './protocol.ts';
 import type { ClientEvents } from './types.ts';
 
+/** What looks at the connection in use again and again. */
+interface Gauge {
+  attach(peer: Peer): void;
+  detach(): void;
+}
+
 export type Tell = <Name extends keyof ClientEvents>(name: Name, value: ClientEvents[Name]) => void;
 
 export class Scene {
   people: People = NOBODY;
   private readonly output: Output;
-  private readonly levels: Levels;
+  private readonly gauges: readonly Gauge[];
   private readonly tell: Tell;
   private readonly tellMuted: () => void;
   private away = true;
 
-  constructor(output: Output, levels: Levels, tell: Tell, tellMuted: () => void) {
+  constructor(output: Output, gauges: readonly Gauge[], tell: Tell, tellMuted: () => void) {
     this.output = output;
-    this.levels = levels;
+    this.gauges = gauges;
     this.tell = tell;
     this.tellMuted = tellMuted;
   }
@@ -29,9 +34,9 @@ export class Scene {
 
   /** Takes a connection into use; {@link show} tells of it. */
   take(peer: Peer): void {
-    this.away = false;
     this.people = peer.people;
-    this.levels.attach(peer);
+    this.output.attach(peer);
+    this.measure(peer);
   }
 
   /** Tells everything. */
@@ -45,7 +50,8 @@ export class Scene {
   /** A connection that seemed lost is not. */
   recover(peer: Peer): void {
     if (!this.away) return;
-    this.take(peer);
+    this.people = peer.people;
+    this.measure(peer);
     this.show();
   }
 
@@ -54,7 +60,7 @@ export class Scene {
     if (this.away) return;
     this.away = true;
     this.people = this.people.quiet();
-    this.levels.detach();
+    for (const gauge of this.gauges) gauge.detach();
     this.show();
   }
 
@@ -77,6 +83,12 @@ export class Scene {
         return this.tellMuted();
       default:
     }
+  }
+
+  /** @param peer whose tracks the slots have by now: the gauges look at these. */
+  private measure(peer: Peer): void {
+    this.away = false;
+    for (const gauge of this.gauges) gauge.attach(peer);
   }
 
   private tellSlots(): void {

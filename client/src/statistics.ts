@@ -1,6 +1,6 @@
 /** Takes the statistics of the connection in use, again and again. */
 import type { Peer } from './peer.ts';
-import { addUp, compare, type Statistics, type StatsEntry, type Totals } from './quality.ts';
+import { addUp, compare, NO_STATISTICS, type Statistics, type StatsEntry, type Totals } from './quality.ts';
 
 export class Meter {
   private readonly told: (statistics: Statistics) => void;
@@ -17,6 +17,13 @@ export class Meter {
   attach(peer: Peer): void {
     this.peer = peer;
     this.last = null;
+  }
+
+  /** There is no connection, and nothing to be said of one. */
+  detach(): void {
+    if (this.peer === null) return;
+    this.peer = null;
+    this.told(NO_STATISTICS);
   }
 
   close(): void {

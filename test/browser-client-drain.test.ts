@@ -89,4 +89,54 @@ onStage(
   { env: { DRAIN_TIMEOUT_MS: '600000' } },
 );
 
+/** In the page: the next request for a membership is answered with 200 and goes nowhere, as if another instance had it. */
+const SWALLOW = `{
+  const { fetch } = window;
+  window.asked = [];
+  window.swallow = 0;
+  window.fetch = (url, init) => {
+    if (!String(url).includes('/join/')) return fetch(url, init);
+    window.asked.push(init.method);
+    return window.swallow-- > 0 ? Promise.resolve(new Response(null, { status: 200 })) : fetch(url, init);
+  };
+}`;
+
+onStage(
+  test,
+  EACH,
+  'a join or leave that is answered with 200 and that the connection hears nothing of is tried again',
+  async ({ open, another, gateway }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    is(await bob.start({ conversation: 'attic' }), null);
+    await ann.evaluate(SWALLOW);
+    const sends = async (methods: string, act: () => Promise<unknown>): Promise<void> => {
+      await ann.evaluate('void Object.assign(window, { swallow: 1, asked: [] })');
+      is(await act(), null);
+      is(await ann.evaluate<string>('asked.join()'), methods);
+    };
+    await sends('POST,POST', () => ann.start({ conversation: 'attic' }));
+    await bob.until('client.total === 2');
+    await sends('DELETE,DELETE', () => ann.call('leave'));
+    await bob.until('client.total === 1');
+    await sends('POST,POST', () => ann.call('join', 'attic'));
+    await bob.until('client.total === 2');
+    // Lost on the way to where the old connection stood, and done all the same by the new one.
+    await ann.evaluate('void Object.assign(window, { swallow: 1, asked: [] })');
+    const moved = ann.call('join', 'cellar');
+    is(await ann.call('reconnect'), null);
+    is(await moved, null);
+    await bob.until('client.total === 1');
+    is((await ann.state()).conversation, 'cellar');
+    // An instance of an older version answers for a connection to itself as long as that stands.
+    const next = await another();
+    gateway.upstream = next.port;
+    await sends('POST,POST', async () => {
+      is(await ann.call('reconnect'), null);
+      await next.logged('"joined"', '"cellar"');
+      await ann.until("client.state === 'connected' && client.conversation === 'cellar' && client.total === 1");
+      return null;
+    });
+  },
+);
+
 test.run();

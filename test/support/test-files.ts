@@ -37,6 +37,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   permitted: 30,
   'proxy-media': 30,
   drain: 30,
+  'browser-client-drain': 90,
   'proxy-limits': 30,
   proxy: 30,
   soak: 25,

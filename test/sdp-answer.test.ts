@@ -172,6 +172,16 @@ test('the level extension is agreed on where the client publishes, and only ther
   is(without.answer.media[0]!.ext, undefined);
 });
 
+test('a refused line has its format and what every line of its kind has, which clients look for', () => {
+  const { answer } = answerTo(writeOffer([{}, { media: 'video', payloadType: 96 }, {}, { direction: 'sendonly' }]));
+  const [, video, , audio] = answer.media;
+  equal([video!.port, video!.rtp], [0, [{ payload: 96, codec: 'VP8', rate: 90_000 }]]);
+  equal([audio!.port, audio!.rtp], [0, [{ payload: 111, codec: 'opus', rate: 48_000, encoding: 2 }]]);
+  for (const media of [video!, audio!]) equal([media.direction, media.rtcpMux], ['inactive', 'rtcp-mux']);
+  const second = answerTo(writeOffer([{}, { media: 'application' }, { media: 'application' }])).answer.media[2]!;
+  equal([second.port, second.sctpPort, second.rtcpMux], [0, 5000, undefined]);
+});
+
 test('the session lines are those of RFC 8866, with the session id given', () => {
   const { text } = answerTo(readOffer('firefox-153-sendrecv'));
   match(text, /^v=0\r\no=backend-webrtc 123456789 1 IN IP4 127\.0\.0\.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n/);

@@ -178,6 +178,9 @@ test('of a refused line one format is named: Opus if it has that, or else the fi
   is(named('110 0 8', '110 telephone-event/48000'), '110 telephone-event/48000');
   is(named('96 8'), '8 PCMA/8000');
   is(named('96 97'), '96 null');
+  const unknown = Array.from({ length: 40 }, (_, i) => `${i + 30}`).filter((type) => type !== '8');
+  is(named([...unknown.slice(0, 31), '8'].join(' ')), '8 PCMA/8000');
+  is(named([...unknown.slice(0, 32), '8'].join(' ')), '30 null', 'only so many are looked at');
 });
 
 test('line ends, blank lines and groups as others write them make no difference', () => {
@@ -207,6 +210,33 @@ test('any token is a mid, and what is none refuses its line alone', () => {
     equal(words(read), ['null refused', '1 slot']);
     equal(read.bundle, ['1']);
   }
+});
+
+test('what a line says of the transport comes before what the session says', () => {
+  const fingerprint = `sha-256 ${Array(32).fill('CC').join(':')}`;
+  const session = [
+    'a=ice-ufrag:session',
+    `a=ice-pwd:${'s'.repeat(24)}`,
+    'a=setup:passive',
+    `a=fingerprint:${fingerprint}`,
+  ];
+  const own = planOffer(writeOffer([{}], { session }), LIMITS);
+  equal([own.ice.ufrag, own.setup, own.fingerprints[0]!.value.slice(0, 2)], ['abcd', 'actpass', '10']);
+  const bare = planOffer(writeOffer([{ without: /^a=(ice-|fingerprint|setup)/ }], { session }), LIMITS);
+  equal([bare.ice.ufrag, bare.setup, bare.fingerprints[0]!.value.slice(0, 2)], ['session', 'passive', 'CC']);
+});
+
+test('text that is no line of SDP belongs to no m-line, and text without end is refused', () => {
+  const offer = writeOffer([{}, { direction: 'recvonly' }]);
+  for (const noise of ['M=audio', 'mm=audio 9 x 1', '', ' ']) {
+    equal(planOffer(offer.replace('m=audio', `${noise}\r\nm=audio`), LIMITS), planOffer(offer, LIMITS), noise);
+  }
+  const empty = writeOffer([{}, { direction: 'recvonly', without: /fingerprint/ }]).replace('m=audio', 'm=\r\nm=audio');
+  equal(words(planOffer(empty, LIMITS)), ['null refused', '0 both', '1 slot'], 'an empty m-line is one all the same');
+  const long = (lines: number): string => `${offer}${'a=x\r\n'.repeat(lines)}`;
+  const most = 3000 - offer.split('\n').length;
+  is(planOffer(long(most), LIMITS).lines.length, 2);
+  match(refusal(long(most + 1)).message, /more than 3000 lines/);
 });
 
 test('lines in the bundle need no transport attributes of their own', () => {

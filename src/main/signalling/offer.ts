@@ -60,7 +60,7 @@ function sectionsOf(text: string): string[][] {
   const sections: string[][] = [[]];
   // The parser's own rules: what ends a line, and what is one.
   for (const line of text.split(/(\r\n|\r|\n)/)) {
-    if (!/^[a-z]=./.test(line)) continue;
+    if (!/^[a-z]=/.test(line)) continue;
     if (line.startsWith('m=')) sections.push([]);
     sections.at(-1)!.push(line);
   }

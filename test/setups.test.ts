@@ -53,6 +53,18 @@ test('only who was answered and has had no ICE for two seconds is stuck', () => 
   is(setups.stuck(), null);
 });
 
+test('who was answered long after the offer hides nobody who is stuck', () => {
+  const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => 10_000);
+  const [late, stuck] = [new Fake('a'), new Fake('b')];
+  for (const setup of [late, stuck]) {
+    setups.add(setup);
+    setups.connect(setup);
+  }
+  late.answeredAt = 9000;
+  stuck.answeredAt = 5000;
+  is(setups.stuck(), stuck);
+});
+
 test('who has ICE and no DTLS is stuck after eight seconds, if nobody is without ICE', () => {
   let now = 10_000;
   const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => now);

@@ -80,13 +80,13 @@ export class Setups<S extends Setup> {
     this.connecting.add(setup);
   }
 
-  /** Whoever connects and seems to get nowhere: without ICE, the one that was answered first, or else without DTLS; null if everybody does. */
+  /** Whoever connects and seems to get nowhere: without ICE, the first that came, or else without DTLS; null if everybody does. */
   stuck(): S | null {
     const now = this.clock();
     let halfway: S | null = null;
     for (const setup of this.connecting) {
-      if (setup.answeredAt > now - GRACE_MS) break;
-      if (setup.answeredAt === 0) continue;
+      // They come in the order of their offers, and one whose candidates took long to gather is answered after others.
+      if (setup.answeredAt === 0 || setup.answeredAt > now - GRACE_MS) continue;
       if (!setup.reachable) return setup;
       if (setup.answeredAt <= now - HALFWAY_GRACE_MS) halfway ??= setup;
     }

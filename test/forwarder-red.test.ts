@@ -146,6 +146,18 @@ test('a lost packet that comes after all goes to those only who were not sent it
   is(alone.count(Drop.Duplicate), 1);
 });
 
+test('no slot begins with a packet that comes after it was rebuilt', () => {
+  const bench = room({ 2: KNOWS_RED, 3: {} });
+  equal(heard(bench.send(SPEAKER, packet(3)), 3), ['2: frame 2', '3: frame 3']);
+  const wish = { type: 'listen', connection: 2, deafened: false, pinned: [] } as const;
+  bench.forwarder.listen({ ...wish, excluded: [SPEAKER] });
+  bench.forwarder.listen({ ...wish, excluded: [] });
+  const before = bench.count(Drop.BeforeSwitch);
+  equal(heard(bench.send(SPEAKER, packet(2)), 2), []);
+  is(bench.count(Drop.BeforeSwitch) - before, 1);
+  is(heard(bench.send(SPEAKER, packet(4)), 2).length, 1);
+});
+
 test('where everybody knows RED nothing is rebuilt, and a late packet is late', () => {
   const bench = room({ 2: KNOWS_RED });
   bench.send(SPEAKER, packet(3));

@@ -420,6 +420,16 @@ for (const [name, start, steps] of tables) {
   });
 }
 
+test('a frame of silence does not carry a slot on that its source has carried as far as it may', () => {
+  const { words, row, send } = slot();
+  send(1, 0, 0, 0);
+  send(1, 1, 96_000, 0, 5760);
+  equal(send(1, 2, 96_000 + 5760, 0, 5760), [Switch, 102, 101_000 + 5760]);
+  const packet = slotPacket({ duration: FRAME, octets: 3 });
+  insert(words, row, packet);
+  equal([packet.outSequence, packet.outTimestamp], [103, 101_000 + 5760 + 1]);
+});
+
 test('a cleared slot takes even the same source as a new one', () => {
   const { words, row, send } = slot();
   send(1, 0, 0, 0);

@@ -99,7 +99,7 @@ class Room {
       lsr: 0,
       dlsr: 0,
     });
-    this.rtcp.receive(this.people[listener]!, writeCompound(1, [], block, 0));
+    this.rtcp.receive(this.people[listener]!, writeCompound(1, [], block, 0), this.now);
   }
 
   /** What the publisher was told last. */

@@ -1,6 +1,6 @@
 /** What a listener gets when one voice follows another in a slot, and when a voice changes its stream. */
 import { equal, is, ok } from 'uvu/assert';
-import { MAX_OPUS_TICKS, opusTicks } from '../src/rtp/opus.ts';
+import { isSilent, MAX_OPUS_TICKS, opusTicks } from '../src/rtp/opus.ts';
 import { readReception } from '../src/rtp/reception.ts';
 import { Drop, SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
 import { type PacketFields, rtp } from './support/packets.ts';
@@ -219,6 +219,7 @@ test('frames of silence come after the end of a long packet, and the next voice 
   bench.forwarder.mute(2, true);
   sent.push(...bench.wait(70 * MILLISECOND));
   ok(sent.length > 2 && sent.slice(1).every(({ payload }) => payload === SILENCE));
+  for (const [i, { timestamp }] of sent.slice(1).entries()) is(timestamp - sent[0]!.timestamp, 5760 + i * 960);
   bench.forwarder.leave(2);
   sent.push(...bench.drain(), ...ben.say(60), ...ben.say(60));
   followsOn(sent);
@@ -279,6 +280,20 @@ for (const [bytes, ticks, what] of [
 ] as const) {
   test(`the table of contents tells: ${what}`, () => {
     is(opusTicks(Uint8Array.from([7, ...bytes, 0x21]), 1, bytes.length), ticks);
+  });
+}
+
+for (const [bytes, silent] of [
+  [[0xf8], true],
+  [[0x78, 0x01], true],
+  [[0xf8, 0xff, 0xfe], true],
+  [[0xfc, 0xff, 0xfe], true],
+  [[0xf8, 0xfe, 0xfe], false],
+  [[0xf8, 0xff, 0xff], false],
+  [[0xf8, 0xff, 0xfe, 0], false],
+] as const) {
+  test(`${bytes.map((byte) => byte.toString(16)).join(' ')} can${silent ? 'not' : ''} hold sound`, () => {
+    is(isSilent(Uint8Array.from([7, ...bytes, 0xff, 0xfe]), 1, bytes.length), silent);
   });
 }
 
@@ -358,6 +373,16 @@ test('a burst of another SSRC between two packets of the one in use takes nothin
   talk(bench, voice, 10);
   for (let i = 0; i < 100; i++) is(voice.say(20, { ssrc: 5 }).length, 0);
   is(talk(bench, voice, 1).length, 1);
+});
+
+test('only packets in a row count for another SSRC', () => {
+  const { bench, voice } = pair();
+  talk(bench, voice, 10);
+  for (let i = 0; i < 2; i++) voice.say(20, { ssrc: 5, sequence: i });
+  is(talk(bench, voice, 1).length, 1);
+  bench.clock += 45 * MILLISECOND;
+  is(voice.say(20, { ssrc: 5, sequence: 2 }).length, 0);
+  is(voice.say(20).length, 1);
 });
 
 test('an SSRC changes under RED and while muted as at other times', () => {

@@ -114,11 +114,10 @@ export class Rtcp {
     setInterval(() => this.tick(performance.now()), TICK_MS).unref();
   }
 
-  /** Takes a client's packet. */
-  receive(connection: Reported, bytes: Uint8Array): void {
+  /** Takes a client's packet. @param now milliseconds. */
+  receive(connection: Reported, bytes: Uint8Array, now = performance.now()): void {
     this.counts.received++;
     this.received.count(bytes.length);
-    const now = performance.now();
     if (!connection.rtcp.admit(now)) {
       this.counts.flooded++;
       return;

@@ -190,6 +190,25 @@ for (const [what, signal] of [
 
 upgrading(
   ['chromium'],
+  'who waits for somebody who does not move is not left in silence where the old one ends meanwhile',
+  async ({ blue, green, open }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    await Promise.all([ann.enter('room'), bob.enter('room')]);
+    await Promise.all([ann.sees(2), bob.sees(2)]);
+    // Bob's offers go nowhere from now on.
+    await bob.page.evaluate('void (WebSocket.prototype.send = () => undefined)');
+    blue.process.kill('SIGTERM');
+    await green.logged('"joined"', '"ann"');
+    blue.process.kill('SIGTERM');
+    await blue.exited;
+    const ended = Date.now();
+    await ann.page.until("client.state === 'connected' && client.total === 1");
+    ok(Date.now() - ended < 3000, `${Date.now() - ended} ms`);
+  },
+);
+
+upgrading(
+  ['chromium'],
   'people talk on where the proxy does not know the next one yet, move once it does, and stay when the old one is taken out',
   async ({ blue, green, proxy, auth, open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];

@@ -9,6 +9,8 @@ const SPREAD_MS = 1000;
 const SHORT_SPREAD_MS = 300;
 /** How long a connection that stands waits for those of the room who are slower, milliseconds. */
 const PATIENCE_MS = 5000;
+/** How often it is looked whether the old connection is still there, milliseconds. */
+const LOOK_MS = 100;
 /** How long the old connection carries this client's voice on, to those who still listen there, milliseconds. */
 const LINGER_MS = 2000;
 
@@ -55,7 +57,10 @@ export class Drain {
       for (const all of looks) all.add(look);
       look();
     });
+    // A connection that is closed says nothing any more.
+    const timer = setInterval(look, LOOK_MS);
     await within(Math.min(this.spread + PATIENCE_MS, Math.max(0, this.end - performance.now())), done);
+    clearInterval(timer);
     for (const all of looks) all.delete(look);
   }
 

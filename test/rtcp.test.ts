@@ -3,13 +3,13 @@ import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
 import { NO_TELEMETRY } from '../src/main/operations/telemetry.ts';
 import type { Host } from '../src/main/rooms/seats.ts';
-import { type Reported, Rtcp, RtcpState } from '../src/main/rtcp/rtcp.ts';
-import { reportBlock, writeCompound } from '../src/main/rtcp/rtcp-packets.ts';
+import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../src/main/rtcp/rtcp.ts';
+import { middleOf, reportBlock, writeCompound } from '../src/main/rtcp/rtcp-packets.ts';
 import { recordArrival } from '../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../src/rtp/rewriter.ts';
 import { SourceSequence } from '../src/rtp/sequence.ts';
 import { milliseconds, toTicks } from '../src/workers/clock.ts';
-import { SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
+import { connectionId, SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
 import { slotPacket } from './support/packets.ts';
 import { scenarios } from './support/scenario.ts';
 
@@ -27,7 +27,7 @@ class Room {
   private readonly sequence = new SourceSequence();
   private number = 0;
 
-  constructor(size: number, slotCount = 1, publisherSlots = 0) {
+  constructor(size: number, slotCount = 1, publisherSlots = 0, telemetry: RtcpParts['telemetry'] = NO_TELEMETRY) {
     this.slots = new Int32Array(size * SLOTS * SLOT_WORDS);
     this.sources = new Int32Array(size * SOURCE_WORDS);
     const host = { sitters: new Map() } as unknown as Host;
@@ -57,7 +57,7 @@ class Room {
       slots: this.slots,
       slotsPerConnection: SLOTS,
       sources: this.sources,
-      telemetry: NO_TELEMETRY,
+      telemetry,
     });
   }
 
@@ -88,7 +88,7 @@ class Room {
   }
 
   /** A listener says what it loses. */
-  complain(listener: number, fractionLost: number): void {
+  complain(listener: number, fractionLost: number, lsr = 0, dlsr = 0): void {
     const row = listener * SLOTS * SLOT_WORDS;
     const block = reportBlock({
       ssrc: this.slots[row + Slot.Ssrc]!,
@@ -96,8 +96,8 @@ class Room {
       packetsLost: 0,
       highestSequence: this.slots[row + Slot.LastSequence]!,
       jitter: 0,
-      lsr: 0,
-      dlsr: 0,
+      lsr,
+      dlsr,
     });
     this.rtcp.receive(this.people[listener]!, writeCompound(1, [], block, 0), this.now);
   }
@@ -233,6 +233,59 @@ test('a listener who has moved does not take the place of those who still listen
   room.complain(2, 40);
   room.pass(2100);
   is(room.told.fractionLost, 20);
+});
+
+test('who came to the place of a publisher that has gone is not told of its losses', () => {
+  const room = new Room(2);
+  room.talk(50);
+  const gone = room.people[0]!;
+  const next = { ...gone, id: connectionId(0, 1), rtcp: new RtcpState() };
+  room.pass(2100);
+  room.people[0] = next;
+  room.complain(1, 40);
+  is(next.rtcp.worst.fraction(room.now), 0);
+});
+
+test('the round trip is now without the time that the client held the report, if that can be', () => {
+  const trips: number[] = [];
+  const losses: string[] = [];
+  const telemetry = { rtt: (ms: number) => trips.push(ms), loss: (way: string) => losses.push(way) };
+  const room = new Room(2, 1, 0, telemetry as unknown as RtcpParts['telemetry']);
+  room.talk(50);
+  const ago = (ms: number): number => middleOf(performance.timeOrigin + performance.now() - ms);
+  room.complain(1, 0, ago(1300), 65_536);
+  is(trips.length, 1);
+  ok(trips[0]! >= 299 && trips[0]! < 2000, `${trips[0]} ms`);
+  for (const lsr of [0, ago(-60_000), ago(20_000)]) room.complain(1, 0, lsr);
+  room.complain(1, 0, 0, ago(300));
+  is(trips.length, 1, 'no report yet, from the future, from long ago');
+  room.complain(1, 0, ago(-0.4), 32);
+  is(trips.at(-1), Math.max(0, trips.at(-1)!), 'never less than nothing');
+  is(losses.length, 6);
+  room.rtcp.receive(room.people[1]!, writeCompound(1, [], null, 0));
+  is(losses.length, 6, 'of no slot nothing is said');
+});
+
+test('reports, and those that the library does not take, are counted', () => {
+  const room = new Room(2, 1, 1);
+  room.talk(50);
+  room.slots[Slot.Packets] = 0;
+  room.pass(2100);
+  const { rtcp, people } = room;
+  const sent = people.flatMap(({ sent: all }) => all);
+  equal([rtcp.counts.sent, rtcp.sent.packets], [sent.length, sent.length]);
+  is(
+    rtcp.sent.bytes,
+    sent.reduce((sum, { length }) => sum + length, 0),
+  );
+  const [report] = RtcpPacketConverter.deSerialize(people[0]!.sent[0]!) as [RtcpRrPacket];
+  is(report.ssrc, room.slots[Slot.Ssrc], 'who has slots reports as the first of them');
+  room.complain(1, 0);
+  ok(rtcp.received.packets === 1 && rtcp.received.bytes > 30);
+  for (const person of people) Object.assign(person, { send: () => false });
+  room.talk(50);
+  room.pass(2100);
+  ok(rtcp.counts.failed >= 2 && rtcp.counts.sent === sent.length);
 });
 
 test("a complaint about an SSRC that is not the listener's is nobody's", () => {

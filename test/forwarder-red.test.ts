@@ -146,6 +146,16 @@ test('a lost packet that comes after all goes to those only who were not sent it
   is(alone.count(Drop.Duplicate), 1);
 });
 
+test('what came late, overtaken by a packet without sound, is not missing: it is not rebuilt', () => {
+  const bench = room({ 3: {} });
+  bench.send(SPEAKER, rtp({ payloadType: 101, sequence: 3, timestamp: 0, ssrc: 9 }));
+  equal(heard(bench.send(SPEAKER, packet(2)), 3), ['2: frame 2']);
+  const payload = redPayload(frame(3), [{ age: OPUS_FRAME_TICKS, payload: frame(2) }]);
+  const after = rtp({ payloadType: RED, sequence: 4, timestamp: 3 * OPUS_FRAME_TICKS, ssrc: 9, payload });
+  equal(heard(bench.send(SPEAKER, after), 3), ['3: frame 3']);
+  is(bench.count(Count.Rebuilt), 0);
+});
+
 test('no slot begins with a packet that comes after it was rebuilt', () => {
   const bench = room({ 2: KNOWS_RED, 3: {} });
   equal(heard(bench.send(SPEAKER, packet(3)), 3), ['2: frame 2', '3: frame 3']);

@@ -93,6 +93,8 @@ export class SourceSequence {
     if (isMarked(this.seen, number)) return Arrival.Duplicate;
     mark(this.seen, number);
     this.index = (number - this.skipsBefore(number)) | 0;
+    // Behind one that was not passed on, what is late may be the newest of those that are.
+    if (passes && ((this.index - this.newestIndex) | 0) > 0) this.passOn();
     return isMarked(this.rebuilt, this.index) ? Arrival.Rebuilt : Arrival.Late;
   }
 
@@ -130,7 +132,12 @@ export class SourceSequence {
     }
     this.index = (number - this.skips) | 0;
     this.steps = (this.index - this.newestIndex) | 0;
-    forget(this.rebuilt, this.newestIndex, this.steps);
+    this.passOn();
+  }
+
+  /** The packet of {@link index} is the newest that is passed on. */
+  private passOn(): void {
+    forget(this.rebuilt, this.newestIndex, (this.index - this.newestIndex) | 0);
     this.newestIndex = this.index;
   }
 

@@ -53,12 +53,15 @@ const OFFERS: Readonly<Record<string, string>> = {
   'more receiving lines than there are slots': `audio:sendrecv${' audio:recvonly'.repeat(9)}`,
   'two sending lines': 'audio:sendrecv audio:sendrecv',
   'video to receive and lines of one direction': 'video:recvonly audio:recvonly audio:sendonly',
+  'a data channel first': 'data audio:sendrecv',
+  'all of it at once': `video:sendrecv audio:sendrecv audio:sendrecv${' audio:recvonly'.repeat(9)} video:recvonly data`,
   'no Opus on the first line': 'pcmu:sendrecv audio:sendrecv',
 };
 
 /** What a client's own faults keep from working, whoever answers, or cannot be asked of it: test/foreign/README.md. */
 const BEYOND_US: Readonly<Record<string, readonly string[]>> = {
   aiortc: ['video to receive and lines of one direction'],
+  'aiortc max-bundle': ['a data channel first'],
   str0m: ['no Opus on the first line'],
   'webrtc-rs': ['no Opus on the first line'],
 };

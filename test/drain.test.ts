@@ -66,6 +66,9 @@ test('a signal while the server starts ends it with exit code 0', async () => {
 test('people who talk go on until they are done, and nobody new comes in', async () => {
   const { server, host, people } = await party(['ann', 'bob']);
   const [ann, bob] = people;
+  // Who keeps company, so that nobody is alone for long while ann and bob move one after the other.
+  is((await host.connect(server.url, 'eve')).close.code, 1000);
+  is(await join(server, 'eve', 'room'), 200);
   const attempt = await openSocket(server.url, 'cid');
   await bob!.take();
   server.process.kill('SIGTERM');
@@ -102,6 +105,11 @@ test('people who talk go on until they are done, and nobody new comes in', async
 test('who goes on is sent to the next instance with all that they ask for, which takes effect here as well', async () => {
   const { server, host, people } = await party(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people;
+  // As long as these two are together, the server does not end.
+  for (const name of ['dan', 'eve']) {
+    await host.connect(server.url, name);
+    is(await join(server, name, 'company'), 200);
+  }
   server.process.kill('SIGTERM');
   await ann!.knows((view) => view.of('draining').length === 1);
   is(await join(server, 'ann', 'room'), 503, 'she is there; another connection of hers wants to be');

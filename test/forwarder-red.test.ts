@@ -2,8 +2,8 @@
 import { equal, is, ok } from 'uvu/assert';
 import { HANG_OVER } from '../src/rtp/loudness.ts';
 import { OPUS_FRAME_TICKS } from '../src/rtp/packet.ts';
+import { type Reception, readReception } from '../src/rtp/reception.ts';
 import { Count, connectionIndex, Drop, RedState, SOURCE_WORDS, SourceWord } from '../src/workers/protocol.ts';
-
 import { bytes, rtp } from './support/packets.ts';
 import { below, prng, type Random, seed } from './support/prng.ts';
 import { type Block, recordedPackets, redPayload } from './support/red.ts';
@@ -235,6 +235,36 @@ test('what is no RED, or RED of another codec, is dropped and counted', () => {
   }
   is(bench.count(Drop.BadRed), 5);
   is(bench.send(SPEAKER, whole).length, 2, 'the next good one goes on, with the same number');
+});
+
+test('bad RED is no loss to its sender, and a hole to whoever listens', () => {
+  const bench = room({ 3: {} });
+  const account = (): Reception =>
+    readReception(bench.sources, connectionIndex(SPEAKER) * SOURCE_WORDS + SourceWord.Reception)!;
+  const numbers: number[] = [];
+  for (let n = 2; n <= 100; n++) {
+    const bad = rtp({
+      payloadType: RED,
+      sequence: n,
+      timestamp: n * 960,
+      ssrc: 9,
+      payload: redPayload(frame(n), [], 0),
+    });
+    const sent = bench.send(SPEAKER, n % 5 === 0 ? bad : packet(n, 0));
+    numbers.push(...sent.map(({ sequence }) => sequence - 3000 + 1));
+  }
+  equal([account().base, account().highest, account().received], [1, 100, 100]);
+  equal(
+    numbers,
+    Array.from({ length: 99 }, (_, i) => i + 2).filter((n) => n % 5 !== 0),
+  );
+  const far = rtp({ payloadType: RED, sequence: 30_000, timestamp: 0, ssrc: 9, payload: redPayload(frame(2), [], 0) });
+  bench.send(SPEAKER, far);
+  equal(
+    [account().highest, account().received],
+    [100, 100],
+    'what may be a new beginning waits for one that can be read',
+  );
 });
 
 test('payloads that are encrypted whole are told of, and nothing of them is heard, not even what looks like RED', () => {

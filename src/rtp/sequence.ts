@@ -98,6 +98,12 @@ export class SourceSequence {
     return isMarked(this.rebuilt, this.index) ? Arrival.Rebuilt : Arrival.Late;
   }
 
+  /** Whether a packet of this number would be one of the run: neither a new beginning nor too old. */
+  isWithinReach(sequence: number): boolean {
+    const distance = sequenceDistance(sequence, this.newest & 0xffff);
+    return this.started && distance <= MAX_FORWARD && distance > -WINDOW;
+  }
+
   /** Remembers that a missing packet was rebuilt. @param index its own, less than {@link WINDOW} behind the newest's. */
   rebuild(index: number): void {
     mark(this.rebuilt, index);

@@ -163,8 +163,10 @@ export class Forwarder {
     const red = header.payloadType === source.redPayloadType ? this.red : null;
     const refusal = this.refusalOf(source, red);
     if (refusal !== FORWARDABLE) {
-      // The sound of bad RED is missing: its hole stays, to be concealed or filled from the next one's redundancy.
-      if (source.uses(header.ssrc, clock) && refusal !== Drop.BadRed) this.take(source, false, stamp);
+      if (source.uses(header.ssrc, clock)) {
+        if (refusal === Drop.BadRed) this.arrived(source, stamp);
+        else this.take(source, false, stamp);
+      }
       return this.drop(refusal);
     }
     if (!source.accepts(header.ssrc, clock)) return this.drop(Drop.UnknownSsrc);
@@ -197,12 +199,24 @@ export class Forwarder {
    * has done (RFC 3550, appendix A.3).
    */
   private take(source: Source, forwardable: boolean, stamp: number): ArrivalVerdict {
-    const { sequence, timestamp, ssrc } = this.header;
-    const arrival = source.sequence.take(sequence, forwardable);
-    const account = connectionIndex(source.connection) * SOURCE_WORDS + SourceWord.Reception;
-    recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, forwardable);
+    const arrival = source.sequence.take(this.header.sequence, forwardable);
+    this.record(source, arrival, stamp, forwardable);
     if (arrival === Arrival.Restart) source.key = this.nextKey();
     return arrival;
+  }
+
+  /**
+   * Takes note that bad RED arrived. Its sound is missing: its number stays a hole, to be concealed or filled from the next one's
+   * redundancy.
+   */
+  private arrived(source: Source, stamp: number): void {
+    if (source.sequence.isWithinReach(this.header.sequence)) this.record(source, Arrival.Late, stamp, false);
+  }
+
+  private record({ connection }: Source, arrival: ArrivalVerdict, stamp: number, timed: boolean): void {
+    const { sequence, timestamp, ssrc } = this.header;
+    const account = connectionIndex(connection) * SOURCE_WORDS + SourceWord.Reception;
+    recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, timed);
   }
 
   /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus, or is taken for chance. */

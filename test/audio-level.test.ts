@@ -53,6 +53,10 @@ test('a packet without extension has no level, whatever the one before it had', 
   is(level(rtp({ sequence: 2 }), 3), NO_LEVEL);
 });
 
+test('whether a client says that it hears a voice, the V bit, changes nothing (RFC 6464, section 3)', () => {
+  is(level(withExtension(0xbede, [0x30, 0x80 | 5]), 3), 5);
+});
+
 test('what werift-rtp writes is read, and no bytes throw or lead out of range', () => {
   const random = prng(seed('audio levels'));
   for (let i = 0; i < 5000; i++) {

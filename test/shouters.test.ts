@@ -22,6 +22,8 @@ interface Setting {
   readonly more?: number;
   /** The listener excludes somebody. */
   readonly excludes?: boolean;
+  /** The listener has a slot more, and pins somebody who is silent to it. */
+  readonly pins?: boolean;
   /** The listener does not publish. */
   readonly listensOnly?: boolean;
 }
@@ -31,6 +33,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'everybody publishes' },
   { name: 'somebody has one slot more', more: 1 },
   { name: 'the listener excludes somebody', excludes: true },
+  { name: 'the listener pins somebody who is silent', pins: true },
   { name: 'somebody has one slot more and the listener excludes somebody', more: 1, excludes: true },
 ];
 
@@ -59,16 +62,25 @@ const SHOUTS: readonly (readonly [string, Microphone])[] = [
   ['with syllables', (frame) => (frame % 12 === 0 ? 70 : (frame * 7) % 6)],
 ];
 
-function setUp(slots: number, { more = 0, excludes = false, listensOnly = false }: Setting, level: number) {
+function setUp(
+  slots: number,
+  { more = 0, excludes = false, pins = false, listensOnly = false }: Setting,
+  level: number,
+) {
   const random = prng(seed('shouters'));
   const room = new Room(slots);
   const { bench, listener } = room;
   if (listensOnly) bench.join(listener, { slots, publishes: false });
+  if (pins) bench.rejoin(listener, { slots: slots + 1, levelExtension: 3 });
   if (more > 0) bench.join(OTHER, { slots: slots + more });
   const voices = Array.from({ length: slots }, (_, i) => room.add(speech(random, level + 3 * i)));
   if (excludes) {
     const { id } = room.add(() => 127);
     bench.forwarder.listen({ type: 'listen', connection: listener, deafened: false, pinned: [], excluded: [id] });
+  }
+  if (pins) {
+    const { id } = room.add(() => 127);
+    bench.forwarder.listen({ type: 'listen', connection: listener, deafened: false, pinned: [id], excluded: [] });
   }
   return { room, voices };
 }

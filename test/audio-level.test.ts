@@ -84,6 +84,12 @@ test('127 beside real payloads counts as no level after half a second, for as lo
   is(levels.lastIndexOf(SILENCE), 24);
 });
 
+test('levels that no sample but zero could have are one: 120 to 127 in any order say as little as 127 alone', () => {
+  const levels = judge(new LevelHistory(), many(500, 127, 120, 126, 123));
+  is(levels.indexOf(NO_LEVEL), 25);
+  ok(levels.slice(25).every((level) => level === NO_LEVEL));
+});
+
 test('127 beside frames of silence is silence, however long', () => {
   for (const length of [1, 2, 3, 10])
     is(judge(new LevelHistory(), many(5000, SILENCE), length).includes(NO_LEVEL), false);
@@ -106,7 +112,7 @@ test('one that joined muted at constant bit rate is believed as soon as its leve
 });
 
 test('any other level that never changes counts as none after 15 s, and a single slip makes it no truer', () => {
-  for (const constant of [0, 50, 100, 126]) {
+  for (const constant of [0, 50, 100, 119]) {
     const history = new LevelHistory();
     const levels = judge(history, many(2000, constant));
     is(levels.indexOf(NO_LEVEL), 750, `-${constant}`);

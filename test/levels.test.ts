@@ -56,6 +56,7 @@ function room(levels: Levels, { id = LEVEL_ID, bytes = 60 } = {}) {
 const SAYING_NOTHING: readonly (readonly [string, Levels, number?])[] = [
   ['always 127', () => 127],
   ['127 and no level by turns', (frame) => (frame % 2 === 0 ? 127 : null)],
+  ['126 and 127 by turns', (frame) => 126 + (frame % 2)],
   ['no level at all', () => null],
   ['a level under another id', () => 30, 4],
   ['127 but for a slip at the start', (frame) => (frame === 3 ? 20 : 127)],

@@ -58,6 +58,8 @@ export function readLevel(bytes: Uint8Array, header: RtpHeader, id: number): num
 
 /** An Opus frame with so few bytes may be digital silence; a voice at Opus's least rate, 6 kbit/s, has 15 in 20 ms. */
 const SILENT_BYTES = 10;
+/** From here on all levels are taken for silence: a frame of 16-bit samples of which a single one is not zero has 120. */
+const INAUDIBLE = 120;
 /** Changes of a source's level from which on it is believed: what is stuck, or set once by hand, does not get there. */
 const CHANGES = 5;
 /** Packets in a row with the same level after which it says nothing: with {@link SILENCE}, and with any other. */
@@ -89,14 +91,16 @@ export class LevelHistory {
    */
   judge(level: number, length: number, clock: number): number {
     if (level === NO_LEVEL) return (clock - this.judgedAt) >>> 0 <= HOLDS ? this.judged : NO_LEVEL;
-    if (level !== this.level) {
+    const audible = level < INAUDIBLE;
+    const seen = audible ? level : SILENCE;
+    if (seen !== this.level) {
       this.changes++;
-      this.level = level;
+      this.level = seen;
       this.same = 0;
     }
     // What may be silence is no sign of a level that is stuck.
     if (length > SILENT_BYTES) this.same++;
-    const stuck = this.same > (level === SILENCE ? STUCK_SILENT : STUCK);
+    const stuck = this.same > (audible ? STUCK : STUCK_SILENT);
     this.judged = stuck && length > SILENT_BYTES && this.changes <= CHANGES ? NO_LEVEL : level;
     this.judgedAt = clock;
     return this.judged;

@@ -3,7 +3,7 @@
  * (a whole name, as in `http.test.js`, is that file alone).
  *
  * Each file is a process of its own. What it says comes when it is done, and what failed once more at the end. Two run at
- * a time, and one with a browser beside them, which mostly waits.
+ * a time, and one with a browser beside them, which mostly waits; two of these once nothing else is left.
  *
  *     --fast               files that start neither a browser, nor a server, nor a proxy
  *     --without-browsers   files that start no browser
@@ -49,10 +49,12 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
 
 const begun = performance.now();
 const runs: FileRun[] = [];
+const browsers = chosen.filter(({ browser }) => browser);
 const others = chosen.filter(({ browser }) => !browser);
 await Promise.all([
-  lane(chosen.filter(({ browser }) => browser)),
-  ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) }, () => lane(others)),
+  lane(browsers),
+  lane(others).then(() => lane(browsers)),
+  ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) - 1 }, () => lane(others)),
 ]);
 
 const failed = runs.filter(({ failures }) => failures.length > 0);

@@ -199,4 +199,38 @@ test('an error is logged without its own properties, queries, SDP and addresses'
   equal((describeError(new TypeError('x is not a function')) as { message: string }).message, 'x is not a function');
 });
 
+for (const reads of [true, false]) {
+  const end = reads ? 'says so to whoever reads again' : 'ends when it is told to';
+  test(`a service whose log nobody reads goes on, counts the lines that are lost, and ${end}`, async () => {
+    const server = await startServer({ DRAIN_TIMEOUT_MS: '0', SHUTDOWN_TIMEOUT_MS: '20000' });
+    const { stdout } = server.process;
+    stdout!.pause();
+    const lost = async (): Promise<number> => {
+      const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+      return Number(/^sfu_log_lines_lost_total (\d+)$/m.exec(text)![1]);
+    };
+    is(await lost(), 0);
+    // Long lines: there is room for megabytes on the way.
+    const room = encodeURIComponent('長'.repeat(250));
+    const join = async (user: string, into = ''): Promise<void> => {
+      const answer = await fetch(`${server.url}/join/${room}${into}`, { method: 'POST', headers: claimHeader(user) });
+      is(answer.status, 200);
+    };
+    for (let i = 0; (await lost()) === 0; i += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, k) => join(`user ${i + k}`, `${i}`)));
+    }
+    const before = await lost();
+    if (reads) {
+      stdout!.resume();
+      await server.logged('nobody read the log: lines are lost');
+      const line = server.logs.find((text) => text.includes('nobody read'))!;
+      equal([JSON.parse(line).level, JSON.parse(line).lines >= before], [40, true]);
+      await join('zoe');
+      await server.logged('"userid":"zoe"');
+    }
+    is(await server.stop(), 0);
+    if (reads) match(server.logs.at(-1)!, /"msg":"stopped"/);
+  }, 60);
+}
+
 test.run();

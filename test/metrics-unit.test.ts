@@ -101,6 +101,7 @@ function service(
     events: { count: 1, flooded: 0 },
     shards,
     receivers,
+    logOutput: { lost: 3 },
   });
   return metrics;
 }

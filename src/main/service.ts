@@ -19,6 +19,7 @@ import { tellCandidates } from './operations/candidates.ts';
 import { type Drained, drained } from './operations/drain.ts';
 import { HealthCheck } from './operations/health.ts';
 import { createLog, type Log } from './operations/log.ts';
+import { standardOutput } from './operations/log-output.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
 import { endOnSignals } from './operations/shutdown.ts';
@@ -87,7 +88,7 @@ async function start(config: Config, log: Log): Promise<void> {
   const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
   const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
-  metrics.watch({ connections, conversations, events, shards, receivers });
+  metrics.watch({ connections, conversations, events, shards, receivers, logOutput: standardOutput });
   connections.rtcp.start();
 
   const handlers: Handlers = {

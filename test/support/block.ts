@@ -8,7 +8,7 @@ const ways: Readonly<Record<string, () => void>> = {
   native() {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
-  /** Nobody reads what it logs; the logger waits until the pipe, which does not block, takes it. */
+  /** Nobody reads what it writes, and it waits until the pipe, which does not block, takes it. */
   pipe() {
     const log = pino.destination({ sync: true });
     for (;;) log.write(`${'x'.repeat(65_536)}\n`);

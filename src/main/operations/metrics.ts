@@ -42,6 +42,7 @@ export interface MetricsSources {
   readonly shards: { readonly all: readonly ExposedShard[]; readonly restarts: number };
   /** Connections by index, with holes. */
   readonly receivers: readonly (Counted | undefined)[];
+  readonly logOutput: { readonly lost: number };
 }
 
 export class Metrics {
@@ -79,6 +80,11 @@ export class Metrics {
       'sfu_worker_restarts_total',
       'Workers that ended by themselves, or hung, and were replaced: each a moment of silence in its conversations, and a bug; the log has the cause.',
       () => sources.shards.restarts,
+    );
+    this.exposition.counter(
+      'sfu_log_lines_lost_total',
+      'Lines of the log that are lost because nobody reads standard output.',
+      () => sources.logOutput.lost,
     );
     exposePackets(
       this.exposition,

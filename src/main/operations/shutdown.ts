@@ -4,7 +4,7 @@
  */
 import closeWithGrace from 'close-with-grace';
 import { leaveSignals, SIGNALS } from './early-signals.ts';
-import type { Log } from './log.ts';
+import { flushed, type Log } from './log.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
@@ -34,6 +34,7 @@ export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
     if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
     await steps.close(reason);
     log.info('stopped');
+    await flushed(log);
     // The library's threads outlive everything else; nothing is left for them to do.
     process.exit(err === undefined ? 0 : 1);
   });

@@ -155,6 +155,7 @@ withPromtool(test, 'alerts fire on what they are for, and not on a server that d
     series(`sfu_worker_beat_age_seconds{${HOST},worker="1"}`, '0+60x30'),
     series(`sfu_permission_seconds_count{${HOST},outcome="timeout"}`, '0+5x30'),
     series(`sfu_bad_red_total{${HOST}}`, '0x20 1x10'),
+    series(`sfu_log_lines_lost_total{${HOST}}`, '0x20 7x10'),
   ];
   const good = [
     build,
@@ -172,9 +173,10 @@ withPromtool(test, 'alerts fire on what they are for, and not on a server that d
     series(`sfu_worker_beat_age_seconds{${HOST},worker="1"}`, '1x30'),
     series(`sfu_permission_seconds_count{${HOST},outcome="timeout"}`, '0x30'),
     series(`sfu_bad_red_total{${HOST}}`, '0x5 1x25'),
+    series(`sfu_log_lines_lost_total{${HOST}}`, '7x30'),
   ];
   const names = ['SfuNearlyFull', 'SfuFull', 'SfuDroppingOverload', 'SfuEventLoopSlow', 'SfuWorkerStalled'];
-  names.push('SfuSetupFailing', 'SfuPermissionsFailing', 'SfuClientsUnheard');
+  names.push('SfuSetupFailing', 'SfuPermissionsFailing', 'SfuClientsUnheard', 'SfuLogUnread');
   const more: Record<string, object> = { SfuWorkerStalled: { worker: '1' } };
   const severity = (name: string): string => rules.find((rule) => rule.alert === name)!.labels.severity;
   const own = { job: 'webrtc', instance: 'a:8081' };

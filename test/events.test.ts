@@ -522,6 +522,30 @@ test('the longer telling takes the rarer it is', () => {
   ok(told >= 2 && told <= 4, `told ${told} times in about a second, 40 ms each`);
 });
 
+test('a machine that stood still while events were told silences them for two seconds more, not for nine times as long', () => {
+  const house = new House();
+  const [ann, bob] = party(house, ['ann', 'bob']);
+  const take = ann!.view.take.bind(ann!.view);
+  let still = 12_000;
+  ann!.view.take = (text) => {
+    house.now += still;
+    still = 0;
+    take(text);
+  };
+  const told = (): number => ann!.view.of('speaking').length;
+  bob!.speak(true);
+  house.now += 10_000;
+  house.tick();
+  is(told(), 1);
+  bob!.speak(false);
+  house.now += 1900;
+  house.tick();
+  is(told(), 1);
+  house.now += 200;
+  house.tick();
+  is(told(), 2);
+});
+
 test('all that is new for a client comes in one message', () => {
   const house = new House();
   const [ann, bob] = party(house, ['ann', 'bob']);

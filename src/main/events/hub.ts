@@ -16,6 +16,11 @@ import type { TextChannel, TextReader } from './text-channel.ts';
 const CLIENTS_AT_A_TURN = 24;
 /** Of the main thread's time, events take no more than one part in so many: the more there is to tell, the rarer. */
 const SHARE = 10;
+/**
+ * Longest that nobody is told anything, milliseconds: what looks like more work is a machine that stood still in the midst of it, or
+ * thousands of clients, who then take more than their share.
+ */
+const MAX_REST_MS = 2000;
 
 type HubConfig = Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS' | 'MAX_REQUESTS_PER_SECOND'>;
 
@@ -151,7 +156,7 @@ export class EventHub {
     this.spent += now - begun;
     if (end < channels.length) return this.later(() => this.serve(channels, end));
     this.busy = false;
-    this.restUntil = now + (SHARE - 1) * this.spent;
+    this.restUntil = now + Math.min((SHARE - 1) * this.spent, MAX_REST_MS);
   }
 
   /** A conversation that all connections left and came back to has a new host, and numbers that begin anew. */

@@ -11,7 +11,7 @@ const EACH = ['chromium', 'firefox'] as const;
 const ANN = tokenOf({ user: 'ann' });
 
 /** All examples in JavaScript; that of the events is run by another file. */
-const EXAMPLES = ['README.md', 'client/README.md', 'docs/client.md'].flatMap((name) => {
+const EXAMPLES = ['README.md', 'client/README.md', 'docs/client.md', 'docs/protocol.md'].flatMap((name) => {
   const text = readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
   return [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => ({ name, code: code! }));
 });
@@ -24,7 +24,7 @@ function exampleOf(name: string, mark: string): string {
 test('no example is left out', () => {
   equal(
     EXAMPLES.map(({ name }) => name),
-    ['README.md', 'README.md', 'client/README.md'],
+    ['README.md', 'client/README.md', 'docs/protocol.md'],
   );
 });
 

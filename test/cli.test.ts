@@ -55,7 +55,15 @@ test('--help says how it is used, every variable with its default, the signals a
     ok(line !== undefined && /^ {2}\w+ {2,}\S.{5,}$/.test(line), name);
     is(/ \[(.*)\]$/.exec(line!)?.[1] ?? '', otherwise, name);
   }
-  for (const words of ['README', '.env', 'SIGTERM', 'Exit codes: 0 ', '1 it could', '2 no such option'])
+  for (const words of [
+    'docs/configuration.md',
+    'docs/operations.md',
+    '.env',
+    'SIGTERM',
+    'Exit codes: 0 ',
+    '1 it could',
+    '2 no such option',
+  ])
     match(text, words);
 }, 60);
 

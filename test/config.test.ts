@@ -6,7 +6,7 @@ import { scenarios } from './support/scenario.ts';
 
 const test = scenarios('config');
 
-const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+const VARIABLES = fileURLToPath(new URL('../../docs/configuration.md', import.meta.url));
 
 /** A variable, values that are taken with what they are read as, and values that are refused. */
 interface Row {
@@ -280,10 +280,10 @@ test("variables that are not the service's own are not looked at", () => {
   equal(readConfig({ PATH: '/bin', LISTENER: 'x', listen: 'x' }), readConfig({}));
 });
 
-test('the README lists every variable with its default, and no other', () => {
+test('docs/configuration.md lists every variable with its default, and no other', () => {
   const rows = new Map<string, string>();
   let column = -1;
-  for (const line of readFileSync(README, 'utf8').split('\n')) {
+  for (const line of readFileSync(VARIABLES, 'utf8').split('\n')) {
     const cells = line.split('|').map((cell) => cell.replaceAll('`', '').trim());
     if (cells.includes('Default')) column = cells.indexOf('Default');
     if (/^[A-Z]+(_[A-Z]+)*$/.test(cells[1] ?? '')) rows.set(cells[1]!, cells[column] ?? '');

@@ -99,7 +99,8 @@ test('every link between them leads to a file and a heading that are there', () 
       const [path = '', anchor = ''] = target!.split('#');
       const file = path === '' ? new URL(name, ROOT) : new URL(path, new URL(name, ROOT));
       ok(existsSync(file), `${name}: ${target}`);
-      if (anchor !== '' && statSync(file).isFile()) ok(anchorsOf(readFileSync(file, 'utf8')).has(anchor), `${name}: ${target}`);
+      if (anchor !== '' && statSync(file).isFile())
+        ok(anchorsOf(readFileSync(file, 'utf8')).has(anchor), `${name}: ${target}`);
       links++;
     }
   }
@@ -109,7 +110,14 @@ test('every link between them leads to a file and a heading that are there', () 
 /** What can stand behind `#`: headings as GitHub writes them. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map((match) => match[1]!);
-  return new Set(headings.map((heading) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-')));
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
 
 test.run();

@@ -1,4 +1,4 @@
-/** The environment, read and checked once at start. The README's table of variables lists exactly what stands here. */
+/** The environment, read and checked once at start. docs/configuration.md lists exactly what stands here. */
 import { isIP, isIPv4 } from 'node:net';
 import * as v from 'valibot';
 import { MAX_PACKET_BYTES } from '../rtp/packet.ts';

@@ -1,7 +1,7 @@
 /** What `--help` says. */
 import { type Config, DEFAULTS } from '../config.ts';
 
-/** Each variable in one line; the README says more. */
+/** Each variable in one line; docs/configuration.md says more. */
 const MEANINGS: Readonly<Record<keyof Config, string>> = {
   LISTEN: 'host and port to listen on',
   ADMIN_LISTEN: 'host and port for operators; empty for none',
@@ -77,13 +77,14 @@ Without an option the service runs until it gets a signal.
   --version       print the version
   --help          print this
 
-Variables, exported or in .env beside package.json; an exported one wins. The
-README says more on each, under "Configuration".
+Variables, exported or in .env beside package.json; an exported one wins.
+docs/configuration.md says more on each.
 
 ${variables.join('\n')}
 
 Signals: SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGUSR2 shut down: conversations have
-DRAIN_TIMEOUT_MS to end. The README says what each signal does while that goes on.
+DRAIN_TIMEOUT_MS to end. docs/operations.md says what each signal does while that
+goes on.
 
 Exit codes: 0 stopped by a signal, or the answer is good; 1 it could not start, went
 wrong, or the answer is bad; 2 no such option.`;

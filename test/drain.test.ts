@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Drained, drained } from '../src/main/operations/drain.ts';
-import { ClientHost, type TestClient } from './support/client.ts';
+import { ClientHost, SILENCE, type TestClient } from './support/client.ts';
 import { launchUntilExit } from './support/launch.ts';
 import { exchange, HANDSHAKE } from './support/raw.ts';
 import { scenarios } from './support/scenario.ts';
@@ -129,6 +129,33 @@ test('who goes on is sent to the next instance with all that they ask for, which
   await cid!.knows((view) => view.conversation === 'third room');
   is(await leave(server, 'cid', 'third room'), 200);
   server.process.kill('SIGTERM');
+  is(await server.exited, 0);
+  host.kill();
+});
+
+test('operators mute and take out while it drains, and those who are left go on', async () => {
+  const { server, host, people } = await party(['ann', 'bob', 'cid']);
+  const [ann, bob, cid] = people as [TestClient, TestClient, TestClient];
+  server.process.kill('SIGTERM');
+  for (const client of people) await client.knows((view) => view.of('draining').length === 1);
+  const order = async (user: string, what: string): Promise<number> =>
+    (await fetch(`${server.adminUrl}/conversations/room/users/${user}/${what}`, { method: 'POST' })).status;
+  is(await order('ann', 'mute'), 200);
+  await ann.knows((view) => view.of('silenced').some(({ silenced }) => silenced));
+  is(await order('bob', 'kick'), 200);
+  await bob.knows((view) => view.of('left').some(({ kicked }) => kicked));
+  // Until what was under way is heard; cid alone is heard then.
+  await goesOn(ann, 20);
+  await cid.take();
+  await goesOn(ann, 20);
+  const heard = await cid.take();
+  equal(
+    heard.filter(({ from }) => from !== SILENCE),
+    [],
+  );
+  is(await join(server, 'bob', 'room'), 200, 'bob has not gone on');
+  await goesOn(bob, 20);
+  for (const client of people) await client.end();
   is(await server.exited, 0);
   host.kill();
 });

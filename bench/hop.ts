@@ -1,8 +1,8 @@
 /** The thread hop: from the main thread through the real worker and back, one packet at a time. */
 
 import { readConfig } from '../src/main/config.ts';
+import { createLog } from '../src/main/log/log.ts';
 import { Shards } from '../src/main/media/shards.ts';
-import { createLog } from '../src/main/operations/log.ts';
 import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
 import { LEVEL_ID, voicePackets } from './cases/packets.ts';
 

@@ -1,26 +1,25 @@
 /**
- * Runs the tests: `node dist/test/run.js [options] [name…]`, every `*.test.js` or those whose name contains one of these
- * (a whole name, as in `http.test.js`, is that file alone).
+ * Runs the tests: `node dist/test/run.js [options] [name…]`. It runs every `*.test.js`, or those whose name contains an
+ * argument (a whole name, as in `http.test.js`, means that file alone).
  *
- * Each file is a process of its own. What it says comes when it is done, and what failed once more at the end. Two run at
- * a time, and one with a browser beside them, which mostly waits; two of these once nothing else is left.
+ * Each file is a process of its own. The runner prints its output when it ends, and repeats all failures at the end. Two
+ * files run at a time, and one with a browser beside them, since that one mostly waits; two of those run at a time once
+ * nothing else is left.
  *
- *     --fast               files that start neither a browser, nor a server, nor a proxy
- *     --without-browsers   files that start no browser
- *     --browsers           files that start one
+ *     --kind=unit          only files of this kind: unit, server, browser or deployment; may be repeated
+ *     --without-browsers   only files that start no browser
  *     --lanes=2            how many files without a browser run at a time
- *     --list               names them only
+ *     --list               prints the names only
  */
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { endFiles, type FileRun, runFile } from './support/file-run.ts';
-import { type TestFile, testFiles } from './support/test-files.ts';
+import { KINDS, type TestFile, testFiles } from './support/test-files.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    fast: { type: 'boolean', default: false },
-    browsers: { type: 'boolean', default: false },
+    kind: { type: 'string', multiple: true, default: [...KINDS] },
     'without-browsers': { type: 'boolean', default: false },
     lanes: { type: 'string', default: '2' },
     list: { type: 'boolean', default: false },
@@ -29,13 +28,14 @@ const { values, positionals } = parseArgs({
 
 const all = testFiles();
 const chosen = all.filter(
-  ({ name, browser, fast }) =>
+  ({ name, browser, kind }) =>
     (positionals.length === 0 ||
       positionals.some((part) => (all.some((file) => file.name === part) ? name === part : name.includes(part)))) &&
-    !(values.fast && !fast) &&
-    !(values.browsers && !browser) &&
+    values.kind.includes(kind) &&
     !(values['without-browsers'] && browser),
 );
+const unknown = values.kind.filter((kind) => !(KINDS as readonly string[]).includes(kind));
+if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: the kinds are ${KINDS.join(', ')}`);
 if (chosen.length === 0) throw new Error(`no test file matches ${process.argv.slice(2).join(' ')}`);
 if (values.list) {
   for (const { name } of chosen) console.log(name);

@@ -11,8 +11,8 @@ import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Audio, PeerConnection, type Track } from 'node-datachannel';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { writeAnswer, writeTransportOffer } from '../../src/main/signalling/answer.ts';
-import { planOffer } from '../../src/main/signalling/sdp.ts';
+import { writeAnswer, writeTransportOffer } from '../../src/main/sdp/answer.ts';
+import { planOffer } from '../../src/main/sdp/plan.ts';
 import type { Sample } from './protocol.ts';
 
 const ports = (process.env['MEDIA_PORTS'] ?? '40000').split(',').map(Number);

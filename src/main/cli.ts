@@ -6,7 +6,7 @@ import { readEnvFile } from './env-file.ts';
 import { reportConfig } from './operations/check-config.ts';
 import { whyUnhealthy } from './operations/healthcheck.ts';
 import { help } from './operations/help.ts';
-import { visible } from './operations/visible.ts';
+import { visible } from './visible.ts';
 
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 

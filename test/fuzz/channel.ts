@@ -7,7 +7,7 @@ import { below, type Random } from '../support/prng.ts';
 import { claimHeader } from '../support/server.ts';
 import { anyMessage } from './messages.ts';
 import { FuzzedServer } from './process.ts';
-import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 
 const AT_A_TIME = 4;
 /** What is asked last, and messages that are a flood and that are none: `EventLimits`. */
@@ -26,7 +26,7 @@ function answered({ all }: EventView): boolean {
 }
 
 /** Says much at once, and waits until it was answered or the channel closed. */
-async function converse(client: TestClient, random: Random, tally: Tally): Promise<number> {
+async function converse(client: TestClient, random: Random, tally: Counters): Promise<number> {
   const flood = oneIn(random, 5);
   const count = flood ? FLOOD : 1 + below(random, NO_FLOOD);
   const texts = Array.from({ length: count }, () => {

@@ -1,11 +1,11 @@
 /** Offers through the real `/connect` of a real server, with what follows them: candidates, silence, a client that goes. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Close } from '../../src/main/http/errors.ts';
+import { Close } from '../../src/main/errors.ts';
 import { below, type Random } from '../support/prng.ts';
 import { openSocket, type SignallingSocket } from '../support/socket.ts';
 import { anyOffer, anyTrickle } from './offers.ts';
 import { FuzzedServer } from './process.ts';
-import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 
 const AT_A_TIME = 24;
 const { internal: _, ...good } = Close;
@@ -36,7 +36,7 @@ function offer(random: Random, { socket }: SignallingSocket): void {
   }
 }
 
-async function attempt(url: string, random: Random, tally: Tally): Promise<void> {
+async function attempt(url: string, random: Random, tally: Counters): Promise<void> {
   const user = oneIn(random, 8) ? 'somebody' : `user ${random()}`;
   const signalling = await openSocket(url, user);
   const { socket, closed, messages } = signalling;

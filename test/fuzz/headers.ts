@@ -2,7 +2,7 @@
 import { RtpPacket } from 'werift-rtp';
 import { Header, RtpHeader, readHeader } from '../../src/rtp/packet.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type FuzzTarget, insist, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
 const PACKETS_A_CASE = 1000;
@@ -22,7 +22,7 @@ function compare(ours: RtpHeader, packet: Buffer): void {
   insist(same && whole, () => `${JSON.stringify(ours)}, ${JSON.stringify(theirs)}: ${packet.toString('hex')}`);
 }
 
-function run(random: Random, tally: Tally): number {
+function run(random: Random, tally: Counters): number {
   const maker = new PacketMaker(random);
   const header = new RtpHeader();
   const voice = { payloadType: 111, redPayloadType: 63, levelExtension: 1, declared: false };

@@ -2,7 +2,7 @@
 import { EventLimits, readRequest } from '../../src/main/events/schema.ts';
 import { type Guest, House } from '../support/house.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateText } from './text.ts';
 
 const MESSAGES_A_CASE = 400;
@@ -55,7 +55,7 @@ export function anyMessage(random: Random, numbers: readonly number[]): string |
 }
 
 /** Says it, and looks at what comes back. */
-function say(guest: Guest, text: string | null, tally: Tally): void {
+function say(guest: Guest, text: string | null, tally: Counters): void {
   const before = guest.view.all.length;
   guest.say(text);
   const told = guest.view.all.slice(before).filter(({ type }) => type === 'ok' || type === 'page' || type === 'error');
@@ -80,7 +80,7 @@ function lag(house: House, guest: Guest, text: string | null): void {
   house.tick();
 }
 
-function run(random: Random, tally: Tally): number {
+function run(random: Random, tally: Counters): number {
   const house = new House(below(random, GUESTS), GUESTS + 1);
   const guests = Array.from({ length: GUESTS }, (_, i) => house.guest(oneIn(random, 4) ? 'same' : `guest ${i}`));
   for (const guest of guests) {

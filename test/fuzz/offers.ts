@@ -1,14 +1,14 @@
 /** Offers of real browsers, changed: what the planner makes of them, without a socket. */
-import { closeReason } from '../../src/main/http/errors.ts';
-import { writeAnswer, writeTransportOffer } from '../../src/main/signalling/answer.ts';
-import { offeredCandidates, readCandidate } from '../../src/main/signalling/candidates.ts';
-import { OfferError } from '../../src/main/signalling/offer.ts';
-import { planOffer } from '../../src/main/signalling/sdp.ts';
+import { closeReason } from '../../src/main/errors.ts';
+import { writeAnswer, writeTransportOffer } from '../../src/main/sdp/answer.ts';
+import { offeredCandidates, readCandidate } from '../../src/main/sdp/candidates.ts';
+import { OfferError } from '../../src/main/sdp/offer.ts';
+import { planOffer } from '../../src/main/sdp/plan.ts';
 import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../support/grammar.ts';
 import { offerNames, readOffer } from '../support/offers.ts';
 import { LIMITS } from '../support/plans.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateText } from './text.ts';
 
 const OFFERS = offerNames().map(readOffer);
@@ -52,7 +52,7 @@ export const plans: FuzzTarget = {
   parallel: 1,
   weight: 1,
   async start() {
-    const run = (random: Random, tally: Tally): number => {
+    const run = (random: Random, tally: Counters): number => {
       const offer = anyOffer(random);
       try {
         tally.add(judgeOffer(offer));

@@ -10,7 +10,7 @@ import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
 import { below, type Random } from '../support/prng.ts';
 import { type Ear, Judge } from './legal.ts';
 import { CONNECTIONS, People, type Person, SLOTS } from './people.ts';
-import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
 const PACKETS_A_CASE = 20_000;
@@ -116,7 +116,7 @@ class Street {
   }
 
   /** Everybody leaves. Nothing may be left, and everything must have been counted. */
-  close(packets: number, tally: Tally): void {
+  close(packets: number, tally: Counters): void {
     for (const person of this.people.all) if (person !== undefined) this.leave(person);
     insist(this.forwarder.conversationCount === 0, () => 'a conversation is left behind');
     insist(!this.forwarder.fading, () => 'a slot of nobody fades');

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { below, type Random } from '../support/prng.ts';
 import { HANDSHAKE } from '../support/raw.ts';
 import { FuzzedServer } from './process.ts';
-import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateText } from './text.ts';
 import { mutateBytes } from './wire.ts';
 
@@ -184,7 +184,7 @@ function ask(port: number, request: Buffer): Promise<string> {
   });
 }
 
-async function attempt(ports: readonly number[], random: Random, tally: Tally): Promise<void> {
+async function attempt(ports: readonly number[], random: Random, tally: Counters): Promise<void> {
   const request = anyRequest(random);
   const port = pick(random, ports);
   const text = await ask(port, request).catch((error: unknown) => {

@@ -9,7 +9,7 @@ import { milliseconds, toStamp } from '../../src/workers/clock.ts';
 import { layoutShard, type ShardMemory } from '../../src/workers/protocol.ts';
 import { MAX_RECORD_BYTES, NONE, RingReader, RingWriter, ringBytes } from '../../src/workers/ring.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 
 const ROUNDS_A_CASE = 200;
 const CAPACITIES = [4096, 4096, 8192, 65_536, 262_144];
@@ -90,7 +90,7 @@ class Neighbour {
 }
 
 /** A ring of packets. */
-function packetCase(random: Random, tally: Tally): void {
+function packetCase(random: Random, tally: Counters): void {
   const capacity = pick(random, CAPACITIES);
   const [base, canary] = [128, 0xca];
   const memory = new SharedArrayBuffer(base + ringBytes(capacity) + 128);
@@ -206,7 +206,7 @@ class Exit {
     return this.got;
   }
 
-  run(tally: Tally): void {
+  run(tally: Counters): void {
     const { random, neighbour } = this;
     for (let round = 0; round < ROUNDS_A_CASE; round++) {
       for (let i = below(random, 6); i > 0; i--) {
@@ -223,7 +223,7 @@ class Exit {
     tally.add('corrupt', this.egress.corrupt);
   }
 
-  private heal(tally: Tally): void {
+  private heal(tally: Counters): void {
     for (let i = 0; i < HEALING_ROUNDS; i++) {
       this.write(1, [0]);
       this.drain();

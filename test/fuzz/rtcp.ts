@@ -1,9 +1,9 @@
 /** RTCP of hostile clients through main's reader, and what it then tells others. */
 import { RtcpPacketConverter } from 'werift-rtp';
-import { NO_TELEMETRY } from '../../src/main/operations/telemetry.ts';
-import type { Host } from '../../src/main/rooms/seats.ts';
+import type { Host } from '../../src/main/conversations/seats.ts';
 import { type Reported, Rtcp, RtcpState } from '../../src/main/rtcp/rtcp.ts';
 import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/rtcp-packets.ts';
+import { NO_TELEMETRY } from '../../src/main/telemetry.ts';
 import { recordArrival } from '../../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
 import { Arrival } from '../../src/rtp/sequence.ts';
@@ -11,7 +11,7 @@ import { milliseconds, toTicks } from '../../src/workers/clock.ts';
 import { SOURCE_WORDS, SourceWord } from '../../src/workers/protocol.ts';
 import { slotPacket } from '../support/packets.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type FuzzTarget, insist, oneIn, pick, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateBytes } from './wire.ts';
 
 const PACKETS_A_CASE = 2000;
@@ -70,7 +70,7 @@ class Room {
     }
   }
 
-  run(tally: Tally): void {
+  run(tally: Counters): void {
     const { random, rtcp } = this;
     for (let i = 0; i < PACKETS_A_CASE; i++) {
       if (oneIn(random, 10)) this.talk();

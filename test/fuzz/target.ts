@@ -2,7 +2,7 @@
 import { below, prng, type Random } from '../support/prng.ts';
 
 /** What came of the units of a run, by kind. */
-export class Tally {
+export class Counters {
   readonly counts = new Map<string, number>();
 
   add(kind: string, count = 1): void {
@@ -38,7 +38,7 @@ export interface FuzzTarget {
 /** What the cases of one run share. */
 export interface FuzzStage {
   /** Runs one case. @returns how many units it had. @throws what it found. */
-  run(random: Random, tally: Tally): number | Promise<number>;
+  run(random: Random, tally: Counters): number | Promise<number>;
   /** Resident memory of the process that is fuzzed, bytes. */
   rss(): number;
   /** Ends it all. @throws if anything was left behind. */
@@ -64,7 +64,7 @@ export interface FuzzReport {
   readonly seconds: number;
   /** Resident memory after the first tenth, and at the end, bytes. */
   readonly rss: readonly [number, number];
-  readonly tally: Tally;
+  readonly tally: Counters;
 }
 
 /** Longest a case may take before it counts as stuck, milliseconds: wide, for machines that do other things too. */
@@ -79,7 +79,7 @@ const TURN_MS = 20;
  */
 export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise<FuzzReport> {
   const stage = await target.start();
-  const tally = new Tally();
+  const tally = new Counters();
   const begun = performance.now();
   const run = { cases: 0, units: 0, rss: stage.rss(), warm: false };
   const used = (): number => {

@@ -1,14 +1,14 @@
 /** The packets of `packets.ts` once more, through a real worker thread, with everything between it and main. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { readConfig } from '../../src/main/config.ts';
+import { createLog } from '../../src/main/log/log.ts';
 import type { Shard } from '../../src/main/media/shard.ts';
 import { Shards } from '../../src/main/media/shards.ts';
-import { createLog } from '../../src/main/operations/log.ts';
 import { Count, Drop } from '../../src/workers/protocol.ts';
 import { below, type Random } from '../support/prng.ts';
 import { Judge } from './legal.ts';
 import { CONNECTIONS, People, type Person, SLOTS } from './people.ts';
-import { type FuzzTarget, insist, oneIn, type Tally } from './target.ts';
+import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
 const PACKETS_A_CASE = 20_000;
@@ -39,7 +39,7 @@ class Traffic {
     this.maker = new PacketMaker(random);
   }
 
-  async run(random: Random, tally: Tally): Promise<void> {
+  async run(random: Random, tally: Counters): Promise<void> {
     await this.shards.whenReady();
     for (let i = 0; i < PACKETS_A_CASE; i++) {
       if (oneIn(random, 100)) this.change(random);
@@ -102,7 +102,7 @@ class Traffic {
     });
   }
 
-  private close(tally: Tally): void {
+  private close(tally: Counters): void {
     const { shard, judge, pushed } = this;
     const [into, out, silence] = [
       shard.counter(Count.PacketsIn),

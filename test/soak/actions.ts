@@ -1,5 +1,5 @@
 /** What clients and operators do in a soak. */
-import { Close } from '../../src/main/http/errors.ts';
+import { Close } from '../../src/main/errors.ts';
 import { readOffer } from '../support/offers.ts';
 import { claimHeader } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';

@@ -4,10 +4,10 @@
  * see the count go up.
  */
 import { StepRoom } from '../../bench/cases/step.ts';
+import { Histogram } from '../../src/main/histogram.ts';
+import { Throttle, ThrottleLimits } from '../../src/main/limits/throttle.ts';
 import { FORWARD_BOUNDS } from '../../src/main/media/egress.ts';
-import { Throttle, ThrottleLimits } from '../../src/main/media/throttle.ts';
-import { Buckets } from '../../src/main/operations/buckets.ts';
-import { Ingress } from '../../src/main/rooms/ingress.ts';
+import { Ingress } from '../../src/main/media/ingress.ts';
 
 const WARM_UP_STEPS = 6000;
 const STEPS = 1700;
@@ -25,7 +25,7 @@ const ingress = new Ingress(undefined, undefined, () => {
 const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
 const publisher = { id: 1, packetsReceived: 0, throttle, seat: { shard: { push: () => true } } };
 const packet = new Uint8Array(120);
-const times = new Buckets(FORWARD_BOUNDS, 1e6);
+const times = new Histogram(FORWARD_BOUNDS, 1e6);
 
 function run(steps: number): number {
   let packets = 0;

@@ -1,5 +1,5 @@
 import { ok } from 'uvu/assert';
-import type { LocalTransport } from '../../src/main/signalling/answer.ts';
+import type { LocalTransport } from '../../src/main/sdp/answer.ts';
 
 /** The server's end of a transport, as the native library reports it. */
 export const LOCAL: LocalTransport = {

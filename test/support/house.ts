@@ -1,9 +1,10 @@
 /** The hub of events with everything around it that it looks at, and nothing else: no threads, no peers, no clock. */
+
+import { Seat, Seats } from '../../src/main/conversations/seats.ts';
 import { EventHub } from '../../src/main/events/hub.ts';
 import { EventLimits } from '../../src/main/events/schema.ts';
-import type { TextChannel, TextReader } from '../../src/main/events/text-channel.ts';
 import type { Shard } from '../../src/main/media/shard.ts';
-import { Seat, Seats } from '../../src/main/rooms/seats.ts';
+import type { TextChannel, TextReader } from '../../src/main/media/text-channel.ts';
 import { SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';
 import { type Command, SOURCE_WORDS, SourceWord } from '../../src/workers/protocol.ts';
 import { EventView } from './event-view.ts';

@@ -1,6 +1,6 @@
 import { ok } from 'uvu/assert';
-import { OfferError } from '../../src/main/signalling/offer.ts';
-import { type Plan, type PlanLimits, planOffer } from '../../src/main/signalling/sdp.ts';
+import { OfferError } from '../../src/main/sdp/offer.ts';
+import { type Plan, type PlanLimits, planOffer } from '../../src/main/sdp/plan.ts';
 
 /** More than any test's offer needs. */
 export const LIMITS = { maxSlots: 8, maxLines: 32, red: 'both' } as const satisfies PlanLimits;

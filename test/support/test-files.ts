@@ -3,21 +3,28 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/**
+ * The kinds of tests, each a folder:
+ *
+ * - `unit`: one module or a few; no server, no browser, no proxy. Fast enough to run at every save.
+ * - `server`: a real server, or another process of the project, with clients of ours.
+ * - `browser`: real browsers against a real server.
+ * - `deployment`: the files in `deploy/`, with the proxies and tools that operators use.
+ */
+export const KINDS = ['unit', 'server', 'browser', 'deployment'] as const;
+export type Kind = (typeof KINDS)[number];
+
 export interface TestFile {
   /** As in `http.test.js`. */
   readonly name: string;
   readonly path: string;
-  /** Starts a browser. */
+  readonly kind: Kind;
+  /** Starts a browser, whatever its kind. */
   readonly browser: boolean;
-  /** Starts neither a browser, nor a server, nor a proxy. */
-  readonly fast: boolean;
 }
 
-/** What tells a browser file: whatever starts a browser does so through this one. */
+/** Every test that starts a browser does so through this module. */
 const BROWSERS = 'browsers.js';
-/** A file with a process of its own is no fast one, except where that process only measures the packet path. */
-const MEASURES = new Set(['allocation.test.js']);
-const PROCESSES = /from ['"]node:child_process['"]/;
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
 /** Roughly how long the slow ones take, seconds, on two cores that do nothing else but these: they begin first. The others take less. */
@@ -82,25 +89,37 @@ const SECONDS: Readonly<Record<string, number>> = {
   takeover: 10,
 };
 
-/** Every `*.test.js` of the built tests, slowest first. */
+/** Returns every `*.test.js` of the built tests, slowest first. */
 export function testFiles(): TestFile[] {
   const folder = fileURLToPath(new URL('..', import.meta.url));
-  const names = readdirSync(folder).filter((name) => name.endsWith('.test.js'));
-  const seconds = (name: string): number => SECONDS[name.replace('.test.js', '')] ?? 0;
-  names.sort((a, b) => seconds(b) - seconds(a) || a.localeCompare(b));
-  return names.map((name) => {
-    const path = resolve(folder, name);
-    const modules = importsOf(path);
-    const processes = !MEASURES.has(name) && [...modules.values()].some((text) => PROCESSES.test(text));
-    return { name, path, browser: [...modules.keys()].some((file) => basename(file) === BROWSERS), fast: !processes };
+  const files = KINDS.flatMap((kind) => {
+    const names = readdirSync(resolve(folder, kind), { recursive: true, encoding: 'utf8' });
+    return names
+      .filter((name) => name.endsWith('.test.js'))
+      .map((name) => ({ kind, path: resolve(folder, kind, name) }));
   });
+  return files
+    .map(({ kind, path }) => ({ name: basename(path), path, kind, browser: startsBrowser(path) }))
+    .sort((a, b) => seconds(b.name) - seconds(a.name) || a.name.localeCompare(b.name));
 }
 
-/** A module and all that it imports from this project: path → text. */
-function importsOf(path: string, found = new Map<string, string>()): Map<string, string> {
-  if (found.has(path) || !existsSync(path)) return found;
-  const text = readFileSync(path, 'utf8');
-  found.set(path, text);
-  for (const [, relative] of text.matchAll(IMPORT)) importsOf(resolve(dirname(path), relative!), found);
-  return found;
+function startsBrowser(path: string): boolean {
+  return [...modulesOf(path).keys()].some((module) => basename(module) === BROWSERS);
+}
+
+function seconds(name: string): number {
+  return SECONDS[name.replace('.test.js', '')] ?? 0;
+}
+
+/** Returns the paths of a module and of all modules of this project that it imports, each with its text. */
+export function modulesOf(path: string): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  const visit = (path: string): void => {
+    if (texts.has(path) || !existsSync(path)) return;
+    const text = readFileSync(path, 'utf8');
+    texts.set(path, text);
+    for (const [, relative] of text.matchAll(IMPORT)) visit(resolve(dirname(path), relative!));
+  };
+  visit(path);
+  return texts;
 }

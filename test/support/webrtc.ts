@@ -1,7 +1,7 @@
 /** A libdatachannel client that speaks the service's protocol; for tests, benchmarks and the demo's bots. */
 import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
 import { WebSocket } from 'ws';
-import { LEVEL_EXTENSION } from '../../src/main/signalling/sdp.ts';
+import { LEVEL_EXTENSION } from '../../src/main/sdp/plan.ts';
 
 export interface WebrtcOptions {
   /** `http://host:port` of the server. */

@@ -4,11 +4,11 @@
  * A client that reads slowly is told nothing until it has caught up, and then everything anew: nothing gathers here.
  */
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
-import type { Host } from '../rooms/seats.ts';
+import type { Host } from '../conversations/seats.ts';
+import type { TextChannel } from '../media/text-channel.ts';
 import { type Listener, Requests } from './requests.ts';
 import type { Room } from './room.ts';
 import { MAX_BATCH_LENGTH, writeEvent } from './text.ts';
-import type { TextChannel } from './text-channel.ts';
 
 /** Bytes that may wait for a client before it counts as slow. */
 export const MAX_BUFFERED_BYTES = 65_536;

@@ -6,11 +6,11 @@ import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { connectionIndex } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
-import type { Host } from '../rooms/seats.ts';
+import type { Host } from '../conversations/seats.ts';
+import type { TextChannel, TextReader } from '../media/text-channel.ts';
 import { EventChannel } from './channel.ts';
 import type { Listener } from './requests.ts';
 import { Room } from './room.ts';
-import type { TextChannel, TextReader } from './text-channel.ts';
 
 /** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */
 const CLIENTS_AT_A_TURN = 24;

@@ -1,7 +1,7 @@
 /** What one client asks for on its data channel, and the bounds of that. */
 
-import type { Host, Seat, Sitter } from '../rooms/seats.ts';
-import { Bucket } from './bucket.ts';
+import type { Host, Seat, Sitter } from '../conversations/seats.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
 import type { Room } from './room.ts';
 import { type BadMessage, EventErrors, type EventRequest, readRequest } from './schema.ts';
 import { writeEvent } from './text.ts';
@@ -28,7 +28,7 @@ export class Requests {
   private readonly roomOf: (host: Host) => Room;
   private readonly send: (text: string) => void;
   private readonly perSecond: number;
-  private readonly bucket: Bucket;
+  private readonly bucket: TokenBucket;
 
   /**
    * @param send for answers.
@@ -46,7 +46,7 @@ export class Requests {
     this.roomOf = roomOf;
     this.send = send;
     this.perSecond = perSecond;
-    this.bucket = new Bucket(2 * perSecond, perSecond, now);
+    this.bucket = new TokenBucket(2 * perSecond, perSecond, now);
   }
 
   /** Takes a message. @param text null for a binary one. @returns false if it was one too many. */

@@ -6,7 +6,7 @@
  * found no room in this tick's messages is still different at the next.
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
-import type { Host, Sitter } from '../rooms/seats.ts';
+import type { Host, Sitter } from '../conversations/seats.ts';
 import type { Participant } from './schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
 

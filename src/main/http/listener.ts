@@ -6,8 +6,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../config.ts';
-import type { Telemetry } from '../operations/telemetry.ts';
-import { Problem, problemResponse, RequestError } from './errors.ts';
+import { Problem, problemResponse, RequestError } from '../errors.ts';
+import type { Telemetry } from '../telemetry.ts';
 
 export type ListenerConfig = Pick<
   Config,

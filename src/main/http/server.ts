@@ -4,14 +4,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
 import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type Claim, readClaim } from '../claim.ts';
 import type { Config, ListenAddress } from '../config.ts';
-import type { Log } from '../operations/log.ts';
-import { type Asked, NO_TELEMETRY, type Telemetry } from '../operations/telemetry.ts';
-import { type Claim, readClaim } from './claim.ts';
-import { drainingError, problemResponse, RequestError } from './errors.ts';
+import { drainingError, problemResponse, RequestError } from '../errors.ts';
+import { SocketLimit, socketsAllowed } from '../limits/socket-limit.ts';
+import type { Log } from '../log/log.ts';
+import { type Asked, NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
 import { listen } from './listen.ts';
 import { LINGER_MS, Listener, type ListenerConfig } from './listener.ts';
-import { SocketLimit, socketsAllowed } from './socket-limit.ts';
 
 /** Longest conversation id, characters after decoding. */
 export const MAX_CONVERSATION_ID_LENGTH = 256;

@@ -12,7 +12,7 @@ import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../../workers/burst
 import { milliseconds, toStamp } from '../../workers/clock.ts';
 import { connectionIndex, type ShardMemory } from '../../workers/protocol.ts';
 import { RingReader } from '../../workers/ring.ts';
-import { Buckets } from '../operations/buckets.ts';
+import { Histogram } from '../histogram.ts';
 import { Traffic } from './traffic.ts';
 
 /** Most packets and bursts that are brought into order at a time: some 30 ms of work. */
@@ -48,7 +48,7 @@ export class Egress {
   /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
   readonly forwardTime: RecordableHistogram = createHistogram();
   /** The same since the start, in buckets that never change. */
-  readonly forwardBuckets = new Buckets(FORWARD_BOUNDS, 1e6);
+  readonly forwardBuckets = new Histogram(FORWARD_BOUNDS, 1e6);
   /** What was sent. */
   readonly traffic = new Traffic();
   /** Up to where the ring's bytes have been sent, modulo 2^32. */

@@ -7,7 +7,7 @@
  * take from the main thread what it lacks.
  */
 import { performance } from 'node:perf_hooks';
-import type { Log } from '../operations/log.ts';
+import type { Log } from '../log/log.ts';
 import { IdleCpu } from './idle.ts';
 
 /** How often the load is looked at, milliseconds. */

@@ -18,15 +18,15 @@ import { Audio, type DataChannel, PacingHandler, PeerConnection, type Track } fr
 import { milliseconds } from '../../workers/clock.ts';
 import type { Config } from '../config.ts';
 import { EVENTS_LABEL } from '../events/schema.ts';
-import { type TextChannel, type TextReader, textChannel } from '../events/text-channel.ts';
-import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../signalling/answer.ts';
-import { parseCandidate } from '../signalling/candidates.ts';
-import type { Plan } from '../signalling/sdp.ts';
-import type { Fingerprint } from '../signalling/transport.ts';
+import { DataBudget, type DataLimits } from '../limits/data-budget.ts';
+import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../sdp/answer.ts';
+import { parseCandidate } from '../sdp/candidates.ts';
+import { readLocal } from '../sdp/local-transport.ts';
+import type { Plan } from '../sdp/plan.ts';
+import type { Fingerprint } from '../sdp/transport.ts';
 import { until } from '../wait.ts';
-import { DataBudget, type DataLimits } from './data-budget.ts';
-import { readLocal } from './local-transport.ts';
 import { type PortLease, remote } from './port-choice.ts';
+import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
 
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;

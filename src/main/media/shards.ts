@@ -3,10 +3,10 @@ import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { layoutShard, SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
-import type { Log } from '../operations/log.ts';
+import type { Log } from '../log/log.ts';
 import type { Receiver } from './egress.ts';
-import { Keeper, LOOK_INTERVAL_MS, type Rebuilt, type Threads } from './keeper.ts';
 import type { Shard } from './shard.ts';
+import { LOOK_INTERVAL_MS, type Rebuilt, type Threads, WorkerSupervisor } from './worker-supervisor.ts';
 
 const WORKER = new URL('../../workers/worker.js', import.meta.url).href;
 
@@ -26,7 +26,7 @@ export class Shards {
   /** Tells a shard's new worker of all conversations that the shard serves. */
   rebuild: (shard: Shard) => Rebuilt = () => ({ conversations: 0, connections: 0 });
   private readonly pool: Piscina;
-  private readonly keepers: readonly Keeper[];
+  private readonly keepers: readonly WorkerSupervisor[];
   private readonly looking: NodeJS.Timeout;
 
   /**
@@ -69,7 +69,7 @@ export class Shards {
       const task = { shard: layoutShard(config.INGRESS_RING_BYTES, config.EGRESS_RING_BYTES), ...tables };
       const rebuild = (shard: Shard): Rebuilt => this.rebuild(shard);
       const maxDelay = config.MAX_DELAY_MS;
-      return new Keeper({ index, threads, task, receivers, maxDelay, rebuild, failed, log });
+      return new WorkerSupervisor({ index, threads, task, receivers, maxDelay, rebuild, failed, log });
     });
     this.all = this.keepers.map(({ shard }) => shard);
     this.looking = setInterval(() => {

@@ -6,14 +6,14 @@ import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import FindMyWay from 'find-my-way';
 import type { ListenAddress } from '../config.ts';
-import { problemResponse, RequestError } from '../http/errors.ts';
+import { problemResponse, RequestError } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { Listener, type ListenerConfig } from '../http/listener.ts';
 import { isEscapedWell } from '../http/server.ts';
+import type { Log } from '../log/log.ts';
+import type { Telemetry } from '../telemetry.ts';
+import { visibleJson } from '../visible.ts';
 import { isLocalName } from './local-name.ts';
-import type { Log } from './log.ts';
-import type { Telemetry } from './telemetry.ts';
-import { visibleJson } from './visible.ts';
 
 /** Conversations on a page: unless asked otherwise, and at most. */
 const PAGE = 100;

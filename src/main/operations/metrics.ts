@@ -6,16 +6,16 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
-import type { Connections } from '../rooms/connections.ts';
-import type { Conversations } from '../rooms/conversations.ts';
+import type { Telemetry } from '../telemetry.ts';
 import { Census, type Counted } from './metrics/census.ts';
+import { Counters } from './metrics/counters.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { LoopDelay } from './metrics/loop-delay.ts';
-import { Tally } from './metrics/tally.ts';
 import { Total, WorkerTotals } from './metrics/worker-totals.ts';
 import { type ExposedShard, exposePackets, exposeWorkers } from './metrics/workers.ts';
-import type { Telemetry } from './telemetry.ts';
 
 /** How often the workers' words are looked at without a scrape, milliseconds: the fastest wraps within an hour. */
 const LOOK_INTERVAL_MS = 60_000;
@@ -60,7 +60,7 @@ export class Metrics {
 
   constructor(config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>) {
     this.config = config;
-    const tally = new Tally();
+    const tally = new Counters();
     this.telemetry = tally;
     this.exposeProcess();
     tally.expose(this.exposition);

@@ -2,13 +2,13 @@
 import { performance } from 'node:perf_hooks';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
-import { RequestError } from '../http/errors.ts';
-import type { Connection } from '../rooms/connection.ts';
-import type { Connections } from '../rooms/connections.ts';
-import type { Conversations } from '../rooms/conversations.ts';
+import type { Connection } from '../connections/connection.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import { RequestError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
 import type { Operations } from './admin.ts';
 import type { Health, HealthCheck } from './health.ts';
-import type { Log } from './log.ts';
 
 /** What the operators' view is made of. */
 export interface OperatorParts {

@@ -3,8 +3,8 @@
  * one during that ends the process as it is. An error that nobody caught closes everything at once, too.
  */
 import closeWithGrace from 'close-with-grace';
+import { flushed, type Log } from '../log/log.ts';
 import { leaveSignals, SIGNALS } from './early-signals.ts';
-import { flushed, type Log } from './log.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */

@@ -1,12 +1,12 @@
 /** The figures of the running service as one log line every so often; off unless `STATS_INTERVAL_MS` says so. */
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Count, Drop } from '../../workers/protocol.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
+import type { Log } from '../log/log.ts';
 import type { Shard } from '../media/shard.ts';
-import type { Connections } from '../rooms/connections.ts';
-import type { Conversations } from '../rooms/conversations.ts';
 import { overview } from '../rtcp/quality.ts';
-import type { Log } from './log.ts';
 
 /** Resolution of the event loop's delay, milliseconds. */
 const LOOP_RESOLUTION_MS = 5;

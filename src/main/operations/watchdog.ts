@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { milliseconds, toBeat } from '../../workers/clock.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../log/log.ts';
 
 /** What a thread is given. */
 export interface WatchdogData {

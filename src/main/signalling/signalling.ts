@@ -6,13 +6,12 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
-import { Close, type CloseKind, closeReason } from '../http/errors.ts';
+import type { Connection, ConnectionWatcher, EndReason } from '../connections/connection.ts';
+import type { Connections } from '../connections/connections.ts';
+import { Close, type CloseKind, closeReason } from '../errors.ts';
+import type { Log } from '../log/log.ts';
 import { remote } from '../media/port-choice.ts';
-import type { Log } from '../operations/log.ts';
-import type { SetupFailure, Telemetry } from '../operations/telemetry.ts';
-import type { Connection, ConnectionWatcher, EndReason } from '../rooms/connection.ts';
-import type { Connections } from '../rooms/connections.ts';
-import { writeAnswer } from './answer.ts';
+import { writeAnswer } from '../sdp/answer.ts';
 import {
   announce,
   offeredCandidates,
@@ -20,9 +19,10 @@ import {
   type RemoteCandidate,
   readCandidate,
   readTrickled,
-} from './candidates.ts';
-import { looksLikeSdp, OfferError } from './offer.ts';
-import { planOffer } from './sdp.ts';
+} from '../sdp/candidates.ts';
+import { looksLikeSdp, OfferError } from '../sdp/offer.ts';
+import { planOffer } from '../sdp/plan.ts';
+import type { SetupFailure, Telemetry } from '../telemetry.ts';
 
 /**
  * How long the client's candidates are held back after the answer, milliseconds. With them the server would begin ICE

@@ -1,6 +1,6 @@
 /** Metrics that are looked up when somebody asks, in terms of prom-client. */
-import { Counter, Gauge, Histogram, type LabelValues, type Registry } from 'prom-client';
-import type { Buckets } from '../buckets.ts';
+import { Counter, Gauge, type LabelValues, Histogram as PromHistogram, type Registry } from 'prom-client';
+import type { Histogram } from '../../histogram.ts';
 
 type Labels = LabelValues<string>;
 
@@ -68,12 +68,12 @@ export interface Distribution {
 }
 type Distributions = Iterable<readonly [labels: Labels, distribution: Distribution]>;
 
-export function distribution(buckets: Buckets): Distribution {
+export function distribution(buckets: Histogram): Distribution {
   return { bounds: buckets.bounds, cumulative: buckets.cumulative(), sum: buckets.sum };
 }
 
 /** A histogram whose counts are kept elsewhere: prom-client's own would cost a microsecond and allocate at each value. */
-class BucketHistogram extends Histogram {
+class BucketHistogram extends PromHistogram {
   private readonly about: { readonly name: string; readonly help: string };
   private readonly read: () => Distributions;
 

@@ -1,13 +1,13 @@
 /** How long the event loop keeps its timers waiting. */
 import { performance } from 'node:perf_hooks';
-import { Buckets } from '../buckets.ts';
+import { Histogram } from '../../histogram.ts';
 
 /** How often it is asked for a turn, milliseconds. */
 const INTERVAL_MS = 20;
 const BOUNDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5];
 
 export class LoopDelay {
-  readonly buckets = new Buckets(BOUNDS, 1000);
+  readonly buckets = new Histogram(BOUNDS, 1000);
   private readonly timer: NodeJS.Timeout;
   private due = performance.now() + INTERVAL_MS;
 

@@ -4,9 +4,9 @@
  * be had often enough that no word can wrap twice: once a minute is plenty.
  */
 import { COUNTER_WORDS } from '../../../workers/protocol.ts';
+import type { Histogram } from '../../histogram.ts';
 import { type EgressCounts, FORWARD_BOUNDS } from '../../media/egress.ts';
 import type { Traffic } from '../../media/traffic.ts';
-import type { Buckets } from '../buckets.ts';
 
 /** A worker, as far as its counts go. */
 export interface CountingShard {
@@ -16,7 +16,7 @@ export interface CountingShard {
   readonly egress: {
     readonly counts: Readonly<EgressCounts>;
     readonly traffic: Pick<Traffic, 'bytes'>;
-    readonly forwardBuckets: Pick<Buckets, 'cumulative' | 'sum'>;
+    readonly forwardBuckets: Pick<Histogram, 'cumulative' | 'sum'>;
   };
 }
 

@@ -2,7 +2,7 @@
 import { milliseconds } from '../../../workers/clock.ts';
 import { Count, Drop, type DropReason } from '../../../workers/protocol.ts';
 import { FORWARD_BOUNDS } from '../../media/egress.ts';
-import type { IngressDrops } from '../../rooms/ingress.ts';
+import type { IngressDrops } from '../../media/ingress.ts';
 import type { RtcpCounts } from '../../rtcp/rtcp.ts';
 import type { Distribution, Exposition, Readings } from './exposition.ts';
 import { type CountingShard, Total, type WorkerTotals } from './worker-totals.ts';

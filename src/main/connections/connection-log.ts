@@ -1,0 +1,103 @@
+/**
+ * The life of connections in the log and in the figures: one line and one count for each event. What a client sent (SDP)
+ * and where it is (addresses) is nothing for these lines.
+ */
+import { performance } from 'node:perf_hooks';
+import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
+import type { Conversation } from '../conversations/conversations.ts';
+import { EventErrors } from '../events/schema.ts';
+import type { Log } from '../log/log.ts';
+import type { SetupFailure, Telemetry } from '../telemetry.ts';
+import type { Connection, EndReason } from './connection.ts';
+
+/** Why a connection that did not stand yet failed, where its end says it. */
+const FAILURES: Readonly<Record<EndReason, SetupFailure>> = {
+  replaced: 'replaced',
+  gone: 'transport-failed',
+  flooded: 'too-many-messages',
+  signalling: 'internal',
+  draining: 'draining',
+  full: 'full',
+};
+
+/** All of them, for whoever counts by them. */
+export const END_REASONS = Object.keys(FAILURES) as EndReason[];
+
+export class ConnectionLog {
+  private readonly log: Log;
+  private readonly telemetry: Telemetry;
+  private readonly slots: Int32Array;
+  private readonly slotsPerConnection: number;
+
+  /** @param slots the slot table. */
+  constructor(log: Log, telemetry: Telemetry, slots: Int32Array, slotsPerConnection: number) {
+    this.log = log;
+    this.telemetry = telemetry;
+    this.slots = slots;
+    this.slotsPerConnection = slotsPerConnection;
+  }
+
+  /** @param conversation where it begins. */
+  established(connection: Connection, conversation: Conversation | null): void {
+    const setupMs = connection.establishedAt - connection.since;
+    const { slotCount: slots, publication } = connection;
+    const what = { slots, publishes: publication !== null, setupMs: Math.round(setupMs) };
+    this.log.info({ ...who(connection, conversation), ...what }, 'connection established');
+    this.telemetry.established(setupMs);
+  }
+
+  /** A connection that stands is about to be placed; where it is already is no event. @param kicked by an operator. */
+  placed(connection: Connection, conversation: Conversation | null, kicked: boolean): void {
+    const from = connection.seat.destination;
+    if (from === conversation) return;
+    const reason = kicked ? 'kicked' : 'request';
+    if (conversation === null) this.log.info({ ...who(connection, from), reason }, 'connection left');
+    else if (from === null) this.log.info({ ...who(connection, conversation), reason }, 'connection joined');
+    else this.log.info({ ...who(connection, conversation), from: from.id, reason }, 'connection moved');
+  }
+
+  /** Nothing of the RED that a connection sends can be read, so nobody hears it. */
+  badRed(connection: Connection): void {
+    const next = EventErrors['bad-red'];
+    this.log.warn(
+      { ...who(connection, connection.seat.destination), next },
+      'nothing of the RED of a client can be read',
+    );
+    this.telemetry.badRed();
+  }
+
+  /** @param stood whether it ever did. @param cause why not, if its end does not say it. */
+  ended(connection: Connection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
+    const now = performance.now();
+    const failure = cause ?? (reason === 'replaced' ? givenUp(connection) : FAILURES[reason]);
+    const seconds = Math.round(now - connection.since) / 1000;
+    const packets = { packetsReceived: connection.packetsReceived, packetsSent: this.sent(connection) };
+    const quality = connection.rtcp.quality.summary();
+    const why = { reason, ...(stood ? {} : { cause: failure }), detail };
+    this.log.info(
+      { ...who(connection, connection.seat.destination), ...why, seconds, ...packets, ...quality },
+      'connection ended',
+    );
+    if (stood) this.telemetry.ended(reason, now - connection.establishedAt);
+    else this.telemetry.failed(failure);
+  }
+
+  /** Packets that its slots have carried. */
+  private sent({ index, slotCount }: Connection): number {
+    let packets = 0;
+    for (let slot = 0; slot < slotCount; slot++) {
+      packets += this.slots[(index * this.slotsPerConnection + slot) * SLOT_WORDS + Slot.Packets]! >>> 0;
+    }
+    return packets;
+  }
+}
+
+/** What a connection that its client gave up for a newer one had come to. */
+function givenUp({ answeredAt, reachable }: Connection): SetupFailure {
+  if (answeredAt === 0) return 'replaced';
+  return reachable ? 'no-dtls' : 'no-ice';
+}
+
+function who({ logged, claim }: Connection, conversation: Conversation | null): Record<string, unknown> {
+  return { connection: logged, userid: claim.userid, clientid: claim.clientid, conversation: conversation?.id ?? null };
+}

@@ -1,0 +1,92 @@
+/** One connection: what is known of a client from its request to the release of the last thing it held. */
+import { performance } from 'node:perf_hooks';
+import { connectionId, type Publication } from '../../workers/protocol.ts';
+import type { Claim } from '../claim.ts';
+import { Seat, type Seats, type Sitter } from '../conversations/seats.ts';
+import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
+import type { Receiver } from '../media/egress.ts';
+import type { Peer } from '../media/peer.ts';
+import { RtcpState } from '../rtcp/rtcp.ts';
+import type { SetupFailure } from '../telemetry.ts';
+
+/** Why a connection ended. */
+export type EndReason = 'replaced' | 'gone' | 'flooded' | 'signalling' | 'draining' | 'full';
+
+/** Told what happens to one connection while its client is still on the websocket. */
+export interface ConnectionWatcher {
+  connected(): void;
+  /** @param cause why it never stood, where the reason does not say it. */
+  ended(reason: EndReason, detail: string, cause?: SetupFailure): void;
+}
+
+/** Waiting for the offer: it has no index yet, and no id. From the offer on it is signalling. */
+type State = 'waiting' | 'signalling' | 'established' | 'ended';
+
+export class Connection implements Receiver, Sitter {
+  /** -1 while it waits. */
+  id = -1;
+  index = -1;
+  readonly claim: Claim;
+  user = 0;
+  publication: Publication | null = null;
+  slotCount = 0;
+  slotMids: readonly string[] = [];
+  selfMuted = false;
+  silenced = false;
+  deafened = false;
+  /** Nothing of the RED that it sends can be read; its client was told. */
+  badRed = false;
+  /** When that was, milliseconds. */
+  badRedAt = 0;
+  state: State = 'waiting';
+  readonly seat: Seat;
+  readonly watcher: { current: ConnectionWatcher | null } = { current: null };
+  peer: Peer | null = null;
+  /** ICE's, of the server's end; empty before the answer. */
+  ufrag = '';
+  readonly rtcp = new RtcpState();
+  /** Of what it publishes. */
+  readonly throttle: Throttle;
+  readonly since = performance.now();
+  /** When the answer was sent; 0 if it was not yet. */
+  answeredAt = 0;
+  /** When it stood first; 0 if it did not yet. */
+  establishedAt = 0;
+  /** RTP packets, whatever became of them. */
+  packetsReceived = 0;
+
+  constructor(claim: Claim, seats: Seats, limits: ThrottleLimits) {
+    this.throttle = new Throttle(limits);
+    this.claim = claim;
+    this.seat = new Seat(this, seats);
+  }
+
+  /** Gives it its place among all. @param generation how many had it before. */
+  begin(index: number, generation: number): void {
+    this.index = index;
+    this.id = connectionId(index, generation);
+    this.state = 'signalling';
+  }
+
+  /** Its id as the log has it. */
+  get logged(): number | null {
+    return this.id < 0 ? null : this.id;
+  }
+
+  /** Whether ICE found a way to its client. */
+  get reachable(): boolean {
+    return this.peer?.reachable ?? false;
+  }
+
+  get muted(): boolean {
+    return this.selfMuted || this.silenced;
+  }
+
+  get established(): boolean {
+    return this.state === 'established';
+  }
+
+  send(packet: Uint8Array): boolean {
+    return this.peer?.send(packet) ?? false;
+  }
+}

@@ -1,0 +1,41 @@
+/** What the connections work with. */
+import type { Config } from '../config.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Seats } from '../conversations/seats.ts';
+import type { EventHub } from '../events/hub.ts';
+import type { ThrottleConfig } from '../limits/throttle.ts';
+import type { Log } from '../log/log.ts';
+import type { PeerConfig } from '../media/peer.ts';
+import type { MediaPorts } from '../media/ports.ts';
+import type { Telemetry } from '../telemetry.ts';
+import type { Connection } from './connection.ts';
+import type { SetupLimits } from './setups.ts';
+
+type ConnectionsConfig = PeerConfig &
+  ThrottleConfig &
+  Pick<
+    Config,
+    | 'MAX_CONNECTIONS'
+    | 'MAX_CONNECTIONS_PER_USER'
+    | 'MAX_RTP_BYTES'
+    | 'MAX_SLOTS'
+    | 'MAX_DELAY_MS'
+    | 'GATHER_TIMEOUT_MS'
+  > &
+  SetupLimits;
+
+export interface ConnectionsParts {
+  readonly config: ConnectionsConfig;
+  readonly conversations: Conversations<Connection>;
+  readonly seats: Seats;
+  readonly ports: MediaPorts;
+  readonly events: EventHub;
+  /** The slot table. */
+  readonly slots: Int32Array;
+  /** The source table. */
+  readonly sources: Int32Array;
+  /** Filled in here, read by the shards: connections by index. */
+  readonly receivers: (Connection | undefined)[];
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+}

@@ -1,0 +1,50 @@
+/** How many clients each user has at a time. */
+import type { Claim } from '../claim.ts';
+import { RequestError } from '../errors.ts';
+
+export class ClientsPerUser {
+  private readonly limit: number;
+  /** By user: how many connections each of their clients has, which are two while a newer one replaces an older. */
+  private readonly users = new Map<string, Map<string, number>>();
+
+  /** @param limit clients that one user may have. */
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Users with a connection. */
+  get userCount(): number {
+    return this.users.size;
+  }
+
+  /** Whether this client may have another connection: a known one may always, for it replaces itself. */
+  hasRoom({ userid, clientid }: Claim): boolean {
+    const clients = this.users.get(userid);
+    return clients === undefined || clients.size < this.limit || clients.has(clientid);
+  }
+
+  /** @throws RequestError `too-many-connections` */
+  makeSureOfRoom(claim: Claim): void {
+    if (this.hasRoom(claim)) return;
+    const next = 'end one of them, or connect again with its clientid.';
+    const detail = `All ${this.limit} connections that one user may have are in use; ${next}`;
+    throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
+  }
+
+  /** A connection was granted. */
+  add({ userid, clientid }: Claim): void {
+    const clients = this.users.get(userid) ?? new Map<string, number>();
+    this.users.set(userid, clients);
+    clients.set(clientid, (clients.get(clientid) ?? 0) + 1);
+  }
+
+  /** A connection ended. */
+  remove({ userid, clientid }: Claim): void {
+    const clients = this.users.get(userid);
+    const count = clients?.get(clientid);
+    if (clients === undefined || count === undefined) return;
+    if (count > 1) clients.set(clientid, count - 1);
+    else clients.delete(clientid);
+    if (clients.size === 0) this.users.delete(userid);
+  }
+}

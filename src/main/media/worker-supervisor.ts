@@ -1,0 +1,185 @@
+/**
+ * Keeps one shard's worker going: a worker that ends by itself, or hangs, is replaced, and the new one is told of all
+ * that the one before served.
+ *
+ * Whether a worker hangs is told by main's turns, not by the clock: a worker is hung if it has not moved during so many
+ * looks in a row, and was woken at each of them. A stall of main, a stopped process and a suspended machine are one
+ * look each, however long they last.
+ */
+import { performance } from 'node:perf_hooks';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import type { WorkerTask } from '../../workers/protocol.ts';
+import type { Log } from '../log/log.ts';
+import type { Receiver } from './egress.ts';
+import { Shard } from './shard.ts';
+
+/** How often a worker is looked at, milliseconds. */
+export const LOOK_INTERVAL_MS = 250;
+/** Looks without a sign of life after which a worker counts as hung: two seconds. */
+const HUNG_LOOKS = 8;
+/** The same for one that starts, or that does not end when it is told to: ten seconds. */
+const STUCK_LOOKS = 40;
+/** A worker that ends within this time of its beginning has ended early, milliseconds. */
+const EARLY_MS = 1000;
+/** Early ends in a row after which there is no hope. */
+const MAX_EARLY = 5;
+/** Wait before the start that follows the second early end in a row, milliseconds; twice as long after each further one. */
+const BACKOFF_MS = 100;
+
+/** Where workers run. */
+export interface Threads {
+  /** Runs a worker. Settles once it has ended, and nothing of it runs any more. */
+  run(task: WorkerTask): Promise<unknown>;
+  /** A thread by its id. */
+  find(threadId: number): Pick<Worker, 'terminate'> | undefined;
+}
+
+/** How much a new worker was told. */
+export interface Rebuilt {
+  readonly conversations: number;
+  readonly connections: number;
+}
+
+/** What a keeper works with. */
+export interface SupervisorParts {
+  /** The worker's number, for the log. */
+  readonly index: number;
+  readonly threads: Threads;
+  readonly task: Omit<WorkerTask, 'port'>;
+  readonly receivers: readonly (Receiver | undefined)[];
+  /** Milliseconds. */
+  readonly maxDelay: number;
+  /** Tells a shard's new worker of all that it is to serve. */
+  readonly rebuild: (shard: Shard) => Rebuilt;
+  /** Told when there is no hope for the worker. */
+  readonly failed: (error: Error) => void;
+  readonly log: Log;
+  /** Milliseconds. */
+  readonly now?: () => number;
+}
+
+/** A worker's end, until its successor runs. */
+interface End extends Rebuilt {
+  readonly at: number;
+  readonly error: unknown;
+  /** Packets that nobody read. */
+  readonly unread: number;
+}
+
+export class WorkerSupervisor {
+  readonly shard: Shard;
+  /** Workers that were replaced so far. */
+  restarts = 0;
+  private readonly parts: SupervisorParts;
+  private readonly now: () => number;
+  /** The thread that runs the worker; undefined while it starts or ends. */
+  private thread: Pick<Worker, 'terminate'> | undefined;
+  private startedAt = Number.NEGATIVE_INFINITY;
+  private end: End | null = null;
+  /** Early ends in a row. */
+  private early = 0;
+  private waiting: NodeJS.Timeout | null = null;
+  private running: Promise<void>;
+  private stopping = false;
+  private lastBeat = 0;
+  private missed = 0;
+  private hung = false;
+  private ready: () => void = () => undefined;
+  private readonly readyPromise = new Promise<void>((resolve) => {
+    this.ready = resolve;
+  });
+
+  constructor(parts: SupervisorParts) {
+    this.parts = parts;
+    this.now = parts.now ?? (() => performance.now());
+    const { port1, port2 } = new MessageChannel();
+    this.shard = new Shard(parts.task.shard, port1, parts.receivers, parts.maxDelay);
+    this.shard.started = (thread) => this.started(thread);
+    this.running = this.run(port2);
+  }
+
+  /** Resolves once the first worker runs. */
+  whenReady(): Promise<void> {
+    return this.readyPromise;
+  }
+
+  /** Looks whether the worker moves. To be called every {@link LOOK_INTERVAL_MS}. */
+  look(): void {
+    const { beat } = this.shard;
+    if (beat !== this.lastBeat || this.waiting !== null) {
+      this.lastBeat = beat;
+      this.missed = 0;
+      return;
+    }
+    this.missed++;
+    this.shard.nudge();
+    const { thread } = this;
+    if (thread !== undefined && this.missed >= HUNG_LOOKS) {
+      this.thread = undefined;
+      this.hung = true;
+      void thread.terminate();
+    } else if (this.missed >= STUCK_LOOKS) {
+      this.missed = 0;
+      this.parts.failed(new Error(this.hung ? 'a hung worker cannot be ended' : 'a worker does not start'));
+    }
+  }
+
+  /** Ends the worker; what is in its ring is forwarded first. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    if (this.waiting !== null) clearTimeout(this.waiting);
+    this.shard.stop();
+    await this.running;
+    this.shard.close();
+  }
+
+  private run(port: MessagePort): Promise<void> {
+    const { threads, task } = this.parts;
+    return threads.run({ ...task, port }).then(
+      () => this.ended(new Error('the worker returned')),
+      (error: unknown) => this.ended(error),
+    );
+  }
+
+  private started(threadId: number): void {
+    this.thread = this.parts.threads.find(threadId);
+    this.startedAt = this.now();
+    this.ready();
+    if (this.end === null) return;
+    const { at, error, ...figures } = this.end;
+    this.end = null;
+    const ms = Math.round(this.startedAt - at);
+    this.parts.log.error({ err: error, worker: this.parts.index, ...figures, ms }, 'a worker ended and was replaced');
+  }
+
+  /** The worker's thread does nothing any more, or nothing for this shard. */
+  private ended(cause: unknown): void {
+    this.thread = undefined;
+    // What the one before missed is not its successor's.
+    this.missed = 0;
+    if (this.stopping) return;
+    const at = this.now();
+    const error = this.hung ? new Error('the worker hung and was ended', { cause }) : cause;
+    this.hung = false;
+    this.early = at - this.startedAt < EARLY_MS || this.end !== null ? this.early + 1 : 0;
+    if (this.early >= MAX_EARLY) {
+      this.parts.failed(
+        new Error(`a worker ended ${this.early} times in a row within ${EARLY_MS} ms of its start: ${error}`, {
+          cause: error,
+        }),
+      );
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    const unread = this.shard.replaceWorker(port1);
+    this.end = { at: this.end?.at ?? at, error, unread, ...this.parts.rebuild(this.shard) };
+    this.restarts++;
+    if (this.early < 2) this.running = this.run(port2);
+    else this.waiting = setTimeout(() => this.runLate(port2), BACKOFF_MS * 2 ** (this.early - 2));
+  }
+
+  private runLate(port: MessagePort): void {
+    this.waiting = null;
+    this.running = this.run(port);
+  }
+}

@@ -1,0 +1,159 @@
+/** The documents’ examples for browsers, run as they are written, but for the address. */
+import { readFileSync } from 'node:fs';
+import { equal, is, ok } from 'uvu/assert';
+import type { Page } from '../support/browsers.ts';
+import { tokenOf } from '../support/page.ts';
+import { scenarios } from '../support/scenario.ts';
+import { onStage, type Stage } from '../support/stage.ts';
+
+const test = scenarios('browser client examples');
+const EACH = ['chromium', 'firefox'] as const;
+const ANN = tokenOf({ user: 'ann' });
+
+/** All examples in JavaScript; that of the events is run by another file. */
+const EXAMPLES = ['README.md', 'client/README.md', 'docs/client.md', 'docs/protocol.md'].flatMap((name) => {
+  const text = readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
+  return [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => ({ name, code: code! }));
+});
+
+function exampleOf(name: string, mark: string): string {
+  const { code } = EXAMPLES.find((one) => one.name === name && one.code.includes(mark))!;
+  return code;
+}
+
+test('no example is left out', () => {
+  equal(
+    EXAMPLES.map(({ name }) => name),
+    ['README.md', 'client/README.md', 'docs/protocol.md'],
+  );
+});
+
+/** Opens a page and runs `prelude`, a script, and `code`, a module. Fails if either does. */
+async function run({ browser, gateway }: Stage, prelude: string, code: string): Promise<Page> {
+  const page = await browser.newPage(`${gateway.url}/examples/`);
+  const here = code
+    .replace('https://example.org/webrtc', gateway.url)
+    .replace('wss://example.org/webrtc', gateway.url.replace('http', 'ws'));
+  await page.evaluate(`{ ${prelude}; 0; }`);
+  const failure = await page.evaluate<string | null>(`new Promise((done) => {
+    window.exampleDone = done;
+    addEventListener('error', ({ message }) => done(message));
+    addEventListener('unhandledrejection', ({ reason }) => done(String(reason)));
+    const script = document.createElement('script');
+    script.type = 'module';
+    script.textContent = ${JSON.stringify(`${here}\nexampleDone(null);`)};
+    document.body.append(script);
+  })`);
+  is(failure, null);
+  return page;
+}
+
+async function until(page: Page, condition: string): Promise<void> {
+  await page.evaluate(`new Promise((go, fail) => {
+    const late = setTimeout(() => fail(new Error(${JSON.stringify(condition)} + ': ' + JSON.stringify(window.calls))), 30_000);
+    const look = () => {
+      if (!(${condition})) return setTimeout(look, 20);
+      clearTimeout(late);
+      go();
+    };
+    look();
+  })`);
+}
+
+/** What the application of the client's example has already. */
+const APPLICATION = `
+  window.calls = { people: [], levels: [], states: [], plays: [] };
+  window.fetchToken = async () => ${JSON.stringify(ANN)};
+  window.showPeople = (people) => calls.people.push(people.map(({ userid }) => userid).sort().join());
+  window.showLevels = (speakers) => calls.levels.push(...speakers.map(({ level }) => level));
+  window.showState = (state) => calls.states.push(state);
+  window.showPlayButton = (visible, play) => { calls.plays.push(visible); window.play = play; };
+  const button = document.createElement('button');
+  button.id = 'muteButton';
+  document.body.append(button)`;
+
+onStage(
+  test,
+  EACH,
+  'the client’s tells of everything from the beginning, and mutes',
+  async (stage) => {
+    const bob = await stage.open('bob');
+    is(await bob.start({ conversation: 'standup' }), null);
+    const ann = await run(stage, APPLICATION, exampleOf('client/README.md', 'VoiceClient'));
+    await until(ann, "calls.people.includes('ann,bob') && calls.levels.some((level) => level > 0)");
+    equal(await ann.evaluate('calls.states'), ['connecting', 'connected']);
+    await ann.evaluate('{ muteButton.click(); 0; }');
+    await bob.until("[...client.participants.values()].some(({ userid, muted }) => userid === 'ann' && muted)");
+  },
+  { fakeDevices: true },
+);
+
+onStage(
+  test,
+  EACH,
+  'the client’s shows its button where the browser waits for a click',
+  async (stage) => {
+    const blocked = `${APPLICATION};
+      const { play } = HTMLMediaElement.prototype;
+      window.click = () => { HTMLMediaElement.prototype.play = play; };
+      HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'))`;
+    const ann = await run(stage, blocked, exampleOf('client/README.md', 'VoiceClient'));
+    await until(ann, 'calls.plays.at(-1) === true');
+    await ann.evaluate('{ click(); window.play(); 0; }');
+    await until(ann, 'calls.plays.at(-1) === false');
+  },
+  { fakeDevices: true },
+);
+
+onStage(test, EACH, 'listeners that come after connect miss nothing', async (stage) => {
+  const bob = await stage.open('bob');
+  is(await bob.start({ conversation: 'standup' }), null);
+  const late = `
+    import { connect } from './client.js';
+    HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    const client = await connect({ url: 'https://example.org/webrtc', token: fetchToken, conversation: 'standup' });
+    while (!client.audioBlocked || client.number === 0) await new Promise((go) => setTimeout(go, 10));
+    window.first = {};
+    for (const name of ['state', 'participants', 'slots', 'dominant', 'muted', 'microphone', 'audioBlocked'])
+      client.on(name, (value) => { first[name] ??= [value]; });
+    await 0;
+    await 0;`;
+  const ann = await run(stage, APPLICATION, late);
+  ok(await ann.evaluate("first.state[0].state === 'connected' && first.audioBlocked[0]"));
+  equal(await ann.evaluate('[...first.participants[0].values()].map(({ userid }) => userid).sort()'), ['ann', 'bob']);
+  is(await ann.evaluate('first.microphone[0].error.code'), 'microphone-denied');
+  equal(await ann.evaluate("['slots', 'dominant', 'muted'].filter((name) => !(name in first))"), []);
+});
+
+onStage(
+  test,
+  EACH,
+  'the server’s, without a client, connects, is seen and hears',
+  async (stage) => {
+    const bob = await stage.open('bob');
+    is(await bob.start({ conversation: 'attic' }), null);
+    const prelude = `
+      window.token = ${JSON.stringify(ANN)};
+      window.made = [];
+      for (const name of ['RTCPeerConnection', 'Audio']) {
+        window[name] = new Proxy(window[name], { construct: (type, args) => made[made.push(new type(...args)) - 1] });
+      }`;
+    const ann = await run(stage, prelude, exampleOf('README.md', 'new WebSocket'));
+    await until(ann, "made[0].connectionState === 'connected'");
+    const headers = { Authorization: `Bearer ${ANN}` };
+    is((await fetch(`${stage.gateway.url}/join/attic`, { method: 'POST', headers })).status, 200);
+    await bob.until("[...client.participants.values()].some(({ userid }) => userid === 'ann')");
+    await until(ann, 'made.filter((one) => one instanceof HTMLAudioElement && one.currentTime > 0).length === 3');
+    await ann.evaluate(`(async () => {
+      const received = async () => {
+        const entries = [...(await made[0].getStats()).values()].filter(({ type }) => type === 'inbound-rtp');
+        return entries.some(({ packetsReceived }) => packetsReceived > 50);
+      };
+      while (!(await received())) await new Promise((go) => setTimeout(go, 50));
+    })()`);
+  },
+  { fakeDevices: true },
+);
+
+test.run();

@@ -1,0 +1,138 @@
+/** The browser client where things come in an unlucky order, or never. */
+import { equal, is, ok } from 'uvu/assert';
+import type { ClientPage } from '../support/client-page.ts';
+import { scenarios } from '../support/scenario.ts';
+import { onStage } from '../support/stage.ts';
+
+const test = scenarios('browser client races');
+const CHROMIUM = ['chromium'] as const;
+const PATIENCE_MS = 12_000;
+const WATCH_MS = 6000;
+
+/** Makes `made`, a client that is not started, in a page that has one already. @param more its options, in JavaScript. */
+async function make(page: ClientPage, more: string): Promise<void> {
+  is(await page.start({ tone: undefined, microphone: false }), null);
+  await page.call('close');
+  const token = JSON.stringify(page.token);
+  await page.evaluate(`{
+    window.soon = (promise) => Promise.race([
+      promise.then(() => 'done', ({ code }) => code),
+      new Promise((go) => setTimeout(go, ${PATIENCE_MS}, 'never')),
+    ]);
+    window.asked = 0;
+    window.made = new voiceClient.constructor({ url: location.origin, token: ${token}, microphone: false, ...(${more}) });
+    0;
+  }`);
+}
+
+onStage(
+  test,
+  CHROMIUM,
+  'no microphone is opened once a client is closed',
+  async ({ open }) => {
+    const ann = await open('ann');
+    await make(ann, '{ microphone: true }');
+    await ann.evaluate(`{
+      window.tracks = [];
+      const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await get(wanted);
+        tracks.push(...stream.getTracks());
+        return stream;
+      };
+      made.close();
+      0;
+    }`);
+    is(await ann.evaluate('soon(made.connect())'), 'closed');
+    is(await ann.evaluate('soon(made.startMicrophone())'), 'closed');
+    is(await ann.evaluate("soon(made.setInput('default'))"), 'closed');
+    equal(await ann.evaluate('tracks.map(({ readyState }) => readyState)'), []);
+  },
+  { fakeDevices: true },
+);
+
+onStage(test, CHROMIUM, 'a token that never comes keeps nothing from ending', async ({ open }) => {
+  const ann = await open('ann');
+  const token = JSON.stringify(ann.token);
+  // The first is for the websocket, and the next for the join.
+  await make(ann, `{ conversation: 'attic', token: () => (++asked > 1 ? new Promise(() => {}) : ${token}) }`);
+  await ann.evaluate('{ window.ending = soon(made.connect()); 0; }');
+  await ann.evaluate('new Promise((go) => { const look = () => asked > 1 ? go() : setTimeout(look, 20); look(); })');
+  await ann.evaluate('{ window.joining = soon(made.join("cellar")); made.close(); 0; }');
+  is(await ann.evaluate('ending'), 'closed');
+  is(await ann.evaluate('joining'), 'superseded');
+});
+
+onStage(test, CHROMIUM, 'leaving takes back a join that is under way', async ({ open, server }) => {
+  const ann = await open('ann');
+  is(await ann.start(), null);
+  const over = await ann.evaluate(`(async () => {
+    const joining = voiceClient.join('attic').then(() => 'joined', ({ code }) => code);
+    await voiceClient.leave();
+    return joining;
+  })()`);
+  is(over, 'superseded');
+  is((await ann.state()).conversation, null);
+  is((await fetch(`${server.adminUrl}/conversations/attic`)).status, 404);
+});
+
+onStage(test, CHROMIUM, 'a network that changes all the time lets attempts come to an end', async ({ open }) => {
+  const ann = await open('ann');
+  const token = JSON.stringify(ann.token);
+  await make(ann, `{ token: () => new Promise((go) => setTimeout(go, 1000, ${token})) }`);
+  is(await ann.evaluate('soon(made.connect())'), 'done');
+  await ann.evaluate("{ dispatchEvent(new Event('pagehide')); 0; }");
+  const states = await ann.evaluate(`(async () => {
+    const begun = made.state;
+    const timer = setInterval(() => dispatchEvent(new Event('online')), 300);
+    await soon(new Promise((go) => made.on('state', ({ state }) => state === 'connected' && go())));
+    clearInterval(timer);
+    return [begun, made.state];
+  })()`);
+  equal(states, ['reconnecting', 'connected']);
+});
+
+onStage(test, CHROMIUM, 'who is replaced while joining does not come back', async ({ open }) => {
+  const [ann, other] = [await open('ann'), await open('ann')];
+  const token = JSON.stringify(ann.token);
+  await make(
+    ann,
+    `{ conversation: 'attic', token: () => new Promise((go) => setTimeout(go, asked++ % 2 === 1 ? 3000 : 0, ${token})) }`,
+  );
+  await ann.evaluate('{ window.ending = soon(made.connect()); 0; }');
+  await ann.evaluate('new Promise((go) => { const look = () => asked > 1 ? go() : setTimeout(look, 20); look(); })');
+  is(await other.start(), null);
+  is(await ann.evaluate('ending'), 'replaced');
+  is((await other.state()).state, 'connected');
+});
+
+onStage(test, CHROMIUM, 'connections that fall as soon as they stand are made with pauses', async ({ open }) => {
+  const ann = await open('ann');
+  await make(ann, '{}');
+  const delays = await ann.evaluate<number[]>(`(async () => {
+    const delays = [];
+    made.on('retry', ({ delay }) => delays.push(delay));
+    made.on('state', ({ state }) => {
+      if (state === 'connected') setTimeout(() => made.session.current?.channel.close(), 20);
+    });
+    await made.connect();
+    await new Promise((go) => setTimeout(go, ${WATCH_MS}));
+    made.close();
+    return delays;
+  })()`);
+  ok(delays.length >= 3, String(delays));
+  for (let i = 1; i < delays.length; i++) ok(delays[i]! >= delays[i - 1]!, String(delays));
+});
+
+onStage(test, CHROMIUM, 'attempts that came to nothing leave nothing behind', async ({ open }) => {
+  const ann = await open('ann');
+  await make(ann, "{ url: 'http://127.0.0.1:9', backoff: { first: 20, most: 20 } }");
+  const kept = await ann.evaluate<number>(`new Promise((go) => {
+    let retries = 0;
+    made.on('retry', () => ++retries === 6 && go(made.mic.senders.size));
+    made.connect().catch(() => undefined);
+  })`);
+  ok(kept <= 1, String(kept));
+});
+
+test.run();

@@ -1,0 +1,201 @@
+/** `npm run demo` as people use it: its page in real browsers, with a keyboard, and for those who do not see it. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { equal, is, not, ok } from 'uvu/assert';
+import { type Browser, type BrowserKind, browserAvailable, inChromium, launchBrowser } from '../support/browsers.ts';
+import { type RunningDemo, startDemo } from '../support/demo.ts';
+import { type DemoPage, openDemoPage, type Seen } from '../support/demo-page.ts';
+import { scenarios } from '../support/scenario.ts';
+
+const test = scenarios('demo');
+
+const SECONDS = 150;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const isBot = (name: string): boolean => name.endsWith('(bot)');
+const count = ({ people }: Seen): number => Object.keys(people).length;
+/** Kilobits a second that arrive, by the chart. */
+const arriving = ({ charts }: Seen): number => Number(/↓([\d.]+)/.exec(charts['Bit rate'] ?? '')?.[1]);
+
+async function withDemo(
+  kind: BrowserKind,
+  body: (demo: RunningDemo, browser: Browser) => Promise<void>,
+): Promise<void> {
+  const [demo, browser] = await Promise.all([startDemo(), launchBrowser(kind)]);
+  try {
+    await body(demo, browser);
+  } finally {
+    await browser.close();
+    await demo.stop();
+  }
+}
+
+/** Two people and ten bots, and everything the two can do. */
+async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
+  const ann = await openDemoPage(browser, demo.url);
+  const bob = await openDemoPage(browser, demo.url);
+  await ann.enter('Ann', 'lab', 'join-bots');
+  await bob.enter('Bob 中', 'lab', 'join-alone');
+  for (const page of [ann, bob]) await page.shows('two people and ten bots', (seen) => count(seen) === 12);
+  is((await ann.see()).title, 'In lab');
+  const spoke = new Set<string>();
+  await ann.shows('rings of bots and of Bob, and bots in all slots', ({ speaking, slots, people }) => {
+    for (const name of speaking) spoke.add(name);
+    for (const [i, name] of slots.entries()) if (name !== '') ok(people[name]?.includes(`voice ${i + 1}`), name);
+    return spoke.size >= 4 && spoke.has('Bob 中') && slots.length === 3 && slots.every((name) => name !== '');
+  });
+  const { log } = await ann.shows('sound arrives', (seen) => arriving(seen) > 10);
+  ok(
+    log.some((line) => /bots are in lab/.test(line)),
+    log.join('\n'),
+  );
+
+  await bob.click('mute');
+  await ann.shows('Bob is muted, and no ring', ({ people, speaking }) => {
+    return people['Bob 中']!.includes('muted') && !speaking.includes('Bob 中');
+  });
+  is(await bob.evaluate(`document.getElementById('mute').getAttribute('aria-pressed')`), 'true');
+  await bob.click('mute');
+  await ann.shows('Bob speaks again', ({ speaking }) => speaking.includes('Bob 中'));
+
+  await ann.wish('Bob 中', 'Pin');
+  await ann.shows('Bob has a slot', ({ slots }) => slots.includes('Bob 中'));
+  await ann.wish('Bob 中', 'Pin');
+  await ann.wish('Bob 中', 'Exclude');
+  await ann.shows(
+    'Bob has none',
+    ({ slots, people }) => !slots.includes('Bob 中') && people['Bob 中']!.includes('not heard'),
+  );
+  await ann.wish('Bob 中', 'Exclude');
+
+  await ann.click('deafen');
+  await ann.shows('nothing arrives', (seen) => arriving(seen) === 0);
+  await ann.click('deafen');
+  await ann.shows('sound arrives again', (seen) => arriving(seen) > 10);
+
+  await bob.move('attic');
+  await ann.shows(
+    'Bob has left',
+    (seen) => count(seen) === 11 && seen.log.some((line) => line.includes('Bob 中 left.')),
+  );
+  const alone = await bob.shows('an attic with nobody', (seen) => seen.title === 'In attic' && count(seen) === 1);
+  equal(alone.slots, ['', '', '']);
+  await bob.move('lab');
+  await ann.shows('Bob is back', (seen) => count(seen) === 12);
+
+  await survive(demo, [ann, bob]);
+
+  await bob.click('leave');
+  is((await bob.see()).focus, 'name');
+  await ann.shows('Bob has left for good', (seen) => count(seen) === 11);
+  await bob.close();
+  await ann.close();
+}
+
+/** The server is killed: the pages say so, and all is as before once it is back. */
+async function survive(demo: RunningDemo, pages: readonly DemoPage[]): Promise<void> {
+  await demo.killServer();
+  const lost = (seen: Seen): number => seen.log.findLastIndex((line) => line.includes('connection is lost'));
+  // Whoever notices first is back before the other has noticed.
+  await Promise.all(
+    pages.map(async (page) => {
+      await page.shows('reconnecting', (seen) => seen.state === 'reconnecting' && lost(seen) >= 0);
+      const back = await page.shows('connected again', (seen) => seen.state === 'connected' && count(seen) === 12, 60);
+      is(back.title, 'In lab');
+    }),
+  );
+  await pages[0]!.shows('bots are heard again', (seen) => arriving(seen) > 10 && seen.slots.some(isBot));
+}
+
+/** From the first Tab to another room without a mouse. */
+async function useKeyboard(demo: RunningDemo, browser: Browser): Promise<void> {
+  const page = await openDemoPage(browser, demo.url);
+  const tabs = async (times: number): Promise<string[]> => {
+    const visited: string[] = [];
+    for (let i = 0; i < times; i++) {
+      await page.press('Tab');
+      visited.push((await page.see()).focus);
+      const outline = `getComputedStyle(document.activeElement).outlineStyle`;
+      not.equal(await page.evaluate(outline), 'none', `${visited.at(-1)} shows its focus`);
+    }
+    return visited;
+  };
+  equal(await tabs(6), ['name', 'room', 'source', 'slots', 'join-bots', 'join-alone']);
+  await page.fill('source', 'none');
+  await page.press('Enter');
+  await page.shows('connected', ({ state, title }) => state === 'connected' && title === 'In lobby');
+  is((await page.see()).focus, 'call-title');
+  equal(await tabs(1), ['mute']);
+  const pressed = (id: string): Promise<string> =>
+    page.evaluate(`document.getElementById('${id}').getAttribute('aria-pressed')`);
+  await page.press(' ');
+  is(await pressed('mute'), 'true');
+  await page.press('Enter');
+  is(await pressed('mute'), 'false');
+  equal(await tabs(3), ['deafen', 'leave', 'next-room']);
+  await page.press('d', 'e', 'n', 'Enter');
+  await page.shows('another room', ({ title }) => title === 'In den');
+  equal(await tabs(4), ['Switch', 'source-now', 'bot-count', 'Add bots']);
+  await page.press(' ');
+  const { people } = await page.shows('bots', (seen) => count(seen) === 11);
+  const first = Object.keys(people)[1]!;
+  equal(await tabs(3), ['no-bots', `Pin ${first}`, `Exclude ${first}`]);
+  await page.press(' ');
+  await page.shows(
+    'excluded',
+    (seen) => seen.people[first]!.includes('not heard') && seen.focus === `Exclude ${first}`,
+  );
+  await page.close();
+}
+
+for (const kind of ['chromium', 'firefox'] as const) {
+  const add = browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1';
+  const scenario = (name: string, body: typeof talk): void => {
+    if (add) test(`${kind}: ${name}`, () => withDemo(kind, body), SECONDS);
+    else test.skip(`${kind}: ${name}`, `${kind} not installed`);
+  };
+  scenario('two people and ten bots talk, mute, pin, move, and outlive the server', talk);
+  scenario('a keyboard is enough', useKeyboard);
+}
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+inChromium(
+  test,
+  'nobody is left out: labels, contrast in light and dark, and the width of a phone',
+  () =>
+    withDemo('chromium', async (demo, browser) => {
+      for (const dark of [false, true]) {
+        const page = await openDemoPage(browser, demo.url, { width: 320, height: 640, dark });
+        await page.evaluate(`${AXE}; undefined`);
+        await accessible(page, `the form, dark: ${dark}`);
+        await page.enter(`Somebody with a rather long name ${dark}`, 'lab', 'join-bots');
+        await page.shows('bots', (seen) => count(seen) >= 11 && seen.slots.some(isBot));
+        await page.click('mute');
+        await page.wish(Object.keys((await page.see()).people).find(isBot)!, 'Pin');
+        // What is wrong is shown in words, too.
+        await page.fill('next-room', 'x'.repeat(64));
+        await page.evaluate(`fetch = () => Promise.reject(new TypeError('no network'))`);
+        await page.click('no-bots');
+        await page.shows('the problem', ({ problem }) => problem.includes('npm run demo'));
+        await accessible(page, `a call, dark: ${dark}`);
+        await page.close();
+      }
+    }),
+  SECONDS,
+);
+
+/** What axe-core knows of WCAG 2.2 A and AA and of good practice, and nothing sticks out. */
+async function accessible(page: DemoPage, what: string): Promise<void> {
+  const violations = await page.evaluate<Violation[]>(`axe.run().then((results) => results.violations)`);
+  const all = violations.map(({ id, nodes }) => `${id}: ${nodes.map((one) => `${one.html} ${one.failureSummary}`)}`);
+  equal(all, [], what);
+  const { scrollWidth, clientWidth } = await page.evaluate<Record<string, number>>(
+    `(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }))(document.documentElement)`,
+  );
+  is(scrollWidth, clientWidth, `${what}: nothing is wider than the window`);
+}
+
+test.run();

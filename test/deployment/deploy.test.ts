@@ -1,0 +1,239 @@
+/** The files of `deploy/` agree with each other, with the server, and with what its guide promises. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { equal, is, match, ok, throws } from 'uvu/assert';
+import * as v from 'valibot';
+import { parse, parseAllDocuments } from 'yaml';
+import { DEFAULTS, readConfig } from '../../src/main/config.ts';
+import { Compose, inside, readRule, TraefikFixed, TraefikRoutes } from '../support/deployment.ts';
+import { scenarios } from '../support/scenario.ts';
+
+const test = scenarios('deploy');
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const DEPLOY = join(ROOT, 'deploy');
+const read = (file: string): string => readFileSync(join(DEPLOY, file), 'utf8');
+
+const routes = v.parse(TraefikRoutes, parse(read('traefik/dynamic.yaml'))).http;
+const fixed = v.parse(TraefikFixed, parse(read('traefik/traefik.yaml')));
+const compose = v.parse(Compose, parse(read('compose.yaml'), { merge: true }));
+const guide = read('README.md');
+const instances = Object.entries(compose.services).filter(([name]) => name.startsWith('backend-webrtc-'));
+
+test('every YAML file is YAML, without a key that is there twice', () => {
+  const files = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
+  ok(files.length >= 6, String(files));
+  for (const file of files) {
+    for (const document of parseAllDocuments(read(file), { merge: true })) {
+      equal([...document.errors, ...document.warnings].map(String), [], file);
+    }
+  }
+});
+
+test('traefik: whatever a router names is there, and whatever is there is named', () => {
+  const { routers, middlewares, services, serversTransports } = routes;
+  const named = Object.values(routers).flatMap((router) => router.middlewares);
+  equal([...new Set(named)].sort(), Object.keys(middlewares).sort());
+  for (const { entryPoints, service, rule } of Object.values(routers)) {
+    for (const entryPoint of entryPoints) ok(entryPoint in fixed.entryPoints, entryPoint);
+    ok(service in services, service);
+    ok(readRule(rule).length > 0);
+  }
+  for (const [name, service] of Object.entries(services)) {
+    const others =
+      'failover' in service
+        ? [service.failover.service, service.failover.fallback]
+        : 'weighted' in service
+          ? service.weighted.services.map((one) => one.name)
+          : [];
+    for (const other of others) ok(other in services, `${name}: ${other}`);
+    if ('loadBalancer' in service) ok(service.loadBalancer.serversTransport in serversTransports, name);
+  }
+});
+
+test('traefik: a rule is read by its grammar', () => {
+  equal(readRule('PathPrefix(`/a`) && Method(`OPTIONS`)'), [
+    { matcher: 'PathPrefix', value: '/a' },
+    { matcher: 'Method', value: 'OPTIONS' },
+  ]);
+  for (const bad of [
+    '',
+    'PathPrefix(/a)',
+    'PathPrefix(`/a`) &&',
+    'Paths(`/a`)',
+    'PathPrefix(`/a`',
+    'Method(`a`, `b`)',
+  ]) {
+    throws(() => readRule(bad), undefined, bad);
+  }
+});
+
+test('traefik: every route is below /webrtc/, and each but that of OPTIONS asks backend-auth', () => {
+  for (const [name, router] of Object.entries(routes.routers)) {
+    if (name === 'backend-auth') continue;
+    equal(router.entryPoints, ['web'], name);
+    const rule = readRule(router.rule);
+    equal(rule[0], { matcher: 'PathPrefix', value: '/webrtc/' }, name);
+    const preflight = rule.some(({ matcher, value }) => matcher === 'Method' && value === 'OPTIONS');
+    const asked = preflight ? ['cors', 'no-claim'] : ['cors', 'limit', 'no-claim', 'backend-auth'];
+    equal(router.middlewares, [...asked, 'no-token', 'strip-webrtc'], name);
+  }
+  const [plain, options] = [routes.routers['backend-webrtc']!, routes.routers['backend-webrtc-options']!];
+  ok(options.priority > plain.priority, 'OPTIONS has to be looked at first');
+});
+
+test('traefik: the claim is that of backend-auth alone, and only the token goes there', () => {
+  equal(routes.middlewares['backend-auth'], {
+    forwardAuth: {
+      address: `http://${fixed.entryPoints['auth']!.address}/`,
+      authResponseHeaders: ['X-User-Claim'],
+      trustForwardHeader: true,
+      authRequestHeaders: ['Authorization'],
+      maxResponseBodySize: 16384,
+    },
+  });
+  is(fixed.entryPoints['web']!.forwardedHeaders, undefined, 'nobody is believed');
+  match(fixed.entryPoints['auth']!.address, /^127\.0\.0\.1:/, 'nobody else comes there');
+  const { entryPoints, service } = routes.routers['backend-auth']!;
+  equal([entryPoints, service], [['auth'], 'backend-auth']);
+  equal(routes.middlewares['no-claim'], { headers: { customRequestHeaders: { 'X-User-Claim': '' } } });
+  equal(routes.middlewares['strip-webrtc'], { stripPrefix: { prefixes: ['/webrtc'] } });
+  is(fixed.accessLog.fields.queryParameters.defaultMode, 'drop', 'the query holds the token');
+  is(fixed.accessLog.fields.headers.defaultMode, 'drop');
+});
+
+test('nginx and traefik allow the same to other origins', () => {
+  const { headers } = routes.middlewares['cors'] as { headers: Record<string, string[]> };
+  equal(headers['accessControlExposeHeaders'], ['Retry-After']);
+  equal(headers['accessControlAllowOriginList'], ['*']);
+  equal(headers['accessControlAllowHeaders'], ['Content-Type', 'Authorization', 'X-User-Claim']);
+  const nginx = read('nginx.conf');
+  for (const [name, list] of [
+    ['Headers', headers['accessControlAllowHeaders']!],
+    ['Methods', headers['accessControlAllowMethods']!],
+  ] as const) {
+    ok(nginx.includes(`add_header Access-Control-Allow-${name} "${list.join(', ')}" always;`), name);
+  }
+});
+
+test('traefik leads to services of compose.yaml, on the port of the service, in a network that both are in', () => {
+  const targets = Object.values(routes.services).flatMap((service) =>
+    'loadBalancer' in service ? service.loadBalancer.servers.map(({ url }) => new URL(url)) : [],
+  );
+  equal(targets.map(({ hostname }) => hostname).sort(), ['backend-auth', ...instances.map(([name]) => name)].sort());
+  for (const { hostname, port } of targets) {
+    const { networks, environment } = compose.services[hostname]!;
+    ok('proxy' in networks, hostname);
+    is(environment['LISTEN']?.slice(1) ?? environment['PORT'], port, hostname);
+  }
+  equal(Object.keys(compose.services['traefik']!.networks), ['proxy']);
+});
+
+test('the operators’ listener is where traefik is not, and published nowhere', () => {
+  const { subnet, ip_range: dynamic } = compose.networks['monitoring']!.ipam!.config[0]!;
+  is(compose.networks['monitoring']!.internal, true);
+  for (const [name, { environment, networks, ports }] of instances) {
+    const [host = '', port = ''] = environment['ADMIN_LISTEN']!.split(':');
+    ok(isIPv4(host) && inside(host, subnet) && !inside(host, dynamic), host);
+    is(networks['monitoring']!.ipv4_address, host, name);
+    for (const published of ports) ok(!published.includes(port), published);
+    for (const file of ['traefik/traefik.yaml', 'traefik/dynamic.yaml', 'nginx.conf'])
+      ok(!read(file).includes(port), file);
+  }
+  const scraped = read('prometheus.yaml').match(/10\.213\.47\.\d+:\d+/g);
+  equal(
+    scraped,
+    instances.map(([, { environment }]) => environment['ADMIN_LISTEN']),
+  );
+});
+
+test('each instance is configured as the server takes it, and time to drain is left to it', () => {
+  const ranges: string[] = [];
+  for (const [name, service] of instances) {
+    match(service.environment['ANNOUNCED_ADDRESS']!, /^\$\{ANNOUNCED_ADDRESS:\?.+\}$/, 'nothing goes without it');
+    const environment: Record<string, string> = {
+      ...service.environment,
+      ANNOUNCED_ADDRESS: '203.0.113.7',
+      PERMISSIONS_HOST: '',
+    };
+    for (const variable of Object.keys(environment)) ok(variable in DEFAULTS, variable);
+    const config = readConfig(environment);
+    const seconds = /^(\d+)s$/.exec(service.stop_grace_period!)?.[1];
+    ok(Number(seconds) * 1000 > config.DRAIN_TIMEOUT_MS + config.SHUTDOWN_TIMEOUT_MS, name);
+    const range = environment['MEDIA_PORTS']!;
+    equal(service.ports, [`${range}:${range}/udp`], 'candidates name the port: inside and outside are the same');
+    ranges.push(...config.MEDIA_PORTS.map(String));
+    is(service.read_only, true);
+    equal(service.cap_drop, ['ALL']);
+  }
+  is(new Set(ranges).size, ranges.length, 'both run at the same time, on ports of their own');
+});
+
+test('images are those of the guide, node’s is the Dockerfile’s, and the engine’s socket is nowhere', () => {
+  const node = /^ARG NODE=(\S+)$/m.exec(read('Dockerfile'))?.[1];
+  const told = new Map([...guide.matchAll(/^\| `([\w/]+)` \| `(\S+)` \|/gm)].map(([, name, tag]) => [name!, tag!]));
+  is(told.get('node'), node);
+  const used = new Set<string>();
+  for (const [name, { image, volumes }] of Object.entries(compose.services)) {
+    for (const volume of volumes) ok(!volume.includes('docker.sock'), volume);
+    if (/^backend-webrtc:\$\{(BLUE|GREEN)_VERSION:-local\}$/.test(image)) continue;
+    const [repository = '', tag = ''] = image.split(':');
+    // A line whose next major version would be another thing, as with `latest`, is no tag to begin with.
+    match(tag, /^v?\d+(\.\d+)*(-slim)?$/, name);
+    is(tag, told.get(repository), name);
+    used.add(repository);
+  }
+  equal([...used].sort(), [...told.keys()].sort());
+});
+
+const isThere = (path: string): boolean => existsSync(join(DEPLOY, path));
+
+test('what compose.yaml mounts is there', () => {
+  for (const { volumes } of Object.values(compose.services)) {
+    for (const [path = ''] of volumes.map((volume) => volume.split(':', 1))) {
+      if (path.startsWith('./')) ok(isThere(path), path);
+      else ok(path in compose.volumes, path);
+    }
+  }
+});
+
+test('every variable of compose.yaml is in env.example, and none besides', () => {
+  const used = new Set([...read('compose.yaml').matchAll(/\$\{(\w+)/g)].map(([, name]) => name!));
+  const offered = [...read('env.example').matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
+  equal(offered.sort(), [...used, 'COMPOSE_PROFILES'].sort());
+});
+
+test('the guide: its YAML is YAML, its variables exist, its files are there', () => {
+  const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!);
+  ok(blocks.length > 0);
+  for (const block of blocks) {
+    for (const document of parseAllDocuments(block)) equal(document.errors.map(String), [], block);
+  }
+  const elsewhere = ['COMPOSE_PROFILES', 'BLUE_VERSION', 'GREEN_VERSION', 'GRAFANA_PASSWORD', 'HTTP_PORT', 'KEY_DIR'];
+  for (const [, name] of guide.matchAll(/`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`/g)) {
+    ok(name! in DEFAULTS || elsewhere.includes(name!), name!);
+  }
+  for (const [, path] of guide.matchAll(/\]\(((?!https?:|#)[^)#]+)(?:#[^)]*)?\)/g)) ok(isThere(path!), path!);
+});
+
+test('the guide: its manifest for Kubernetes is configured as the server takes it, and leaves time to drain', () => {
+  const documents = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text]) => parseAllDocuments(text!));
+  const deployment = documents.map((document) => document.toJS()).find(({ kind }) => kind === 'Deployment');
+  const { spec } = deployment.spec.template;
+  const [container] = spec.containers;
+  const environment: Record<string, string> = {};
+  for (const { name, value } of container.env) environment[name] = value ?? '203.0.113.7';
+  const config = readConfig(environment);
+  ok(spec.terminationGracePeriodSeconds * 1000 > config.DRAIN_TIMEOUT_MS + config.SHUTDOWN_TIMEOUT_MS);
+  const media = container.ports.filter(({ protocol }: { protocol: string }) => protocol === 'UDP');
+  equal(
+    media.map(({ containerPort }: { containerPort: number }) => containerPort),
+    config.MEDIA_PORTS,
+  );
+  for (const { containerPort, hostPort } of media) is(hostPort, containerPort);
+  const admin = environment['ADMIN_LISTEN']!.split(':').at(-1);
+  for (const probe of ['livenessProbe', 'readinessProbe']) is(String(container[probe].httpGet.port), admin);
+});
+
+test.run();

@@ -1,0 +1,171 @@
+/** Voices through a real proxy: connect, join, talk; and no cut in a conversation while the server is upgraded. */
+import { request } from 'undici';
+import { equal, is, match, not, ok } from 'uvu/assert';
+import { WebSocket } from 'ws';
+import { ClientHost, type ReceivedPacket, SILENCE, type TestClient } from '../support/client.ts';
+import { type Front, send, withFront } from '../support/front.ts';
+import { behindProxies, startProxy } from '../support/proxies.ts';
+import { scenarios } from '../support/scenario.ts';
+import { startServer } from '../support/server.ts';
+import { startStandIn } from '../support/stand-in.ts';
+
+const test = scenarios('proxy and media');
+const SECONDS = 60;
+/** On a busy machine a packet may wait; here none is to be lost. */
+const PATIENT = { MAX_DELAY_MS: '60000' };
+
+/** Connects and joins with a token alone: in the query for the websocket, in the header for the join. */
+async function enter(
+  host: ClientHost,
+  { auth, proxy }: Pick<Front, 'auth' | 'proxy'>,
+  userid: string,
+  conversation: string,
+): Promise<TestClient> {
+  const token = await auth.token(userid);
+  const client = await host.connect(proxy.url, userid, { token });
+  equal(client.close, { code: 1000, reason: 'connected' });
+  const answer = await send(proxy, 'POST', `/join/${conversation}`, { Authorization: `Bearer ${token}` });
+  is(answer.status, 200, answer.body);
+  return client;
+}
+
+/** Packets of a speaker that came since the last call; waits until there are some. */
+async function hears(listener: TestClient, speaker: TestClient, atLeast = 25): Promise<ReceivedPacket[]> {
+  const heard: ReceivedPacket[] = [];
+  while (heard.length < atLeast) {
+    heard.push(...(await listener.take()).filter(({ from }) => from !== SILENCE));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const { from } of heard) is(from, speaker.name);
+  return heard;
+}
+
+/** Whether these packets follow each other without a gap, by the sender's count and by the stream's numbers. */
+function isUnbroken(packets: readonly ReceivedPacket[], who: string): void {
+  for (let i = 1; i < packets.length; i++) {
+    const [before, packet] = [packets[i - 1]!, packets[i]!];
+    is(packet.count, before.count + 1, `${who}: packet ${i} of ${packets.length}`);
+    is(packet.sequence, (before.sequence + 1) & 0xffff, who);
+  }
+}
+
+behindProxies(
+  test,
+  'two people connect, join and hear each other, with tokens alone, and no log tells a token',
+  (kind) =>
+    withFront(
+      kind,
+      async (front) => {
+        const host = new ClientHost();
+        try {
+          const [ann, bob] = [await enter(host, front, 'ann', 'room'), await enter(host, front, 'bob', 'room')];
+          await Promise.all([ann.talk(), bob.talk()]);
+          isUnbroken(await hears(bob, ann), 'ann');
+          isUnbroken(await hears(ann, bob), 'bob');
+          const token = await front.auth.token('ann');
+          // What fails is logged more loudly; so there is something of each that a proxy may complain about.
+          await send(front.proxy, 'GET', `/connect?token=${token}x`);
+          await send(front.proxy, 'POST', `/join/%zz?token=${token}`);
+          await front.server.stop();
+          ok((await send(front.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
+          await front.auth.stop();
+          ok((await send(front.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
+          const logs = [front.proxy.logs(), ...front.server.logs, ...front.auth.child.lines].join('\n');
+          match(front.proxy.logs(), /POST.*\/join\/room/, 'the proxy does log requests');
+          // The first part is the same for all, and says nothing.
+          for (const part of token.split('.').slice(1)) not.ok(logs.includes(part));
+          not.match(logs, /[?&]token=/);
+        } finally {
+          host.kill();
+        }
+      },
+      PATIENT,
+    ),
+  SECONDS,
+);
+
+behindProxies(
+  test,
+  'close codes of the websocket arrive, with their reasons',
+  (kind) =>
+    withFront(kind, async ({ proxy, auth }) => {
+      const token = await auth.token('ann');
+      const table: readonly (readonly [message: string | Buffer, code: number, reason: RegExp])[] = [
+        ['hello', 4400, /^bad SDP/],
+        [Buffer.from([0]), 1003, /text frame/],
+        ['v=0'.padEnd(70_000, 'x'), 1009, /./],
+      ];
+      for (const [message, code, reason] of table) {
+        const socket = new WebSocket(`${proxy.url.replace('http', 'ws')}/connect?token=${token}`);
+        const closed = new Promise<{ code: number; reason: string }>((resolve, reject) => {
+          socket.once('error', reject);
+          socket.once('close', (got, why) => resolve({ code: got, reason: String(why) }));
+        });
+        socket.once('open', () => socket.send(message));
+        const end = await closed;
+        is(end.code, code, end.reason);
+        if (code !== 1009) match(end.reason, reason);
+      }
+      for (const [query, status] of [
+        ['', 400],
+        ['?token=rubbish', 401],
+      ] as const) {
+        const socket = new WebSocket(`${proxy.url.replace('http', 'ws')}/connect${query}`);
+        const refused = await new Promise<string>((resolve) => socket.once('error', (error) => resolve(String(error))));
+        match(refused, `${status}`);
+      }
+    }),
+  SECONDS,
+);
+
+behindProxies(
+  test,
+  'an upgrade cuts nobody: newcomers come to the next instance without an error, those who talk lose no packet',
+  async (kind) => {
+    const [old, next, auth] = await Promise.all([
+      startServer({ ...PATIENT, DRAIN_TIMEOUT_MS: '40000' }),
+      startServer(PATIENT),
+      startStandIn(),
+    ]);
+    const proxy = await startProxy(kind, { server: old.port, next: next.port, auth: auth.port });
+    const front = { auth, proxy };
+    const host = new ClientHost();
+    try {
+      const [ann, bob] = [await enter(host, front, 'ann', 'room'), await enter(host, front, 'bob', 'room')];
+      await Promise.all([ann.talk(), bob.talk()]);
+      const heard = [await hears(bob, ann), await hears(ann, bob)] as const;
+      const ended = old.stop();
+      await old.logged('draining');
+      is((await request(`${old.adminUrl}/readyz`)).statusCode, 503);
+      is((await request(`${next.adminUrl}/readyz`)).statusCode, 200);
+
+      const newcomers = [await enter(host, front, 'cid', 'other'), await enter(host, front, 'dan', 'other')];
+      await newcomers[0]!.talk();
+      await hears(newcomers[1]!, newcomers[0]!);
+      // Who joins where they are wants to be there on the next one, too; here they talk on.
+      for (const userid of ['ann', 'bob']) {
+        const headers = { Authorization: `Bearer ${await auth.token(userid)}` };
+        is((await send(proxy, 'POST', '/join/room', headers)).status, 200);
+        await next.logged('"joined"', `"${userid}"`, '"room"');
+      }
+      for (const line of old.logs) not.match(line, /"(cid|dan)"/, 'newcomers do not come to the old one');
+
+      // They have talked over all of this; and go on for a while.
+      heard[0].push(...(await hears(bob, ann, 50)));
+      heard[1].push(...(await hears(ann, bob, 50)));
+      isUnbroken(heard[0], 'ann');
+      isUnbroken(heard[1], 'bob');
+      equal(await Promise.race([ended, 'still there']), 'still there');
+      await ann.end();
+      is(await ended, 0);
+      // The old one is gone: nobody notices.
+      await enter(host, front, 'eve', 'other');
+    } finally {
+      host.kill();
+      await Promise.all([proxy.stop(), old.stop(), next.stop(), auth.stop()]);
+    }
+  },
+  SECONDS,
+);
+
+test.run();

@@ -1,0 +1,262 @@
+/** The operators' listener of a real server with real clients. */
+import { equal, is, match, ok } from 'uvu/assert';
+import type { Health } from '../../src/main/operations/health.ts';
+import type { ConversationDetail, ConversationPage, Readiness } from '../../src/main/operations/operator.ts';
+import { ClientHost, type TestClient } from '../support/client.ts';
+import { launchUntilExit } from '../support/launch.ts';
+import { readOffer } from '../support/offers.ts';
+import { exchange } from '../support/raw.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { openSocket } from '../support/socket.ts';
+
+const test = scenarios('admin');
+const host = new ClientHost();
+
+let running: Promise<RunningServer> | undefined;
+const server = (): Promise<RunningServer> => {
+  running ??= startServer({ EVENTS_INTERVAL_MS: '50', MAX_CONNECTIONS: '8' });
+  return running;
+};
+
+/** A name that no other scenario uses: the server is shared. */
+let names = 0;
+const fresh = (name: string): string => `${name} ${++names}/%`;
+
+async function connect(name: string, clientid = 'client'): Promise<TestClient> {
+  const { url } = await server();
+  const client = await host.connect(url, name, { slots: 2, claim: { userid: name, clientid } });
+  is(client.close.code, 1000);
+  return client;
+}
+
+async function join(userid: string, room: string): Promise<void> {
+  const path = `/join/${encodeURIComponent(room)}`;
+  is((await fetch(`${(await server()).url}${path}`, { method: 'POST', headers: claimHeader(userid) })).status, 200);
+}
+
+interface Answer<T> {
+  readonly status: number;
+  readonly body: T;
+  readonly type: string | null;
+}
+
+async function ask<T = { detail: string }>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
+  const response = await fetch(`${(await server()).adminUrl}${path}`, init);
+  const text = await response.text();
+  const type = response.headers.get('content-type');
+  return { status: response.status, body: (type?.includes('json') ? JSON.parse(text) : text) as T, type };
+}
+
+const userPath = (room: string, user: string, act: string): string =>
+  `/conversations/${encodeURIComponent(room)}/users/${encodeURIComponent(user)}/${act}`;
+
+test('a server that runs is healthy and ready, and says by what it knows', async () => {
+  const { status, body } = await ask<Health>('/healthz');
+  is(status, 200);
+  is(body.healthy, true);
+  equal(body.problems, []);
+  ok(body.workersBeatMs.length >= 1 && body.workersBeatMs.every((age) => age < 3000), JSON.stringify(body));
+  const ready = await ask<Readiness>('/readyz');
+  is(ready.status, 200);
+  is(ready.body.status, 'ready');
+  is((await fetch(`${(await server()).adminUrl}/readyz`, { method: 'HEAD' })).status, 200);
+});
+
+test('with all connections in use it is alive but not ready', async () => {
+  const full = await startServer({ MAX_CONNECTIONS: '1' });
+  const socket = await openSocket(full.url, 'ann');
+  is((await fetch(`${full.adminUrl}/readyz`)).status, 200, 'who has made no offer has no place');
+  socket.socket.send(readOffer('chromium-156-mdns'));
+  await socket.next();
+  const ready = await fetch(`${full.adminUrl}/readyz`);
+  is(ready.status, 503);
+  is(((await ready.json()) as { status: string }).status, 'full');
+  is((await fetch(`${full.adminUrl}/healthz`)).status, 200);
+  socket.socket.close();
+  is(await full.stop(), 0);
+});
+
+test('neither listener answers for the other', async () => {
+  const { url, adminUrl } = await server();
+  for (const path of ['/healthz', '/readyz', '/metrics', '/conversations']) is((await fetch(url + path)).status, 404);
+  is((await fetch(`${adminUrl}/join/room`, { method: 'POST', headers: claimHeader('ann') })).status, 404);
+  is((await fetch(`${adminUrl}/connect`)).status, 404);
+});
+
+test('conversations are listed page by page, and each with who is in it', async () => {
+  const rooms = [fresh('room'), fresh('room'), fresh('room')];
+  const [ann, absent] = [fresh('ann'), fresh('absent')];
+  const client = await connect(ann);
+  await join(absent, rooms[0]!);
+  await join(absent, rooms[1]!);
+  await join(fresh('bob'), rooms[2]!);
+  await join(ann, rooms[1]!);
+  const seen: string[] = [];
+  let next: number | null = 0;
+  while (next !== null) {
+    const { status, body }: Answer<ConversationPage> = await ask(`/conversations?limit=1&after=${next}`);
+    is(status, 200);
+    ok(body.total >= 2);
+    seen.push(...body.conversations.map(({ id }) => id));
+    next = body.next;
+  }
+  ok(!seen.includes(rooms[0]!), 'a conversation that everybody left is gone');
+  is(new Set(seen).size, seen.length);
+  ok(seen.includes(rooms[1]!) && seen.includes(rooms[2]!));
+  const { body } = await ask<ConversationDetail>(`/conversations/${encodeURIComponent(rooms[1]!)}`);
+  is(body.id, rooms[1]);
+  equal(
+    body.users.map(({ userid, connections }) => [userid, connections.length]).sort(),
+    [
+      [ann, 1],
+      [absent, 0],
+    ].sort(),
+  );
+  const [connection] = body.users.find(({ userid }) => userid === ann)!.connections;
+  is(connection!.clientid, 'client');
+  is(connection!.slots, 2);
+  is(connection!.publishes, true);
+  is(connection!.muted, false);
+  is((await ask(`/conversations/${encodeURIComponent(rooms[0]!)}`)).status, 404);
+  await client.end();
+});
+
+test('who is kicked is told so, is no more in the conversation, and may come back', async () => {
+  const room = fresh('room');
+  const [ann, bob] = [fresh('ann'), fresh('bob')];
+  const clients = [await connect(ann), await connect(ann, 'other'), await connect(bob)];
+  await join(ann, room);
+  await join(bob, room);
+  await clients[2]!.knows(({ userids }) => userids.length === 3);
+  is((await ask(userPath(room, ann, 'kick'), { method: 'POST' })).status, 200);
+  await clients[2]!.knows(({ userids }) => userids.join() === bob);
+  for (const client of clients.slice(0, 2)) {
+    await client.knows((view) => view.conversation === null && view.of('left').length === 1);
+    equal(client.view.of('left'), [{ v: 1, type: 'left', conversation: room, kicked: true }]);
+  }
+  is((await ask(userPath(room, ann, 'kick'), { method: 'POST' })).status, 404, 'twice');
+  await join(ann, room);
+  await clients[2]!.knows(({ userids }) => userids.length === 3);
+  for (const client of clients) await client.end();
+});
+
+test('who is muted by an operator is not heard, cannot unmute, and stays muted when they come again', async () => {
+  const [room, elsewhere] = [fresh('room'), fresh('elsewhere')];
+  const [ann, bob] = [fresh('ann'), fresh('bob')];
+  let [speaker, listener] = [await connect(ann), await connect(bob)];
+  await join(ann, room);
+  await join(bob, room);
+  await speaker.talk();
+  const hear = async (): Promise<void> => {
+    while (!(await listener.take()).some(({ from }) => from === ann)) await new Promise((go) => setTimeout(go, 20));
+  };
+  const hearNothing = async (): Promise<void> => {
+    await new Promise((go) => setTimeout(go, 200));
+    await listener.take();
+    await new Promise((go) => setTimeout(go, 300));
+    equal(
+      (await listener.take()).filter(({ from }) => from === ann),
+      [],
+    );
+  };
+  await hear();
+  is((await ask(userPath(room, ann, 'mute'), { method: 'POST' })).status, 200);
+  await speaker.knows((view) => view.of('silenced').at(-1)?.silenced === true);
+  await listener.knows((view) => view.named(ann)?.muted === true);
+  await hearNothing();
+  await speaker.request({ v: 1, type: 'mute', muted: false, id: 1 });
+  await speaker.knows((view) => view.of('error').some(({ id, code }) => id === 1 && code === 'silenced'));
+  await hearNothing();
+
+  await join(ann, elsewhere);
+  await join(bob, elsewhere);
+  await listener.knows((view) => view.conversation === elsewhere && view.named(ann)?.muted === true);
+  await speaker.end();
+  speaker = await connect(ann);
+  await speaker.knows((view) => view.conversation === elsewhere && view.silenced);
+  await speaker.talk();
+  await hearNothing();
+  const { body } = await ask<ConversationDetail>(`/conversations/${encodeURIComponent(elsewhere)}`);
+  const { silenced, connections } = body.users.find(({ userid }) => userid === ann)!;
+  equal([silenced, connections[0]!.muted], [true, false], 'muted by an operator, not by themselves');
+
+  is((await ask(userPath(elsewhere, ann, 'unmute'), { method: 'POST' })).status, 200);
+  await speaker.knows((view) => view.of('silenced').at(-1)?.silenced === false);
+  await hear();
+  await speaker.request({ v: 1, type: 'mute', muted: true });
+  await listener.knows((view) => view.named(ann)?.muted === true);
+  is((await ask(userPath(elsewhere, ann, 'mute'), { method: 'POST' })).status, 200);
+  is((await ask(userPath(elsewhere, ann, 'unmute'), { method: 'POST' })).status, 200);
+  await hearNothing();
+  await speaker.end();
+  await listener.end();
+});
+
+test('a web page is no operator', async () => {
+  const { adminUrl } = await server();
+  const { port } = new URL(adminUrl);
+  const response = await exchange(
+    Number(port),
+    'POST /conversations/a/users/b/kick HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n',
+  );
+  match(response, /^HTTP\/1\.1 403 /);
+  match(response, 'Origin');
+});
+
+test('a web page cannot make the listener its own site by what its name resolves to', async () => {
+  const { port } = new URL((await server()).adminUrl);
+  const ask = (host: string): Promise<string> =>
+    exchange(Number(port), `GET /conversations HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  for (const host of [`evil.example:${port}`, 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example.']) {
+    match(await ask(host), /^HTTP\/1\.1 403 [\s\S]*IP address/, host);
+  }
+  const good = ['127.0.0.1', `localhost:${port}`, `[::1]:${port}`, 'webrtc:8081', 'webrtc.voice.svc.cluster.local'];
+  for (const host of good) match(await ask(host), /^HTTP\/1\.1 200 /, host);
+  match(await exchange(Number(port), 'GET /readyz HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /, 'no browser');
+});
+
+test('bad requests are answered with what was wrong', async () => {
+  const bad: [string, RequestInit, number, RegExp][] = [
+    ['/conversations?limit=0', {}, 400, /limit must be a whole number from 1 to 1000/],
+    ['/conversations?after=x', {}, 400, /after must be a whole number/],
+    ['/conversations/nobody', {}, 404, /Nobody is in that conversation/],
+    [userPath('nowhere', 'nobody', 'kick'), { method: 'POST' }, 404, /not in that conversation/],
+    [userPath('nowhere', 'nobody', 'mute'), { method: 'POST' }, 404, /not in that conversation/],
+    [userPath('nowhere', 'nobody', 'kick'), {}, 405, /Allowed: POST/],
+    ['/healthz', { method: 'DELETE' }, 405, /Allowed: GET/],
+    ['/', {}, 404, /There are \/healthz/],
+    ['/conversations/%ff', {}, 400, /badly escaped/],
+    ['/conversations/a/users/%zz/kick', { method: 'POST' }, 400, /badly escaped/],
+  ];
+  for (const [path, init, status, detail] of bad) {
+    const { status: got, body, type } = await ask(path, init);
+    is(got, status, path);
+    is(type, 'application/problem+json');
+    match(body.detail, detail);
+  }
+});
+
+test('an occupied address ends the process with a message that names ADMIN_LISTEN', async () => {
+  const { adminUrl } = await server();
+  const { host: address } = new URL(adminUrl);
+  const { code, stdout } = await launchUntilExit({ LISTEN: '127.0.0.1:0', ADMIN_LISTEN: address });
+  is(code, 1);
+  match(
+    JSON.parse(stdout.at(-1)!).msg,
+    `${address} was refused (EADDRINUSE): choose another address with ADMIN_LISTEN`,
+  );
+});
+
+test('with an empty ADMIN_LISTEN there is none', async () => {
+  const without = await startServer({ ADMIN_LISTEN: '' });
+  is(without.adminUrl, '');
+  is(await without.stop(), 0);
+});
+
+test('the server ends', async () => {
+  is(await (await server()).stop(), 0);
+  host.kill();
+});
+
+test.run();

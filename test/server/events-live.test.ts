@@ -1,0 +1,189 @@
+import { equal, is, ok } from 'uvu/assert';
+import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+
+/** Events as real clients get them from a real server. */
+const test = scenarios('live events');
+
+let running: Promise<RunningServer> | undefined;
+const server = (): Promise<RunningServer> => {
+  running ??= startServer({ WORKERS: '2', EVENTS_INTERVAL_MS: '50' });
+  return running;
+};
+const host = new ClientHost();
+
+/** A name that no other scenario uses: the server is shared. */
+let names = 0;
+const fresh = (name: string): string => `${name}${++names}`;
+
+async function connect(name: string, options: Parameters<ClientHost['connect']>[2] = {}): Promise<TestClient> {
+  const client = await host.connect((await server()).url, fresh(name), { slots: 2, ...options });
+  is(client.close.code, 1000);
+  return client;
+}
+
+async function membership(method: 'POST' | 'DELETE', client: TestClient, room: string): Promise<void> {
+  const headers = claimHeader(client.name);
+  is((await fetch(`${(await server()).url}/join/${room}`, { method, headers })).status, 200);
+}
+const join = (client: TestClient, room: string): Promise<void> => membership('POST', client, room);
+
+/** Connects some people, lets them into a room, and waits until all know all. */
+async function party(...people: string[]): Promise<TestClient[]> {
+  const room = fresh('room');
+  const clients = await Promise.all(people.map((name) => connect(name)));
+  for (const client of clients) await join(client, room);
+  const all = clients.map(({ name }) => name).sort();
+  for (const client of clients) await client.knows(({ userids }) => userids.join() === all.join());
+  return clients;
+}
+
+async function end(clients: readonly TestClient[]): Promise<void> {
+  for (const client of clients) await client.end();
+}
+
+/** The packets of somebody that a client receives from now on, at least so many. */
+async function hear(client: TestClient, from: TestClient, count: number): Promise<ReceivedPacket[]> {
+  await client.take();
+  const packets: ReceivedPacket[] = [];
+  while (packets.filter((packet) => packet.from === from.name).length < count) packets.push(...(await client.take()));
+  return packets;
+}
+
+test('a snapshot comes with the connection, then whoever joins, moves and leaves', async () => {
+  const room = fresh('room');
+  const [ann, bob] = [await connect('ann'), await connect('bob')];
+  await ann.knows(({ all }) => all.length > 0);
+  is(ann.view.conversation, null);
+  await join(ann, room);
+  await ann.knows(({ conversation }) => conversation === room);
+  equal(ann.view.of('moved'), [{ v: 1, type: 'moved', conversation: room }]);
+  await join(bob, room);
+  await bob.knows(({ userids }) => userids.length === 2);
+  await ann.knows(({ userids }) => userids.join() === [ann.name, bob.name].join());
+  is(ann.view.named(bob.name)?.number, bob.view.number);
+  ok(ann.view.complete);
+  const other = fresh('room');
+  await join(bob, other);
+  await ann.knows(({ userids }) => userids.join() === ann.name);
+  await bob.knows(({ conversation }) => conversation === other);
+  equal(bob.view.userids, [bob.name]);
+  await membership('DELETE', bob, other);
+  await bob.knows(({ conversation, all }) => conversation === null && all.at(-1)?.type === 'snapshot');
+  equal(bob.view.of('left'), [{ v: 1, type: 'left', conversation: other, kicked: false }]);
+  await end([ann, bob]);
+});
+
+test('the slots told by mid are the ones that carry the speakers’ packets', async () => {
+  const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
+  for (const client of [ann!, bob!, cid!]) await client.talk();
+  const view = await listener!.knows(({ slots }) => slots.size === 2);
+  // What is told in one message is so at one time: a change that is seen says that the slots are told up to there.
+  let muted = false;
+  const upToDate = async (): Promise<number> => {
+    muted = !muted;
+    await listener!.request({ v: 1, type: 'mute', muted });
+    await listener!.knows(({ participants }) => participants.get(view.number)?.muted === muted);
+    return view.of('slots').length;
+  };
+  let packets: ReceivedPacket[] = [];
+  let before: number;
+  do {
+    before = await upToDate();
+    await listener!.take();
+    packets = [];
+    while (packets.length < 50) packets.push(...(await listener!.take()));
+  } while ((await upToDate()) !== before);
+  for (const { mid, csrc, from } of packets) {
+    is(view.participants.get(csrc!)?.userid, from);
+    is(csrc, view.slots.get(mid), `who is in slot ${mid}`);
+  }
+  equal(view.unmapped, []);
+  await end([ann!, bob!, cid!, listener!]);
+});
+
+test('who speaks is told, who is dominant, and who is silent again', async () => {
+  const [ann, bob] = await party('ann', 'bob');
+  await ann!.talk();
+  await bob!.knows(({ speaking, dominant }) => speaking.join() === ann!.name && dominant === ann!.view.number);
+  await ann!.knows(({ speaking }) => speaking.join() === ann!.name);
+  await ann!.hush();
+  await bob!.knows(({ speaking }) => speaking.length === 0);
+  await end([ann!, bob!]);
+});
+
+test('of who mutes themselves nothing is forwarded, in the next room neither, until they unmute', async () => {
+  const [ann, bob] = await party('ann', 'bob');
+  await ann!.talk();
+  await hear(bob!, ann!, 10);
+  await ann!.request({ v: 1, type: 'mute', muted: true, id: 1 });
+  await ann!.knows((view) => view.of('ok').some(({ id }) => id === 1));
+  await bob!.knows((view) => view.named(ann!.name)?.muted === true && !view.speaking.includes(ann!.name));
+  await bob!.take();
+  const sent = (await ann!.state()).sent;
+  while ((await ann!.state()).sent < sent + 25) await new Promise((resolve) => setTimeout(resolve, 20));
+  equal(
+    (await bob!.take()).filter(({ from }) => from === ann!.name),
+    [],
+  );
+  const other = fresh('room');
+  for (const client of [ann!, bob!]) await join(client, other);
+  await bob!.knows((view) => view.conversation === other && view.named(ann!.name)?.muted === true);
+  await ann!.request({ v: 1, type: 'mute', muted: false });
+  await bob!.knows((view) => view.named(ann!.name)?.muted === false);
+  await hear(bob!, ann!, 10);
+  await end([ann!, bob!]);
+});
+
+test('who is excluded is not heard, who is pinned is, and the deafened hear nothing', async () => {
+  const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
+  for (const client of [ann!, bob!, cid!]) await client.talk();
+  const [one, two] = [ann!.view.number, bob!.view.number];
+  const heard = ({ slots }: { slots: ReadonlyMap<string, number> }): string => [...slots.values()].sort().join();
+  await listener!.request({ v: 1, type: 'exclude', numbers: [one] });
+  await listener!.knows((view) => heard(view) === [two, cid!.view.number].sort().join());
+  await listener!.request({ v: 1, type: 'exclude', numbers: [two] });
+  await listener!.request({ v: 1, type: 'pin', numbers: [one], id: 3 });
+  await listener!.knows((view) => heard(view) === [one, cid!.view.number].sort().join());
+  await hear(listener!, ann!, 5);
+  await listener!.request({ v: 1, type: 'deafen', deafened: true });
+  await listener!.knows(({ slots }) => slots.size === 0);
+  await listener!.request({ v: 1, type: 'deafen', deafened: false });
+  await hear(listener!, ann!, 5);
+  await listener!.request({ v: 1, type: 'participants', after: one, limit: 1, id: 5 });
+  const { of } = await listener!.knows((view) => view.of('page').length > 0);
+  const [page] = of.call(listener!.view, 'page') as { participants: { number: number }[]; next: number | null }[];
+  equal(
+    page?.participants.map(({ number }) => number),
+    [[two, cid!.view.number, listener!.view.number].filter((number) => number > one).sort((a, b) => a - b)[0]],
+  );
+  await end([ann!, bob!, cid!, listener!]);
+});
+
+test('who is replaced is told so before the connection ends', async () => {
+  const old = await connect('ann');
+  await old.knows(({ all }) => all.length > 0);
+  const again = await host.connect((await server()).url, old.name);
+  await old.knows((view) => view.of('replaced').length === 1);
+  while ((await old.state()).state !== 'closed') await new Promise((resolve) => setTimeout(resolve, 20));
+  equal((await again.look()).of('replaced'), []);
+  await end([old, again]);
+});
+
+test('who is replaced in a conversation is told so as well', async () => {
+  const [old] = await party('ann', 'bob');
+  const again = await host.connect((await server()).url, old!.name);
+  await old!.knows((view) => view.of('replaced').length === 1);
+  await again.knows(({ userids, complete }) => complete && userids.length === 2);
+  await end([old!, again]);
+});
+
+test('when the server shuts down, every client is told before the connection ends', async () => {
+  const clients = await party('ann', 'bob', 'cid');
+  is(await (await server()).stop(), 0);
+  for (const client of clients) await client.knows((view) => view.of('draining').length === 1);
+  host.kill();
+});
+
+test.run();

@@ -1,0 +1,36 @@
+/** A short run of every fuzz target; `npm run fuzz` runs them for longer. `SEED=…` has a failure again. */
+import { ok } from 'uvu/assert';
+import { targets } from '../fuzz/all.ts';
+import { type Counters, runTarget } from '../fuzz/target.ts';
+import { seed } from '../support/prng.ts';
+import { scenarios } from '../support/scenario.ts';
+
+const test = scenarios('fuzz');
+
+/** How many units of each, and what must come of them: a run in which nothing gets far means nothing. */
+const RUNS: Readonly<Record<string, { count: number; kinds: readonly string[] }>> = {
+  packets: { count: 20_000, kinds: ['forwarded', 'sent', 'rebuilt', 'Malformed', 'BadRed', 'UnknownSsrc', 'TooOld'] },
+  worker: { count: 20_000, kinds: ['sent', 'Malformed', 'NotJoined'] },
+  headers: { count: 5_000, kinds: ['Ok', 'Truncated', 'BadPadding'] },
+  rtcp: { count: 2_000, kinds: ['read', 'malformed', 'flooded', 'reports sent'] },
+  rings: { count: 2_000, kinds: ['read', 'delivered', 'corrupt', 'healed'] },
+  plans: { count: 250, kinds: ['bad-sdp', 'no-audio', '1 slots', '3 slots'] },
+  messages: { count: 2_000, kinds: ['ok', 'page', 'not-json', 'bad-message', 'unknown-type'] },
+  connect: { count: 60, kinds: ['4400', '4406', 'answered, then 4504'] },
+  requests: { count: 250, kinds: ['200', '400', '404'] },
+  channel: { count: 60, kinds: ['not-json', 'bad-message'] },
+};
+
+function told(tally: Counters, kinds: readonly string[]): void {
+  for (const kind of kinds) ok(tally.of(kind) > 0, `nothing came to "${kind}": ${tally}`);
+}
+
+for (const target of targets) {
+  test(`whatever comes, ${target.name} lead to what is documented and leave nothing behind`, async () => {
+    const { count, kinds } = RUNS[target.name]!;
+    const { tally } = await runTarget(target, { seed: seed(target.name), count });
+    told(tally, kinds);
+  }, 120);
+}
+
+test.run();

@@ -1,0 +1,101 @@
+import { equal, is, ok } from 'uvu/assert';
+import { type Offloadable, offloadNext } from '../../src/main/media/offload.ts';
+import { Peer } from '../../src/main/media/peer.ts';
+import { ClientHost, type ReceivedPacket } from '../support/client.ts';
+import { BrokenServer } from '../support/fault-room.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader } from '../support/server.ts';
+
+const test = scenarios('offload');
+
+class FakePeer implements Offloadable {
+  offloaded = false;
+  offload(): void {
+    this.offloaded = true;
+  }
+}
+const peers = (count: number): FakePeer[] => Array.from({ length: count }, () => new FakePeer());
+const handedOver = (all: readonly Offloadable[]): number => all.filter(({ offloaded }) => offloaded).length;
+
+const LIMITS = { threshold: 0.85, idleCores: 0.5 };
+const full = { main: 1, idleCores: 4 };
+
+test('below the threshold nobody is handed over, above it a quarter of the rest at a time', () => {
+  const all = peers(16);
+  is(offloadNext(all, { main: 0.84, idleCores: 4 }, LIMITS), 0);
+  equal([offloadNext(all, { main: 0.85, idleCores: 0.5 }, LIMITS), handedOver(all)], [4, 4]);
+  equal([offloadNext(all, full, LIMITS), handedOver(all)], [3, 7]);
+  is(offloadNext(all, { main: 0.2, idleCores: 4 }, LIMITS), 0);
+  for (let i = 0; i < 20; i++) offloadNext(all, full, LIMITS);
+  is(handedOver(all), 16);
+  is(offloadNext(all, full, LIMITS), 0);
+});
+
+test('where no core is idle nobody is handed over, for it would cost what the main thread lacks', () => {
+  is(offloadNext(peers(16), { main: 1, idleCores: 0.49 }, LIMITS), 0);
+});
+
+test('a threshold of 0 takes all at once, one of 1 nobody', () => {
+  const all = peers(10);
+  is(offloadNext(all, full, { threshold: 1, idleCores: 0 }), 0);
+  is(offloadNext(all, { main: 0, idleCores: 0 }, { threshold: 0, idleCores: 0.5 }), 10);
+});
+
+test('a connection that the library does not take stays as it was, and nothing is thrown', () => {
+  const refusal = new Error('no handler for this track');
+  const failures: unknown[] = [];
+  const setMediaHandler = (): never => {
+    throw refusal;
+  };
+  const failed = (error: unknown): number => failures.push(error);
+  const peer: Peer = Object.assign(Object.create(Peer.prototype), { track: { setMediaHandler }, events: { failed } });
+  is(offloadNext([peer], full, { threshold: 0, idleCores: 0 }), 1);
+  equal(failures, [refusal]);
+  is(offloadNext([peer], full, { threshold: 0, idleCores: 0 }), 0, 'it is not asked again');
+});
+
+test('a listener who is handed over in mid-call misses nothing and gets everything in order', async () => {
+  // Nothing is dropped for being late: the main thread will stand still, which is load enough on any machine, wherever in
+  // the 250 ms from one look at the load to the next it begins.
+  const limits = { OFFLOAD_PERCENT: '80', OFFLOAD_IDLE_PERCENT: '0', MAX_DELAY_MS: '60000' };
+  const broken = await BrokenServer.start(limits);
+  const { server } = broken;
+  const host = new ClientHost();
+  const listener = await host.connect(server.url, 'listener', { slots: 2, publishes: false });
+  const speakers = [
+    await host.connect(server.url, 'ann', { slots: 0 }),
+    await host.connect(server.url, 'bob', { slots: 0 }),
+  ];
+  for (const { name } of [listener, ...speakers]) {
+    await fetch(`${server.url}/join/room`, { method: 'POST', headers: claimHeader(name) });
+  }
+  for (const speaker of speakers) await speaker.talk();
+  const packets: ReceivedPacket[] = [];
+  const hear = async (count: number): Promise<void> => {
+    while (packets.length < count) {
+      packets.push(...(await listener.take()));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await hear(100);
+  const offloaded = (): boolean => server.logs.some((line) => line.includes('"msg":"offloaded"'));
+  for (let i = 0; i < 5 && !offloaded(); i++) {
+    await broken.stall(1500);
+    await hear(packets.length + 10);
+  }
+  ok(offloaded(), 'a main thread that has no time to spare hands connections over');
+  await hear(packets.length + 200);
+  for (const name of ['ann', 'bob']) {
+    const counts = packets.filter(({ from }) => from === name).map(({ count }) => count);
+    ok(counts.length > 100, `${counts.length} packets of ${name}`);
+    equal(
+      counts,
+      Array.from({ length: counts.length }, (_, i) => counts[0]! + i),
+      'the sender’s own count',
+    );
+  }
+  is(await server.stop(), 0);
+  host.kill();
+}, 60);
+
+test.run();

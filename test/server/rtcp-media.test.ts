@@ -1,0 +1,301 @@
+/** Reports between real WebRTC clients and the real server. */
+import { equal, is, ok } from 'uvu/assert';
+import {
+  RtcpPacketConverter,
+  RtcpReceiverInfo,
+  RtcpRrPacket,
+  RtcpSenderInfo,
+  type RtcpSourceDescriptionPacket,
+  RtcpSrPacket,
+} from 'werift-rtp';
+import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+
+const test = scenarios('rtcp-media');
+const NTP_OFFSET_SECONDS = 2_208_988_800;
+
+let running: Promise<RunningServer> | undefined;
+const server = (): Promise<RunningServer> => {
+  running ??= startServer({ STATS_INTERVAL_MS: '250' });
+  return running;
+};
+const host = new ClientHost();
+let rooms = 0;
+/** How often a time is measured at most. */
+const TRIES = 8;
+
+/** Clients in a room of their own: the first publishes, the others listen. */
+async function gather(listeners: number, slots = 1): Promise<[publisher: TestClient, ...listeners: TestClient[]]> {
+  const { url } = await server();
+  const room = `room${++rooms}`;
+  const publisher = await host.connect(url, `${room}-publisher`, { slots: 0 });
+  const others: TestClient[] = [];
+  for (let i = 0; i < listeners; i++) {
+    others.push(await host.connect(url, `${room}-listener${i}`, { slots, publishes: false }));
+  }
+  for (const { name } of [publisher, ...others]) {
+    await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(name) });
+  }
+  return [publisher, ...others];
+}
+
+interface Told<P> {
+  readonly packet: P;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Waits for the next reports of a kind that a client is sent. */
+async function reports<P extends RtcpRrPacket | RtcpSrPacket>(
+  client: TestClient,
+  type: P['type'],
+  count: number,
+): Promise<Told<P>[]> {
+  const all: Told<P>[] = [];
+  while (all.length < count) {
+    for (const { at, bytes } of await client.takeRtcp()) {
+      const compound = RtcpPacketConverter.deSerialize(Buffer.from(bytes, 'base64'));
+      is((compound.at(-1) as RtcpSourceDescriptionPacket).chunks[0]!.items[0]!.text, 'backend-webrtc');
+      for (const packet of compound) if (packet.type === type) all.push({ packet: packet as P, at });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return all;
+}
+
+const receiverReports = (client: TestClient, count: number): Promise<Told<RtcpRrPacket>[]> =>
+  reports<RtcpRrPacket>(client, 201, count);
+const senderReports = (client: TestClient, count: number): Promise<Told<RtcpSrPacket>[]> =>
+  reports<RtcpSrPacket>(client, 200, count);
+
+async function hear(client: TestClient, count: number): Promise<ReceivedPacket[]> {
+  const all: ReceivedPacket[] = [];
+  while (all.length < count) {
+    all.push(...(await client.take()));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return all;
+}
+
+/** A receiver report as a listener would send it on what it heard. */
+function reportOn(
+  heard: readonly ReceivedPacket[],
+  fractionLost: number,
+  more: Partial<RtcpReceiverInfo> = {},
+): Buffer {
+  const { ssrc, sequence } = heard.at(-1)!;
+  const block = { ssrc, fractionLost, packetsLost: 0, highestSequence: sequence, jitter: 0, lsr: 0, dlsr: 0, ...more };
+  return new RtcpRrPacket({ ssrc: 1, reports: [new RtcpReceiverInfo(block)] }).serialize();
+}
+
+test('a client that has sent nothing is told nothing, not of whoever had its place before either', async () => {
+  const small = await startServer({ MAX_CONNECTIONS: '2' });
+  const join = (client: TestClient) =>
+    fetch(`${small.url}/join/room`, { method: 'POST', headers: claimHeader(client.name) });
+  const stays = await host.connect(small.url, 'stays', { slots: 0 });
+  const before = await host.connect(small.url, 'before', { slots: 0 });
+  for (const client of [stays, before]) {
+    await join(client);
+    await client.talk();
+  }
+  await receiverReports(before, 1);
+  await before.end();
+  let after: TestClient;
+  do after = await host.connect(small.url, 'after', { slots: 0 }).catch(() => stays);
+  while (after === stays || after.close.code !== 1000);
+  // From one report to the next is a second at least, which is the longest that anybody waits for the first.
+  await stays.takeRtcp();
+  await receiverReports(stays, 3);
+  equal(await after.takeRtcp(), []);
+  for (const client of [stays, after]) await client.end();
+  await small.stop();
+});
+
+test('a publisher that loses one packet in ten on its way is told so', async () => {
+  const [publisher] = await gather(0);
+  await publisher.talk(10);
+  const told = await receiverReports(publisher, 3);
+  const [first, last] = [told[0]!.packet.reports[0]!, told.at(-1)!.packet.reports[0]!];
+  for (const { packet } of told.slice(1)) {
+    const fraction = packet.reports[0]!.fractionLost / 256;
+    ok(Math.abs(fraction - 0.1) < 0.03, `${fraction}`);
+  }
+  const expected = last.highestSequence - first.highestSequence;
+  const lost = last.packetsLost - first.packetsLost;
+  ok(Math.abs(lost - expected / 10) <= 1, `${lost} of ${expected}`);
+  ok(last.jitter < 48 * 20, `jitter of ${last.jitter} ticks`);
+  await publisher.end();
+});
+
+test('who takes the place of one that ended is told nothing of the packets of its predecessor', async () => {
+  const { url } = await server();
+  const [publisher] = await gather(0);
+  await publisher.talk();
+  const told = await receiverReports(publisher, 1);
+  const foreign = told[0]!.packet.reports[0]!.ssrc;
+  await publisher.end();
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  // In no conversation: no worker writes its row.
+  const successor = await host.connect(url, 'successor', { slots: 0 });
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const ssrcs = (await successor.takeRtcp()).flatMap(({ bytes }) =>
+    RtcpPacketConverter.deSerialize(Buffer.from(bytes, 'base64')).flatMap((packet) =>
+      packet instanceof RtcpRrPacket ? packet.reports.map(({ ssrc }) => ssrc) : [],
+    ),
+  );
+  ok(!ssrcs.includes(foreign), `told of ${ssrcs}`);
+  await successor.end();
+});
+
+test('a publisher whom nobody hears is told of its packets all the same, and its own report is timed', async () => {
+  const [publisher] = await gather(0);
+  await publisher.talk();
+  const [{ packet }] = (await receiverReports(publisher, 1)) as [Told<RtcpRrPacket>];
+  const [{ ssrc, lsr, fractionLost, packetsLost }] = packet.reports as [RtcpReceiverInfo];
+  equal([lsr, fractionLost, packetsLost], [0, 0, 0]);
+  const senderInfo = new RtcpSenderInfo({
+    ntpTimestamp: 0x1_2345_6789_abcdn,
+    rtpTimestamp: 1,
+    packetCount: 1,
+    octetCount: 1,
+  });
+  // Whatever the machine does meanwhile makes it longer: the best of some counts.
+  const roundTrips: number[] = [];
+  do {
+    const sentAt = Date.now();
+    ok(await publisher.send(new RtcpSrPacket({ ssrc, senderInfo, reports: [] }).serialize()));
+    const told = (await receiverReports(publisher, 2)).at(-1)!;
+    const block = told.packet.reports[0]!;
+    is(block.lsr, 0x2345_6789);
+    const roundTrip = told.at - sentAt - (block.dlsr * 1000) / 65_536;
+    ok(roundTrip > -5, `${roundTrip} ms there and back`);
+    roundTrips.push(roundTrip);
+  } while (Math.min(...roundTrips) >= 200 && roundTrips.length < TRIES);
+  ok(Math.min(...roundTrips) < 200, `${roundTrips} ms there and back`);
+  await publisher.end();
+});
+
+test('who loses a fifth makes the publisher know, and changes nothing for the others', async () => {
+  const [publisher, lossy, other] = await gather(2);
+  await publisher.talk();
+  const heard = await hear(lossy!, 50);
+  const before = await hear(other!, 50);
+  await receiverReports(publisher, 1);
+  ok(await lossy!.send(reportOn(heard, 51)), 'a mere listener can report');
+  const told = (await receiverReports(publisher, 2)).at(-1)!.packet.reports[0]!;
+  equal([told.fractionLost, told.packetsLost], [51, 0]);
+  const meanwhile = await hear(other!, 1);
+  ok(await other!.send(reportOn(meanwhile, 0)), 'who loses nothing does not hide it');
+  is((await receiverReports(publisher, 1)).at(-1)!.packet.reports[0]!.fractionLost, 51);
+
+  const all = [...before, ...meanwhile, ...(await hear(other!, 50))];
+  for (let i = 1; i < all.length; i++) {
+    const after = all[i]!;
+    is((after.sequence - all[i - 1]!.sequence) & 0xffff, 1, `a hole at ${i}`);
+    is(after.count - all[i - 1]!.count, 1);
+  }
+  ok(await lossy!.send(reportOn(await hear(lossy!, 100), 0)));
+  is((await receiverReports(publisher, 2)).at(-1)!.packet.reports[0]!.fractionLost, 0);
+  for (const client of [publisher, lossy!, other!]) await client.end();
+});
+
+test('who claims to lose everything is not heeded', async () => {
+  const [publisher, liar] = await gather(1);
+  await publisher.talk();
+  for (let i = 0; i < 3; i++) {
+    ok(await liar!.send(reportOn(await hear(liar!, 40), 255)));
+    is((await receiverReports(publisher, 1)).at(-1)!.packet.reports[0]!.fractionLost, 0);
+  }
+  for (const client of [publisher, liar!]) await client.end();
+});
+
+test("a sender report's RTP time is its NTP time, within 20 ms, and its counts are right", async () => {
+  const [publisher, listener] = await gather(1, 2);
+  await publisher.talk();
+  const told = await senderReports(listener!, 3);
+  await publisher.hush();
+  const heard = await listener!.take();
+  equal([...new Set(told.map(({ packet }) => packet.ssrc))], [heard[0]!.ssrc]);
+  for (const { packet, at } of told) {
+    const { ntpTimestamp, rtpTimestamp, packetCount, octetCount } = packet.senderInfo;
+    const ntp =
+      (Number(ntpTimestamp >> 32n) - NTP_OFFSET_SECONDS) * 1000 +
+      (Number(ntpTimestamp & 0xffff_ffffn) / 2 ** 32) * 1000;
+    ok(at - ntp > -20 && at - ntp < 1000, `sent at ${ntp}, received at ${at}`);
+    // What was heard around that moment, each packet by its own two times; the median is without the hiccups of one.
+    const around = heard.filter((one) => Math.abs(one.at - ntp) < 1000);
+    const offs = around.map((one) => ((rtpTimestamp - one.timestamp) | 0) / 48 - (ntp - one.at)).sort((x, y) => x - y);
+    const off = offs[offs.length >> 1]!;
+    ok(Math.abs(off) < 20, `${off} ms off`);
+    const count = heard.filter((one) => one.at <= ntp).length;
+    ok(Math.abs(packetCount - count) <= 3, `${packetCount} told, ${count} heard`);
+    is(octetCount, packetCount * (8 + publisher.name.length));
+  }
+  for (const client of [publisher, listener!]) await client.end();
+});
+
+test('two seconds after the last packet the reports stop', async () => {
+  const [publisher, listener] = await gather(1);
+  await publisher.talk();
+  await senderReports(listener!, 1);
+  await publisher.hush();
+  await new Promise((resolve) => setTimeout(resolve, 4100));
+  // The last ones may be late where the machine is busy, though they come to an end.
+  for (let tries = 1; ; tries++) {
+    await listener!.takeRtcp();
+    await publisher.takeRtcp();
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const more = [await listener!.takeRtcp(), await publisher.takeRtcp()];
+    if (more.flat().length === 0) break;
+    ok(tries < 4, `${more.flat().length} reports more`);
+  }
+  for (const client of [publisher, listener!]) await client.end();
+});
+
+test("a listener's report gives its round trip, and its quality is in the log when it ends", async () => {
+  const roundTrips: number[] = [];
+  do {
+    const [publisher, listener] = await gather(1);
+    await publisher.talk();
+    const heard = await hear(listener!, 50);
+    const { packet, at } = (await senderReports(listener!, 1)).at(-1)!;
+    const lsr = Number((packet.senderInfo.ntpTimestamp >> 16n) & 0xffff_ffffn);
+    const held = performance.timeOrigin + performance.now() - at;
+    ok(await listener!.send(reportOn(heard, 128, { jitter: 480, lsr, dlsr: Math.round((held * 65_536) / 1000) })));
+    await receiverReports(publisher, 1);
+    for (const client of [publisher, listener!]) await client.end();
+    const { downlink, rttMs } = JSON.parse(await (await server()).logged('connection ended', `"${listener!.name}"`));
+    equal(downlink, { loss: 0.5, jitterMs: 10 });
+    ok(rttMs >= 0, `${rttMs} ms`);
+    roundTrips.push(rttMs);
+    const { uplink } = JSON.parse(await (await server()).logged('connection ended', `"${publisher.name}"`));
+    is(uplink.loss, 0);
+  } while (Math.min(...roundTrips) >= 200 && roundTrips.length < TRIES);
+  ok(Math.min(...roundTrips) < 200, `${roundTrips} ms`);
+});
+
+test('neither goodbyes nor garbage nor a flood disturb: all is counted, packets go on', async () => {
+  const [publisher, listener] = await gather(1);
+  await publisher.talk();
+  const heard = await hear(listener!, 10);
+  await publisher.send(Buffer.from([0x81, 203, 0, 1, 0, 0, 0, 7]));
+  await publisher.send(Buffer.from([0x80, 201, 0, 200, 0, 0, 0, 7]));
+  const { logged, logs } = await server();
+  const counts = (): { flooded: number; failed: number } =>
+    JSON.parse(logs.findLast((line) => line.includes('"msg":"stats"'))!).rtcp;
+  await logged('"msg":"stats"', '"ignored":1', '"malformed":1');
+  while (counts().flooded < 60) {
+    await Promise.all(Array.from({ length: 100 }, () => listener!.send(reportOn(heard, 0))));
+  }
+  await hear(listener!, 50);
+  is(counts().failed, 0);
+  for (const client of [publisher, listener!]) await client.end();
+});
+
+test('the server stops', async () => {
+  is(await (await server()).stop(), 0);
+  host.kill();
+});
+
+test.run();

@@ -1,0 +1,18 @@
+/** A few seconds of what `npm run soak` does for hours. */
+import { equal, ok } from 'uvu/assert';
+import { Report } from '../soak/report.ts';
+import { soak } from '../soak/soak.ts';
+import { seed } from '../support/prng.ts';
+import { scenarios } from '../support/scenario.ts';
+
+const test = scenarios('soak');
+
+test('churn disturbs nobody, and nothing is left of it', async () => {
+  const report = new Report(true);
+  const options = { rounds: 1, seconds: 6, clients: 10, rate: 12, vanish: false };
+  await soak({ ...options, seed: seed('soak') }, report);
+  equal(report.violations, []);
+  ok(report.counts.get('closed 1000 ')! > 5, report.summary('closed '));
+}, 90);
+
+test.run();

@@ -1,0 +1,163 @@
+/** Publishers whose streams are not what their offers said, over real UDP and DTLS: who hears them, and what they are told. */
+import { equal, is, ok } from 'uvu/assert';
+import { RtcpPacketConverter, type RtcpReceiverInfo, RtcpRrPacket } from 'werift-rtp';
+import { ClientHost, type ReceivedPacket, SILENCE } from '../support/client.ts';
+import { rtp } from '../support/packets.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { WebrtcClient } from '../support/webrtc.ts';
+
+const test = scenarios('streams');
+const DECLARED = 1000;
+const OTHER = 2000;
+const PACKET_MS = 20;
+
+let running: Promise<RunningServer> | undefined;
+const server = (): Promise<RunningServer> => {
+  running ??= startServer({ WORKERS: '1' });
+  return running;
+};
+const host = new ClientHost();
+let rooms = 0;
+
+/** Somebody who sends by hand, and somebody who listens. */
+class Pair {
+  /** What the publisher was told, report by report. */
+  readonly told: RtcpReceiverInfo[] = [];
+  private readonly publisher: WebrtcClient;
+  private readonly listener: Awaited<ReturnType<ClientHost['connect']>>;
+
+  private constructor(publisher: WebrtcClient, listener: Pair['listener'], told: RtcpReceiverInfo[]) {
+    this.publisher = publisher;
+    this.listener = listener;
+    this.told = told;
+  }
+
+  static async meet(ssrc: number | null): Promise<Pair> {
+    const { url } = await server();
+    const room = `streams-${++rooms}`;
+    const told: RtcpReceiverInfo[] = [];
+    const claim = { userid: `${room}-publisher`, clientid: 'client' };
+    const options = { url, claim, ssrc, slots: 1, publishes: true, payloadType: 111, data: false };
+    const publisher = new WebrtcClient(options, (_, packet) => {
+      if (packet[1]! < 192 || packet[1]! > 223) return;
+      for (const report of RtcpPacketConverter.deSerialize(packet)) {
+        if (report instanceof RtcpRrPacket) told.push(...report.reports);
+      }
+    });
+    await publisher.connect();
+    equal(publisher.close, { code: 1000, reason: 'connected' });
+    const listener = await host.connect(url, `${room}-listener`, { slots: 1, publishes: false });
+    for (const name of [claim.userid, listener.name]) {
+      const { status } = await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(name) });
+      is(status, 200);
+    }
+    return new Pair(publisher, listener, told);
+  }
+
+  /** Sends so many packets, one every 20 ms on average. */
+  async send(count: number, packet: (i: number) => Buffer): Promise<void> {
+    const begun = performance.now();
+    for (let i = 0; i < count; i++) {
+      while (performance.now() - begun < i * PACKET_MS) await new Promise((resolve) => setTimeout(resolve, 2));
+      ok(this.publisher.send(packet(i)));
+    }
+  }
+
+  /** Waits until the packet with this count has arrived. @returns all with sound. */
+  async hears(last: number): Promise<ReceivedPacket[]> {
+    const all: ReceivedPacket[] = [];
+    while (all.at(-1)?.count !== last) {
+      all.push(...(await this.listener.take()).filter(({ from }) => from !== SILENCE));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return all;
+  }
+
+  async end(): Promise<void> {
+    this.publisher.end();
+    await this.listener.end();
+  }
+}
+
+/** What a packet says of itself: its own count, for the listener. */
+function sound(ssrc: number, sequence: number, count: number): Buffer {
+  const payload = Buffer.alloc(12, 'x');
+  payload.writeBigUInt64BE(BigInt(count));
+  return rtp({ ssrc, sequence, timestamp: count * 960, payload });
+}
+
+/** Checks that the numbers leave no hole. */
+function inARow(heard: readonly ReceivedPacket[]): void {
+  for (let i = 1; i < heard.length; i++)
+    is((heard[i]!.sequence - heard[i - 1]!.sequence) & 0xffff, 1, `after packet ${i - 1}`);
+  is(new Set(heard.map(({ ssrc }) => ssrc)).size, 1);
+}
+
+for (const declared of [DECLARED, null]) {
+  const offer = declared === null ? 'that declared none' : 'that declared another one';
+  test(`an SSRC from the start on is heard whole, of a publisher ${offer}`, async () => {
+    const pair = await Pair.meet(declared);
+    await pair.send(100, (i) => sound(OTHER, i, i));
+    const heard = await pair.hears(99);
+    equal(
+      heard.map(({ count }) => count),
+      Array.from({ length: 100 }, (_, i) => i),
+    );
+    inARow(heard);
+    await pair.end();
+  });
+
+  test(`an SSRC that takes the place of one in use is heard from its third packet on, of a publisher ${offer}`, async () => {
+    const pair = await Pair.meet(declared);
+    await pair.send(50, (i) => sound(DECLARED, i, i));
+    await pair.send(100, (i) => sound(OTHER, 40_000 + i, 50 + i));
+    const heard = await pair.hears(149);
+    const lost = 150 - heard.length;
+    // Where the machine held packets up, the silence between may be long enough for the first one to be taken.
+    ok(lost <= 2, `${lost} lost`);
+    inARow(heard);
+    await pair.end();
+  });
+}
+
+/** Packets without sound: telephone events (RFC 4733), comfort noise (RFC 3389), padding only, and nothing. */
+const SILENT: readonly ((sequence: number, timestamp: number) => Buffer)[] = [
+  (sequence, timestamp) =>
+    rtp({ ssrc: DECLARED, payloadType: 101, sequence, timestamp, payload: Buffer.of(1, 10, 0, 160) }),
+  (sequence, timestamp) => rtp({ ssrc: DECLARED, payloadType: 13, sequence, timestamp, payload: Buffer.of(70) }),
+  (sequence, timestamp) => {
+    const packet = rtp({ ssrc: DECLARED, sequence, timestamp, payload: Buffer.of(0, 0, 0, 0, 0, 0, 0, 8) });
+    packet[0]! |= 0x20;
+    return packet;
+  },
+  (sequence, timestamp) => rtp({ ssrc: DECLARED, sequence, timestamp, payload: Buffer.alloc(0) }),
+];
+
+test('with packets without sound in between, the publisher is told of no loss, and the listener gets no hole', async () => {
+  const pair = await Pair.meet(DECLARED);
+  let count = 0;
+  const packets = 500;
+  await pair.send(packets, (i) =>
+    i % 5 === 4 ? SILENT[((i / 5) | 0) % SILENT.length]!(i, count * 960) : sound(DECLARED, i, count++),
+  );
+  const heard = await pair.hears(count - 1);
+  equal(
+    heard.map((one) => one.count),
+    Array.from({ length: count }, (_, i) => i),
+  );
+  inARow(heard);
+  while ((pair.told.at(-1)?.highestSequence ?? 0) < packets - 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const { ssrc, fractionLost, packetsLost } of pair.told)
+    equal([ssrc, fractionLost, packetsLost], [DECLARED, 0, 0]);
+  ok(pair.told.length >= 3, `${pair.told.length} reports`);
+  await pair.end();
+});
+
+test('the server stops', async () => {
+  is(await (await server()).stop(), 0);
+  host.kill();
+});
+
+test.run();

@@ -1,0 +1,89 @@
+/** What the browser client’s listeners hear, and when. */
+import { equal, is } from 'uvu/assert';
+import { Emitter } from '../../../client/src/emitter.ts';
+import { People } from '../../../client/src/people.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('client events');
+
+interface Events {
+  state: string;
+  level: number;
+}
+
+class Source extends Emitter<Events> {
+  constructor() {
+    super(['state']);
+  }
+
+  say<Name extends keyof Events>(name: Name, value: Events[Name]): void {
+    this.emit(name, value);
+  }
+}
+
+const turn = (): Promise<void> => Promise.resolve();
+
+test('the first listener hears the last of what says how things are, if nobody did', async () => {
+  const source = new Source();
+  source.say('state', 'connecting');
+  source.say('state', 'connected');
+  source.say('level', 1);
+  const heard: unknown[] = [];
+  source.on('level', (level) => heard.push(level));
+  source.on('state', (state) => heard.push(['a', state]));
+  source.on('state', (state) => heard.push(['b', state]));
+  equal(heard, [], 'not before the listeners of the same turn are all there');
+  await turn();
+  equal(heard, [
+    ['a', 'connected'],
+    ['b', 'connected'],
+  ]);
+  source.on('state', (state) => heard.push(['c', state]));
+  await turn();
+  is(heard.length, 2, 'once');
+});
+
+test('what somebody heard is not told again, and what is newer takes the place of what was not', async () => {
+  const source = new Source();
+  const heard: string[] = [];
+  const off = source.on('state', (state) => heard.push(state));
+  source.say('state', '1');
+  off();
+  source.on('state', (state) => heard.push(`late ${state}`))();
+  await turn();
+  source.say('state', '2');
+  source.on('state', (state) => heard.push(state));
+  source.say('state', '3');
+  await turn();
+  equal(heard, ['1', '3']);
+});
+
+test('a listener that is gone by then hears nothing, and the next one does', async () => {
+  const source = new Source();
+  source.say('state', 'connected');
+  const heard: string[] = [];
+  source.on('state', (state) => heard.push(state))();
+  await turn();
+  equal(heard, []);
+  source.once('state', (state) => heard.push(state));
+  await turn();
+  source.say('state', 'closed');
+  equal(heard, ['connected']);
+});
+
+test('without a connection people are there, and quiet', () => {
+  const people = new People();
+  const person = { number: 7, userid: 'ann', clientid: 'tab', muted: true, speaking: true };
+  people.take({
+    ...{ type: 'snapshot', conversation: 'attic', number: 7, muted: true, silenced: true, deafened: false },
+    ...{ pinned: [], excluded: [], dominant: 7, total: 3, complete: false, participants: [person] },
+  });
+  people.take({ type: 'slots', slots: [{ mid: '0', number: 7 }] });
+  const quiet = people.quiet();
+  equal([...quiet.participants.values()], [{ ...person, speaking: false }]);
+  equal([quiet.slots.size, quiet.dominant], [0, 0]);
+  equal([quiet.conversation, quiet.number, quiet.total, quiet.complete, quiet.silenced], ['attic', 7, 3, false, true]);
+  equal([people.slots.size, people.dominant, people.participants.get(7)?.speaking], [1, 7, true], 'a copy');
+});
+
+test.run();

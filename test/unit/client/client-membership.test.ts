@@ -1,0 +1,74 @@
+/** What the browser client keeps of joins that nobody confirms. */
+import { equal, is } from 'uvu/assert';
+import { importClientPart } from '../../support/client-part.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('client membership');
+
+interface FakePeer {
+  readonly people: { conversation: string | null };
+  readonly looks: Set<() => void>;
+  readonly stands: boolean;
+}
+
+interface Membership {
+  readonly conversation: string | null;
+  readonly looks: Set<() => void>;
+  join(conversation: string, current: () => FakePeer | null): Promise<void>;
+  leave(current: () => FakePeer | null): Promise<void>;
+  heard(event: object): void;
+  close(error: null): void;
+}
+
+const { Membership } = await importClientPart<{
+  Membership: new (api: { url: string }, changed: () => void) => Membership;
+}>('membership.ts');
+
+/** A server that answers 200 to everything, and a connection that hears nothing of it. */
+async function unconfirmed(body: (membership: Membership, peer: FakePeer) => Promise<void>): Promise<void> {
+  const { fetch } = globalThis;
+  globalThis.fetch = async () => new Response();
+  const membership = new Membership({ url: 'https://example.org' }, () => undefined);
+  try {
+    await body(membership, { people: { conversation: null }, looks: new Set(), stands: true });
+  } finally {
+    membership.close(null);
+    globalThis.fetch = fetch;
+  }
+}
+
+test('of joins that are never confirmed and overtaken by others nothing is left', async () => {
+  await unconfirmed(async (membership, peer) => {
+    const joins: Promise<string>[] = [];
+    for (let i = 0; i < 50; i++) {
+      joins.push(
+        membership
+          .join(`room ${i}`, () => peer)
+          .then(
+            () => 'joined',
+            (error) => error.code,
+          ),
+      );
+      // So that each has been answered and waits to be confirmed.
+      while (membership.conversation !== `room ${i}`) await new Promise((go) => setImmediate(go));
+    }
+    equal([membership.looks.size, peer.looks.size], [1, 0]);
+    membership.close(null);
+    equal([...new Set(await Promise.all(joins))], ['superseded']);
+    equal([membership.looks.size, peer.looks.size], [0, 0]);
+  });
+});
+
+test('nor of those that are confirmed late', async () => {
+  await unconfirmed(async (membership, peer) => {
+    const joining = membership.join('attic', () => peer);
+    while (membership.conversation !== 'attic') await new Promise((go) => setImmediate(go));
+    is(membership.looks.size, 1);
+    peer.people.conversation = 'attic';
+    membership.heard({ type: 'moved', conversation: 'attic' });
+    await joining;
+    is(membership.looks.size, 0);
+  });
+});
+
+test.run();

@@ -1,0 +1,186 @@
+/** What keeps the figures right where no short run would show it: wraps, replaced workers, buckets. */
+import { equal, is } from 'uvu/assert';
+import { Histogram } from '../../../src/main/histogram.ts';
+import { FORWARD_BOUNDS } from '../../../src/main/media/egress.ts';
+import { Ingress } from '../../../src/main/media/ingress.ts';
+import { Traffic } from '../../../src/main/media/traffic.ts';
+import { Census, type Counted } from '../../../src/main/operations/metrics/census.ts';
+import { Total, WorkerTotals } from '../../../src/main/operations/metrics/worker-totals.ts';
+import type { ExposedShard } from '../../../src/main/operations/metrics/workers.ts';
+import { Metrics } from '../../../src/main/operations/metrics.ts';
+import { COUNTER_WORDS, Count } from '../../../src/workers/protocol.ts';
+import { Scrape } from '../../support/metrics.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('metrics, in parts');
+
+/** A shard whose words the test sets. */
+class Shard implements ExposedShard {
+  readonly words = new Uint32Array(COUNTER_WORDS);
+  readonly load = 3;
+  readonly fill = { ingress: 0.25, egress: 0 };
+  readonly highestFill = { ingress: 0.5, egress: 0 };
+  readonly corrupt = 0;
+  readonly egress = {
+    counts: { sent: 0, stale: 0, failed: 0, late: 0 },
+    traffic: new Traffic(),
+    forwardBuckets: new Histogram(FORWARD_BOUNDS, 1e6),
+  };
+
+  counter(index: number): number {
+    return this.words[index]!;
+  }
+
+  beatAge(): number {
+    return 1500;
+  }
+}
+
+test('a total goes on where a word of shared memory wraps', () => {
+  const shard = new Shard();
+  const totals = new WorkerTotals();
+  shard.words[Count.PacketsIn] = 2 ** 32 - 10;
+  totals.look([shard]);
+  is(totals.of(0, Count.PacketsIn), 2 ** 32 - 10);
+  shard.words[Count.PacketsIn] = 5;
+  totals.look([shard]);
+  is(totals.of(0, Count.PacketsIn), 2 ** 32 + 5);
+  for (let i = 1; i <= 100; i++) {
+    shard.words[Count.PacketsIn] = (5 + i * 0x7000_0000) % 2 ** 32;
+    totals.look([shard]);
+    is(totals.of(0, Count.PacketsIn), 2 ** 32 + 5 + i * 0x7000_0000);
+  }
+});
+
+test('a worker that takes the place of another begins at 0, and nothing of either is lost', () => {
+  const [first, second, other] = [new Shard(), new Shard(), new Shard()];
+  const totals = new WorkerTotals();
+  other.words[Count.PacketsOut] = 7;
+  first.words[Count.PacketsOut] = 100;
+  first.egress.counts.sent = 90;
+  totals.look([first, other]);
+  // Counted after the last look at it.
+  first.words[Count.PacketsOut] = 120;
+  first.egress.counts.sent = 110;
+  first.egress.traffic.count(1000);
+  first.egress.forwardBuckets.add(150);
+  second.words[Count.PacketsOut] = 3;
+  second.egress.counts.sent = 2;
+  second.egress.forwardBuckets.add(5000);
+  totals.look([second, other]);
+  is(totals.of(0, Count.PacketsOut), 123);
+  is(totals.of(1, Count.PacketsOut), 7);
+  is(totals.sum(Count.PacketsOut), 130);
+  is(totals.sum(Total.Sent), 112);
+  is(totals.sum(Total.Bytes), 1000);
+  const cumulative = Array.from({ length: FORWARD_BOUNDS.length + 1 }, (_, i) => totals.sum(Total.Forward + i));
+  equal(cumulative, [0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+  totals.look([second, other]);
+  is(totals.sum(Count.PacketsOut), 130);
+});
+
+test('a value lies in the first bucket that is not below it', () => {
+  const buckets = new Histogram([0, 0.5, 1], 1000);
+  for (const value of [0, 1, 500, 501, 1000, 1001, 1e9]) buckets.add(value);
+  equal(buckets.cumulative(), [1, 3, 5, 7]);
+  is(buckets.sum, (1 + 500 + 501 + 1000 + 1001 + 1e9) / 1000);
+});
+
+function service(
+  shards: { all: readonly ExposedShard[]; restarts: number },
+  receivers: readonly (Counted | undefined)[],
+): Metrics {
+  const metrics = new Metrics({ MAX_CONNECTIONS: receivers.length, MAX_MEMBERSHIPS: 10 });
+  const counts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
+  const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
+  metrics.watch({
+    connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as Parameters<
+      Metrics['watch']
+    >[0]['connections'],
+    conversations: { userCount: 4, conversationCount: 2 },
+    events: { count: 1, flooded: 0 },
+    shards,
+    receivers,
+    logOutput: { lost: 3 },
+  });
+  return metrics;
+}
+
+test('counters never go back when a worker is replaced between two scrapes', async () => {
+  const first = new Shard();
+  first.words[Count.Switches] = 40;
+  const shards: { all: readonly ExposedShard[]; restarts: number } = { all: [first], restarts: 0 };
+  const metrics = service(shards, []);
+  const before = new Scrape((await metrics.render()).body);
+  shards.all = [new Shard()];
+  const after = new Scrape((await metrics.render()).body);
+  is(before.value('sfu_speaker_switches_total'), 40);
+  is(after.value('sfu_speaker_switches_total'), 40);
+  metrics.stop();
+});
+
+test('telemetry comes out in base units', async () => {
+  const metrics = service({ all: [new Shard()], restarts: 0 }, []);
+  const { telemetry } = metrics;
+  telemetry.established(250);
+  telemetry.ended('gone', 61_000);
+  telemetry.rtt(30);
+  telemetry.loss('downlink', 0.25);
+  telemetry.permission('timeout', 2000);
+  telemetry.permissionCached();
+  telemetry.joined('denied');
+  metrics.draining(true);
+  const { contentType, body } = await metrics.render();
+  is(contentType, 'text/plain; version=0.0.4; charset=utf-8');
+  const seen = new Scrape(body);
+  is(seen.value('sfu_connection_setup_seconds_sum'), 0.25);
+  is(seen.value('sfu_connection_setup_seconds_bucket', { le: '0.25' }), 1);
+  is(seen.value('sfu_connection_setup_seconds_bucket', { le: '0.1' }), 0);
+  is(seen.value('sfu_connection_life_seconds_sum'), 61);
+  is(seen.value('sfu_round_trip_seconds_sum'), 0.03);
+  is(seen.value('sfu_loss_ratio_bucket', { direction: 'downlink', le: '0.2' }), 0);
+  is(seen.value('sfu_loss_ratio_bucket', { direction: 'downlink', le: '0.5' }), 1);
+  is(seen.value('sfu_permission_seconds_sum', { outcome: 'timeout' }), 2);
+  is(seen.value('sfu_permission_cache_hits_total'), 1);
+  is(seen.value('sfu_joins_total', { outcome: 'denied' }), 1);
+  is(seen.value('sfu_draining'), 1);
+  is(seen.value('sfu_worker_beat_age_seconds', { worker: '0' }), 1.5);
+  is(seen.value('sfu_ring_fill_ratio', { worker: '0', ring: 'ingress' }), 0.25);
+  metrics.stop();
+});
+
+test('connections are counted by state, and those in a conversation by what they do', () => {
+  const [kitchen, garden] = [{ connections: 2 }, { connections: 1 }];
+  const person = (current: Counted['seat']['current'], publishes: boolean, offloaded: boolean): Counted => ({
+    state: 'established',
+    slotCount: 3,
+    publication: publishes ? {} : null,
+    peer: { offloaded },
+    seat: { current },
+  });
+  const waiting: Counted = { state: 'waiting', slotCount: 0, publication: null, peer: null, seat: { current: null } };
+  const census = new Census([
+    person(kitchen, true, true),
+    undefined,
+    person(kitchen, false, false),
+    person(garden, true, false),
+    person(null, true, false),
+    waiting,
+    { ...waiting, state: 'ended' },
+  ]);
+  equal(census.connections, { setup: 1, established: 4, closing: 1 });
+  const { participants, publishers, slots, offloaded, largest, hosted } = census;
+  equal(
+    { participants, publishers, slots, offloaded, largest, hosted },
+    {
+      participants: 3,
+      publishers: 2,
+      slots: 9,
+      offloaded: 1,
+      largest: 2,
+      hosted: 2,
+    },
+  );
+});
+
+test.run();

@@ -1,0 +1,334 @@
+/** The reports' timetable and bookkeeping, without a network: connections that note down what they are sent. */
+import { equal, is, ok } from 'uvu/assert';
+import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
+import type { Host } from '../../../src/main/conversations/seats.ts';
+import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../../../src/main/rtcp/rtcp.ts';
+import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/rtcp-packets.ts';
+import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
+import { recordArrival } from '../../../src/rtp/reception.ts';
+import { openSlot, renumber, SLOT_WORDS, Slot } from '../../../src/rtp/rewriter.ts';
+import { SourceSequence } from '../../../src/rtp/sequence.ts';
+import { milliseconds, toTicks } from '../../../src/workers/clock.ts';
+import { connectionId, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
+import { slotPacket } from '../../support/packets.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('rtcp');
+const SLOTS = 20;
+const TICK_MS = 50;
+
+/** A room of connections, of which the first publishes. */
+class Room {
+  readonly rtcp: Rtcp;
+  readonly people: (Reported & { readonly sent: Buffer[]; at: number[] })[];
+  readonly slots: Int32Array;
+  readonly sources: Int32Array;
+  now = 1000;
+  private readonly sequence = new SourceSequence();
+  private number = 0;
+
+  constructor(size: number, slotCount = 1, publisherSlots = 0, telemetry: RtcpParts['telemetry'] = NO_TELEMETRY) {
+    this.slots = new Int32Array(size * SLOTS * SLOT_WORDS);
+    this.sources = new Int32Array(size * SOURCE_WORDS);
+    const host = { sitters: new Map() } as unknown as Host;
+    this.people = Array.from({ length: size }, (_, id) => {
+      const sent: Buffer[] = [];
+      const at: number[] = [];
+      const send = (packet: Uint8Array): boolean => {
+        sent.push(packet as Buffer);
+        at.push(this.now);
+        return true;
+      };
+      const publication =
+        id === 0 ? { payloadType: 111, levelExtension: 0, redPayloadType: 0, ssrcs: [this.ssrcOf(0)] } : null;
+      const claim = { userid: String(id), clientid: 'client' };
+      const traits = { id, index: id, user: id, publication, slotCount: id === 0 ? publisherSlots : slotCount };
+      const state = { muted: false, deafened: false, established: true, seat: { current: host } };
+      return { claim, ...traits, ...state, rtcp: new RtcpState(), sent, at, send };
+    });
+    host.sitters.set(9, this.people[0]!);
+    for (const { index } of this.people) {
+      for (let i = 0; i < slotCount; i++) {
+        openSlot(this.slots, (index * SLOTS + i) * SLOT_WORDS, 1000 * index + i + 1, 111, index, 10, 0);
+      }
+    }
+    this.rtcp = new Rtcp({
+      receivers: this.people,
+      slots: this.slots,
+      slotsPerConnection: SLOTS,
+      sources: this.sources,
+      telemetry,
+    });
+  }
+
+  ssrcOf(publisher: number): number {
+    return 500 + publisher;
+  }
+
+  /** The publisher sends packets, all of which reach all slots. */
+  talk(count: number): void {
+    const clock = toTicks(milliseconds());
+    for (let i = 0; i < count; i++) {
+      const number = this.number++;
+      recordArrival(this.sources, SourceWord.Reception, this.sequence.take(number), number, number * 960, 500, 0);
+      for (const { index, slotCount } of this.people) {
+        for (let slot = 0; slot < slotCount; slot++) {
+          const row = (index * SLOTS + slot) * SLOT_WORDS;
+          this.slots[row + Slot.Speaker] = 9;
+          const timestamp = number * 960;
+          renumber(this.slots, row, slotPacket({ source: 1, index: number, timestamp, octets: 100, clock }));
+        }
+      }
+    }
+  }
+
+  /** Lets time pass. */
+  pass(milliseconds: number): void {
+    for (const end = this.now + milliseconds; this.now < end; this.now += TICK_MS) this.rtcp.tick(this.now);
+  }
+
+  /** A listener says what it loses. */
+  complain(listener: number, fractionLost: number, lsr = 0, dlsr = 0): void {
+    const row = listener * SLOTS * SLOT_WORDS;
+    const block = reportBlock({
+      ssrc: this.slots[row + Slot.Ssrc]!,
+      fractionLost,
+      packetsLost: 0,
+      highestSequence: this.slots[row + Slot.LastSequence]!,
+      jitter: 0,
+      lsr,
+      dlsr,
+    });
+    this.rtcp.receive(this.people[listener]!, writeCompound(1, [], block, 0), this.now);
+  }
+
+  /** What the publisher was told last. */
+  get told(): RtcpReceiverInfo {
+    return (RtcpPacketConverter.deSerialize(this.people[0]!.sent.at(-1)!) as [RtcpRrPacket])[0].reports[0]!;
+  }
+}
+
+test('whoever sends and receives nothing is sent no reports', () => {
+  const room = new Room(3);
+  room.pass(5000);
+  is(room.rtcp.counts.sent, 0);
+});
+
+test('each connection is reported to once in one to two seconds, not all at once', () => {
+  const room = new Room(200);
+  for (let second = 0; second < 20; second++) {
+    room.talk(50);
+    room.pass(1000);
+  }
+  const atOnce = new Map<number, number>();
+  const pauses = new Set<number>();
+  for (const { at } of room.people) {
+    ok(at.length >= 9 && at.length <= 20, `${at.length} reports in 20 s`);
+    for (let i = 1; i < at.length; i++) {
+      const pause = at[i]! - at[i - 1]!;
+      ok(pause >= 1000 && pause <= 2050, `${pause} ms from report to report`);
+      pauses.add(pause);
+    }
+    for (const moment of at) atOnce.set(moment, (atOnce.get(moment) ?? 0) + 1);
+  }
+  ok(pauses.size > 10, 'no two fall into step');
+  ok(Math.max(...atOnce.values()) < 40, `${Math.max(...atOnce.values())} of 200 at once`);
+});
+
+test('when very many are due, no tick takes long, and nobody is left out', () => {
+  const room = new Room(2000);
+  room.talk(50);
+  room.pass(TICK_MS);
+  const before = room.rtcp.counts.sent;
+  room.now += 5000;
+  room.talk(50);
+  room.rtcp.tick(room.now);
+  is(room.rtcp.counts.sent - before, 128);
+  room.pass(1000);
+  ok(room.people.every(({ sent }) => sent.length > 0));
+});
+
+test('a connection with more slots than a packet has room for gets several', () => {
+  const room = new Room(2, SLOTS, SLOTS);
+  room.talk(50);
+  room.pass(1100);
+  const packets = room.people[1]!.sent.map(
+    (packet) => RtcpPacketConverter.deSerialize(packet).filter(({ type }) => type === 200) as RtcpSrPacket[],
+  );
+  equal(
+    packets.slice(0, 2).map(({ length }) => length),
+    [16, 4],
+  );
+  is(new Set(packets.slice(0, 2).flatMap((reports) => reports.map(({ ssrc }) => ssrc))).size, SLOTS);
+  ok(room.people[1]!.sent.every(({ length }) => length < 1000));
+  const blocks = room.people[0]!.sent.slice(0, 2).map(
+    (packet) => (RtcpPacketConverter.deSerialize(packet)[0] as RtcpSrPacket).reports.length,
+  );
+  equal(blocks, [1, 0], 'the publication is reported on once');
+});
+
+test('the publisher is told of the worst of its listeners, until that one is better off', () => {
+  const room = new Room(4);
+  const after = (complaints: [number, number][]): number => {
+    room.talk(50);
+    for (const [listener, fraction] of complaints) room.complain(listener, fraction);
+    room.pass(2100);
+    return room.told.fractionLost;
+  };
+  is(after([]), 0);
+  is(
+    after([
+      [1, 10],
+      [2, 40],
+      [3, 5],
+    ]),
+    40,
+  );
+  is(after([]), 40);
+  is(after([[2, 3]]), 3);
+  is(after([[1, 10]]), 10);
+  is(room.told.packetsLost, 0);
+});
+
+test('who took turns in a slot is told of the loss there, less what the other lost on its own way', () => {
+  const room = new Room(3);
+  const [ann, bob, listener] = room.people as unknown as [Reported, Reported, Reported];
+  listener.seat.current!.sitters.set(8, bob);
+  bob.rtcp.uplink.fraction = 30;
+  room.talk(50);
+  room.pass(2100);
+  room.slots[2 * SLOTS * SLOT_WORDS + Slot.Speaker] = 8;
+  room.complain(2, 40);
+  is(ann.rtcp.worst.fraction(room.now), 10);
+  is(bob.rtcp.worst.fraction(room.now), 40);
+});
+
+test('a speaker whose number does not fit 31 bits is told of its loss like any other', () => {
+  const room = new Room(2);
+  const [publisher, listener] = room.people as unknown as [Reported, Reported];
+  listener.seat.current!.sitters.set(0xffff_0009, publisher);
+  room.talk(50);
+  room.slots[SLOTS * SLOT_WORDS + Slot.Speaker] = 0xffff_0009 | 0;
+  listener.seat.current!.sitters.delete(9);
+  room.complain(1, 40);
+  is(publisher.rtcp.worst.fraction(room.now), 40);
+});
+
+test('a listener who leaves takes its complaint along', () => {
+  const room = new Room(3);
+  room.talk(50);
+  room.complain(1, 40);
+  (room.people[1] as { seat: Reported['seat'] }).seat = { current: null };
+  room.pass(2100);
+  is(room.told.fractionLost, 0);
+});
+
+test('a listener who has moved does not take the place of those who still listen', () => {
+  const room = new Room(3);
+  room.talk(50);
+  room.complain(1, 20);
+  room.complain(2, 10);
+  room.talk(50);
+  (room.people[2] as { seat: Reported['seat'] }).seat = { current: { sitters: new Map() } as unknown as Host };
+  room.complain(2, 40);
+  room.pass(2100);
+  is(room.told.fractionLost, 20);
+});
+
+test('who came to the place of a publisher that has gone is not told of its losses', () => {
+  const room = new Room(2);
+  room.talk(50);
+  const gone = room.people[0]!;
+  const next = { ...gone, id: connectionId(0, 1), rtcp: new RtcpState() };
+  room.pass(2100);
+  room.people[0] = next;
+  room.complain(1, 40);
+  is(next.rtcp.worst.fraction(room.now), 0);
+});
+
+test('the round trip is now without the time that the client held the report, if that can be', () => {
+  const trips: number[] = [];
+  const losses: string[] = [];
+  const telemetry = { rtt: (ms: number) => trips.push(ms), loss: (way: string) => losses.push(way) };
+  const room = new Room(2, 1, 0, telemetry as unknown as RtcpParts['telemetry']);
+  room.talk(50);
+  const ago = (ms: number): number => middleOf(performance.timeOrigin + room.now - ms);
+  room.complain(1, 0, ago(1300), 65_536);
+  is(trips.length, 1);
+  ok(Math.abs(trips[0]! - 300) < 1, `${trips[0]} ms`);
+  for (const lsr of [0, ago(-60_000), ago(20_000)]) room.complain(1, 0, lsr);
+  room.complain(1, 0, 0, ago(300));
+  is(trips.length, 1, 'no report yet, from the future, from long ago');
+  room.complain(1, 0, ago(-0.4), 32);
+  is(trips.at(-1), Math.max(0, trips.at(-1)!), 'never less than nothing');
+  is(losses.length, 6);
+  room.rtcp.receive(room.people[1]!, writeCompound(1, [], null, 0));
+  is(losses.length, 6, 'of no slot nothing is said');
+});
+
+test('reports, and those that the library does not take, are counted', () => {
+  const room = new Room(2, 1, 1);
+  room.talk(50);
+  room.slots[Slot.Packets] = 0;
+  room.pass(2100);
+  const { rtcp, people } = room;
+  const sent = people.flatMap(({ sent: all }) => all);
+  equal([rtcp.counts.sent, rtcp.sent.packets], [sent.length, sent.length]);
+  is(
+    rtcp.sent.bytes,
+    sent.reduce((sum, { length }) => sum + length, 0),
+  );
+  const [report] = RtcpPacketConverter.deSerialize(people[0]!.sent[0]!) as [RtcpRrPacket];
+  is(report.ssrc, room.slots[Slot.Ssrc], 'who has slots reports as the first of them');
+  room.complain(1, 0);
+  ok(rtcp.received.packets === 1 && rtcp.received.bytes > 30);
+  for (const person of people) Object.assign(person, { send: () => false });
+  room.talk(50);
+  room.pass(2100);
+  ok(rtcp.counts.failed >= 2 && rtcp.counts.sent === sent.length);
+});
+
+test("a complaint about an SSRC that is not the listener's is nobody's", () => {
+  const room = new Room(3);
+  room.talk(50);
+  const block = reportBlock({
+    ...room.people,
+    ssrc: 2001,
+    fractionLost: 40,
+    packetsLost: 0,
+    highestSequence: 59,
+    jitter: 0,
+    lsr: 0,
+    dlsr: 0,
+  });
+  room.rtcp.receive(room.people[1]!, writeCompound(1, [], block, 0));
+  room.pass(2100);
+  is(room.told.fractionLost, 0);
+  is(room.people[1]!.rtcp.quality.downlink, null);
+});
+
+test("a listener's reports are its quality", () => {
+  const room = new Room(2);
+  room.talk(50);
+  room.complain(1, 64);
+  const { quality } = room.people[1]!.rtcp;
+  is(quality.downlink?.loss, 0.25);
+  for (let i = 0; i < 15; i++) room.complain(1, 128);
+  ok(quality.downlink!.loss > 0.48);
+  equal(quality.summary()['rttMs'], undefined);
+});
+
+test('a flood is counted and not read, a malformed packet is counted', () => {
+  const room = new Room(2);
+  room.talk(50);
+  for (let i = 0; i < 1000; i++) room.complain(1, 64);
+  const { counts } = room.rtcp;
+  is(counts.received, 1000);
+  ok(counts.flooded >= 1000 - 40, `${counts.flooded} of 1000`);
+  room.rtcp.receive(room.people[0]!, Buffer.from([0x80, 201, 0, 9]));
+  is(counts.malformed, 1);
+  room.rtcp.receive(room.people[0]!, Buffer.from([0x81, 203, 0, 1, 0, 0, 0, 7]));
+  is(counts.ignored, 1);
+});
+
+test.run();

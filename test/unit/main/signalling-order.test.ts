@@ -1,0 +1,147 @@
+/** The course of one websocket with everything around it made up, for what no client can bring about at will. */
+import { EventEmitter } from 'node:events';
+import { equal, is, ok } from 'uvu/assert';
+import type { WebSocket } from 'ws';
+import { readConfig } from '../../../src/main/config.ts';
+import type { Connection, EndReason } from '../../../src/main/connections/connection.ts';
+import type { Connections } from '../../../src/main/connections/connections.ts';
+import { createLog } from '../../../src/main/log/log.ts';
+import { Signalling } from '../../../src/main/signalling/signalling.ts';
+import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
+import { LOCAL } from '../../support/grammar.ts';
+import { readOffer } from '../../support/offers.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('order of signalling');
+
+/** A websocket that notes down what is done with it. */
+class FakeSocket extends EventEmitter {
+  readonly sent: string[] = [];
+  closedWith: { code: number; reason: string } | null = null;
+
+  send(text: string): void {
+    ok(this.closedWith === null, 'nothing is sent after the close');
+    this.sent.push(text);
+  }
+
+  close(code: number, reason: string): void {
+    ok(this.closedWith === null, 'closed once');
+    this.closedWith = { code, reason };
+  }
+
+  /** A text frame comes in. */
+  says(text: string): void {
+    this.emit('message', Buffer.from(text), false);
+  }
+}
+
+interface Course {
+  readonly socket: FakeSocket;
+  readonly signalling: Signalling;
+  /** What the signalling asked of the connections, in order. */
+  readonly calls: string[];
+  /** Lets the native library be done with the offer. */
+  answer(): Promise<void>;
+}
+
+/** Opens a websocket whose connection is set up when the test says so. */
+function begin(): Course {
+  const calls: string[] = [];
+  const socket = new FakeSocket();
+  let ready: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const connection = { id: 1, watcher: { current: null as Signalling | null }, peer: null };
+  const connections = {
+    begin: () => calls.push('begin'),
+    admit: () => true,
+    open: async () => {
+      calls.push('open');
+      await opened;
+      return { local: LOCAL, ssrcs: [1, 2, 3] };
+    },
+    end: (_: unknown, reason: EndReason, detail: string) => {
+      calls.push(`end ${reason}`);
+      connection.watcher.current?.ended(reason, detail);
+    },
+  };
+  const signalling = new Signalling(
+    socket as unknown as WebSocket,
+    connection as unknown as Connection,
+    connections as unknown as Connections,
+    readConfig({}),
+    createLog('silent'),
+    NO_TELEMETRY,
+  );
+  const answer = async (): Promise<void> => {
+    ready();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { socket, signalling, calls, answer };
+}
+
+const OFFER = readOffer('chromium-156-slots-3');
+
+/** The offer with so many candidates on each of its m-lines. */
+function withCandidates(each: number): string {
+  const lines = Array.from({ length: each }, (_, i) => `a=candidate:${i} 1 udp 1 192.0.2.${i} 9000 typ host\r\n`);
+  return OFFER.replace(/a=candidate:.*\r\n/g, '').replace(/(?=a=ice-ufrag)/g, lines.join(''));
+}
+
+test('an offer is answered once, and the end of the connection ends the websocket once', async () => {
+  const { socket, signalling, calls, answer } = begin();
+  socket.says(OFFER);
+  equal(calls, ['begin', 'open']);
+  await answer();
+  is(socket.sent.length, 1);
+  signalling.connected();
+  signalling.ended('gone', 'closed');
+  equal(socket.closedWith, { code: 1000, reason: 'connected' });
+  socket.emit('close', 1000);
+  equal(calls, ['begin', 'open'], 'a connection that stands outlives its websocket');
+});
+
+test('a websocket that is closed before the answer ends the connection, and no answer is sent', async () => {
+  const { socket, calls, answer } = begin();
+  socket.says(OFFER);
+  socket.emit('close', 1006);
+  await answer();
+  equal(calls, ['begin', 'open', 'end signalling']);
+  is(socket.sent.length, 0);
+});
+
+test('a connection that is replaced or drained before the answer gets no answer', async () => {
+  for (const [reason, code] of [
+    ['replaced', 4409],
+    ['draining', 1012],
+    ['gone', 4502],
+    ['signalling', 1011],
+  ] as const) {
+    const { socket, signalling, answer } = begin();
+    socket.says(OFFER);
+    signalling.ended(reason, 'so it was');
+    await answer();
+    is(socket.closedWith?.code, code);
+    is(socket.sent.length, 0);
+    socket.says(OFFER);
+    socket.emit('close', code);
+  }
+});
+
+test('an offer with many candidates on each m-line, as of a machine with many addresses, is answered', async () => {
+  const { socket, answer } = begin();
+  socket.says(withCandidates(70));
+  await answer();
+  is(socket.closedWith, null);
+  is(socket.sent.length, 1);
+});
+
+test('nothing is set up for a connection that has ended, whatever its offer ended it for', async () => {
+  const { socket, calls, answer } = begin();
+  socket.says(withCandidates(200));
+  await answer();
+  if (socket.closedWith !== null) equal(calls, ['begin', 'end signalling']);
+});
+
+test.run();

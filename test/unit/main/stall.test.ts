@@ -1,0 +1,42 @@
+import { is } from 'uvu/assert';
+import { StallWatch } from '../../../src/main/media/stall.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('stall');
+const MAX_DELAY_MS = 1000;
+
+function setUp() {
+  const time = { now: 50 };
+  const watch = new StallWatch(MAX_DELAY_MS, () => time.now);
+  return { time, watch };
+}
+
+test('as long as main has its turns, nothing is late, however unevenly they come', () => {
+  const { time, watch } = setUp();
+  for (const pause of [100, 100, 3, 350, 1, 1200, 100]) {
+    time.now += pause;
+    is(watch.late, false);
+    watch.turn();
+    is(watch.late, false);
+  }
+});
+
+test('what comes before the turn that follows a stall is late', () => {
+  const { time, watch } = setUp();
+  time.now += 1201;
+  is(watch.late, true);
+});
+
+test('what comes within 100 ms after that turn is late, too, and nothing from then on', () => {
+  const { time, watch } = setUp();
+  time.now += 1201;
+  watch.turn();
+  is(watch.late, true);
+  time.now += 99;
+  is(watch.late, true);
+  watch.turn();
+  time.now += 1;
+  is(watch.late, false);
+});
+
+test.run();

@@ -1,0 +1,176 @@
+/** What is done about a worker that ends, hangs, or does not begin; with threads that do as the test says. */
+import { equal, is, ok } from 'uvu/assert';
+import { createLog } from '../../../src/main/log/log.ts';
+import { WorkerSupervisor } from '../../../src/main/media/worker-supervisor.ts';
+import { BEAT_WORD, layoutShard, type Report, type WorkerTask } from '../../../src/workers/protocol.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('worker supervisor');
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+};
+
+/** A worker's thread, which does nothing by itself. */
+interface Run {
+  readonly task: WorkerTask;
+  readonly fails: (error: Error) => void;
+  readonly returns: () => void;
+}
+
+function setUp({ obedient = true } = {}) {
+  const shard = layoutShard(1 << 12, 1 << 12);
+  const counters = new Int32Array(shard.memory, shard.counters);
+  const tables = { slots: new SharedArrayBuffer(64), slotsPerConnection: 1, sources: new SharedArrayBuffer(64) };
+  const runs: Run[] = [];
+  const failures: string[] = [];
+  let rebuilt = 0;
+  let terminated = 0;
+  const clock = { now: 0 };
+  const threads = {
+    run: (task: WorkerTask) =>
+      new Promise<void>((resolve, reject) => runs.push({ task, fails: reject, returns: () => resolve() })),
+    find: (id: number) => ({
+      terminate: async () => {
+        terminated++;
+        if (obedient) runs[id]!.fails(new Error('terminated'));
+        return 1;
+      },
+    }),
+  };
+  const keeper = new WorkerSupervisor({
+    index: 0,
+    threads,
+    task: { shard, ...tables },
+    receivers: [],
+    maxDelay: 100,
+    rebuild: () => ({ conversations: ++rebuilt, connections: 0 }),
+    failed: (error) => failures.push(error.message),
+    log: createLog('silent'),
+    now: () => clock.now,
+  });
+  const { started } = keeper.shard;
+  let running = -1;
+  keeper.shard.started = (thread) => {
+    started(thread);
+    running = thread;
+  };
+  /** The newest thread says that it runs, and is believed. */
+  const begins = async (): Promise<void> => {
+    const id = runs.length - 1;
+    runs[id]!.task.port.postMessage({ type: 'ready', thread: id } satisfies Report);
+    await until(() => running === id);
+  };
+  const look = (times: number, beating = false): void => {
+    for (let i = 0; i < times; i++) {
+      if (beating) counters[BEAT_WORD]!++;
+      keeper.look();
+    }
+  };
+  const counts = () => ({
+    runs: runs.length,
+    rebuilt,
+    terminated,
+    restarts: keeper.restarts,
+    failures: failures.length,
+  });
+  return { keeper, clock, runs, failures, begins, look, counts };
+}
+
+test('a worker that ends is replaced by one that is told everything', async () => {
+  const { runs, begins, counts } = setUp();
+  await begins();
+  runs[0]!.fails(new Error('a bug'));
+  await until(() => runs.length === 2);
+  equal(counts(), { runs: 2, rebuilt: 1, terminated: 0, restarts: 1, failures: 0 });
+  runs[1]!.returns();
+  await until(() => runs.length === 3);
+  equal(counts(), { runs: 3, rebuilt: 2, terminated: 0, restarts: 2, failures: 0 });
+  runs[2]!.task.port.close();
+});
+
+test('a worker that beats is left alone; one that does not for eight looks is ended and replaced', async () => {
+  const { runs, begins, look, counts } = setUp();
+  await begins();
+  look(100, true);
+  look(7);
+  look(1, true);
+  look(7);
+  is(counts().terminated, 0);
+  look(1);
+  is(counts().terminated, 1);
+  await until(() => runs.length === 2);
+  equal(counts(), { runs: 2, rebuilt: 1, terminated: 1, restarts: 1, failures: 0 });
+  await begins();
+  look(8);
+  is(counts().terminated, 1, 'the new one was given its own time');
+  look(1);
+  is(counts().terminated, 2);
+});
+
+test('a worker that does not begin, or cannot be ended, is reported', async () => {
+  const late = setUp();
+  late.look(40);
+  equal(late.failures, []);
+  late.look(1);
+  equal(late.failures, ['a worker does not start']);
+  const deaf = setUp({ obedient: false });
+  await deaf.begins();
+  deaf.look(40);
+  equal([deaf.counts().terminated, deaf.failures], [1, []]);
+  deaf.look(1);
+  equal([deaf.counts().terminated, deaf.failures], [1, ['a hung worker cannot be ended']]);
+});
+
+test('workers that end as soon as they begin are waited for longer and longer, and then given up', async () => {
+  const { runs, failures, begins, counts } = setUp();
+  const times: number[] = [];
+  while (failures.length === 0) {
+    times.push(performance.now());
+    await begins();
+    const before = counts().runs;
+    runs.at(-1)!.fails(new Error('a poisonous packet'));
+    await until(() => counts().runs > before || failures.length > 0);
+  }
+  const waits = times.slice(1).map((time, i) => time - times[i]!);
+  equal(counts(), { runs: 5, rebuilt: 4, terminated: 0, restarts: 4, failures: 1 });
+  ok(/5 times in a row/.test(failures[0]!), failures[0]);
+  ok(waits[1]! >= 100 && waits[2]! >= 200 && waits[3]! >= 400, `${waits}`);
+});
+
+test('a worker that has run for a second before it ends is no early end', async () => {
+  const { runs, clock, failures, begins } = setUp();
+  for (let i = 0; i < 9; i++) {
+    await until(() => runs.length === i + 1);
+    await begins();
+    clock.now += i === 4 ? 1000 : 999;
+    runs[i]!.fails(new Error('a rare bug'));
+  }
+  await until(() => runs.length === 10);
+  equal(failures, []);
+  await begins();
+  runs[9]!.fails(new Error('a rare bug'));
+  await until(() => failures.length === 1);
+});
+
+test('once it is to stop, no worker is replaced, whether it ends, or is yet to begin', async () => {
+  const { keeper, runs, begins, counts } = setUp();
+  await begins();
+  const stopped = keeper.stop();
+  runs[0]!.fails(new Error('too late'));
+  await stopped;
+  equal(counts(), { runs: 1, rebuilt: 0, terminated: 0, restarts: 0, failures: 0 });
+
+  const waiting = setUp();
+  for (let i = 0; i < 3; i++) {
+    await until(() => waiting.runs.length === i + 1);
+    await waiting.begins();
+    waiting.runs[i]!.fails(new Error('at once'));
+    await until(() => waiting.counts().restarts === i + 1);
+    if (i === 2) await waiting.keeper.stop();
+  }
+  // The third one would have been waited for by a timer of 200 ms, which is due before this one, however late both are.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  is(waiting.runs.length, 3);
+});
+
+test.run();

@@ -1,5 +1,5 @@
 /**
- * The client-to-mixer audio level: RFC 6464, in a header extension of RFC 8285.
+ * The client-to-mixer audio level (RFC 6464), carried in a header extension (RFC 8285).
  *
  * ```
  *  one-byte header, profile 0xBEDE        two-byte header, profile 0x100X
@@ -12,21 +12,21 @@
  */
 import type { RtpHeader } from './packet.ts';
 
-/** The packet says nothing of its level. */
+/** The packet does not state its level. */
 export const NO_LEVEL = -1;
 /** Digital silence, in -dBov; 0 is the loudest. */
 export const SILENCE = 127;
 
 const ONE_BYTE_PROFILE = 0xbede;
 const TWO_BYTE_PROFILE = 0x1000;
-/** RFC 8285, section 4.2: an id that ends the reading. */
+/** Id that ends the list of elements: RFC 8285, section 4.2. */
 const ONE_BYTE_STOP = 15;
 
 /**
- * Reads the audio level of a packet whose header was read.
+ * Reads the audio level of a packet whose header has been read.
  *
  * @param bytes the buffer that `header` was read from.
- * @param id of the extension as negotiated, 1 … 14; 0 for not negotiated.
+ * @param id the negotiated id of the extension, 1 … 14; 0 if none was negotiated.
  * @returns 0 (loudest) … 127 (silence), or {@link NO_LEVEL}. Never throws, whatever the bytes.
  */
 export function readLevel(bytes: Uint8Array, header: RtpHeader, id: number): number {
@@ -56,38 +56,38 @@ export function readLevel(bytes: Uint8Array, header: RtpHeader, id: number): num
   return NO_LEVEL;
 }
 
-/** An Opus frame with so few bytes may be digital silence; a voice at Opus's least rate, 6 kbit/s, has 15 in 20 ms. */
+/** A payload of at most this many bytes may be digital silence; a voice at Opus's lowest rate, 6 kbit/s, has 15. */
 const SILENT_BYTES = 10;
-/** From here on all levels are taken for silence: a frame of 16-bit samples of which a single one is not zero has 120. */
+/** Levels from here on count as silence: a frame of 16-bit samples with a single one that is not zero has 120. */
 const INAUDIBLE = 120;
-/** Changes of a source's level from which on it is believed: what is stuck, or set once by hand, does not get there. */
+/** A level that has changed more often than this is believed; one that is stuck, or set by hand, never gets there. */
 const CHANGES = 5;
-/** Packets in a row with the same level after which it says nothing: with {@link SILENCE}, and with any other. */
+/** A level says nothing if more packets in a row than this have the same: {@link SILENCE}, or any other level. */
 const STUCK_SILENT = 25;
 const STUCK = 750;
-/** How long a level holds for packets without one, ticks: RFC 6464, section 3, lets a sender leave it out. */
+/** How long a level holds for packets that state none, ticks: RFC 6464, section 3, lets a sender leave it out. */
 const HOLDS = 5760;
 
 /**
- * What one source's levels are worth. Some clients write a constant, mostly 127, beside real sound: such a level says
- * nothing, and counts as none. A level that has ever followed the sound is believed for good, so that a muted
- * microphone stays silent even where its encoder fills every frame (constant bit rate).
+ * Judges how far one source's levels can be trusted. Some clients write a constant, mostly 127, beside real sound: such
+ * a level says nothing and counts as none. A level that has once followed the sound is believed for good, so that a
+ * muted microphone stays silent even if its encoder fills every frame (constant bit rate).
  */
 export class LevelHistory {
   private changes = 0;
   private level = NO_LEVEL;
   private same = 0;
-  /** What the last level came to, and when. */
+  /** The last verdict, and when it was given. */
   private judged = NO_LEVEL;
   private judgedAt = 0;
 
   /**
-   * Takes the level of the next packet.
+   * Judges the level of the next packet.
    *
-   * @param level as of {@link readLevel}.
+   * @param level as {@link readLevel} returned it.
    * @param length bytes of Opus in the packet.
    * @param clock now, ticks modulo 2^32.
-   * @returns the level to count with: the same, an earlier one that still holds, or {@link NO_LEVEL}.
+   * @returns the level to use: the same, an earlier one that still holds, or {@link NO_LEVEL}.
    */
   judge(level: number, length: number, clock: number): number {
     if (level === NO_LEVEL) return (clock - this.judgedAt) >>> 0 <= HOLDS ? this.judged : NO_LEVEL;
@@ -98,7 +98,7 @@ export class LevelHistory {
       this.level = seen;
       this.same = 0;
     }
-    // What may be silence is no sign of a level that is stuck.
+    // A payload that may be silence does not show that the level is stuck.
     if (length > SILENT_BYTES) this.same++;
     const stuck = this.same > (audible ? STUCK : STUCK_SILENT);
     this.judged = stuck && length > SILENT_BYTES && this.changes <= CHANGES ? NO_LEVEL : level;

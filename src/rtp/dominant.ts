@@ -1,47 +1,47 @@
 /**
- * The dominant speaker of a conversation: Ilana Volfin and Israel Cohen, "Dominant speaker identification for multipoint
- * videoconferencing", Computer Speech and Language 27 (2013).
+ * The dominant speaker of a conversation, after Ilana Volfin and Israel Cohen, "Dominant speaker identification for
+ * multipoint videoconferencing", Computer Speech and Language 27 (2013).
  *
- * Each speaker's activity is looked at over three lengths of time. Immediate: how many of the sub-bands of the volume
- * one 20 ms frame fills. Medium: how many of the last {@link N2} frames were active in that sense; long: how many of the
- * last {@link N3} medium stretches were. The likelihood that so much activity is speech, against the speaker who is
- * dominant now, decides; a new one must be ahead in all three lengths at once. Unlike in the paper any sound above the
- * speaker's own noise makes a frame active: see {@link LEAST_BANDS}.
+ * Each speaker's activity is measured over three lengths of time. Immediate: how many of the volume's sub-bands one
+ * 20 ms frame fills. Medium: how many of the last {@link N2} frames were active in that sense. Long: how many of the
+ * last {@link N3} medium stretches were active. Each measure becomes the likelihood that so much activity is speech,
+ * which is compared with that of the current dominant speaker. A new one must be ahead in all three at once. Unlike in
+ * the paper, any sound above the speaker's own noise makes a frame active: see {@link LEAST_BANDS}.
  */
 import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from './packet.ts';
 
-/** How often to look who is dominant, ticks: 300 ms. */
+/** How often the dominant speaker is determined, ticks: 300 ms. */
 export const DECISION_TICKS = 0.3 * OPUS_CLOCK_RATE;
 
-/** Sub-bands of a frame's volume, frames of a medium stretch, medium stretches of the long one. */
+/** Sub-bands of a frame's volume, frames in a medium stretch, medium stretches in the long one. */
 const N1 = 13;
 const N2 = 5;
 const N3 = 10;
 const FRAMES = N2 * N3;
 const MAX_VOLUME = 127;
-/** Sub-bands that make a frame active, and active frames that make a medium stretch active. */
+/** A frame is active above this many filled sub-bands, and a medium stretch above this many active frames. */
 const MEDIUM_THRESHOLD = 7;
 const LONG_THRESHOLD = 4;
-/** How far ahead a challenger must be, as a logarithm of the ratio of likelihoods: immediate, medium, long. */
+/** How far ahead a challenger must be, as the logarithm of the ratio of likelihoods: immediate, medium, long. */
 const C1 = 3;
 const C2 = 2;
 const C3 = 0;
 /**
- * What any sound above its speaker's own noise fills: enough to be active. People and microphones differ by more than
- * speech does from noise, and a soft voice must be able to dominate a silent room.
+ * Sub-bands that any sound above its speaker's own noise fills: enough to be active. People and microphones differ more
+ * than speech differs from noise, and a soft voice must be able to dominate a quiet room.
  */
 const LEAST_BANDS = MEDIUM_THRESHOLD + 1;
 const LEAST_SCORE = 1e-10;
-/** Longest silence between two packets that is filled in, frames. */
+/** Longest gap between two packets that is filled in, frames. */
 const MAX_GAP = FRAMES;
 
 const IMMEDIATE = scores(N1, 0.78);
 const MEDIUM = scores(N2, 24);
 const LONG = scores(N3, 47);
 
-/** One speaker's last second. */
+/** One speaker's activity in the last second. */
 export class Activity {
-  /** Logarithms of the scores, as of the last {@link rate}. */
+  /** Logarithms of the scores, as the last {@link rate} computed them. */
   immediate = 0;
   medium = 0;
   long = 0;
@@ -54,14 +54,14 @@ export class Activity {
   /**
    * Takes the volume of a packet.
    *
-   * @param volume 1 … 127 (loudest); 0 for what does not stand out of the speaker's own noise.
+   * @param volume 1 … 127 (loudest); 0 if it does not stand out from the speaker's own noise.
    * @param clock now, ticks.
    */
   hear(volume: number, clock: number): void {
     const frames = this.started ? this.framesSince(clock) : 1;
     this.started = true;
     this.last = clock;
-    // A packet of 60 ms stands for three frames; more is silence in between.
+    // A packet of 60 ms counts as three frames; any more are a gap before it.
     for (let i = 3; i < frames; i++) this.push(0);
     const bands = volume === 0 ? 0 : LEAST_BANDS + Math.floor(((N1 - LEAST_BANDS) * volume) / MAX_VOLUME);
     for (let i = 0; i < Math.min(3, Math.max(1, frames)); i++) this.push(bands);
@@ -85,7 +85,7 @@ export class Activity {
     this.long = LONG[long]!;
   }
 
-  /** Sub-bands filled by the frame `age` frames ago; a negative age is in the silence since. */
+  /** Returns the sub-bands filled by the frame `age` frames ago; a negative age lies in the gap since. */
   private bands(age: number): number {
     if (age < 0 || age >= FRAMES) return 0;
     return this.filled[(this.next - 1 - age + 2 * FRAMES) % FRAMES]!;
@@ -103,10 +103,11 @@ export class Activity {
 }
 
 /**
- * How far a challenger is ahead of the dominant speaker; of several who are ahead the one who is furthest is dominant.
+ * Returns how far a challenger is ahead of the dominant speaker. Of several who are ahead, the one with the largest
+ * lead becomes dominant. Both must have been rated just now ({@link Activity.rate}).
  *
- * @param dominant who is dominant so far; null for nobody. Both rated just now ({@link Activity.rate}).
- * @returns the lead over the medium length of time; 0 for one who is not ahead in all three.
+ * @param dominant the current dominant speaker; null for nobody.
+ * @returns the lead over the medium length of time; 0 if the challenger is not ahead in all three.
  */
 export function lead(challenger: Activity, dominant: Activity | null): number {
   const immediate = challenger.immediate - (dominant === null ? IMMEDIATE[0]! : dominant.immediate);
@@ -116,8 +117,8 @@ export function lead(challenger: Activity, dominant: Activity | null): number {
 }
 
 /**
- * Logarithms of the likelihood ratio that `k` of `n` steps are active because somebody speaks (binomial with p = ½)
- * rather than by chance (exponential with λ).
+ * Returns, for each `k`, the logarithm of the ratio of two likelihoods: that `k` of `n` steps are active because
+ * somebody speaks (binomial with p = ½), and that they are active by chance (exponential with λ).
  */
 function scores(n: number, lambda: number): readonly number[] {
   const logFactorial = (k: number): number => {

@@ -1,28 +1,31 @@
 /**
- * How late the packets of one source are, compared with its fastest ones: the clock when a packet comes, minus its timestamp,
- * is that of the fastest and what held this one up (RFC 3550, section 6.4.1, calls it the relative transit time).
+ * How late the packets of one source are, compared with its fastest ones. The clock at a packet's arrival minus its
+ * timestamp is the relative transit time (RFC 3550, section 6.4.1): that of the fastest packet plus this one's delay.
  *
- * A machine or a network that stood still delivers at once what it held. The place of such a packet in time is where it
- * would have come, not where it came.
+ * A machine or a network that stood still delivers everything it held at once. Such a packet belongs at the time when
+ * it would have come, not when it did come.
  */
 import { OPUS_CLOCK_RATE } from './packet.ts';
 
-/** What looks later is not late: its sender's clock stood still, or began anew. Ticks. */
+/** A packet that looks later than this is not late: its sender's clock stood still or started over. Ticks. */
 const MAX_LATENESS = OPUS_CLOCK_RATE;
-/** With each packet the fastest is forgotten by this part, as networks and the drift of clocks have it: 2^-8, some seconds. */
+/**
+ * Each packet moves the fastest transit towards its own by 2^-8 of the difference, because networks change and clocks
+ * drift. The old value is gone after some seconds.
+ */
 const FORGOTTEN_SHIFT = 8;
 
-/** Of one source. Allocates nothing after construction. */
+/** Measures the lateness of one source. Allocates nothing after construction. */
 export class Lateness {
-  /** Of the newest packet, ticks. */
+  /** How late the newest packet is, ticks. */
   ticks = 0;
   private fastest = 0;
 
   /**
-   * Takes the next packet, unless it came out of order.
+   * Takes the next packet. Not for one that came out of order.
    *
    * @param clock when it came, ticks.
-   * @param first whether its timestamps have begun anew.
+   * @param first whether the source's timestamps start over with it.
    */
   take(timestamp: number, clock: number, first: boolean): void {
     const transit = (clock - timestamp) | 0;

@@ -1,6 +1,6 @@
 /**
- * How long an Opus packet lasts, as its first bytes tell: the table of contents (RFC 6716, section 3.1) and, for code 3,
- * the count of frames behind it (section 3.2.5).
+ * How long an Opus packet lasts, as its first bytes say: the table of contents (RFC 6716, section 3.1) and, for code 3,
+ * the count of frames that follows it (section 3.2.5).
  *
  * ```
  *  0 1 2 3 4 5 6 7     0 1 2 3 4 5 6 7
@@ -15,7 +15,7 @@ import { OPUS_FRAME_TICKS } from './packet.ts';
 /** The longest packet: 120 ms (RFC 6716, section 3.2.5). Ticks. */
 export const MAX_OPUS_TICKS = 6 * OPUS_FRAME_TICKS;
 
-/** Duration of a frame by configuration, ticks: SILK 10 to 60 ms, hybrid 10 and 20 ms, CELT 2.5 to 20 ms. */
+/** Duration of a frame by configuration, ticks: SILK has 10 to 60 ms, hybrid 10 and 20 ms, CELT 2.5 to 20 ms. */
 const FRAME_TICKS = Int32Array.from({ length: 32 }, (_, config) => {
   if (config < 12) return [480, 960, 1920, 2880][config & 3]!;
   return config < 16 ? [480, 960][config & 1]! : [120, 240, 480, 960][config & 3]!;
@@ -23,10 +23,11 @@ const FRAME_TICKS = Int32Array.from({ length: 32 }, (_, config) => {
 const COUNTED = 3;
 
 /**
- * Duration of a packet, ticks.
+ * Returns the duration of a packet, ticks.
  *
- * @param offset where it begins in `bytes`. @param length its bytes, at least 1.
- * @returns 0 if the bytes tell none that is allowed. Never throws.
+ * @param offset where the packet begins in `bytes`.
+ * @param length its bytes, at least 1.
+ * @returns 0 if the bytes state no valid duration. Never throws.
  */
 export function opusTicks(bytes: Uint8Array, offset: number, length: number): number {
   const toc = bytes[offset]!;
@@ -40,30 +41,33 @@ export function opusTicks(bytes: Uint8Array, offset: number, length: number): nu
 /** The longest payload that Opus sends during discontinuous transmission, bytes: RFC 6716, section 2.1.9. */
 const DTX_BYTES = 2;
 
-/** Whether a packet cannot hold sound: discontinuous transmission, or digital silence as encoders write it, `ff fe` in whatever mode. */
+/**
+ * Returns whether a packet cannot hold sound: it is discontinuous transmission, or digital silence as encoders write it
+ * (`ff fe`, in any mode).
+ */
 export function isSilent(bytes: Uint8Array, offset: number, length: number): boolean {
   return length <= DTX_BYTES || (length === 3 && bytes[offset + 1] === 0xff && bytes[offset + 2] === 0xfe);
 }
 
-/** For so many packets the timestamps are believed instead, once they contradicted. */
+/** After a contradiction, the timestamps are believed instead for this many packets. */
 const DISTRUST = 64;
 
 /**
- * How long the packets of one source last: what they say themselves, unless that contradicts the timestamps. Packets that
- * claim to overlap are not Opus to us, but encrypted by their sender (end to end); then their spacing tells.
+ * Tells how long the packets of one source last: as long as they say, unless the timestamps contradict. Packets that
+ * claim to overlap are not plain Opus: their sender encrypts them end to end, and then their spacing decides.
  */
 export class Durations {
-  /** Of the newest packet, ticks, 1 … {@link MAX_OPUS_TICKS}. */
+  /** Duration of the newest packet, ticks, 1 … {@link MAX_OPUS_TICKS}. */
   ticks = OPUS_FRAME_TICKS;
   private claimed = 0;
   private spacing = OPUS_FRAME_TICKS;
   private distrust = 0;
 
   /**
-   * Takes the next packet, unless it came late.
+   * Takes the next packet. Not for one that came late.
    *
-   * @param claimed what {@link opusTicks} says.
-   * @param follows whether it has the number after the packet before.
+   * @param claimed what {@link opusTicks} returned.
+   * @param follows whether its number is the one after the previous packet's.
    * @param span from that packet to this one by their timestamps, ticks.
    */
   take(claimed: number, follows: boolean, span: number): void {

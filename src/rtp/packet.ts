@@ -15,15 +15,15 @@
  * |                             ....                              |
  * +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  * ```
- * RFC 3550, section 5.1. Every 32-bit field is kept as a signed integer: on 64-bit Node such a number is never boxed,
- * and differences that wrap come out right with `| 0`.
+ * RFC 3550, section 5.1. Every 32-bit field is kept as a signed integer: 64-bit Node never boxes such a number, and
+ * differences that wrap come out right with `| 0`.
  */
 
 /** Length of the fixed header, bytes. */
 export const RTP_HEADER_BYTES = 12;
-/** Length of the header that the SFU sends: the fixed header and one CSRC, bytes. */
+/** Length of the header that the SFU sends, bytes: the fixed header and one CSRC. */
 export const SENT_HEADER_BYTES = 16;
-/** Longest packet that the SFU takes or sends, bytes: an Ethernet frame's worth, and far above any Opus packet. */
+/** Longest packet that the SFU takes or sends, bytes: as much as an Ethernet frame holds, far above any Opus packet. */
 export const MAX_PACKET_BYTES = 1500;
 /** Clock rate of Opus in RTP, whatever its audio bandwidth: RFC 7587, section 4.1. Ticks a second. */
 export const OPUS_CLOCK_RATE = 48_000;
@@ -57,15 +57,15 @@ export class RtpHeader {
   payloadType = 0;
   /** 0 … 65535. */
   sequence = 0;
-  /** Signed view of the 32 bits. */
+  /** The 32 bits as a signed integer. */
   timestamp = 0;
-  /** Signed view of the 32 bits. */
+  /** The 32 bits as a signed integer. */
   ssrc = 0;
   /** Where the payload begins, bytes from the start of the buffer. */
   payloadOffset = 0;
   /** Length without padding, bytes; 0 only if the packet is `Header.Empty`. */
   payloadLength = 0;
-  /** The 16 bits that say what form the header extension has; 0 if there is none. */
+  /** The 16 bits that state the form of the header extension; 0 if there is none. */
   extensionProfile = 0;
   /** Where the extension's elements begin, bytes from the start of the buffer. */
   extensionOffset = 0;
@@ -92,7 +92,7 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
   let headerLength = RTP_HEADER_BYTES + (first & 0x0f) * 4;
   header.extensionLength = 0;
   if ((first & 0x10) !== 0) {
-    // RFC 3550, section 5.3.1: 16 bits of profile, 16 bits that count the 32-bit words that follow.
+    // RFC 3550, section 5.3.1: 16 bits of profile, then 16 bits that count the 32-bit words that follow.
     const extension = offset + headerLength;
     if (headerLength + 4 > length) return Header.Truncated;
     header.extensionProfile = (bytes[extension]! << 8) | bytes[extension + 1]!;
@@ -104,7 +104,7 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
 
   let payloadLength = length - headerLength;
   if ((first & 0x20) !== 0) {
-    // The last byte counts the padding, itself included.
+    // The last byte counts the padding, including itself.
     if (payloadLength === 0) return Header.BadPadding;
     const padding = bytes[offset + length - 1]!;
     if (padding === 0 || padding > payloadLength) return Header.BadPadding;
@@ -122,8 +122,8 @@ export function readHeader(bytes: Uint8Array, offset: number, length: number, he
 }
 
 /**
- * Whether a packet is RTCP when RTP and RTCP share a port: RFC 5761, section 4 (second byte 192 … 223, which is a
- * payload type of 64 … 95 with the marker bit).
+ * Returns whether a packet is RTCP if RTP and RTCP share a port: RFC 5761, section 4. The second byte is then
+ * 192 … 223, which in RTP would be a payload type of 64 … 95 with the marker bit.
  */
 export function isRtcp(bytes: Uint8Array): boolean {
   const second = bytes[1];
@@ -131,8 +131,8 @@ export function isRtcp(bytes: Uint8Array): boolean {
 }
 
 /**
- * Writes the 16-byte header that every listener of one packet shares: version, one CSRC, and zeros where
- * {@link writeFields} fills in what differs.
+ * Writes the 16-byte header that all listeners of one packet share: version, one CSRC, and zeros where
+ * {@link writeFields} fills in the fields that differ.
  *
  * @param view over the whole buffer.
  * @param csrc the speaker's number in the conversation, 32 bits.
@@ -147,7 +147,7 @@ export function writeSharedHeader(view: DataView, offset: number, csrc: number):
 /**
  * Writes the fields that differ from listener to listener.
  *
- * @param view over the whole buffer; one long-lived view is what makes this cheap.
+ * @param view over the whole buffer; keep one view for long, because creating one is expensive.
  * @param marker 0 or 1.
  */
 export function writeFields(

@@ -4,25 +4,25 @@
  * The worker that receives the packets keeps the account, in a row of {@link RECEPTION_WORDS} 32-bit words in shared
  * memory, and the main thread reads it when a report is due. The rules are those of RFC 3550:
  *
- * - Loss (appendix A.3): expected are all numbers from the first to the highest; received is every packet that came,
- *   late ones and duplicates included, so that the loss may be negative. Packets too far behind to be told from a
- *   restart are not counted (appendix A.1).
- * - Jitter (appendix A.8): how much the spacing of arrivals differs from the spacing of timestamps, smoothed. A pause
- *   of discontinuous transmission is no jitter, for the timestamps pause alike. Duplicates and packets that hold no sound
- *   say nothing about spacing: the latter repeat a timestamp, or have one of another clock.
- * - A gap of less than {@link MAX_DROPOUT} numbers is loss, though it may be a new beginning to the slots; what is
- *   farther, or another SSRC, begins the account anew.
+ * - Loss (appendix A.3): all numbers from the first to the highest are expected. Every packet that came is received,
+ *   including late ones and duplicates, so the loss may be negative. Packets so far behind that they could be a restart
+ *   are not counted (appendix A.1).
+ * - Jitter (appendix A.8) is the smoothed difference between the spacing of arrivals and the spacing of timestamps. A
+ *   pause of discontinuous transmission is no jitter, because the timestamps pause as well. Duplicates and packets
+ *   without sound say nothing about spacing: the latter repeat a timestamp, or have one of another clock.
+ * - A gap of less than {@link MAX_DROPOUT} numbers is loss, even if the slots treat it as a restart. A larger gap, or
+ *   another SSRC, starts the account over.
  */
 import { Arrival, type ArrivalVerdict, sequenceDistance } from './sequence.ts';
 
 /** Length of the account, 32-bit words. */
 export const RECEPTION_WORDS = 9;
 
-/** Words of the account, from its first. */
+/** Words of the account, counted from its first. */
 const Word = {
   /** Odd while the worker writes. */
   Version: 0,
-  /** Changes whenever the account begins anew; 0 for none yet. */
+  /** Changes whenever the account starts over; 0 before the first packet. */
   Run: 1,
   Ssrc: 2,
   /** First sequence number. */
@@ -38,21 +38,23 @@ const Word = {
   Jitter: 8,
 } as const;
 
-/** A forward gap of this many packets (a minute of voice) is a new beginning: RFC 3550, appendix A.1. */
+/** A forward gap of this many packets (a minute of voice) is a restart: RFC 3550, appendix A.1. */
 export const MAX_DROPOUT = 3000;
-/** Differences in spacing from which on a timestamp jumped, or a sender slept: nothing of the network's. Ticks (10 s). */
+/** A difference in spacing of this much comes from a timestamp that jumped, or a sender that slept. Ticks (10 s). */
 const MAX_DIFFERENCE = 480_000;
-/** Attempts at a row that is being written; a worker writes for some nanoseconds, every 20 ms. */
+/** Attempts to read a row that is being written; a worker writes for some nanoseconds every 20 ms. */
 const ATTEMPTS = 100;
 
 /**
  * Takes one packet into account. Allocates nothing.
  *
- * @param words the table. @param row index of the account's first word.
- * @param arrival what `SourceSequence` said of it.
- * @param sequence 0 … 65535. @param timestamp the packet's own.
- * @param stamp when it arrived, microseconds, modulo 2^32.
- * @param sound whether it holds any, so that its timestamp is when that began.
+ * @param words the table.
+ * @param row index of the account's first word.
+ * @param arrival the verdict of `SourceSequence`.
+ * @param sequence 0 … 65535.
+ * @param timestamp the packet's own.
+ * @param stamp when the packet arrived, microseconds, modulo 2^32.
+ * @param sound whether the packet holds sound, so that its timestamp is when that sound began.
  */
 export function recordArrival(
   words: Int32Array,
@@ -109,13 +111,13 @@ function time(words: Int32Array, row: number, timestamp: number, stamp: number):
   words[row + Word.Jitter] = jitter + difference - ((jitter + 8) >> 4);
 }
 
-/** A moment of an account. */
+/** An account as it was at one moment. */
 export interface Reception {
-  /** This and {@link base} change when the account begins anew: no difference is then to be taken from an older one. */
+  /** Changes, like {@link base}, when the account starts over: then do not subtract an older reception from it. */
   readonly run: number;
   /** First sequence number, 0 … 65535. */
   readonly base: number;
-  /** Unsigned. */
+  /** SSRC of the packets, unsigned. */
   readonly ssrc: number;
   /** Extended highest sequence number received, unsigned 32 bits. */
   readonly highest: number;
@@ -125,7 +127,7 @@ export interface Reception {
   readonly jitter: number;
 }
 
-/** Reads an account that a worker may be writing. @returns null if nothing was received yet. */
+/** Reads an account that a worker may be writing. @returns null if nothing has been received yet. */
 export function readReception(words: Int32Array, row: number): Reception | null {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const version = Atomics.load(words, row + Word.Version);

@@ -1,6 +1,6 @@
 /**
- * Redundant audio: RFC 2198. A packet's payload is several blocks, each with a header in front of all of them: the
- * redundant ones, which repeat what earlier packets carried, and at the end the primary one, which is the packet's own.
+ * Redundant audio (RFC 2198). A payload begins with the headers of all its blocks, and then the blocks follow.
+ * Redundant blocks repeat what earlier packets carried; the primary block, the last one, is the packet's own sound.
  *
  * ```
  *  redundant block                                                    primary block
@@ -10,11 +10,11 @@
  * |1|  block PT   |     timestamp offset      |   block length    |  |0|  block PT   |
  * +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+  +-+-+-+-+-+-+-+-+
  * ```
- * The offset says how much older than the packet a block is; the primary block is what the lengths leave over. A payload
- * without any redundant block is allowed, and usual after a pause.
+ * The timestamp offset says how much older than the packet a block is. The primary block takes the rest of the payload.
+ * A payload without any redundant block is allowed, and usual after a pause.
  */
 
-/** Most redundant blocks in a payload. Chromium sends one, and nine if it is told to. */
+/** Most redundant blocks in a payload. Chromium sends one, or up to nine if it is told to. */
 export const MAX_RED_BLOCKS = 9;
 
 const BLOCK_HEADER_BYTES = 4;
@@ -24,7 +24,7 @@ const MORE_FOLLOW = 0x80;
 /** What {@link readRed} found wrong, or `Ok`. */
 export const Red = {
   Ok: 0,
-  /** The headers do not end within the payload, or the blocks are longer than it. */
+  /** The headers do not end within the payload, or the blocks do not fit in it. */
   Truncated: 1,
   TooManyBlocks: 2,
   /** The primary block has no bytes. */
@@ -36,11 +36,11 @@ export type RedVerdict = (typeof Red)[keyof typeof Red];
 
 /** Where the blocks of one payload lie. One instance is reused for every packet. */
 export class RedPayload {
-  /** Redundant blocks, in the order they stand: the oldest first, by custom. */
+  /** Redundant blocks, in their order in the payload: by custom the oldest first. */
   count = 0;
-  /** By redundant block: how much older than the packet it is, ticks, 0 … 16383. */
+  /** How much older than the packet each redundant block is, ticks, 0 … 16383. */
   readonly timestampOffsets = new Int32Array(MAX_RED_BLOCKS);
-  /** By redundant block: where it begins in the buffer that was read, and its length, 0 … 1023 bytes. */
+  /** Where each redundant block begins in the buffer that was read, and its length, 0 … 1023 bytes. */
   readonly offsets = new Int32Array(MAX_RED_BLOCKS);
   readonly lengths = new Int32Array(MAX_RED_BLOCKS);
   primaryOffset = 0;
@@ -52,10 +52,10 @@ export class RedPayload {
  * Reads the blocks of a payload.
  *
  * @param bytes the buffer that the payload lies in.
- * @param offset where it begins.
- * @param length its bytes; within the buffer.
- * @param payloadType the one that all blocks must have.
- * @param red takes the result; its content means nothing unless the result is `Red.Ok`.
+ * @param offset where the payload begins.
+ * @param length bytes of the payload, all within the buffer.
+ * @param payloadType the payload type that all blocks must have.
+ * @param red takes the result; its content means nothing unless the function returns `Red.Ok`.
  * @returns `Red.Ok`, or what is wrong. Never throws, whatever the bytes.
  */
 export function readRed(
@@ -94,20 +94,20 @@ export function readRed(
   return Red.Ok;
 }
 
-/** Bad payloads, more than good ones by so many, after which a sender's RED counts as unreadable: a second's. */
+/** A sender's RED counts as unreadable once bad payloads outweigh good ones by this many: a second of them. */
 const RUN = 50;
-/** What a good payload weighs against bad ones: random bytes look like a payload once in 256 times. */
+/** How many bad payloads a good one outweighs: random bytes look like a payload once in 256 times. */
 const GOOD = 5;
 
 /**
- * Whether a sender's RED can be read at all. Where it cannot (encrypted end to end, mostly), what looks like a payload by
- * chance would be noise: none counts until several in a row do.
+ * Judges whether a sender's RED can be read at all. If it cannot (mostly because it is encrypted end to end), a payload
+ * that looks right by chance would be noise, so none is used until several in a row look right.
  */
 export class RedHealth {
   private bad = 0;
   unreadable = false;
 
-  /** Takes note of a payload. @param good whether {@link readRed} took it. @returns whether it is to be used. */
+  /** Takes note of a payload. @param good whether {@link readRed} accepted it. @returns whether to use it. */
   take(good: boolean): boolean {
     if (good) this.bad = Math.max(0, this.bad - GOOD);
     else if (this.bad < RUN) this.bad++;
@@ -118,13 +118,13 @@ export class RedHealth {
 }
 
 /**
- * How many packets before the present one a redundant block's packet was sent, which RFC 2198 does not say: only the
- * block's age is there. It is told by the packets that are missing, where these were sent in even steps or there is only
- * one of them. The gaps of discontinuous transmission are not even; what they leave unclear is not guessed.
+ * Returns how many packets before the present one a redundant block was first sent. RFC 2198 does not carry that, only
+ * the block's age. The missing packets tell it if they were sent in even steps, or if only one is missing. The gaps of
+ * discontinuous transmission are not even, and an unclear case is not guessed.
  *
  * @param blockAge how much older than the packet the block is, ticks.
- * @param steps from the last packet before the hole to the present one, in sequence numbers; 2 if one is missing.
- * @param span the same in ticks.
+ * @param steps sequence numbers from the last packet before the hole to the present one; 2 if one is missing.
+ * @param span ticks between the same two packets.
  * @returns 1 … `steps` - 1, or 0 if the block fits none of the missing packets.
  */
 export function stepsBack(blockAge: number, steps: number, span: number): number {

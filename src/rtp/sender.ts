@@ -1,12 +1,12 @@
-/** What a slot has sent, at one moment: the figures of a sender report (RFC 3550, section 6.4.1). */
+/** What a slot has sent up to one moment: the figures of a sender report (RFC 3550, section 6.4.1). */
 import { OPUS_CLOCK_RATE } from './packet.ts';
 import { Slot } from './rewriter.ts';
 
-/** A slot that sent nothing for so long has nothing to report, ticks. */
+/** A slot that has sent nothing for this long has nothing to report, ticks. */
 const IDLE = 2 * OPUS_CLOCK_RATE;
-/** What a sender report says of one slot. */
+/** What a sender report says about one slot. */
 export interface SlotReport {
-  /** Unsigned. */
+  /** Outgoing SSRC, unsigned. */
   readonly ssrc: number;
   /** RTP timestamp of the moment that was asked for, unsigned. */
   readonly timestamp: number;
@@ -16,11 +16,12 @@ export interface SlotReport {
 }
 
 /**
- * Reads the row of a slot that a worker may be writing: each word is whole, and they need not be of the same packet.
- * Packets and bytes may be one apart, and the timestamp is that of now by the newest packet or by the one before it.
+ * Reads the row of a slot while a worker may be writing it. Each word is whole, but not all need belong to the same
+ * packet: packets and bytes may be one packet apart, and the timestamp of now may follow from the newest packet or from
+ * the one before it.
  *
- * @param clock now, on the workers' clock: ticks, modulo 2^32.
- * @returns null if the slot has not sent anything of late.
+ * @param clock now on the workers' clock, ticks, modulo 2^32.
+ * @returns null if the slot has sent nothing lately.
  */
 export function readSlot(words: Int32Array, row: number, clock: number): SlotReport | null {
   const packets = Atomics.load(words, row + Slot.Packets);

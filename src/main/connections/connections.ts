@@ -191,7 +191,7 @@ export class Connections {
   }
 
   /** Mutes connections for an operator, or takes that back; their clients are told. */
-  silence(connections: readonly Connection[], silenced: boolean): void {
+  mute(connections: readonly Connection[], silenced: boolean): void {
     for (const connection of connections) {
       if (connection.silenced === silenced) continue;
       connection.silenced = silenced;

@@ -127,7 +127,7 @@ export class Operator implements Operations {
     const { conversations, connections, log } = this.parts;
     const affected = conversations.silence(userid, conversation, silenced);
     if (affected === null) throw notThere();
-    connections.silence(affected, silenced);
+    connections.mute(affected, silenced);
     log.info({ userid, conversation }, silenced ? 'muted by an operator' : 'unmuted by an operator');
   }
 

@@ -1,4 +1,4 @@
-/** The client as an application sees it; the parts do the work. */
+/** The client as an application sees it. It delegates the work to its parts. */
 import { listDevices, watchDevices } from './devices.ts';
 import { asVoiceError, eventError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
@@ -15,16 +15,16 @@ import { Meter } from './statistics.ts';
 import type { ClientOptions, ClientState, Devices, MicrophoneOptions, ParticipantsPage, Statistics } from './types.ts';
 import { ClientView } from './view.ts';
 
-/** Slots that are asked for if nobody says how many. */
+/** Number of slots requested by default. */
 const DEFAULT_SLOTS = 4;
 
 /**
- * Makes a client and connects it.
+ * Creates a client and connects it.
  *
- * Resolves once the connection stands, and, if there is `options.conversation`, the user is in it. A microphone that cannot
- * be had is no failure: the client listens, `microphone.error` and the event `microphone` say why.
+ * Resolves once the connection is established and the user is in `options.conversation`, if that is set. It does not
+ * fail if the microphone is unavailable: the client listens, and `microphone.error` and the event `microphone` say why.
  *
- * @throws VoiceError if there is no hope, or none within `connectTimeout`.
+ * @throws VoiceError if retrying is pointless, or if no attempt has succeeded within `connectTimeout`.
  */
 export async function connect(options: ClientOptions): Promise<VoiceClient> {
   const client = new VoiceClient(options);
@@ -32,7 +32,7 @@ export async function connect(options: ClientOptions): Promise<VoiceClient> {
   return client;
 }
 
-/** A user's place in conversations: it talks, listens, and reconnects by itself until it is closed. */
+/** Puts a user into conversations: it sends and plays audio, and reconnects automatically until it is closed. */
 export class VoiceClient extends ClientView {
   private readonly options: ClientOptions;
   protected readonly session: Session;
@@ -94,67 +94,68 @@ export class VoiceClient extends ClientView {
   }
 
   /**
-   * Connects; to be called once, for what is begun after the end nobody would end. See {@link connect}.
+   * Connects. Call once: nothing would clean up what is started after {@link close}. See {@link connect}.
    *
    * @throws VoiceError
    */
   async connect(): Promise<void> {
-    if (this.state !== 'idle') throw new VoiceError('closed', 'A client connects once; make another one.');
+    if (this.state !== 'idle') throw new VoiceError('closed', 'A client can connect only once; create a new one.');
     const { microphone = true, conversation } = this.options;
     if (conversation !== undefined) this.membership.want(conversation);
-    // Beside the connecting, which need not wait for the user's permission; what fails is told as an event.
+    // Runs in parallel: connecting need not wait for the user's permission. Failures are reported as an event.
     if (microphone !== false) this.startMicrophone(microphone === true ? {} : microphone).catch(() => undefined);
     await this.session.start();
   }
 
   /**
-   * Moves the user, with all of their clients, into a conversation. Passing troubles are overcome by trying again.
+   * Moves the user, with all of their clients, into a conversation. Retries after temporary failures.
    *
-   * Resolves once the user is in, and, if the client is connected, knows who else is.
+   * Resolves once the user is in the conversation and, if the client is connected, its participants are known.
    *
-   * @throws VoiceError `forbidden`, `bad-conversation`, `conversation-full`, `unauthorized`; `superseded` by a newer join or leave.
+   * @throws VoiceError `forbidden`, `bad-conversation`, `conversation-full`, `unauthorized`; `superseded` by a newer
+   * join or leave.
    */
   join(conversation: string): Promise<void> {
     return this.membership.join(conversation, () => this.session.current);
   }
 
-  /** Takes the user out of the conversation; the connection stands on. @throws VoiceError */
+  /** Takes the user out of the conversation; the client stays connected. @throws VoiceError */
   leave(): Promise<void> {
     return this.membership.leave(() => this.session.current);
   }
 
-  /** Stops or resumes sending: at once here, and at the server, so that others see it. Outlasts everything. */
+  /** Mutes or unmutes: stops sending at once, and tells the server, so that others see it. Survives reconnections. */
   mute(muted: boolean): void {
     this.mic.mute(muted);
     this.preferences.mute(muted);
   }
 
-  /** Stops or resumes hearing: at once here, and at the server, which then sends nothing. Outlasts everything. */
+  /** Deafens or undeafens: stops playing at once, and tells the server to send nothing. Survives reconnections. */
   deafen(deafened: boolean): void {
     this.output.deafen(deafened);
     this.preferences.deafen(deafened);
   }
 
   /**
-   * These have slots before all others; replaces what was pinned, and ends with the conversation. Kept over reconnections,
-   * by userid and clientid.
+   * Gives these participants slots before all others. Replaces earlier pins. Pins survive reconnections, by userid and
+   * clientid, and end when the user leaves the conversation.
    *
-   * @param numbers of participants that are known, 16 at most, the most important first.
-   * @throws VoiceError `refused` if one of them is gone, `not-connected`, `closed`.
+   * @param numbers of known participants, at most 16, the most important first.
+   * @throws VoiceError `refused` if one of them has left, `not-connected`, `closed`.
    */
   async pin(numbers: readonly number[]): Promise<void> {
     await this.preferences.choose('pin', numbers, this.peer());
   }
 
-  /** These are never heard; otherwise like {@link pin}, 100 at most. @throws VoiceError */
+  /** Never plays these participants, at most 100; otherwise like {@link pin}. @throws VoiceError */
   async exclude(numbers: readonly number[]): Promise<void> {
     await this.preferences.choose('exclude', numbers, this.peer());
   }
 
   /**
-   * Asks for a page of the participants, for conversations that are too large to be told of everybody.
+   * Requests a page of participants, for conversations that are too large for the server to list everybody.
    *
-   * @param after the `next` of the page before, 0 for the first. @param limit 1 to 100.
+   * @param after the `next` of the previous page, 0 for the first. @param limit 1 to 100.
    * @throws VoiceError
    */
   async page(after = 0, limit = 100): Promise<ParticipantsPage> {
@@ -164,19 +165,23 @@ export class VoiceClient extends ClientView {
     return { total, participants, next };
   }
 
-  /** How loud a user is played, 0 to 1, whichever slot they are in. (iOS obeys with output `mixed` only.) */
+  /** Sets how loud a user is played, 0 to 1, in whichever slot. (On iOS this works only with output `mixed`.) */
   setVolume(userid: string, volume: number): void {
     this.output.setVolume(userid, volume);
   }
 
-  /** Microphones and outputs. Labels are empty until the microphone was permitted once. @throws VoiceError `unsupported` */
+  /**
+   * Lists microphones and outputs. Labels are empty until the user has permitted the microphone once.
+   *
+   * @throws VoiceError `unsupported`
+   */
   devices(): Promise<Devices> {
     return listDevices();
   }
 
   /**
-   * Starts the microphone, or changes it while talking: device, processing, or a track of the application's own.
-   * Without a gap for the listeners; nothing is negotiated.
+   * Starts the microphone, or changes its device or processing, or sends the application's own track instead.
+   * Listeners hear no gap, and nothing is renegotiated.
    *
    * @throws VoiceError `microphone-denied`, `microphone-missing`, `microphone-busy`, `unsupported`, `closed`
    */
@@ -184,35 +189,39 @@ export class VoiceClient extends ClientView {
     return this.mic.start(options);
   }
 
-  /** Switches to another microphone, from a track of the application's own too, and keeps the processing. @throws VoiceError */
+  /**
+   * Switches to another microphone and keeps the processing. It also replaces a track of the application.
+   *
+   * @throws VoiceError
+   */
   setInput(deviceId: string): Promise<void> {
     const { track: _, ...processing } = this.mic.options;
     return this.mic.start({ ...processing, deviceId });
   }
 
-  /** Stops the microphone for good: its light goes out, and the client listens on. */
+  /** Stops the microphone, so that its indicator light goes off. The client keeps listening. */
   stopMicrophone(): void {
     this.mic.stop();
   }
 
-  /** Plays on another output; '' is the default one. @throws VoiceError `output-device` where that cannot be chosen. */
+  /** Plays on another output; '' is the default. @throws VoiceError `output-device` if it cannot be selected. */
   setOutput(deviceId: string): Promise<void> {
     return this.output.setDevice(deviceId);
   }
 
-  /** Plays what was blocked; to be called when the user clicks or taps. @returns whether it plays now. */
+  /** Plays audio that the browser blocked. Call it from a click or tap. @returns whether everything plays now. */
   resume(): Promise<boolean> {
     return this.output.resume();
   }
 
-  /** Connects anew, at once; the old connection plays on until the new one stands. */
+  /** Reconnects at once; the old connection keeps playing until the new one is established. */
   reconnect(): void {
     this.session.renew(null);
   }
 
   /**
-   * Ends everything: connection, microphone, sound. The user's membership stays with the server for some minutes;
-   * `await leave()` before ends it too.
+   * Closes the connection, the microphone and the outputs. The server keeps the user's membership for some minutes;
+   * `await leave()` first to end that too.
    */
   close(): void {
     this.session.close(null);
@@ -220,9 +229,9 @@ export class VoiceClient extends ClientView {
 
   private peer(): Peer {
     const { current } = this.session;
-    if (this.state === 'closed') throw new VoiceError('closed', 'This client is closed; make another one.');
+    if (this.state === 'closed') throw new VoiceError('closed', 'This client is closed; create a new one.');
     if (current === null)
-      throw new VoiceError('not-connected', 'There is no connection; wait for the state connected.');
+      throw new VoiceError('not-connected', 'There is no connection; wait for the state "connected".');
     return current;
   }
 
@@ -243,7 +252,7 @@ export class VoiceClient extends ClientView {
     this.preferences.heard(event);
     this.scene.heard(event);
     if (event.type === 'draining') this.emit('draining', { within: event.within });
-    // Not an answer to a request: something that this client sends is wrong.
+    // Not a response to a request: the server objects to something this client sends.
     if (event.type === 'error' && event.id === undefined) this.report(eventError(event));
   }
 
@@ -269,6 +278,6 @@ export class VoiceClient extends ClientView {
   }
 
   private report(error: unknown): void {
-    this.emit('error', asVoiceError(error, 'server-error', 'Something failed'));
+    this.emit('error', asVoiceError(error, 'server-error', 'Unexpected failure'));
   }
 }

@@ -1,11 +1,11 @@
-/** Microphones and outputs of this machine. */
+/** Lists the microphones and outputs of this machine, and watches them. */
 import { VoiceError } from './errors.ts';
 import type { Devices } from './types.ts';
 
-/** @throws VoiceError `unsupported` */
+/** Lists microphones and outputs. @throws VoiceError `unsupported` */
 export async function listDevices(): Promise<Devices> {
   if (navigator.mediaDevices === undefined) {
-    throw new VoiceError('unsupported', 'There is no access to devices here: serve the page over HTTPS.');
+    throw new VoiceError('unsupported', 'Media devices are not available: serve the page over HTTPS.');
   }
   const all = await navigator.mediaDevices.enumerateDevices();
   return {
@@ -14,7 +14,7 @@ export async function listDevices(): Promise<Devices> {
   };
 }
 
-/** Calls `changed` with the list whenever it is another one. @returns a function that ends that. */
+/** Calls `changed` with the new list whenever it changes. @returns a function that stops watching. */
 export function watchDevices(changed: (devices: Devices) => void, failed: (error: unknown) => void): () => void {
   const { mediaDevices } = navigator;
   const look = (): void => void listDevices().then(changed, failed);

@@ -1,38 +1,42 @@
-/** Moving on while the server drains: soon, and so that nobody of the room misses anybody else of it. */
+/** Moves to another instance while the server drains: soon, and so that everybody keeps hearing everybody else. */
 import type { Peer } from './peer.ts';
 import type { People } from './people.ts';
 import { within } from './time.ts';
 
-/** Clients move spread over this time, milliseconds, or over a tenth of what they have. */
+/** Clients spread their moves over this time, milliseconds, or over a tenth of the remaining time if that is less. */
 const SPREAD_MS = 1000;
-/** The same of those whom the server does not wait for: it ends, or nobody is there to talk with. */
+/** The same if the server does not wait: it is about to exit, or nobody else is in the conversation. */
 const SHORT_SPREAD_MS = 300;
-/** How long a connection that stands waits for those of the room who are slower, milliseconds. */
+/** How long an established connection waits for slower participants to move, milliseconds. */
 const PATIENCE_MS = 5000;
-/** How often it is looked whether the old connection is still there, milliseconds. */
+/** Poll interval for the state of the old connection, milliseconds. */
 const LOOK_MS = 100;
-/** How long the old connection carries this client's voice on, to those who still listen there, milliseconds. */
+/** How long the old connection still carries this client's voice to those who listen there, milliseconds. */
 const LINGER_MS = 2000;
 
 export class Drain {
   private readonly move: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private spread: number | null = null;
-  /** When the server ends, on the clock of `performance`. */
+  /** When the server exits, by `performance.now()`. */
   private end = 0;
   private readonly lingering = new Map<Peer, ReturnType<typeof setTimeout>>();
 
-  /** @param move makes another connection; the old one stays in use until {@link gathered}. */
+  /** @param move opens another connection; the old one stays in use until {@link gathered} resolves. */
   constructor(move: () => void) {
     this.move = move;
   }
 
-  /** Whether the server of the connection in use shuts down. */
+  /** Whether the server of the current connection is shutting down. */
   get active(): boolean {
     return this.spread !== null;
   }
 
-  /** It does, within so many milliseconds. @param alone whether nobody else is in the room. */
+  /**
+   * Schedules the move: the server is shutting down.
+   *
+   * @param time until the server exits, milliseconds. @param alone whether nobody else is in the conversation.
+   */
   begin(time: number, alone: boolean): void {
     clearTimeout(this.timer);
     this.spread = time === 0 || alone ? SHORT_SPREAD_MS : Math.min(SPREAD_MS, time / 10);
@@ -41,8 +45,8 @@ export class Drain {
   }
 
   /**
-   * The new connection stands and carries this client's voice beside the old one. Waits until everybody of the room can be heard
-   * on it, but not for ever: some may not move by themselves.
+   * Waits until every participant can be heard on the new connection, while both connections carry this client's voice.
+   * The wait is bounded, since some clients may not move by themselves.
    */
   async gathered(old: Peer | null, peer: Peer): Promise<void> {
     if (this.spread === null || old === null) return;
@@ -50,21 +54,25 @@ export class Drain {
     let look = (): void => undefined;
     const done = new Promise<void>((resolve) => {
       look = () => {
-        // At the end the server may be gone; whoever listens there still hears nobody.
+        // By then the server may have exited, and those who still listen there hear nobody.
         const over = !old.stands || !peer.stands || performance.now() >= this.end;
         if (over || areAllThere(old.people, peer.people)) resolve();
       };
       for (const all of looks) all.add(look);
       look();
     });
-    // A connection that is closed says nothing any more.
+    // A closed connection reports nothing more, so poll as well.
     const timer = setInterval(look, LOOK_MS);
     await within(Math.min(this.spread + PATIENCE_MS, Math.max(0, this.end - performance.now())), done);
     clearInterval(timer);
     for (const all of looks) all.delete(look);
   }
 
-  /** Another connection is in use. @param old the one before, which is closed: soon while the server drains, else now. */
+  /**
+   * Records that another connection is in use, and closes the previous one.
+   *
+   * @param old the previous connection. It is closed at once, or after a while if the server is draining.
+   */
   moved(old: Peer | null): void {
     const { active } = this;
     clearTimeout(this.timer);
@@ -76,7 +84,7 @@ export class Drain {
     this.lingering.set(old, timer);
   }
 
-  /** Closes all that lingers. */
+  /** Closes all lingering connections. */
   close(): void {
     clearTimeout(this.timer);
     for (const peer of this.lingering.keys()) this.drop(peer);
@@ -89,10 +97,10 @@ export class Drain {
   }
 }
 
-/** Whether everybody of the room there is in it here as well. Of a large one only the number is known. */
+/** Whether everybody known on the old connection is known on the new one; in large conversations it compares totals. */
 function areAllThere(there: People, here: People): boolean {
   if (there.conversation === null || here.conversation === null) return true;
-  // A move is under way, of which one connection is told before the other.
+  // A move is in progress, and one connection hears of it before the other.
   if (there.conversation !== here.conversation) return false;
   if (!there.complete || !here.complete) return here.total >= there.total;
   const present = new Set([...here.participants.values()].map(keyOf));

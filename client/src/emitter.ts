@@ -1,19 +1,19 @@
-/** Events by name, typed. */
+/** A typed event emitter. */
 export class Emitter<Events extends object> {
   private readonly listeners = new Map<keyof Events, Set<(value: never) => void>>();
   private readonly kept: readonly (keyof Events)[];
-  /** The last of what nobody heard. */
+  /** The last value of each kept event that had no listener. */
   private readonly unheard = new Map<keyof Events, unknown>();
 
   /**
-   * @param kept names of events that say how things are. The last one that nobody heard is told to the first who listens: a listener
-   * that is added after `await connect()` misses nothing that still holds.
+   * @param kept names of events that describe a state. If such an event has no listener, its last value is kept and
+   * delivered to the first listener: one added after `await connect()` misses nothing that still applies.
    */
   constructor(kept: readonly (keyof Events)[] = []) {
     this.kept = kept;
   }
 
-  /** Calls `listener` at every event of this name. @returns a function that ends that. */
+  /** Calls `listener` for every event of this name. @returns a function that removes the listener. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     let all = this.listeners.get(name);
     if (all === undefined) {
@@ -21,12 +21,12 @@ export class Emitter<Events extends object> {
       this.listeners.set(name, all);
     }
     all.add(listener);
-    // Not before this has returned, nor before others that are added with it.
+    // Deferred until this call has returned and other listeners added in the same turn are in place.
     if (this.unheard.has(name)) queueMicrotask(() => this.repeat(name));
     return () => this.off(name, listener);
   }
 
-  /** Calls `listener` at the next event of this name. @returns a function that ends that. */
+  /** Calls `listener` for the next event of this name only. @returns a function that removes the listener. */
   once<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     const off = this.on(name, (value) => {
       off();
@@ -35,12 +35,12 @@ export class Emitter<Events extends object> {
     return off;
   }
 
-  /** Ends what {@link on} began. */
+  /** Removes a listener added by {@link on}. */
   off<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): void {
     this.listeners.get(name)?.delete(listener);
   }
 
-  /** A listener that throws keeps nobody else from hearing: its error is reported as uncaught. */
+  /** Calls all listeners. If one throws, the others are still called, and its error is reported as uncaught. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     const all = [...(this.listeners.get(name) ?? [])];
     if (all.length > 0) this.unheard.delete(name);
@@ -56,7 +56,7 @@ export class Emitter<Events extends object> {
     }
   }
 
-  /** A newer one may have come since, or the listener gone. */
+  /** Delivers a kept value, unless a newer event has been delivered since or the listener has been removed. */
   private repeat<Name extends keyof Events>(name: Name): void {
     if (this.unheard.has(name)) this.emit(name, this.unheard.get(name) as Events[Name]);
   }

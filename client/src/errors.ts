@@ -1,29 +1,29 @@
 /**
- * Everything that can go wrong, each with a code to branch on and a message that names the cause and the next step. No message
- * promises another attempt: the same error may be the last one. The event `retry` tells of attempts to come.
+ * All errors of the client. Each has a code to branch on and a message that names the cause and the next step. No
+ * message promises another attempt, since the same error may be the last one; the event `retry` announces attempts.
  */
 
-/** What went wrong. */
+/** The kind of error. */
 export type VoiceErrorCode =
-  /** The token or its claim is refused. */
+  /** The token or its claim was refused. */
   | 'unauthorized'
   /** The user may not enter this conversation. */
   | 'forbidden'
-  /** The server does not take this conversation's id. */
+  /** The server does not accept this conversation id. */
   | 'bad-conversation'
-  /** It has as many users as it may have. */
+  /** The conversation has reached its maximum number of users. */
   | 'conversation-full'
   | 'server-full'
   | 'server-draining'
   | 'server-error'
   /** Network, DNS, proxy, or CORS. */
   | 'unreachable'
-  /** HTTP passes, media does not: UDP is blocked on the way. */
+  /** HTTP gets through, but media does not: UDP is blocked on the way. */
   | 'media-blocked'
   | 'timeout'
-  /** Another connection with the same userid and clientid took over: another tab, mostly. */
+  /** Another connection with the same userid and clientid took over, usually from another tab. */
   | 'replaced'
-  /** The server did not take this browser's offer, or the browser did not take its answer. */
+  /** The server rejected this browser's offer, or the browser rejected the server's answer. */
   | 'incompatible'
   /** The browser lacks WebRTC, or the page is not served over HTTPS. */
   | 'unsupported'
@@ -31,24 +31,24 @@ export type VoiceErrorCode =
   | 'microphone-missing'
   | 'microphone-busy'
   | 'microphone-failed'
-  /** The browser cannot choose where sound is played, or refuses this device. */
+  /** The browser cannot select an output device, or refuses this one. */
   | 'output-device'
-  /** The server refused a request on the events' channel, or what this client sends; `eventCode` says why. */
+  /** The server refused a request on the events channel, or the media this client sends; `eventCode` says why. */
   | 'refused'
   | 'not-connected'
-  /** A newer join, leave or close came before this one was done. */
+  /** A newer join, leave or close replaced this one before it completed. */
   | 'superseded'
   | 'closed';
 
-/** What is known beside the code. */
+/** Details beyond the code. */
 export interface VoiceErrorDetails {
-  /** The same attempt may work later. */
+  /** Whether the same attempt may succeed later. */
   readonly retryable?: boolean;
-  /** Close code of the websocket. */
+  /** Close code of the WebSocket. */
   readonly closeCode?: number;
   /** HTTP status. */
   readonly status?: number;
-  /** The server asked for this pause, milliseconds. */
+  /** Pause that the server asked for, milliseconds. */
   readonly retryAfter?: number;
   /** `code` of the `error` event. */
   readonly eventCode?: string;
@@ -75,12 +75,12 @@ export class VoiceError extends Error {
   }
 }
 
-/** An `error` event as an error. */
+/** Converts an `error` event to an error. */
 export function eventError({ code, detail, next }: { code: string; detail: string; next: string }): VoiceError {
   return new VoiceError('refused', `${detail}. ${next}`, { eventCode: code });
 }
 
-/** Close codes: what each means, whether to try again, and after which pause at least (milliseconds). */
+/** The meaning of each close code, whether to retry, and the minimum pause before that (milliseconds). */
 const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boolean, retryAfter?: number]>> = {
   1003: ['incompatible', false],
   1007: ['incompatible', false],
@@ -100,70 +100,71 @@ const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boole
 };
 
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
-  incompatible: 'Neither side can be talked into it: report the browser and this text.',
-  'server-error': 'The log of the server says more.',
-  'server-draining': 'Another server answers, or this one once it is back.',
-  'server-full': 'There is room once somebody has left.',
+  incompatible: 'Retrying will not help: report the browser version and this message.',
+  'server-error': 'See the server log for details.',
+  'server-draining': 'Another instance will answer, or this one once it has restarted.',
+  'server-full': 'There will be room once somebody has left.',
   timeout: 'The network is slow or loses packets.',
-  replaced: 'Go on in the tab or app that took over, or connect here again to take it back.',
-  'media-blocked': 'The network may block UDP: use another, or a TURN server.',
+  replaced: 'Continue in the tab or app that took over, or connect here again to take it back.',
+  'media-blocked': 'The network may block UDP: use another network or a TURN server.',
 };
 
-/** Why the websocket was closed, other than by 1000. @param reason the server's own words. */
+/** Explains why the WebSocket was closed with a code other than 1000. @param reason the server's close reason. */
 export function closeError(code: number, reason: string): VoiceError {
   const [kind, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
   const said = reason === '' ? '' : `: ${reason}`;
-  const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the reason.';
+  const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the cause.';
   const details = retryAfter === undefined ? { retryable } : { retryable, retryAfter };
-  return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
+  return new VoiceError(kind, `The server closed the WebSocket with ${code}${said}. ${next}`, {
     ...details,
     closeCode: code,
   });
 }
 
 /**
- * Why an HTTP request was refused, from a response that is not `ok`.
+ * Explains why an HTTP request was refused, from a response that is not `ok`.
  *
- * @param detail of the problem (RFC 9457), or empty. @param retryAfter of the header `Retry-After`, milliseconds.
+ * @param detail from the problem document (RFC 9457), or empty.
+ * @param retryAfter from the header `Retry-After`, milliseconds.
  */
 export function statusError(what: string, status: number, detail: string, retryAfter: number | null): VoiceError {
   const text = `${what}: status ${status}${detail === '' ? '' : `, ${detail}`}`;
   const details = { status, ...(retryAfter === null ? {} : { retryAfter }) };
   const again = { ...details, retryable: true };
-  // 401 is the answer of whoever checks tokens, and of the server for one who may not enter.
+  // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
-    return new VoiceError('forbidden', `${text}. This user may not do that.`, details);
+    return new VoiceError('forbidden', `${text}. This user is not allowed to do that.`, details);
   }
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
     return new VoiceError(
       'unauthorized',
-      `${text}. Give a token that is valid; a function is asked anew each time.`,
+      `${text}. Provide a valid token; if token is a function, it is called for every request.`,
       details,
     );
   }
   if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);
   if (status === 503 && /shut/i.test(detail)) return new VoiceError('server-draining', `${text}. Try again.`, again);
   if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);
-  if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Take another id.`, details);
+  if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Use another id.`, details);
   if (status === 404 || status === 405) {
-    return new VoiceError('unreachable', `${text}. Check url: it is what stands before /connect and /join.`, details);
+    return new VoiceError('unreachable', `${text}. Check url: it is the part before /connect and /join.`, details);
   }
   return new VoiceError(status >= 500 ? 'server-error' : 'unreachable', `${text}. Try again later.`, again);
 }
 
-/** An event said so. */
+/** The error for the event `replaced`. */
 export function replaced(): VoiceError {
-  const text = 'Another connection with the same userid and clientid took over, of another tab perhaps';
-  return new VoiceError('replaced', `${text}. Go on there, or connect here again to take it back.`);
+  const text = 'Another connection with the same userid and clientid took over, perhaps from another tab';
+  return new VoiceError('replaced', `${text}. Continue there, or connect here again to take it back.`);
 }
 
-/** What was tried for so many milliseconds, and is not any more. */
+/** Adds to the error that no further attempt follows. @param milliseconds spent on attempts. */
 export function givenUp(error: VoiceError, milliseconds: number): VoiceError {
   error.message += ` Given up after ${milliseconds} ms.`;
   return error;
 }
 
-/** Whatever was thrown, as one of ours. */
+/** Converts anything thrown to a VoiceError. @param what failed. */
 export function asVoiceError(error: unknown, code: VoiceErrorCode, what: string): VoiceError {
   if (error instanceof VoiceError) return error;
   const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

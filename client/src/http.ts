@@ -1,25 +1,28 @@
-/** URLs, tokens, and the requests that are no websocket. */
+/** Builds URLs, obtains tokens, and makes the plain HTTP requests. */
 import { asVoiceError, statusError, VoiceError } from './errors.ts';
 import type { ClientOptions, TokenSource } from './types.ts';
 
-/** Longest that a request may take, milliseconds. */
+/** Request timeout, milliseconds. */
 const REQUEST_TIMEOUT_MS = 8000;
 
 export type Endpoint = Pick<ClientOptions, 'url' | 'token'>;
 
 /**
- * What the application gives as a token at this moment; null for none.
+ * Returns the application's current token; null for none.
  *
- * @param signal gives up waiting. @throws VoiceError `unauthorized`, retryable; `superseded`.
+ * @param signal stops waiting. @throws VoiceError `unauthorized`, retryable; `superseded`.
  */
 async function tokenNow(source: TokenSource | undefined, signal: AbortSignal): Promise<string | null> {
   if (typeof source !== 'function') return source ?? null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let abort = (): void => undefined;
-  // The function is the application's, and may never come to an end.
+  // The application's function may never settle.
   const ended = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tokenFailed(`none came within ${REQUEST_TIMEOUT_MS} ms`)), REQUEST_TIMEOUT_MS);
-    abort = () => reject(new VoiceError('superseded', 'The request was given up.'));
+    timer = setTimeout(
+      () => reject(tokenFailed(`it returned none within ${REQUEST_TIMEOUT_MS} ms`)),
+      REQUEST_TIMEOUT_MS,
+    );
+    abort = () => reject(new VoiceError('superseded', 'The request was aborted.'));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
   });
@@ -40,7 +43,7 @@ async function tokenFrom(source: Exclude<TokenSource, string>): Promise<string> 
 }
 
 function tokenFailed(why: string, cause?: unknown): VoiceError {
-  return new VoiceError('unauthorized', `The function for the token failed: ${why}.`, { cause, retryable: true });
+  return new VoiceError('unauthorized', `The token function failed: ${why}.`, { cause, retryable: true });
 }
 
 /** @throws VoiceError `unreachable` */
@@ -49,13 +52,13 @@ function endpoint(base: string, path: string): URL {
   try {
     url = new URL(base, globalThis.location?.href);
   } catch (cause) {
-    throw new VoiceError('unreachable', `url is no URL: ${JSON.stringify(base)}.`, { cause });
+    throw new VoiceError('unreachable', `url is not a valid URL: ${JSON.stringify(base)}.`, { cause });
   }
   url.pathname = url.pathname.replace(/\/$/, '') + path;
   return url;
 }
 
-/** The URL of `/connect`, with a token that is asked for anew. @param scheme `ws` or `http`, each with an s where the API has. */
+/** Returns the URL of `/connect` with a current token. @param scheme becomes `wss` or `https` if the API uses TLS. */
 export async function connectUrl(
   { url, token }: Endpoint,
   scheme: 'ws' | 'http',
@@ -68,7 +71,7 @@ export async function connectUrl(
   return target.href;
 }
 
-/** Puts the user into a conversation, or takes them out. @throws VoiceError `bad-conversation` before anything is asked. */
+/** Joins or leaves a conversation. @throws VoiceError, and `bad-conversation` before any request is made. */
 export async function changeMembership(
   { url, token }: Endpoint,
   method: 'POST' | 'DELETE',
@@ -86,10 +89,10 @@ export async function changeMembership(
 }
 
 /**
- * Finds out why the websocket was not opened: a browser does not say. The same request without the upgrade is answered with
- * 426 if it was good.
+ * Finds out why the WebSocket could not be opened, which a browser does not say. The same request without the upgrade is
+ * answered with 426 if nothing was wrong with it.
  *
- * @returns what is known; retryable unless the request itself was refused.
+ * @returns the most specific error known; retryable unless the request itself was refused.
  */
 export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promise<VoiceError> {
   try {
@@ -97,16 +100,16 @@ export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promis
     const response = await request(await connectUrl(api, 'http', signal), init, signal);
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
-      'The token is good, yet the websocket was refused: the server is full or shutting down, or a proxy lets';
-    return new VoiceError('unreachable', `${text} no websockets through.`, { retryable: true });
+      'The token is valid, but the WebSocket was refused: the server is full or shutting down, or a proxy blocks';
+    return new VoiceError('unreachable', `${text} WebSockets.`, { retryable: true });
   } catch (error) {
     return asVoiceError(error, 'unreachable', 'The server cannot be reached');
   }
 }
 
 /**
- * A conversation's id as a segment of a path. Dots alone are a step in it, escaped or not (RFC 3986, section 6.2.2.2; WHATWG URL):
- * the request would go elsewhere.
+ * Returns a conversation id as a path segment. `.` and `..` are refused: even escaped they are dot segments (RFC 3986,
+ * section 6.2.2.2; WHATWG URL), and the request would go elsewhere.
  *
  * @throws VoiceError `bad-conversation`
  */
@@ -115,35 +118,39 @@ function segmentOf(conversation: string): string {
     conversation === ''
       ? 'is empty'
       : conversation === '.' || conversation === '..'
-        ? 'is a step in a URL’s path'
-        : // What UTF-16 allows and UTF-8 does not.
+        ? 'is a dot segment in a URL'
+        : // UTF-16 allows this, UTF-8 does not.
           /\p{Surrogate}/u.test(conversation)
-          ? 'has half of a surrogate pair'
+          ? 'contains half of a surrogate pair'
           : null;
   if (why === null) return encodeURIComponent(conversation);
   throw new VoiceError(
     'bad-conversation',
-    `The conversation’s id ${JSON.stringify(conversation)} ${why}. Take another id.`,
+    `The conversation id ${JSON.stringify(conversation)} ${why}. Use another id.`,
   );
 }
 
-/** @throws VoiceError `unauthorized`: asked for as it is, it would seem to be the network's fault. */
+/** @throws VoiceError `unauthorized` for a malformed token, which `fetch` would report as a network failure. */
 function headersWith(token: string | null): Headers {
   const headers = new Headers();
   try {
     if (token !== null) headers.set('Authorization', `Bearer ${token}`);
   } catch (cause) {
-    throw new VoiceError('unauthorized', 'The token has characters that no header may have. Encode them.', { cause });
+    throw new VoiceError(
+      'unauthorized',
+      'The token contains characters that are not allowed in a header. Encode them.',
+      { cause },
+    );
   }
   return headers;
 }
 
-/** Cookies only where they say who somebody is: browsers keep the answer to them from a page if any page is allowed (`*`). */
+/** Sends cookies only if there is no token: with cookies, browsers withhold a response that allows any origin (`*`). */
 function credentialsWith(token: TokenSource | undefined): RequestCredentials {
   return token === undefined ? 'include' : 'omit';
 }
 
-/** @throws VoiceError `unreachable`, `timeout` */
+/** Sends a request with a timeout. @throws VoiceError `unreachable`, `superseded` */
 async function request(url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
   const aborter = new AbortController();
   const abort = (): void => aborter.abort();
@@ -153,8 +160,8 @@ async function request(url: string, init: RequestInit, signal: AbortSignal): Pro
   try {
     return await fetch(url, { ...init, cache: 'no-store', signal: aborter.signal });
   } catch (error) {
-    if (signal.aborted) throw new VoiceError('superseded', 'The request was given up.', { cause: error });
-    const text = 'No answer: no network, a wrong url, or a page of another origin that the proxy does not allow (CORS)';
+    if (signal.aborted) throw new VoiceError('superseded', 'The request was aborted.', { cause: error });
+    const text = 'No response: no network, a wrong url, or the proxy does not allow the origin of this page (CORS)';
     throw new VoiceError('unreachable', `${text}.`, { cause: error, retryable: true });
   } finally {
     clearTimeout(timer);
@@ -167,7 +174,7 @@ async function refusal(what: string, response: Response): Promise<VoiceError> {
   return statusError(what, response.status, await detailOf(response), Number.isFinite(seconds) ? seconds * 1000 : null);
 }
 
-/** Title and detail of the problem (RFC 9457); empty if it is something else. */
+/** Returns title and detail of the problem document (RFC 9457); empty if the body is not one. */
 async function detailOf(response: Response): Promise<string> {
   try {
     const { title, detail } = (await response.json()) as { title?: unknown; detail?: unknown };

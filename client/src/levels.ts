@@ -1,10 +1,10 @@
-/** Whose voices arrive, and how loud they are. */
+/** Measures whose voices arrive, and how loud they are. */
 import { Loudness } from './loudness.ts';
 import type { Peer } from './peer.ts';
 import type { OutputSlot } from './slot.ts';
 import type { Speaker } from './types.ts';
 
-/** A packet's number says who is in a slot for so long, milliseconds: it is faster than events. */
+/** How long a packet's speaker number overrides the events, milliseconds: packets arrive sooner. */
 const FRESH_MS = 400;
 
 export class Levels {
@@ -12,9 +12,9 @@ export class Levels {
   private readonly slots: readonly OutputSlot[];
   private readonly told: (speakers: readonly Speaker[]) => void;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
-  /** Newest packet seen in each slot, and when it was new. */
+  /** The newest packet seen in each slot, and when it was first seen. */
   private readonly seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
-  /** Of the tracks in use. */
+  /** Meters of the current tracks. */
   private readonly loudness = new Map<OutputSlot, Loudness>();
   private peer: Peer | null = null;
   private looking = false;
@@ -37,7 +37,7 @@ export class Levels {
     }
   }
 
-  /** There is no connection, and so no voice. */
+  /** Stops measuring: without a connection there are no voices. */
   detach(): void {
     this.peer = null;
     this.forget();
@@ -92,7 +92,7 @@ export class Levels {
       .sort((a, b) => (b.level ?? 0) - (a.level ?? 0));
   }
 
-  /** Who is in a slot: by its packets, if there are new ones, or else by the events. */
+  /** Returns the number of the speaker in a slot, from recent packets if there are any, otherwise from the events. */
   private occupant(slot: OutputSlot): number {
     const sources = slot.receiver?.getContributingSources?.() ?? [];
     const newest = sources.reduce<RTCRtpContributingSource | null>(
@@ -111,7 +111,7 @@ export class Levels {
   }
 }
 
-/** Loudness of what each line receives. */
+/** Returns the level that each media line receives, by mid. */
 async function levelsByMid(pc: RTCPeerConnection): Promise<Map<string, number>> {
   const levels = new Map<string, number>();
   for (const entry of (await pc.getStats()).values()) {

@@ -1,20 +1,20 @@
 /**
- * How loud the voice is that a track receives, before any volume.
+ * Measures how loud the voice on a received track is, before any volume is applied.
  *
- * Chromium's `audioLevel` of `inbound-rtp` is measured behind the volume of the elements that play the track: 0 if they are
- * muted. What a MediaStreamTrackProcessor reads comes before it, and needs no AudioContext, which would wait for a click. Where
- * there is none, in Firefox, `audioLevel` is of the voice itself.
+ * Chromium measures the `audioLevel` of `inbound-rtp` after the volume of the elements that play the track, so it is 0
+ * if they are muted. A MediaStreamTrackProcessor reads the samples before that, and needs no AudioContext, which would
+ * wait for a click. Firefox has no such processor, but its `audioLevel` is that of the voice itself.
  */
 import { within } from './time.ts';
 
-/** Frames that are looked at, of 10 ms each. The oldest ones give way, so that these are the newest. */
+/** Number of 10 ms frames measured. The buffer drops the oldest ones, so these are the newest. */
 const FRAMES = 10;
-/** A track that nothing plays has no frames, and may be waited for so long, milliseconds. */
+/** How long to wait for frames, milliseconds: a track that nothing plays has none. */
 const PATIENCE_MS = 50;
-/** On a busy machine frames may be late; what was measured holds for so long, milliseconds. */
+/** How long a measurement stays valid, milliseconds: on a busy machine frames may be late. */
 const FRESH_MS = 1000;
 
-/** As in Chromium; not in TypeScript's library, since the standard has it for video only. */
+/** As in Chromium. TypeScript's library lacks it, since the standard defines it for video only. */
 type Processor = new (init: {
   track: MediaStreamTrack;
   maxBufferSize: number;
@@ -28,13 +28,13 @@ export class Loudness {
   private peak: number | null = null;
   private measured = 0;
 
-  /** Listens to a track. @returns null where the browser cannot. */
+  /** Starts measuring a track. @returns null if the browser does not support that. */
   static of(track: MediaStreamTrack): Loudness | null {
     if (Processor === undefined) return null;
     try {
       return new Loudness(new Processor({ track, maxBufferSize: FRAMES }).readable.getReader());
     } catch {
-      // Video only.
+      // This browser supports video only.
       return null;
     }
   }
@@ -43,7 +43,7 @@ export class Loudness {
     this.reader = reader;
   }
 
-  /** Peak of the newest 100 ms, from 0 to 1; null if there is nothing to be heard, not even silence. */
+  /** Returns the peak of the newest 100 ms, 0 to 1; null if there are no samples, not even silent ones. */
   async level(): Promise<number | null> {
     this.reading ??= this.read().finally(() => {
       this.reading = null;

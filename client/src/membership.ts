@@ -1,4 +1,4 @@
-/** Which conversation the user is in, and bringing them back into it after a connection to a server that has forgotten. */
+/** Tracks which conversation the user is in, and restores the membership on a server that does not know it. */
 import { Backoff } from './backoff.ts';
 import { asVoiceError, VoiceError } from './errors.ts';
 import { changeMembership, type Endpoint } from './http.ts';
@@ -7,20 +7,20 @@ import type { ServerEvent } from './protocol.ts';
 import { delay, within } from './time.ts';
 import type { ClientEvents } from './types.ts';
 
-/** How long a join or leave is tried for while the server cannot be reached, milliseconds. */
+/** How long to retry a join or leave while the server cannot be reached, milliseconds. */
 const PATIENCE_MS = 30_000;
-/** How long a connection may take to tell where it is, milliseconds. */
+/** How long to wait for a connection to report its conversation, milliseconds. */
 const TOLD_MS = 3000;
-/** Joins that are tried while a connection waits to be taken into use. */
+/** Maximum number of join requests while a new connection waits to be used. */
 const RESTORE_ATTEMPTS = 4;
-/** How often such a join may be answered with success and take no effect on that connection. */
+/** How often such a join may succeed without taking effect on that connection. */
 const RESTORE_ROUNDS = 3;
-/** How long a change waits for the one before it, so that they arrive in this order, milliseconds. */
+/** How long a request waits for the previous one, so that they arrive in order, milliseconds. */
 const ORDER_MS = 1000;
 
 type Change = ClientEvents['conversation'];
 
-/** A change that is under way. */
+/** A change in progress. */
 interface Under {
   superseded: boolean;
   readonly aborter: AbortController;
@@ -30,17 +30,18 @@ export class Membership {
   conversation: string | null = null;
   private readonly api: Endpoint;
   private readonly changed: (change: Change) => void;
-  /** Of what is under way; a newer one ends it. */
+  /** The change in progress; a newer one supersedes it. */
   private under: Under | null = null;
-  /** Where a join that is under way goes, which may have taken effect already. */
+  /** The target of the join in progress, which may already have taken effect. */
   private going: string | null = null;
-  /** Whether a server has taken `conversation` already. */
+  /** Whether a server has accepted `conversation`. */
   private taken = true;
   private over = false;
-  /** Ends with the request that is under way. */
+  /** Settles with the request in progress. */
   private request: Promise<unknown> = Promise.resolve();
-  /** How often `conversation` has changed; and when the connection that is taken into use next was put there. */
+  /** How often `conversation` has changed. */
   private changes = 0;
+  /** The value of `changes` when {@link restore} last ran. */
   private restored = 0;
   private readonly looks = new Set<() => void>();
 
@@ -49,18 +50,18 @@ export class Membership {
     this.changed = changed;
   }
 
-  /** Where to go with the first connection. */
+  /** Sets the conversation that the first connection joins. */
   want(conversation: string): void {
     this.conversation = conversation;
     this.taken = false;
   }
 
-  /** @param current the connection in use at each moment. @throws VoiceError */
+  /** Joins a conversation. @param current returns the current connection. @throws VoiceError */
   async join(conversation: string, current: () => Peer | null): Promise<void> {
     await this.change('POST', [conversation], () => isIn(current(), conversation));
   }
 
-  /** @param current as in {@link join}. @throws VoiceError */
+  /** Leaves the conversation. @param current returns the current connection. @throws VoiceError */
   async leave(current: () => Peer | null): Promise<void> {
     const places = [this.going, this.conversation].filter((one) => one !== null);
     if (places.length === 0) return;
@@ -68,10 +69,10 @@ export class Membership {
   }
 
   /**
-   * A connection stands: puts it where the user is, if it is not there.
+   * Puts a newly established connection into the user's conversation, if it is not there yet.
    *
-   * @param yieldOld closes the one in use. An instance to which that one leads may have taken the join for itself.
-   * @throws VoiceError if that is worth another attempt.
+   * @param yieldOld closes the current connection, whose instance may have applied the join to that connection.
+   * @throws VoiceError if another attempt may succeed.
    */
   async restore(peer: Peer, yieldOld: () => void): Promise<void> {
     await within(TOLD_MS, peer.snapshot);
@@ -79,7 +80,7 @@ export class Membership {
     const there = peer.people.conversation;
     this.restored = this.changes;
     if (this.under !== null || there === conversation) return;
-    // Another client of the same user has moved them meanwhile, to where this one follows.
+    // Another client of the same user has moved them meanwhile: follow.
     if (there !== null && this.taken) {
       this.set(there);
       this.restored = this.changes;
@@ -91,7 +92,7 @@ export class Membership {
       try {
         await this.enter(conversation);
       } catch (error) {
-        const known = asVoiceError(error, 'unreachable', 'The conversation could not be joined again');
+        const known = asVoiceError(error, 'unreachable', 'Could not rejoin the conversation');
         if (known.code === 'superseded') return;
         if (known.retryable) throw known;
         return this.set(null, { error: known });
@@ -103,18 +104,18 @@ export class Membership {
     }
   }
 
-  /** Takes a connection into use. */
+  /** Makes a connection the current one. */
   attach(peer: Peer): void {
     const { conversation } = peer.people;
     if (this.under === null && conversation !== this.conversation) {
-      // What has changed since it was put there was told to the connection before, and is newer.
+      // A change since `restore` was reported on the previous connection, and is newer.
       if (this.changes !== this.restored) this.settle(peer).catch(() => undefined);
       else if (conversation !== null) this.set(conversation);
     }
     this.look();
   }
 
-  /** An event of the connection in use. */
+  /** Handles an event of the current connection. */
   heard(event: ServerEvent): void {
     this.look();
     if (event.type === 'moved') this.set(event.conversation);
@@ -129,7 +130,7 @@ export class Membership {
     if (error !== null) this.conversation = null;
   }
 
-  /** Brings a connection in use to where the user is, unless that happens by itself. */
+  /** Moves the current connection into the user's conversation, unless the server does so in time. */
   private async settle(peer: Peer): Promise<void> {
     const { conversation, changes } = this;
     const there = (): boolean => peer.people.conversation === conversation;
@@ -161,17 +162,17 @@ export class Membership {
   }
 
   /**
-   * Asks until it is done: until it was answered with success, and the connection in use, if there is one, says so as well. An instance
-   * that shuts down may answer for the connection before.
+   * Repeats a request until it has succeeded and the current connection, if there is one, confirms it. A success alone
+   * proves nothing: an instance that is shutting down may have applied it to the previous connection.
    *
-   * @param holds whether the connection says so; null without a connection. @throws VoiceError
+   * @param holds whether the connection confirms the change; null without a connection. @throws VoiceError
    */
   private async change(
     method: 'POST' | 'DELETE',
     conversations: readonly string[],
     holds: () => boolean | null,
   ): Promise<void> {
-    if (this.over) throw new VoiceError('closed', 'This client is closed; make another one.');
+    if (this.over) throw new VoiceError('closed', 'This client is closed; create a new one.');
     const under = this.begin();
     const target = method === 'POST' ? conversations[0]! : null;
     this.going = target;
@@ -192,7 +193,7 @@ export class Membership {
         if (!failure.retryable || performance.now() - begun > PATIENCE_MS) throw failure;
         await this.told(backoff.next(failure.retryAfter ?? 0), () => under.superseded || holds() === true);
         if (under.superseded) throw superseded();
-        // Refused, since the next instance was to do it as well and there is none; but done.
+        // It was refused because no next instance could apply it too, but here it has taken effect.
         if (holds() === true) return this.set(target);
       }
     } finally {
@@ -200,7 +201,7 @@ export class Membership {
     }
   }
 
-  /** One request, after the one before. @throws VoiceError */
+  /** Sends one request, after the previous one. @throws VoiceError */
   private async ask(method: 'POST' | 'DELETE', conversation: string, under: Under): Promise<void> {
     await within(ORDER_MS, this.request);
     if (under.superseded) throw superseded();
@@ -217,7 +218,7 @@ export class Membership {
     return under;
   }
 
-  /** A newer one takes the place of what is under way, whose request may come to its end first. */
+  /** Supersedes the change in progress, and gives its request a moment to complete. */
   private supersede(): void {
     const { under } = this;
     if (under === null) return;
@@ -244,9 +245,9 @@ export class Membership {
   }
 
   /**
-   * Waits until something holds, but no longer than so many milliseconds. It is looked at after each event.
+   * Waits until a condition holds. It is checked after each event.
    *
-   * @returns whether it does.
+   * @param milliseconds timeout. @returns whether it holds.
    */
   private async told(milliseconds: number, holds: () => boolean, peer?: Peer): Promise<boolean> {
     let look = (): void => undefined;
@@ -272,12 +273,12 @@ export class Membership {
 }
 
 function superseded(): VoiceError {
-  return new VoiceError('superseded', 'A newer join, leave or close came before this one was done.');
+  return new VoiceError('superseded', 'A newer join, leave or close replaced this one.');
 }
 
-/** The request succeeded, and nothing came of it. */
+/** The error for a request that succeeded but was not confirmed. */
 function untold(what: string): VoiceError {
-  const text = `${what} was answered, and the connection heard nothing of it: another instance may have answered`;
+  const text = `${what} succeeded, but the connection did not confirm it: another instance may have answered`;
   return new VoiceError('timeout', `${text}. Try again.`, { retryable: true });
 }
 
@@ -286,7 +287,7 @@ function isIn(peer: Peer | null, conversation: string): boolean | null {
   return peer === null ? null : peer.people.conversation === conversation;
 }
 
-/** Whether it is in none of these; null without a connection. */
+/** Whether a connection is in none of these conversations; null without a connection. */
 function isOut(peer: Peer | null, conversations: readonly string[]): boolean | null {
   return peer === null ? null : !conversations.includes(peer.people.conversation ?? '');
 }

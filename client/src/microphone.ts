@@ -1,67 +1,67 @@
-/** The microphone: optional, changeable while talking, and replaced by the default one when it vanishes. */
+/** Manages the microphone: it is optional, can change while talking, and falls back to the default if it vanishes. */
 import { VoiceError, type VoiceErrorCode } from './errors.ts';
 import type { MicrophoneOptions, MicrophoneState } from './types.ts';
 
 const NONE: MicrophoneState = { track: null, deviceId: null, label: '', error: null };
 
-/** By the names of DOMExceptions: what happened, and what to do. */
+/** Code and message by the name of the DOMException. */
 const FAILURES: Readonly<Record<string, readonly [VoiceErrorCode, string]>> = {
   NotAllowedError: [
     'microphone-denied',
-    'The microphone is not permitted. Permit it in the address bar or in the system’s settings, and start it again.',
+    'Access to the microphone was denied. Allow it in the address bar or the system settings, and start it again.',
   ],
-  SecurityError: ['microphone-denied', 'The page may not use the microphone: its policy or its frame forbids it.'],
-  NotFoundError: ['microphone-missing', 'There is no microphone. Plug one in and start it again.'],
-  OverconstrainedError: ['microphone-missing', 'That microphone is not there any more. Choose another one.'],
-  NotReadableError: ['microphone-busy', 'Another program uses the microphone. Close that and start it again.'],
+  SecurityError: ['microphone-denied', 'This page may not use the microphone: its policy or its frame forbids it.'],
+  NotFoundError: ['microphone-missing', 'No microphone was found. Plug one in and start it again.'],
+  OverconstrainedError: ['microphone-missing', 'That microphone is no longer available. Choose another one.'],
+  NotReadableError: ['microphone-busy', 'Another program is using the microphone. Close it and start again.'],
   AbortError: ['microphone-busy', 'The microphone could not be started. Start it again.'],
 };
 
 export class Microphone {
   state: MicrophoneState = NONE;
-  /** As it was started last. */
+  /** The options of the last successful start. */
   options: MicrophoneOptions = {};
   private readonly told: (state: MicrophoneState) => void;
   private readonly lost: (label: string) => void;
   private readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
   private muted = false;
-  /** Of the last start or stop: what an older one gets is too late. */
+  /** Counts starts and stops: the result of an older one is discarded. */
   private turn = 0;
   private over = false;
-  /** Whether the device in use was listed; some are not, and do not vanish. */
+  /** Whether the browser has listed the current device. Some never are, so their absence means nothing. */
   private listed = false;
 
-  /** @param lost told the label of a device that vanished. */
+  /** @param lost called with the label of a device that vanished. */
   constructor(told: (state: MicrophoneState) => void, lost: (label: string) => void) {
     this.told = told;
     this.lost = lost;
   }
 
-  /** Sends what there is over a new connection; older ones get it as long as they live. */
+  /** Sends the microphone over a new connection too; older ones keep sending it until they are closed. */
   attach(sender: RTCRtpSender, pc: RTCPeerConnection): void {
-    // Attempts that came to nothing, of which there are as many as the network is away for.
+    // Forget failed attempts: while the network is down, there may be any number of them.
     for (const [old, { signalingState }] of this.senders) if (signalingState === 'closed') this.senders.delete(old);
     this.senders.set(sender, pc);
     this.give(sender);
   }
 
-  /** Starts, or changes device, processing or track. @throws VoiceError */
+  /** Starts the microphone, or changes its device, processing or track. @throws VoiceError */
   async start(options: MicrophoneOptions): Promise<void> {
-    // Nobody would ever stop it.
-    if (this.over) throw new VoiceError('closed', 'This client is closed; make another one.');
+    // Nothing would ever stop it.
+    if (this.over) throw new VoiceError('closed', 'This client is closed; create a new one.');
     const turn = ++this.turn;
     let track: MediaStreamTrack;
     try {
       track = options.track ?? (await this.capture(options));
     } catch (error) {
       const failure = microphoneError(error);
-      // Whoever talks with another one talks on.
+      // If another microphone is in use, it stays.
       if (turn === this.turn && this.state.track === null) this.enter({ ...NONE, error: failure });
       throw failure;
     }
     if (turn !== this.turn) {
       if (options.track === undefined) track.stop();
-      throw new VoiceError('superseded', 'The microphone was changed or stopped meanwhile.');
+      throw new VoiceError('superseded', 'The microphone was changed or stopped in the meantime.');
     }
     this.release();
     this.options = options;
@@ -79,19 +79,19 @@ export class Microphone {
     if (this.state.track !== null || this.state.error !== null) this.enter(NONE);
   }
 
-  /** Stops it, and it cannot be started any more. */
+  /** Stops it for good: it cannot be started again. */
   close(): void {
     this.over = true;
     this.stop();
     this.senders.clear();
   }
 
-  /** The browser's list is another one. */
+  /** Takes the browser's new list of devices. */
   devicesChanged(inputs: readonly MediaDeviceInfo[]): void {
     const { deviceId, track } = this.state;
     if (deviceId === null || this.options.track !== undefined) return;
     const there = inputs.some((input) => input.deviceId === deviceId);
-    // A list without ids is that of a page without permission.
+    // Without permission, the browser lists devices without ids.
     if (there) this.listed = true;
     else if (this.listed && inputs.some((input) => input.deviceId !== '')) this.vanished(track);
   }
@@ -103,7 +103,7 @@ export class Microphone {
       const busy = FAILURES[nameOf(error)]?.[0] === 'microphone-busy';
       const old = this.state.track;
       if (!busy || old === null || this.options.track !== undefined) throw error;
-      // Some systems have one microphone at a time only.
+      // Some systems allow only one microphone at a time.
       this.release();
       return captureTrack(options);
     }
@@ -116,7 +116,7 @@ export class Microphone {
     this.listed = false;
     this.enter({ track, deviceId, label: track.label, error: null });
     if (deviceId === null) return;
-    // Whether it is one that can vanish from the list.
+    // Find out whether it is listed at all, and so can vanish from the list.
     navigator.mediaDevices.enumerateDevices().then(
       (all) => {
         if (this.state.track === track) this.listed = all.some((device) => device.deviceId === deviceId);
@@ -135,7 +135,7 @@ export class Microphone {
     if (own === undefined) this.start(processing).catch(() => undefined);
   }
 
-  /** Lets go of the track in use; what the application gave stays the application's. */
+  /** Stops the current track, unless the application supplied it. */
   private release(): void {
     const { track } = this.state;
     if (track === null || this.options.track === track) return;
@@ -156,7 +156,7 @@ export class Microphone {
 async function captureTrack(options: MicrophoneOptions): Promise<MediaStreamTrack> {
   const { deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = options;
   if (navigator.mediaDevices === undefined) {
-    throw new VoiceError('unsupported', 'There is no access to microphones here: serve the page over HTTPS.');
+    throw new VoiceError('unsupported', 'Microphones are not available: serve the page over HTTPS.');
   }
   const audio: MediaTrackConstraints = { echoCancellation, noiseSuppression, autoGainControl };
   if (deviceId !== undefined && deviceId !== '') audio.deviceId = { exact: deviceId };
@@ -171,7 +171,7 @@ function microphoneError(error: unknown): VoiceError {
   return new VoiceError(code, text, { cause: error });
 }
 
-/** By its name alone: an OverconstrainedError is a DOMException in some browsers only. */
+/** Returns the error's name. An OverconstrainedError is a DOMException in some browsers only. */
 function nameOf(error: unknown): string {
   return error instanceof Error || error instanceof DOMException
     ? error.name

@@ -1,4 +1,4 @@
-/** What is heard: slots, elements or a mix, volumes, the output device, and browsers that wait for a click. */
+/** Plays the slots, through elements or a mix; handles volumes, the output device, and blocked autoplay. */
 import { listDevices } from './devices.ts';
 import { VoiceError } from './errors.ts';
 import type { Peer } from './peer.ts';
@@ -11,7 +11,7 @@ const START_MS = 500;
 
 interface OutputHooks {
   blocked(blocked: boolean): void;
-  /** @param label of the output that vanished. */
+  /** @param label of the vanished output. */
   deviceLost(label: string): void;
   who(number: number): Participant | null;
 }
@@ -29,7 +29,7 @@ export class Output {
 
   constructor(mode: OutputMode, count: number, hooks: OutputHooks) {
     this.hooks = hooks;
-    // In a mix they are silent: Chromium decodes only what an element plays.
+    // A mix needs elements too, muted ones: Chromium decodes only tracks that an element plays.
     this.slots = Array.from({ length: count }, (_, index) => new OutputSlot(index, mode !== 'none'));
     if (mode !== 'mixed') return;
     this.context = new AudioContext();
@@ -50,7 +50,7 @@ export class Output {
     this.resume().catch(() => undefined);
   }
 
-  /** Says who is in which slot. @param numbers by mid. */
+  /** Assigns speakers to slots. @param numbers by mid. */
   assign(numbers: ReadonlyMap<string, number>): void {
     for (const slot of this.slots) {
       slot.number = (slot.mid === null ? undefined : numbers.get(slot.mid)) ?? 0;
@@ -59,7 +59,7 @@ export class Output {
     }
   }
 
-  /** @param volume 0 to 1. */
+  /** Sets a user's volume. @param volume 0 to 1. */
   setVolume(userid: string, volume: number): void {
     const bounded = Math.min(1, Math.max(0, Number.isFinite(volume) ? volume : 1));
     if (bounded === 1) this.volumes.delete(userid);
@@ -72,7 +72,7 @@ export class Output {
     for (const { receiver } of this.slots) if (receiver !== null) receiver.track.enabled = !deafened;
   }
 
-  /** Plays what does not play. @returns whether all does. */
+  /** Starts whatever is not playing. @returns whether everything plays. */
   async resume(): Promise<boolean> {
     const elements = this.elements().filter((element) => element.srcObject !== null);
     const plays = await Promise.all([this.startContext(), ...elements.map(play)]);
@@ -84,20 +84,20 @@ export class Output {
     return !blocked;
   }
 
-  /** @param deviceId '' for the default. @throws VoiceError `output-device` */
+  /** Plays on another device. @param deviceId '' for the default. @throws VoiceError `output-device` */
   async setDevice(deviceId: string): Promise<void> {
     const elements = this.mixedElement === null ? this.elements() : [this.mixedElement];
     if (!elements.every((element) => typeof element.setSinkId === 'function')) {
-      throw new VoiceError('output-device', 'This browser plays on the system’s output only; choose it there.');
+      throw new VoiceError('output-device', 'This browser cannot select an output; choose it in the system settings.');
     }
     try {
       await Promise.all(elements.map((element) => element.setSinkId(deviceId)));
     } catch (error) {
-      const text = `That output cannot be used: ${error instanceof Error ? error.message : error}.`;
-      throw new VoiceError('output-device', `${text} Choose another one of devices().`, { cause: error });
+      const text = `This output cannot be used: ${error instanceof Error ? error.message : error}.`;
+      throw new VoiceError('output-device', `${text} Choose another one from devices().`, { cause: error });
     }
     this.deviceId = deviceId;
-    // Not awaited: some browsers list devices to visible pages only.
+    // Not awaited: some browsers list devices only to visible pages.
     if (deviceId !== '')
       listDevices().then(
         ({ outputs }) => this.devicesChanged(outputs),
@@ -105,7 +105,7 @@ export class Output {
       );
   }
 
-  /** The browser's list is another one. */
+  /** Takes the browser's new list of devices. */
   devicesChanged(outputs: readonly MediaDeviceInfo[]): void {
     if (this.deviceId === '') return;
     const device = outputs.find((output) => output.deviceId === this.deviceId);
@@ -128,7 +128,7 @@ export class Output {
     return [...elements, this.mixedElement].filter((element) => element !== null);
   }
 
-  /** A context that may not start does not say so: its promise just waits. */
+  /** Starts the context. A blocked context does not reject: its promise just stays pending. */
   private async startContext(): Promise<boolean> {
     const { context } = this;
     if (context === null || context.state === 'running') return true;
@@ -138,7 +138,7 @@ export class Output {
   }
 }
 
-/** @returns false if the browser does not let it play. Whatever else comes between is none of the user's business. */
+/** Plays an element. @returns false if the browser blocks it; other failures are not for the user to resolve. */
 async function play(element: HTMLAudioElement): Promise<boolean> {
   const late = new Promise<boolean>((resolve) => setTimeout(resolve, START_MS, true));
   const played = element.play().then(

@@ -1,20 +1,20 @@
-/** Whether to try again, and when: pauses between attempts, tokens that are refused, connections that fall as soon as they stand. */
+/** Decides whether and when to retry: pauses between attempts, refused tokens, and connections that do not last. */
 import { Backoff } from './backoff.ts';
 import type { VoiceError } from './errors.ts';
 import type { ClientOptions } from './types.ts';
 
-/** Refusals of a token in a row, with a function that is asked for another one each time. */
+/** Consecutive token refusals to accept if the application supplies a new token each time. */
 const MAX_REFUSALS = 3;
-/** A connection that stood for less is brief, milliseconds: after two of them in a row there are pauses. */
+/** A connection that lasted less is brief, milliseconds. After two brief ones in a row, attempts are paused. */
 const SETTLED_MS = 10_000;
 
 export class Patience {
   private readonly backoff: Backoff;
   private readonly asksForTokens: boolean;
   private refusals = 0;
-  /** When a connection stood last, on the clock of `performance`; 0 for never. */
+  /** When a connection was last established, by `performance.now()`; 0 for never. */
   private since = 0;
-  /** Brief connections in a row. */
+  /** Consecutive brief connections. */
   private brief = 0;
   private endPause: (() => void) | null = null;
   private over = false;
@@ -24,12 +24,12 @@ export class Patience {
     this.asksForTokens = typeof token === 'function';
   }
 
-  /** Attempts that failed in a row. */
+  /** Consecutive failed attempts. */
   get failures(): number {
     return this.backoff.failures;
   }
 
-  /** Whether connections fall as soon as they stand, and would be made anew several times a second. */
+  /** Whether connections drop as soon as they are established, so that without pauses they would follow in a rush. */
   get hurried(): boolean {
     return this.brief > 1;
   }
@@ -38,28 +38,28 @@ export class Patience {
     return this.endPause !== null;
   }
 
-  /** A run of attempts begins. */
+  /** Begins a series of attempts. */
   begin(): void {
     this.refusals = 0;
     if (!this.hurried) this.backoff.reset();
   }
 
-  /** A connection stands. */
+  /** Records that a connection was established. */
   stood(): void {
     this.since = performance.now();
   }
 
-  /** It is lost. */
+  /** Records that the connection was lost. */
   fell(): void {
     this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
   }
 
-  /** Another one is wanted for itself. */
+  /** Records that the application asked for a new connection. */
   wanted(): void {
     this.brief = 0;
   }
 
-  /** There is reason to hope anew. */
+  /** Starts over with the shortest pause, since the next attempt is likely to succeed. */
   reset(): void {
     this.backoff.reset();
   }
@@ -68,16 +68,16 @@ export class Patience {
   hopes(error: VoiceError): boolean {
     if (error.code === 'unauthorized' && !error.retryable) return this.asksForTokens && ++this.refusals < MAX_REFUSALS;
     this.refusals = 0;
-    // While instances are exchanged, a proxy may not know the way for a while.
+    // While instances are being replaced, a proxy may have no route for a moment.
     return error.retryable || (error.code === 'unreachable' && this.since > 0);
   }
 
-  /** How long to pause after this failure, milliseconds. */
+  /** Returns how long to pause after this failure, milliseconds. */
   next(error: VoiceError): number {
     return error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
   }
 
-  /** Pauses, until {@link end} at most. */
+  /** Pauses, unless {@link end} cuts it short. */
   pause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -91,12 +91,12 @@ export class Patience {
     });
   }
 
-  /** Ends a pause. */
+  /** Ends the pause in progress. */
   end(): void {
     this.endPause?.();
   }
 
-  /** Ends a pause, and all that would come. */
+  /** Ends the pause in progress and all later ones. */
   close(): void {
     this.over = true;
     this.end();

@@ -78,8 +78,8 @@ test('an id that a URL would take for something else is refused before anything 
     },
   };
   const reasons: [string, RegExp][] = [
-    ['.', /step in a URL/],
-    ['..', /step in a URL/],
+    ['.', /dot segment/],
+    ['..', /dot segment/],
     ['', /is empty/],
     ['\ud800', /surrogate/],
     ['a\udc00b', /surrogate/],

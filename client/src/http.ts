@@ -89,8 +89,8 @@ export async function changeMembership(
 }
 
 /**
- * Finds out why the WebSocket could not be opened, which a browser does not say. The same request without the upgrade is
- * answered with 426 if nothing was wrong with it.
+ * Finds out why the WebSocket could not be opened, which a browser does not say. The same request without the upgrade
+ * is answered with 426 if nothing was wrong with it.
  *
  * @returns the most specific error known; retryable unless the request itself was refused.
  */

@@ -19,7 +19,7 @@ export class Levels {
   private peer: Peer | null = null;
   private looking = false;
 
-  /** @param interval milliseconds; 0 for never. */
+  /** @param interval in milliseconds; 0 for never. */
   constructor(slots: readonly OutputSlot[], interval: number, told: (speakers: readonly Speaker[]) => void) {
     this.slots = slots;
     this.told = told;

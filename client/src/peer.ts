@@ -1,4 +1,4 @@
-/** One connection, from its offer to its end. A reconnection is another one. */
+/** One connection, from its offer until it is closed. A reconnection is a new one. */
 import { VoiceError } from './errors.ts';
 import { People } from './people.ts';
 import { EVENTS_LABEL, type Request, readEvents, type ServerEvent } from './protocol.ts';
@@ -6,20 +6,20 @@ import { Requests } from './requests.ts';
 import { signal } from './signalling.ts';
 import type { ClientOptions } from './types.ts';
 
-/** How long the path may be disturbed before the connection counts as lost, milliseconds. */
+/** How long the state may be `disconnected` before the connection counts as lost, milliseconds. */
 const DISTURBED_MS = 2500;
 
-/** Told what becomes of a connection that stood. */
+/** Callbacks of an established connection. */
 export interface PeerWatcher {
-  /** Already taken up by `people`. */
+  /** Called after `people` has taken the event. */
   event(event: ServerEvent): void;
-  /** @param dead false if the old connection may still recover. */
+  /** @param dead false if the connection may still recover. */
   lost(error: VoiceError, dead: boolean): void;
 }
 
 export class Peer {
   readonly pc: RTCPeerConnection;
-  /** Of the microphone's line. */
+  /** The sender of the microphone's track. */
   readonly sender: RTCRtpSender;
   /** One for each slot, in order. */
   readonly transceivers: readonly RTCRtpTransceiver[];
@@ -29,7 +29,7 @@ export class Peer {
   watcher: PeerWatcher | null = null;
   /** Called after every event and every change of state. */
   readonly looks = new Set<() => void>();
-  /** What concerns the connection itself and came before there was a watcher. */
+  /** Events about the connection itself that arrived before there was a watcher. */
   readonly missed: ServerEvent[] = [];
   private readonly options: ClientOptions;
   private readonly channel: RTCDataChannel;
@@ -37,15 +37,15 @@ export class Peer {
   private readonly aborter = new AbortController();
   private disturbed: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param slots voices to be heard at a time. @throws VoiceError `unsupported` */
+  /** @param slots number of voices to receive at a time. @throws VoiceError `unsupported` */
   constructor(options: ClientOptions, slots: number) {
     this.options = options;
     if (typeof RTCPeerConnection !== 'function') {
-      throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy turned it off.');
+      throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy disables it.');
     }
     this.pc = new RTCPeerConnection(options.rtc);
     this.channel = this.pc.createDataChannel(EVENTS_LABEL);
-    // Without a track: a microphone may come, go and change at any time, and nothing is negotiated.
+    // Offered without a track, so that the microphone can start, stop and change without renegotiation.
     const first = this.pc.addTransceiver('audio', { direction: slots > 0 ? 'sendrecv' : 'sendonly' });
     this.sender = first.sender;
     const transceivers = slots > 0 ? [first] : [];
@@ -56,16 +56,16 @@ export class Peer {
     this.pc.onconnectionstatechange = () => this.changed();
   }
 
-  /** Whether media passes. */
+  /** Whether ICE and DTLS are done and the events channel is open. */
   get stands(): boolean {
     return this.pc.connectionState === 'connected' && this.channel.readyState === 'open';
   }
 
-  /** Connects. Resolves once media and events pass. @throws VoiceError */
+  /** Connects. Resolves once the connection is established. @throws VoiceError */
   async open(): Promise<void> {
     const { pc } = this;
     const offer = pc.setLocalDescription();
-    // It is awaited later; until then nothing may count it as unhandled.
+    // It is awaited later; until then a rejection must not count as unhandled.
     offer.catch(() => undefined);
     const { answered, refused } = signal(this.options, pc, offer, this.aborter.signal);
     const timeout = this.options.attemptTimeout ?? 15_000;
@@ -84,16 +84,16 @@ export class Peer {
     }
   }
 
-  /** Asks for something. @throws VoiceError `refused`, `not-connected`, `timeout` */
+  /** Sends a request. @returns the response. @throws VoiceError `refused`, `not-connected`, `timeout` */
   request(request: Request): Promise<ServerEvent> {
     return this.requests.ask(request);
   }
 
-  /** Whether the server answers within so many milliseconds. */
+  /** Checks whether the server still responds. @param within timeout, milliseconds. */
   async answers(within: number): Promise<boolean> {
     if (!this.stands) return false;
     try {
-      // Changes nothing; outside of conversations it is refused, which is an answer, too.
+      // Changes nothing. Outside of conversations it is refused, which is a response, too.
       await this.requests.ask({ type: 'participants', limit: 1 }, within);
       return true;
     } catch (error) {
@@ -101,7 +101,7 @@ export class Peer {
     }
   }
 
-  /** Ends the connection, without telling the watcher. */
+  /** Closes the connection without notifying the watcher. */
   close(): void {
     this.watcher = null;
     clearTimeout(this.disturbed);
@@ -148,7 +148,7 @@ export class Peer {
     const { connectionState } = this.pc;
     if (connectionState === 'failed') this.lose('The path to the server is lost', true);
     if (connectionState === 'disconnected') {
-      this.disturbed = setTimeout(() => this.lose('The server does not answer', false), DISTURBED_MS);
+      this.disturbed = setTimeout(() => this.lose('The server does not respond', false), DISTURBED_MS);
     }
   }
 
@@ -158,7 +158,7 @@ export class Peer {
 }
 
 function givenUp(): VoiceError {
-  return new VoiceError('superseded', 'The attempt was given up for a better one.', { retryable: true });
+  return new VoiceError('superseded', 'The attempt was abandoned for a better one.', { retryable: true });
 }
 
 function lateness(timeout: number, { iceConnectionState, remoteDescription }: RTCPeerConnection): VoiceError {
@@ -171,8 +171,8 @@ function lateness(timeout: number, { iceConnectionState, remoteDescription }: RT
 
 function blocked(): VoiceError {
   const text =
-    'The server answers, but no media passes: the network blocks UDP, or the server announces a wrong address.';
-  return new VoiceError('media-blocked', `${text} Use another network, or a TURN server.`, {
+    'The server responds, but no media gets through: the network blocks UDP, or the server announces a wrong address.';
+  return new VoiceError('media-blocked', `${text} Use another network or a TURN server.`, {
     retryable: true,
   });
 }

@@ -1,22 +1,22 @@
-/** Who is in the conversation, and who in which slot: what the events say, applied in order. */
+/** The participants and slots of a conversation, built by applying the events in order. */
 import type { Participant, ServerEvent } from './protocol.ts';
 
 export class People {
   conversation: string | null = null;
-  /** Own number; 0 in no conversation. */
+  /** This client's own number; 0 if it is in no conversation. */
   number = 0;
   total = 0;
   complete = false;
   dominant = 0;
   silenced = false;
-  /** As the server knows them. */
+  /** `muted` and `deafened` as the server has them. */
   muted = false;
   deafened = false;
   participants: ReadonlyMap<number, Participant> = new Map();
-  /** Numbers by mid; a slot that nobody is in is missing. */
+  /** Speaker numbers by mid, without empty slots. */
   slots: ReadonlyMap<string, number> = new Map();
 
-  /** Takes an event. Maps are replaced, not changed: whoever holds one may compare. */
+  /** Applies an event. Maps are replaced, never mutated, so that older ones can be compared. */
   take(event: ServerEvent): void {
     switch (event.type) {
       case 'snapshot':
@@ -54,7 +54,7 @@ export class People {
     }
   }
 
-  /** The same while nobody can be heard: nobody speaks, and nobody is in a slot. */
+  /** Returns a copy in which nobody speaks and all slots are empty, for when nobody can be heard. */
   quiet(): People {
     const quiet = Object.assign(new People(), this);
     quiet.dominant = 0;
@@ -86,5 +86,5 @@ export class People {
   }
 }
 
-/** Before there is a connection. */
+/** The state before there is a connection. */
 export const NOBODY: People = new People();

@@ -1,9 +1,9 @@
-/** What the user chose and every connection has to be told anew: muted, deafened, pinned, excluded. */
+/** The user's choices, which every new connection has to send again: muted, deafened, pinned, excluded. */
 import type { Peer } from './peer.ts';
 import type { Participant, Request, ServerEvent } from './protocol.ts';
 
 type Choice = 'pin' | 'exclude';
-/** What a connection was told. */
+/** What was sent on a connection. */
 interface Told {
   muted: boolean;
   deafened: boolean;
@@ -15,10 +15,11 @@ export class Preferences {
   private readonly changed: () => void;
   private readonly told = new WeakMap<Peer, Told>();
   private peer: Peer | null = null;
-  /** The conversation that the choices are of, and by whose keys they are kept. */
+  /** The conversation that the choices belong to. */
   private conversation: string | null = null;
+  /** Keys of the pinned and excluded participants, since numbers change. */
   private readonly chosen: Record<Choice, readonly string[]> = { pin: [], exclude: [] };
-  /** Numbers that were asked for last on this connection. */
+  /** The numbers last requested on the current connection. */
   private asked: Record<Choice, string> = { pin: '', exclude: '' };
 
   constructor({ muted = false, deafened = false }: { muted?: boolean; deafened?: boolean }, changed: () => void) {
@@ -41,7 +42,7 @@ export class Preferences {
     this.changed();
   }
 
-  /** Pins or excludes. @param peer in use. @throws VoiceError */
+  /** Pins or excludes participants. @param peer the current connection. @throws VoiceError */
   async choose(choice: Choice, numbers: readonly number[], peer: Peer): Promise<void> {
     const { participants } = peer.people;
     const keys = numbers.map((number) => {
@@ -53,12 +54,12 @@ export class Preferences {
     this.asked[choice] = String(numbers);
   }
 
-  /** A connection stands: it is told before anybody can hear what must not be heard. */
+  /** Sends mute and deafen on a newly established connection, before anybody can hear what must not be heard. */
   renew(peer: Peer): void {
     this.sync(peer);
   }
 
-  /** It is the one in use now. */
+  /** Makes a connection the current one. */
   attach(peer: Peer): void {
     this.peer = peer;
     this.asked = { pin: '', exclude: '' };
@@ -66,16 +67,16 @@ export class Preferences {
     this.rechoose(peer);
   }
 
-  /** An event of the connection in use. */
+  /** Handles an event of the current connection. */
   heard(event: ServerEvent): void {
     if (this.peer === null) return;
     if (event.type === 'snapshot') this.asked = { pin: String(event.pinned), exclude: String(event.excluded) };
     if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
-    // What was refused meanwhile is asked again.
+    // Requests to unmute were refused while the operator's mute lasted, so send the current state again.
     if (event.type === 'silenced' && !event.silenced) this.ask(this.peer, { type: 'mute', muted: this.muted });
   }
 
-  /** Tells a connection what it does not know. */
+  /** Sends what a connection does not know yet. */
   private sync(peer: Peer | null): void {
     if (peer === null) return;
     let told = this.told.get(peer);
@@ -89,10 +90,10 @@ export class Preferences {
     told.deafened = this.deafened;
   }
 
-  /** Pins and excludes the same people, who may have other numbers now. */
+  /** Pins and excludes the same participants again, whose numbers may have changed. */
   private rechoose(peer: Peer): void {
     const { conversation, participants } = peer.people;
-    // A connection that knows of no conversation yet takes nothing back.
+    // The connection knows no conversation yet; keep the choices.
     if (conversation === null) return;
     if (conversation !== this.conversation) {
       this.conversation = conversation;
@@ -110,7 +111,7 @@ export class Preferences {
     }
   }
 
-  /** What is refused or lost here is asked again with the next connection, or told by events. */
+  /** Sends a request and ignores failures: the next connection repeats it, or events report the outcome. */
   private ask(peer: Peer, request: Request): void {
     peer.request(request).catch(() => undefined);
   }

@@ -1,36 +1,36 @@
 /**
- * What is said on the data channel `events`, as a client sees it. It says the same as the server's schema
- * (`src/main/events/schema.ts`); a test compares the two, type by type, and feeds the one with what the other makes.
+ * The messages of the data channel `events`, as a client sees them. They match the server's schema
+ * (`src/main/events/schema.ts`): a test compares the two, type by type, and feeds the output of one to the other.
  */
 
 /** The label of the data channel. */
 export const EVENTS_LABEL = 'events';
 export const EVENTS_VERSION = 1;
 
-/** A connection in the conversation. Several clients of one user are several participants. */
+/** A participant of the conversation. Several clients of one user are several participants. */
 export interface Participant {
-  /** What its packets carry as CSRC; unique in the conversation, and another one in the next conversation. */
+  /** Its speaker number, which its packets carry as CSRC: unique in the conversation, and not kept in the next one. */
   readonly number: number;
   readonly userid: string;
   readonly clientid: string;
-  /** By itself or by an operator. */
+  /** Whether it is muted, by itself or by an operator. */
   readonly muted: boolean;
   readonly speaking: boolean;
 }
 
-/** Who is in a slot. */
+/** Which speaker is in a slot. */
 export interface SlotAssignment {
-  /** Media line of the slot in this connection's offer. */
+  /** The slot's media line in this connection's offer. */
   readonly mid: string;
   /** 0 for nobody. */
   readonly number: number;
 }
 
-/** What was known before is void. */
+/** The full state; it replaces everything known before. */
 export interface SnapshotEvent {
   readonly type: 'snapshot';
   readonly conversation: string | null;
-  /** This connection's own; 0 in no conversation. */
+  /** This connection's own number; 0 if it is in no conversation. */
   readonly number: number;
   readonly muted: boolean;
   readonly silenced: boolean;
@@ -68,7 +68,7 @@ export interface ErrorEvent {
   readonly next: string;
 }
 
-/** What the server says. */
+/** An event from the server. */
 export type ServerEvent =
   | SnapshotEvent
   | ParticipantsEvent
@@ -84,7 +84,7 @@ export type ServerEvent =
   | { readonly type: 'ok'; readonly id: number }
   | ErrorEvent;
 
-/** What a client asks for; the version and the id are added on the way. */
+/** A request from a client, without version and id, which {@link writeRequest} adds. */
 export type Request =
   | { readonly type: 'mute'; readonly muted: boolean }
   | { readonly type: 'deafen'; readonly deafened: boolean }
@@ -92,7 +92,7 @@ export type Request =
   | { readonly type: 'exclude'; readonly numbers: readonly number[] }
   | { readonly type: 'participants'; readonly after?: number; readonly limit?: number };
 
-/** What each member of an event has to be; a list's type is that of its items. */
+/** The types that members of events can have. A suffix `?` allows null; a plural is a list. */
 type Kind = 'number' | 'boolean' | 'string' | 'text?' | 'number?' | 'numbers' | 'participants' | 'slots';
 
 const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>>>> = {
@@ -145,8 +145,8 @@ const KINDS: Readonly<Record<Kind, (value: unknown) => boolean>> = {
 };
 
 /**
- * Reads a message of the server: one event, or a list of them. What is broken, of another version, or of a type that is not
- * known is left out. Never throws.
+ * Parses a message from the server: one event or a list of them. Skips events that are malformed, of another version,
+ * or of an unknown type. Never throws.
  */
 export function readEvents(text: unknown): ServerEvent[] {
   let json: unknown;
@@ -158,7 +158,7 @@ export function readEvents(text: unknown): ServerEvent[] {
   return (Array.isArray(json) ? json : [json]).filter(isEvent);
 }
 
-/** Writes a request. */
+/** Serializes a request. */
 export function writeRequest(request: Request, id: number): string {
   return JSON.stringify({ v: EVENTS_VERSION, id, ...request });
 }

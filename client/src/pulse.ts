@@ -1,19 +1,19 @@
 /**
- * Notices that nothing arrives any more, sooner than ICE does (10 s and more): while voices or reports come, they come every
- * other second.
+ * Notices that nothing arrives any more, sooner than ICE does (after 10 s or more): media or RTCP reports normally
+ * arrive at least every other second.
  */
 import type { Peer } from './peer.ts';
 
-/** How often it is looked, milliseconds. */
+/** Poll interval, milliseconds. */
 const LOOK_MS = 1000;
-/** Looks without a byte before it is suspicious. */
+/** Consecutive polls without a byte before the connection is suspect. */
 const SILENT_LOOKS = 3;
 
 /**
- * Calls `suspect` when bytes came and then none come for three seconds; then not before more have come. It may be that
- * nobody speaks: whoever is called has to ask.
+ * Calls `suspect` when bytes have arrived and then none for three seconds, and not again until more arrive. The cause
+ * may be that nobody speaks, so `suspect` has to probe the server.
  *
- * @returns a function that ends that.
+ * @returns a function that stops watching.
  */
 export function watchPulse(peer: Peer, suspect: () => void): () => void {
   let last = 0;

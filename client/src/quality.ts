@@ -1,20 +1,21 @@
-/** Quality, from the browser's statistics: differences between two looks, and only what the browser really tells. */
-/** Quality of the connection. Null is what this browser does not tell, or nobody has measured yet. */
+/** Computes connection quality from two reports of the browser's statistics, using only values that it provides. */
+
+/** Quality of the connection. A value is null if this browser does not provide it or it has not been measured yet. */
 export interface Statistics {
   /** Round trip to the server, milliseconds. */
   readonly rttMs: number | null;
-  /** Share of packets lost on the way to the server, 0 to 1, over the last interval. */
+  /** Fraction of packets lost on the way to the server in the last interval, 0 to 1. */
   readonly uplinkLoss: number | null;
-  /** Share of packets lost on the way from it. */
+  /** Fraction of packets lost on the way from the server in the last interval, 0 to 1. */
   readonly downlinkLoss: number | null;
-  /** Variation of the arrival times of what is heard, milliseconds; the worst slot's. */
+  /** Jitter of the received packets, milliseconds, for the worst slot. */
   readonly jitterMs: number | null;
-  /** Share of the sound played that had to be made up because packets were missing, 0 to 1. */
+  /** Fraction of the audio played that was concealed because packets were missing, 0 to 1. */
   readonly concealment: number | null;
-  /** Bits of payload a second. */
+  /** Payload bits per second; likewise for the downlink. */
   readonly uplinkBitrate: number | null;
   readonly downlinkBitrate: number | null;
-  /** Loudness of the own microphone from 0 to 1. */
+  /** Level of the client's own microphone, 0 to 1. */
   readonly microphoneLevel: number | null;
 }
 
@@ -29,13 +30,13 @@ export const NO_STATISTICS: Statistics = {
   microphoneLevel: null,
 };
 
-/** Sums since the connection stands. */
+/** Totals since the connection was established. */
 export interface Totals {
   /** Milliseconds. */
   at: number;
   packetsSent: number;
   bytesSent: number;
-  /** As the server counts them; null while it has not reported. */
+  /** Packets lost according to the server; null until it has reported. */
   uplinkLost: number | null;
   packetsReceived: number;
   packetsLost: number;
@@ -47,10 +48,10 @@ export interface Totals {
   microphoneLevel: number | null;
 }
 
-/** What is used of the entries, by webrtc-stats; any of it may be missing. */
+/** An entry of a report, as in webrtc-stats. Any member may be missing. */
 export type StatsEntry = Readonly<Record<string, unknown>>;
 
-/** Adds up a report. @param at milliseconds. */
+/** Sums up a report. @param at when it was taken, milliseconds. */
 export function addUp(entries: Iterable<StatsEntry>, at: number): Totals {
   const totals: Totals = {
     ...{ at, packetsSent: 0, bytesSent: 0, uplinkLost: null, packetsReceived: 0, packetsLost: 0, bytesReceived: 0 },
@@ -83,7 +84,7 @@ export function addUp(entries: Iterable<StatsEntry>, at: number): Totals {
   return totals;
 }
 
-/** What happened between two reports. */
+/** Returns the quality of the interval between two reports. */
 export function compare(before: Totals, now: Totals): Statistics {
   const seconds = (now.at - before.at) / 1000;
   const received = now.packetsReceived - before.packetsReceived;
@@ -105,7 +106,7 @@ function addInbound(totals: Totals, entry: StatsEntry): void {
   totals.packetsReceived += numberOf(entry, 'packetsReceived') ?? 0;
   totals.packetsLost += numberOf(entry, 'packetsLost') ?? 0;
   totals.bytesReceived += numberOf(entry, 'bytesReceived') ?? 0;
-  // Silence that the decoder makes up while nobody sends is no loss.
+  // Silence that the decoder inserts while nobody sends is not loss.
   const concealed = (numberOf(entry, 'concealedSamples') ?? 0) - (numberOf(entry, 'silentConcealedSamples') ?? 0);
   totals.concealed += concealed;
   totals.samples += numberOf(entry, 'totalSamplesReceived') ?? 0;
@@ -122,7 +123,7 @@ function inMs(seconds: number | null): number | null {
   return seconds === null ? null : seconds * 1000;
 }
 
-/** Of nothing there is no share. */
+/** Returns a fraction, 0 to 1; null if the whole is empty. */
 function share(part: number, whole: number): number | null {
   return whole > 0 ? Math.min(1, Math.max(0, part / whole)) : null;
 }

@@ -1,13 +1,13 @@
-/** Requests on the events' channel: paced, so that the server never sees a flood, and each with its answer. */
+/** Sends requests on the events channel, paced so that the server never sees a flood, and matches the responses. */
 import { eventError, VoiceError } from './errors.ts';
 import { type Request, type ServerEvent, writeRequest } from './protocol.ts';
 
-/** The server takes 20 at once and 10 a second; half of that leaves room for a clock that runs fast. */
+/** The server accepts 20 at once and 10 a second; half of that leaves room for a clock that runs fast. */
 const BURST = 10;
 const INTERVAL_MS = 200;
-/** Requests that wait to be sent. */
+/** Maximum number of requests waiting to be sent. */
 const MAX_WAITING = 50;
-/** Longest that an answer may take, milliseconds. */
+/** Response timeout, milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 interface Waiting {
@@ -31,20 +31,23 @@ export class Requests {
   }
 
   /**
-   * Asks, and waits for the answer. What mutes or deafens takes the place of such a request that still waits to be sent.
+   * Sends a request and waits for the response. `mute` and `deafen` replace such a request that is still waiting to be
+   * sent.
    *
-   * @param timeout for the answer, milliseconds.
-   * @throws VoiceError `refused` with the server's words, `not-connected`, `timeout`, `superseded`
+   * @param timeout for the response, milliseconds.
+   * @throws VoiceError `refused` with the server's reason, `not-connected`, `timeout`, `superseded`
    */
   ask(request: Request, timeout = ANSWER_TIMEOUT_MS): Promise<ServerEvent> {
     if (this.over) return Promise.reject(ended());
     if (request.type === 'mute' || request.type === 'deafen') this.supersede(request.type);
     if (this.queue.length >= MAX_WAITING) {
-      return Promise.reject(new VoiceError('refused', 'Too many requests wait already: ask less often.'));
+      return Promise.reject(new VoiceError('refused', 'Too many requests are waiting: send fewer.'));
     }
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
-      const late = new VoiceError('timeout', `No answer to ${request.type} within ${timeout} ms.`, { retryable: true });
+      const late = new VoiceError('timeout', `No response to ${request.type} within ${timeout} ms.`, {
+        retryable: true,
+      });
       const timer = setTimeout(() => this.fail(id, late), timeout);
       this.waiting.set(id, { resolve, reject, timer });
       this.queue.push({ id, request });
@@ -52,7 +55,7 @@ export class Requests {
     });
   }
 
-  /** Takes what may be an answer. */
+  /** Handles an event that may be a response. */
   heard(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
     if (event.type === 'error') {
@@ -64,7 +67,7 @@ export class Requests {
     waiting?.resolve(event);
   }
 
-  /** The channel is gone. */
+  /** Rejects all requests: the channel is closed. */
   close(): void {
     this.over = true;
     clearInterval(this.timer);
@@ -84,12 +87,12 @@ export class Requests {
     waiting?.reject(error);
   }
 
-  /** The last word counts, and must find room: a key to talk may be pressed faster than requests may be sent. */
+  /** Only the latest counts, and it must find room: push-to-talk may toggle faster than requests may be sent. */
   private supersede(type: Request['type']): void {
     const index = this.queue.findIndex(({ request }) => request.type === type);
     if (index < 0) return;
     const [old] = this.queue.splice(index, 1);
-    this.fail(old!.id, new VoiceError('superseded', `A newer ${type} came before this one was sent.`));
+    this.fail(old!.id, new VoiceError('superseded', `A newer ${type} replaced this one before it was sent.`));
   }
 
   private flush(): void {
@@ -97,7 +100,7 @@ export class Requests {
       const next = this.queue.shift();
       if (next === undefined) break;
       this.allowance--;
-      // Nobody waits for it any more.
+      // It has timed out.
       if (!this.waiting.has(next.id)) continue;
       try {
         this.send(writeRequest(next.request, next.id));
@@ -119,7 +122,7 @@ export class Requests {
 }
 
 function ended(): VoiceError {
-  return new VoiceError('not-connected', 'The connection is gone. Ask again on another one.', {
+  return new VoiceError('not-connected', 'The connection is closed. Send the request again once connected.', {
     retryable: true,
   });
 }

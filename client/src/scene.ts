@@ -1,11 +1,11 @@
-/** Who is there, who speaks and who is in which slot, as the application is told: of the connection in use, or as it was before. */
+/** Reports participants, speakers and slots to the application, from the current connection or as they last were. */
 import type { Output } from './output.ts';
 import type { Peer } from './peer.ts';
 import { NOBODY, type People } from './people.ts';
 import type { Participant, ServerEvent } from './protocol.ts';
 import type { ClientEvents } from './types.ts';
 
-/** What looks at the connection in use again and again. */
+/** Measures the current connection periodically. */
 interface Gauge {
   attach(peer: Peer): void;
   detach(): void;
@@ -32,14 +32,14 @@ export class Scene {
     return this.people.participants.get(this.people.dominant) ?? null;
   }
 
-  /** Takes a connection into use; {@link show} tells of it. */
+  /** Makes a connection the current one; {@link show} reports it. */
   take(peer: Peer): void {
     this.people = peer.people;
     this.output.attach(peer);
     this.measure(peer);
   }
 
-  /** Tells everything. */
+  /** Reports everything. */
   show(): void {
     this.tell('participants', this.people.participants);
     this.tellSlots();
@@ -47,7 +47,7 @@ export class Scene {
     this.tellMuted();
   }
 
-  /** A connection that seemed lost is not. */
+  /** Shows the connection again that seemed lost but has recovered. */
   recover(peer: Peer): void {
     if (!this.away) return;
     this.people = peer.people;
@@ -55,7 +55,7 @@ export class Scene {
     this.show();
   }
 
-  /** There is no connection: who was there is still shown, but nobody speaks, and nobody is in a slot. */
+  /** Shows that there is no connection: the participants stay, but nobody speaks, and all slots are empty. */
   leave(): void {
     if (this.away) return;
     this.away = true;
@@ -64,9 +64,9 @@ export class Scene {
     this.show();
   }
 
-  /** An event of the connection in use. */
+  /** Handles an event of the current connection. */
   heard(event: ServerEvent): void {
-    // It is shown once the connection has recovered.
+    // `recover` will show it.
     if (this.away) return;
     switch (event.type) {
       case 'snapshot':
@@ -85,7 +85,7 @@ export class Scene {
     }
   }
 
-  /** @param peer whose tracks the slots have by now: the gauges look at these. */
+  /** Starts the gauges. @param peer its tracks must already be in the slots, since the gauges read those. */
   private measure(peer: Peer): void {
     this.away = false;
     for (const gauge of this.gauges) gauge.attach(peer);

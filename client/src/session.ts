@@ -1,4 +1,4 @@
-/** Keeps a connection: makes the first one, and another whenever it is lost or the server shuts down. */
+/** Keeps the client connected: opens the first connection, and another when it is lost or the server shuts down. */
 import { Drain } from './drain.ts';
 import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
 import { Patience } from './patience.ts';
@@ -8,30 +8,30 @@ import { watchPulse } from './pulse.ts';
 import type { ClientEvents, ClientOptions, ClientState } from './types.ts';
 import { watchWaking } from './wake.ts';
 
-/** How long a connection may take to prove that it lives, milliseconds. */
+/** How long the server may take to respond to a probe, milliseconds. */
 const PROOF_MS = 2000;
-/** How old the second attempt that is given up for a better one has to be, milliseconds; each further one twice that. */
+/** Minimum age of the second attempt to abandon for a better one, milliseconds; it doubles for each further one. */
 const PATIENCE_MS = 2000;
 
-/** What the session tells, and has done. */
+/** Callbacks of a session. */
 export interface SessionHooks {
-  /** A connection is made; its offer is not. */
+  /** A connection object exists, but has made no offer yet. */
   made(peer: Peer): void;
-  /** It stands, and is to be put where the user is. */
+  /** The connection is established and must now be put into the user's conversation. */
   standing(peer: Peer): Promise<void>;
-  /** It is the one in use now, and the one before is closed next. */
+  /** The connection is now the current one; the previous one will be closed next. */
   promoted(peer: Peer): void;
-  /** An event of the one in use. */
+  /** An event arrived on the current connection. */
   event(event: ServerEvent): void;
   state(state: ClientState, error: VoiceError | null): void;
   retry(retry: ClientEvents['retry']): void;
-  /** There will be no other connection, and the one in use stays as long as it lives. */
+  /** No new connection is possible; the current one is kept for as long as it lasts. */
   stuck(error: VoiceError): void;
 }
 
 export class Session {
   state: ClientState = 'idle';
-  /** The connection in use; null while there is none. */
+  /** The current connection; null while there is none. */
   current: Peer | null = null;
   private readonly options: ClientOptions;
   private readonly slots: number;
@@ -39,13 +39,13 @@ export class Session {
   private readonly patience: Patience;
   private attempting: Peer | null = null;
   private running = false;
-  /** The connection in use has to be replaced even if it stands. */
+  /** Whether the current connection must be replaced even if it is established. */
   private due = false;
-  /** The connection in use was told that the one under way takes its place. */
+  /** Whether the current connection has heard that the one being opened replaces it. */
   private succeeded = false;
-  /** When the attempt under way began, on the clock of `performance`. */
+  /** When the attempt in progress began, by `performance.now()`. */
   private begun = 0;
-  /** Attempts of this run that were given up for a better one. */
+  /** Attempts of this run that were abandoned for a better one. */
   private givenUp = 0;
   private readonly drain = new Drain(() => this.renew(null));
   private endWatch: (() => void) | null = null;
@@ -67,10 +67,10 @@ export class Session {
       () => this.hide(),
     );
     await this.run(this.options.connectTimeout ?? 30_000);
-    if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed meanwhile.');
+    if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed in the meantime.');
   }
 
-  /** Connects anew, at once; what there is plays on until then. */
+  /** Reconnects at once; the current connection keeps playing until then. */
   renew(error: VoiceError | null): void {
     if (this.over || this.state === 'idle') return;
     this.due = true;
@@ -78,7 +78,7 @@ export class Session {
     this.restart(error);
   }
 
-  /** The end. @param error why, if it is not the application's doing. */
+  /** Closes everything. @param error why, if the application did not ask for it. */
   close(error: VoiceError | null): void {
     if (this.over) return;
     this.failure = error;
@@ -101,7 +101,11 @@ export class Session {
     else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
-  /** Tries until it succeeds, or there is no hope. @param limit milliseconds. @param reason why there has to be another one. */
+  /**
+   * Tries to connect until it succeeds or retrying is pointless.
+   *
+   * @param limit how long, milliseconds. @param reason why a new connection is needed.
+   */
   private async run(limit: number, reason: VoiceError | null = null): Promise<void> {
     const until = performance.now() + limit;
     if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
@@ -114,7 +118,7 @@ export class Session {
         const error = await this.attempt();
         if (error === null || this.over) return;
         if (!this.patience.hopes(error)) return await this.settleFor(error);
-        // The one before ended when its successor stood, which was lost.
+        // The previous connection ended when its successor was established, which has then been lost.
         if (this.current === null && this.state === 'connected') this.enter('reconnecting', error);
         if (performance.now() >= until) return this.close(givenUp(error, limit));
         if (await this.paused(error)) return;
@@ -124,7 +128,7 @@ export class Session {
     }
   }
 
-  /** Pauses between two attempts. @returns whether no other one is needed. */
+  /** Pauses between two attempts. @returns whether no further attempt is needed. */
   private async paused(error: VoiceError): Promise<boolean> {
     const pause = this.patience.next(error);
     this.hooks.retry({ attempt: this.patience.failures, delay: pause, error });
@@ -133,7 +137,7 @@ export class Session {
     return true;
   }
 
-  /** Pauses. @returns whether the connection in use proves meanwhile that it lives after all, and may stay. */
+  /** Pauses. @returns whether the current connection has responded in the meantime and can be kept. */
   private async recovers(pause: number): Promise<boolean> {
     const peer = this.current;
     let alive = false;
@@ -144,7 +148,7 @@ export class Session {
     return alive && !this.due && peer === this.current && peer?.stands === true;
   }
 
-  /** No attempt will succeed: what there is stays as long as it lives. */
+  /** Keeps the current connection for as long as it lasts, since no attempt will succeed. */
   private async settleFor(error: VoiceError): Promise<void> {
     const peer = this.current;
     const stays = error.code !== 'replaced' && peer !== null && (await peer.answers(PROOF_MS));
@@ -155,7 +159,7 @@ export class Session {
     this.hooks.stuck(error);
   }
 
-  /** @returns why it failed; null if it did not. */
+  /** Makes one attempt. @returns why it failed; null if it succeeded. */
   private async attempt(): Promise<VoiceError | null> {
     let peer: Peer | null = null;
     try {
@@ -168,12 +172,13 @@ export class Session {
       await this.hooks.standing(peer);
       await this.drain.gathered(this.current, peer);
       if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();
-      if (this.over || !peer.stands) throw new VoiceError('unreachable', 'Lost again at once.', { retryable: true });
+      if (this.over || !peer.stands)
+        throw new VoiceError('unreachable', 'The new connection was lost at once.', { retryable: true });
       this.promote(peer);
       return null;
     } catch (error) {
       peer?.close();
-      return asVoiceError(error, 'incompatible', 'The connection could not be made');
+      return asVoiceError(error, 'incompatible', 'Could not connect');
     } finally {
       this.attempting = null;
     }
@@ -206,7 +211,7 @@ export class Session {
     if (event.type === 'draining') this.drain.begin(event.within, peer.people.total <= 1);
   }
 
-  /** Lets go of the connection in use, so that the server which it leads to sends its user on to the one of the next. */
+  /** Closes the current connection, so that its server passes the user's requests on to the next instance. */
   yield(): void {
     if (this.current === null) return;
     this.current.close();
@@ -216,7 +221,7 @@ export class Session {
 
   private lost(peer: Peer, error: VoiceError, dead: boolean): void {
     if (peer !== this.current) return;
-    // The server ends it because the next one stands, which it may know first.
+    // The server closes it because the next one is established, which the server may know first.
     const planned = this.due && this.attempting !== null && (this.succeeded || this.attempting.stands);
     if (dead) {
       peer.close();
@@ -225,13 +230,13 @@ export class Session {
       if (planned) return;
     }
     if (this.state === 'connected') this.enter('reconnecting', error);
-    // Until now there was no hurry.
+    // While the old connection lasted, there was no hurry.
     if (this.drain.active) this.patience.reset();
     if (!this.running) this.patience.fell();
     this.restart(error);
   }
 
-  /** Something has changed: what seemed lost may work, and what seemed to stand may be lost. */
+  /** Reacts to a change of the network or machine: attempts may now succeed, and connections may be dead. */
   private wake(): void {
     const peer = this.current;
     if (this.patience.pausing) {
@@ -246,7 +251,7 @@ export class Session {
     }
   }
 
-  /** Bad networks change all the time: attempts that are given up at each change would never come to an end. */
+  /** Abandons an attempt, but not at every change: on bad networks, no attempt would ever complete. */
   private giveUp(attempting: Peer): void {
     const age = performance.now() - this.begun;
     if (this.givenUp > 0 && age < PATIENCE_MS * 2 ** (this.givenUp - 1)) return;
@@ -254,16 +259,16 @@ export class Session {
     attempting.close();
   }
 
-  /** Asks whether a connection that seems to stand does. */
+  /** Probes a connection that seems to be established. */
   private prove(peer: Peer): void {
     if (this.running || peer !== this.current) return;
-    const error = new VoiceError('unreachable', 'The server does not answer any more.', { retryable: true });
+    const error = new VoiceError('unreachable', 'The server does not respond any more.', { retryable: true });
     peer.answers(PROOF_MS).then((alive) => {
       if (!alive) this.lost(peer, error, !peer.stands);
     });
   }
 
-  /** The page is left: the server need not wait to notice. It may come back out of the browser's cache. */
+  /** Closes the connections when the page is left, so that the server need not time out. The page may be restored. */
   private hide(): void {
     this.drain.close();
     this.yield();

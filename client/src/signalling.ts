@@ -1,15 +1,15 @@
-/** The websocket: one offer goes, one answer comes, candidates follow, and it closes with 1000 once the connection stands. */
+/** The WebSocket: carries one offer, one answer and candidates, and closes with 1000 once the connection is established. */
 import { closeError, VoiceError } from './errors.ts';
 import { connectUrl, type Endpoint, explainRefusal } from './http.ts';
 
-/** The normal end. */
+/** The normal close code. */
 const CONNECTED = 1000;
 
 /**
  * Exchanges the offer for the answer and sends candidates.
  *
- * @param offer made while the socket opens. @param signal ends everything.
- * @returns `answered` once the answer is applied; `refused` never resolves, and rejects as soon as the server gives up.
+ * @param offer settles once the offer is made, while the socket opens. @param abort aborts the exchange.
+ * @returns `answered` resolves once the answer is applied; `refused` never resolves, but rejects on failure.
  */
 export function signal(
   api: Endpoint,
@@ -21,7 +21,7 @@ export function signal(
   const refused = new Promise<never>((_, reject) => {
     refuse = reject;
   });
-  // It may be lost after nobody listens any more.
+  // It may reject when nobody awaits it any more.
   refused.catch(() => undefined);
   const answered = exchange(api, pc, offer, abort, refuse);
   return { answered, refused };
@@ -58,13 +58,13 @@ async function exchange(
   pc.onicecandidate = ({ candidate }) => {
     if (candidate !== null && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(candidate));
   };
-  // With the candidates that there are by now.
+  // Includes the candidates gathered so far.
   socket.send(pc.localDescription?.sdp ?? '');
   const sdp = await answer;
   try {
     await pc.setRemoteDescription({ type: 'answer', sdp });
   } catch (error) {
-    const text = `The browser does not take the server's answer: ${error instanceof Error ? error.message : error}.`;
+    const text = `The browser rejected the server's answer: ${error instanceof Error ? error.message : error}.`;
     throw new VoiceError('incompatible', text, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-/** A voice that can be heard: one stream for the client's whole life, and what plays it. */
+/** A slot: one stream for the client's whole life, and what plays it. */
 import type { Participant } from './protocol.ts';
 import type { Slot } from './types.ts';
 
@@ -9,10 +9,10 @@ export class OutputSlot implements Slot {
   available = false;
   number = 0;
   participant: Participant | null = null;
-  /** Null while nothing is attached, or the server gave no such slot. */
+  /** Null while nothing is attached, or if the server did not grant this slot. */
   receiver: RTCRtpReceiver | null = null;
   mid: string | null = null;
-  /** Of the mix. */
+  /** Its gain in the mix. */
   gain: GainNode | null = null;
   private source: MediaStreamAudioSourceNode | null = null;
 
@@ -22,7 +22,7 @@ export class OutputSlot implements Slot {
     this.element = plays ? audioElement() : null;
   }
 
-  /** Takes the track of another connection. @param mix where it is played, if it is by an AudioContext. */
+  /** Takes the track of another connection. @param mix plays it, with output `mixed`. */
   attach(transceiver: RTCRtpTransceiver | undefined, enabled: boolean, mix: AudioContext | null): void {
     const direction = transceiver?.currentDirection ?? 'inactive';
     this.available = direction === 'sendrecv' || direction === 'recvonly';
@@ -39,7 +39,7 @@ export class OutputSlot implements Slot {
       this.source = mix.createMediaStreamSource(new MediaStream([track]));
       this.source.connect(this.gain);
     }
-    // Set anew: WebKit does not notice that a stream has another track.
+    // Set it again, since WebKit does not notice that a stream has another track.
     if (this.element !== null) this.element.srcObject = this.stream;
   }
 
@@ -59,7 +59,7 @@ export class OutputSlot implements Slot {
   }
 }
 
-/** An element that plays inline and by itself, as far as the browser lets it. */
+/** Creates an element that plays inline and automatically, as far as the browser allows it. */
 export function audioElement(): HTMLAudioElement {
   const element = new Audio();
   element.autoplay = true;

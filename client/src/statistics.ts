@@ -1,4 +1,4 @@
-/** Takes the statistics of the connection in use, again and again. */
+/** Measures the quality of the current connection periodically. */
 import type { Peer } from './peer.ts';
 import { addUp, compare, NO_STATISTICS, type Statistics, type StatsEntry, type Totals } from './quality.ts';
 
@@ -8,7 +8,7 @@ export class Meter {
   private peer: Peer | null = null;
   private last: Totals | null = null;
 
-  /** @param interval milliseconds; 0 for never. */
+  /** @param interval in milliseconds; 0 for never. */
   constructor(interval: number, told: (statistics: Statistics) => void) {
     this.told = told;
     if (interval > 0) this.timer = setInterval(() => this.look(), interval);
@@ -19,7 +19,7 @@ export class Meter {
     this.last = null;
   }
 
-  /** There is no connection, and nothing to be said of one. */
+  /** Reports that nothing is known: there is no connection. */
   detach(): void {
     if (this.peer === null) return;
     this.peer = null;

@@ -1,11 +1,11 @@
-/** Waiting. */
+/** Delays and timeouts. */
 
-/** @param milliseconds to wait. */
+/** Resolves after a delay. */
 export function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Waits for a promise, but no longer than so many milliseconds. @returns whether it was in time. */
+/** Waits for a promise, with a timeout in milliseconds. @returns whether it resolved in time. */
 export async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<boolean>((resolve) => {

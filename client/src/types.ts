@@ -1,105 +1,105 @@
-/** What an application gives to the client and gets from it. */
+/** The types that an application passes to the client and receives from it. */
 import type { VoiceError } from './errors.ts';
 import type { Participant } from './protocol.ts';
 import type { Statistics } from './quality.ts';
 
 export type { Statistics } from './quality.ts';
 
-/** A token, or what is asked for one before every request: it may have expired since. */
+/** A token, or a function called before every request, since a token may expire. */
 export type TokenSource = string | (() => string | Promise<string>);
 
 export interface MicrophoneOptions {
-  /** A microphone of `devices()`; the browser's default if left out. */
+  /** A microphone from `devices()`; the browser's default if omitted. */
   readonly deviceId?: string;
-  /** All three are on if left out. */
+  /** Each of these three is on by default. */
   readonly echoCancellation?: boolean;
   readonly noiseSuppression?: boolean;
   readonly autoGainControl?: boolean;
-  /** Send this instead of a microphone; it stays the application's to stop. */
+  /** Sent instead of a microphone. The application has to stop it. */
   readonly track?: MediaStreamTrack;
 }
 
 /**
- * How the voices are played: `elements`, an audio element for each slot (robust everywhere); `mixed`, one element for all,
- * through an AudioContext (volumes work on iOS too); `none`, the application plays `slots[i].stream` itself.
+ * How the voices are played. `elements`: an audio element for each slot (robust everywhere). `mixed`: one element for
+ * all, through an AudioContext (volumes work on iOS too). `none`: the application plays `slots[i].stream` itself.
  */
 export type OutputMode = 'elements' | 'mixed' | 'none';
 
 export interface ClientOptions {
-  /** What stands before `/connect` and `/join`, `https://example.org/webrtc`; relative to the page. */
+  /** The part before `/connect` and `/join`, such as `https://example.org/webrtc`. May be relative to the page. */
   readonly url: string;
-  /** Left out where cookies say who somebody is. */
+  /** Omitted if cookies identify the user. */
   readonly token?: TokenSource;
-  /** Voices that are heard at a time, 4; the server may allow fewer. */
+  /** Number of voices heard at a time (default 4); the server may allow fewer. */
   readonly slots?: number;
-  /** Conversation to join as soon as connected. */
+  /** Conversation to join as soon as the client is connected. */
   readonly conversation?: string;
-  /** Whether to ask for the microphone at once, true. Without it one listens, and may start it at any time. */
+  /** Whether to start the microphone at once (default true). Without it the client listens; start it at any time. */
   readonly microphone?: boolean | MicrophoneOptions;
   readonly muted?: boolean;
   readonly deafened?: boolean;
   readonly output?: OutputMode;
-  /** An output of `devices()`. */
+  /** An output from `devices()`. */
   readonly outputDevice?: string;
-  /** How often `statistics` are taken, 2000 ms; 0 for never. */
+  /** Interval of the `statistics`, milliseconds (default 2000); 0 for never. */
   readonly statisticsInterval?: number;
-  /** How often `speakers` and their levels are looked at, 200 ms; 0 for never. */
+  /** Interval of the `speakers` and their levels, milliseconds (default 200); 0 for never. */
   readonly levelInterval?: number;
-  /** Longest that one attempt may take, 15,000 ms. */
+  /** Timeout of one attempt, milliseconds (default 15,000). */
   readonly attemptTimeout?: number;
-  /** How long the first connection is tried for, 30,000 ms. Once connected, it is tried for as long as there is hope. */
+  /** How long to try the first connection, milliseconds (default 30,000). Reconnecting has no such limit. */
   readonly connectTimeout?: number;
-  /** Pauses between attempts: from `first` (500 ms), doubled each time up to `most` (15,000 ms), each with jitter. */
+  /** Pauses between attempts: from `first` (500 ms), doubling each time up to `most` (15,000 ms), with jitter. */
   readonly backoff?: { readonly first?: number; readonly most?: number };
-  /** For the peer connection: STUN and TURN servers of the client's own, say. */
+  /** Passed to the peer connection, for STUN and TURN servers, for example. */
   readonly rtc?: RTCConfiguration;
 }
 
 /**
- * `idle` before `connect`; `connecting` until it stands for the first time; `reconnecting` while there is no connection;
- * `closed` at the end, by `close` or for good reason.
+ * `idle` before `connect`; `connecting` until the first connection is established; `reconnecting` while there is none;
+ * `closed` for good, by `close` or after a fatal error.
  */
 export type ClientState = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
-/** One of the voices that can be heard at a time. It lasts as long as the client, over every reconnection. */
+/** One of the voices that can be heard at a time. A slot lasts as long as the client, across reconnections. */
 export interface Slot {
   readonly index: number;
-  /** Always the same one; its track is another after a reconnection. */
+  /** Always the same stream; its track changes with a reconnection. */
   readonly stream: MediaStream;
-  /** False if the server gave fewer slots than were asked for. */
+  /** False if the server granted fewer slots than requested, and not this one. */
   readonly available: boolean;
-  /** Who is heard in it; 0 for nobody. */
+  /** The number of the speaker in it; 0 for nobody. */
   readonly number: number;
-  /** The same, once known; null for nobody. */
+  /** The speaker, once known; null for nobody. */
   readonly participant: Participant | null;
-  /** The element that plays it, with output `elements`. */
+  /** The element that plays it with output `elements`. */
   readonly element: HTMLAudioElement | null;
 }
 
-/** Somebody whose voice arrives at this moment. */
+/** A participant whose voice is arriving now. */
 export interface Speaker {
   readonly number: number;
-  /** Null if the packets came before the event that says who it is. */
+  /** Null if the packets arrived before the event that says who it is. */
   readonly participant: Participant | null;
   readonly slot: Slot;
-  /** Peak of the voice as it comes, whatever its volume here, 0 to 1, linear; null while nothing plays it in Chromium. */
+  /** Linear peak of the voice before any volume, 0 to 1. In Chromium it is null while nothing plays the voice. */
   readonly level: number | null;
 }
 
 export interface Devices {
-  /** Labels are empty until the microphone was permitted once. */
+  /** Labels are empty until the user has permitted the microphone once. */
   readonly inputs: readonly MediaDeviceInfo[];
-  /** Empty where outputs cannot be chosen. */
+  /** Empty if outputs cannot be selected. */
   readonly outputs: readonly MediaDeviceInfo[];
 }
 
 export interface MicrophoneState {
-  /** What is sent; null while nothing is. */
+  /** The track that is sent; null for none. */
   readonly track: MediaStreamTrack | null;
-  /** Of the microphone in use; null if none is. */
+  /** The id of the microphone in use; null for none. */
   readonly deviceId: string | null;
   readonly label: string;
-  /** Why there is none; null if there is one or none was wanted. */
+  /** Why there is no microphone; null if there is one or none was requested. */
   readonly error: VoiceError | null;
 }
 
@@ -107,36 +107,36 @@ export interface MicrophoneState {
 export interface ParticipantsPage {
   readonly total: number;
   readonly participants: readonly Participant[];
-  /** `after` of the next page; null at the end. */
+  /** The `after` of the next page; null at the end. */
   readonly next: number | null;
 }
 
-/** The events of a client, with what comes with each. */
+/** The events of a client, with their values. */
 export interface ClientEvents {
-  /** `error` says why it is reconnecting or closed; null if that was planned. */
+  /** `error` says why the client is reconnecting or closed; null if that was planned. */
   state: { readonly state: ClientState; readonly error: VoiceError | null };
-  /** An attempt failed; the next one is in `delay` milliseconds. */
+  /** An attempt failed; the next one follows in `delay` milliseconds. */
   retry: { readonly attempt: number; readonly delay: number; readonly error: VoiceError };
-  /** The user is in another conversation now, or in none; also by another of their clients. */
+  /** The user is now in another conversation or in none. Another of their clients may have caused it. */
   conversation: { readonly conversation: string | null; readonly kicked: boolean; readonly error: VoiceError | null };
-  /** Somebody joined, left, muted, or changed otherwise. */
+  /** A participant joined, left or changed. */
   participants: ReadonlyMap<number, Participant>;
-  /** Somebody else is in a slot. */
+  /** The speaker in a slot changed. */
   slots: readonly Slot[];
-  /** A few times a second while voices arrive, and once when they end. */
+  /** Emitted a few times a second while voices arrive, and once when they stop. */
   speakers: readonly Speaker[];
   dominant: Participant | null;
   /** `muted`, `silenced` (by an operator) or `deafened` changed. */
   muted: { readonly muted: boolean; readonly silenced: boolean; readonly deafened: boolean };
   microphone: MicrophoneState;
   devices: Devices;
-  /** A device in use vanished; the default takes its place. */
+  /** A device in use vanished; the default replaces it. */
   deviceLost: { readonly kind: 'input' | 'output'; readonly label: string };
-  /** The browser plays nothing until the user clicks; call `resume()` then. False once it plays. */
+  /** True if the browser plays nothing until the user clicks: call `resume()` then. False once it plays. */
   audioBlocked: boolean;
   statistics: Statistics;
-  /** The server shuts down; the client moves on by itself within so many milliseconds. */
+  /** The server will exit in `within` milliseconds; the client moves to another instance automatically. */
   draining: { readonly within: number };
-  /** Something went wrong that nobody waits for. */
+  /** An error that no pending promise reports. */
   error: VoiceError;
 }

@@ -1,4 +1,4 @@
-/** What can be seen of a client at any moment, put together from its parts. */
+/** The readable state of a client, assembled from its parts. */
 import { Emitter } from './emitter.ts';
 import type { Levels } from './levels.ts';
 import type { Membership } from './membership.ts';
@@ -10,7 +10,7 @@ import type { Scene } from './scene.ts';
 import type { Session } from './session.ts';
 import type { ClientEvents, ClientState, MicrophoneState, Slot, Speaker, Statistics } from './types.ts';
 
-/** Events that say how things are; all others are over once they are told. */
+/** Events that describe a state; the others are momentary. */
 const KEPT: readonly (keyof ClientEvents)[] = [
   'state',
   'conversation',
@@ -42,51 +42,52 @@ export abstract class ClientView extends Emitter<ClientEvents> {
     return this.session.state;
   }
 
-  /** The conversation the user is in, as far as the client knows; null for none. */
+  /** The id of the conversation that the user is in, as far as the client knows; null for none. */
   get conversation(): string | null {
     return this.membership.conversation;
   }
 
-  /** The own number in the conversation; 0 in none. */
+  /** This client's number in the conversation; 0 if it is in none. */
   get number(): number {
     return this.scene.people.number;
   }
 
-  /** Everybody in the conversation that the server has told of, this client included, by number. */
+  /** The participants that the server has announced, including this client, by number. */
   get participants(): ReadonlyMap<number, Participant> {
     return this.scene.people.participants;
   }
 
-  /** How many are in the conversation, and whether `participants` holds them all: in large ones it does not. */
+  /** The number of participants in the conversation. */
   get total(): number {
     return this.scene.people.total;
   }
 
+  /** Whether `participants` lists them all, which it does not in large conversations. */
   get complete(): boolean {
     return this.scene.people.complete;
   }
 
-  /** The one who leads the conversation at the moment; null for nobody. */
+  /** The dominant speaker; null for nobody. */
   get dominant(): Participant | null {
     return this.scene.dominant;
   }
 
-  /** The voices, as many as were asked for; the same objects for the client's whole life. */
+  /** The slots, as many as were requested; the same objects for the client's whole life. */
   get slots(): readonly Slot[] {
     return this.output.slots;
   }
 
-  /** Whose voices arrive at this moment, the loudest first. */
+  /** The participants whose voices are arriving now, the loudest first. */
   get speakers(): readonly Speaker[] {
     return this.levels.speakers;
   }
 
-  /** By the user; see {@link mute}. */
+  /** Whether the user has muted this client; see {@link mute}. */
   get muted(): boolean {
     return this.preferences.muted;
   }
 
-  /** By an operator. */
+  /** Whether an operator has muted it. */
   get silenced(): boolean {
     return this.scene.people.silenced;
   }
@@ -99,17 +100,17 @@ export abstract class ClientView extends Emitter<ClientEvents> {
     return this.mic.state;
   }
 
-  /** The newest statistics. */
+  /** The latest statistics. */
   get statistics(): Statistics {
     return this.latest;
   }
 
-  /** Whether the browser waits for a click before it plays anything; see {@link resume}. */
+  /** Whether the browser blocks playback until the user clicks; see {@link resume}. */
   get audioBlocked(): boolean {
     return this.output.blocked;
   }
 
-  /** The one element that plays everything, with output `mixed`; null otherwise. */
+  /** The element that plays everything with output `mixed`; null otherwise. */
   get mixedElement(): HTMLAudioElement | null {
     return this.output.mixedElement;
   }

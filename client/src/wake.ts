@@ -1,15 +1,15 @@
-/** Notices when the network or the machine may be another than before. */
+/** Notices when the network may have changed or the machine may have slept. */
 
-/** How often the clock is looked at, milliseconds. */
+/** Interval at which the clock is checked, milliseconds. */
 const TICK_MS = 2000;
-/** A timer that comes so much too late, milliseconds, was not late: the machine slept. */
+/** If a timer is this late, milliseconds, the machine slept. */
 const SLEPT_MS = 8000;
 
 /**
- * Calls `woken` when the browser comes online, the page becomes visible or is restored, the network changes, or the machine
- * has slept; and `gone` when the page is left for good.
+ * Calls `woken` when the browser comes online, the page becomes visible or is restored, the network changes, or the
+ * machine has slept; calls `gone` when the page is left.
  *
- * @returns a function that ends that.
+ * @returns a function that stops watching.
  */
 export function watchWaking(woken: () => void, gone: () => void): () => void {
   const aborter = new AbortController();

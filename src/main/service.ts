@@ -10,7 +10,6 @@ import { Seats } from './conversations/seats.ts';
 import { readEnvFile } from './env-file.ts';
 import { EventHub } from './events/hub.ts';
 import { type Handlers, HttpServer } from './http/server.ts';
-import { UserRates } from './limits/user-rates.ts';
 import { createLog, type Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { MuxWatch } from './media/mux-watch.ts';
@@ -18,10 +17,8 @@ import { offloadUnderLoad } from './media/offload.ts';
 import { peersClosed } from './media/peer.ts';
 import { MediaPorts } from './media/ports.ts';
 import { Shards } from './media/shards.ts';
-import { Departures } from './memberships/departures.ts';
-import { untilGone } from './memberships/draining.ts';
-import { fullError, limited } from './memberships/limited.ts';
-import { permitted } from './memberships/permitted.ts';
+import { Memberships } from './memberships/memberships.ts';
+import { Permissions } from './memberships/permissions.ts';
 import { AdminServer } from './operations/admin.ts';
 import { tellCandidates } from './operations/announced-candidates.ts';
 import { type Drained, drained } from './operations/drain.ts';
@@ -91,23 +88,13 @@ async function start(config: Config, log: Log): Promise<void> {
   metrics.watch({ connections, conversations, events, shards, receivers, logOutput: standardOutput });
   connections.rtcp.start();
 
+  const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
+  const memberships = new Memberships({ config, registry: conversations, connections, permissions, log, telemetry });
   const handlers: Handlers = {
-    join(claim, id) {
-      const placement = conversations.join(claim.userid, id, performance.now());
-      if (typeof placement === 'string') {
-        telemetry.joined(placement === 'participants' ? 'conversation-full' : 'full');
-        throw fullError(placement, config);
-      }
-      telemetry.joined('joined');
-      connections.place(placement);
-      log.info({ ...claim, conversation: id }, 'joined');
-    },
-    leave(claim, id) {
-      telemetry.left();
-      connections.place(conversations.leave(claim.userid, id));
-      log.info({ ...claim, conversation: id }, 'left');
-    },
+    join: ({ userid, clientid }, id, client) => memberships.join(userid, id, { ...client, clientid }),
+    leave: ({ userid, clientid }, id, client) => memberships.leave(userid, id, { ...client, clientid }),
     connect(claim) {
+      memberships.checkConnect(claim.userid);
       const connection = connections.reserve(claim);
       return {
         opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
@@ -115,10 +102,7 @@ async function start(config: Config, log: Log): Promise<void> {
       };
     },
   };
-  const rates = new UserRates(config.MAX_JOINS_PER_SECOND, config.MAX_MEMBERSHIPS);
-  const departures = new Departures(conversations);
-  const asked = permitted(untilGone(handlers, departures), config, log, telemetry);
-  const server = new HttpServer(limited(asked, rates, config), config, log, telemetry);
+  const server = new HttpServer(handlers, config, log, telemetry);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
@@ -126,16 +110,14 @@ async function start(config: Config, log: Log): Promise<void> {
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
   const health = new HealthCheck(shards.all);
-  const operations = new Operator({ config, conversations, connections, health, sources, metrics, log });
+  const operations = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
   const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, config, log, telemetry);
 
   endOnSignals(
     {
       async drain(aborted) {
-        operations.draining = true;
+        memberships.beginDrain();
         metrics.draining(true);
-        departures.begin();
-        server.drain();
         connections.endUnestablished('draining', 'the server is shutting down');
         events.drain(config.DRAIN_TIMEOUT_MS);
         const look = (): Drained => ({ connections: connections.count, talking: seats.talking });
@@ -143,7 +125,7 @@ async function start(config: Config, log: Log): Promise<void> {
         log.info({ why, connections: connections.count }, 'drained');
       },
       async close(why) {
-        server.drain();
+        memberships.beginDrain();
         clearInterval(forgetting);
         clearInterval(telling);
         await connections.endAll('draining', why);

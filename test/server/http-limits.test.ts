@@ -2,7 +2,7 @@
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Config, readConfig } from '../../src/main/config.ts';
-import { type ProblemKind, RequestError } from '../../src/main/errors.ts';
+import { drainingError, type ProblemKind, RequestError } from '../../src/main/errors.ts';
 import { type Handlers, HttpServer } from '../../src/main/http/server.ts';
 import { createLog } from '../../src/main/log/log.ts';
 import { ClientHost } from '../support/client.ts';
@@ -120,7 +120,7 @@ test('a membership whose user never connects makes room after its patience', asy
 /** A server of this process with handlers of the test's; none of them is expected to be called unless given. */
 async function inProcess(
   given: Partial<Handlers>,
-  body: (url: string, server: HttpServer, port: number, refusals: readonly ProblemKind[]) => Promise<void>,
+  body: (url: string, port: number, refusals: readonly ProblemKind[]) => Promise<void>,
   config: Partial<Config> = {},
 ): Promise<void> {
   const unexpected = (): never => {
@@ -132,19 +132,21 @@ async function inProcess(
   const server = new HttpServer(handlers, { ...readConfig({}), ...config }, createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   try {
-    await body(`http://127.0.0.1:${port}`, server, port, refusals);
+    await body(`http://127.0.0.1:${port}`, port, refusals);
   } finally {
     server.close();
   }
 }
 
-test('a server that drains refuses websockets with 503 and Retry-After, and still serves joins', async () => {
+test('a websocket refused while the server drains is 503 with Retry-After, and joins are still served', async () => {
   const joined: string[] = [];
   const join = (_: unknown, id: string): undefined => {
     joined.push(id);
   };
-  await inProcess({ join }, async (url, server, port) => {
-    server.drain();
+  const connect = (): never => {
+    throw drainingError();
+  };
+  await inProcess({ join, connect }, async (url, port) => {
     const response = await refused(port);
     match(response, /^HTTP\/1\.1 503 /);
     match(response, /\r\nRetry-After: 1\r\n/);
@@ -157,7 +159,7 @@ test('a server that drains refuses websockets with 503 and Retry-After, and stil
 });
 
 test("a fault of the server's own is 500: for a join an internal error, for a connection the contract's", async () => {
-  await inProcess({}, async (url, _, port) => {
+  await inProcess({}, async (url, port) => {
     const { statusCode, body } = await request(`${url}/join/kitchen`, { method: 'POST', headers: claimHeader('ann') });
     is(statusCode, 500);
     const text = await body.text();
@@ -174,7 +176,7 @@ test('a client that goes away during the handshake is told to whoever took it', 
   let abandoned = 0;
   let opened = 0;
   const connect = (): ReturnType<Handlers['connect']> => ({ opened: () => opened++, abandoned: () => abandoned++ });
-  await inProcess({ connect }, async (_url, _server, port) => {
+  await inProcess({ connect }, async (_url, port) => {
     const claim = `X-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n`;
     await exchange(
       port,

@@ -6,7 +6,7 @@ import FindMyWay from 'find-my-way';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Claim, readClaim } from '../claim.ts';
 import type { Config, ListenAddress } from '../config.ts';
-import { drainingError, problemResponse, RequestError } from '../errors.ts';
+import { problemResponse, RequestError } from '../errors.ts';
 import { SocketLimit, socketsAllowed } from '../limits/socket-limit.ts';
 import type { Log } from '../log/log.ts';
 import { type Asked, NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
@@ -42,11 +42,9 @@ export interface Handlers {
   /** Puts the user into a conversation. */
   join(claim: Claim, conversation: string, client: Client): Done;
   /** Takes the user out of it. */
-  leave(claim: Claim, conversation: string): Done;
+  leave(claim: Claim, conversation: string, client: Client): Done;
   /** Decides whether a websocket may be opened. @returns what to do with it once it is. */
   connect(claim: Claim): { opened(socket: WebSocket): void; abandoned(): void };
-  /** Told whose websocket was refused because the server drains. */
-  turnedAway?(claim: Claim): void;
 }
 
 type Router = FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
@@ -59,7 +57,6 @@ export class HttpServer {
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
   private readonly limit = new SocketLimit();
-  private draining = false;
 
   constructor(
     handlers: Handlers,
@@ -91,11 +88,6 @@ export class HttpServer {
     return listen(this.listener.server, address, 'LISTEN', ':8080');
   }
 
-  /** Refuses new websockets from now on; everything else is still answered. */
-  drain(): void {
-    this.draining = true;
-  }
-
   /** Stops listening and hangs up idle clients. */
   close(): void {
     this.listener.close();
@@ -123,7 +115,7 @@ export class HttpServer {
       };
     };
     const join = membership((claim, id, client) => this.handlers.join(claim, id, client));
-    const leave = membership((claim, id) => this.handlers.leave(claim, id));
+    const leave = membership((claim, id, client) => this.handlers.leave(claim, id, client));
     for (const path of ['/join/:conversationid', '/join/', '/join']) {
       router.on('POST', path, join);
       router.on('DELETE', path, leave);
@@ -166,12 +158,7 @@ export class HttpServer {
     let accepted: ReturnType<Handlers['connect']>;
     try {
       this.limit.check(request.socket);
-      const claim = readClaim(request);
-      if (this.draining) {
-        this.handlers.turnedAway?.(claim);
-        throw drainingError();
-      }
-      accepted = this.handlers.connect(claim);
+      accepted = this.handlers.connect(readClaim(request));
     } catch (error) {
       return this.refuse(lastResponse(request, socket), error, 'not-established');
     }

@@ -8,6 +8,7 @@ import { Pool } from 'undici';
 import type { Config } from '../config.ts';
 import { RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
+import type { Telemetry } from '../telemetry.ts';
 
 /** Answers kept, least recently used ones given up first. */
 const MAX_CACHED = 10_000;
@@ -22,16 +23,8 @@ const MOMENTARY = [408, 425, 429];
 /** How a socket ends that the service closed while idle, just when it was used again (RFC 9112, section 9.3.1). */
 const STALE_SOCKET = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 
-/** What came of a question; `failed` is also one that was not even asked because too many were under way. */
-export type PermissionOutcome = 'allowed' | 'denied' | 'timeout' | 'failed';
-
-/** Told what comes of questions; must not throw. */
-export interface PermissionCounts {
-  /** Permissions were asked for. @param milliseconds until the answer, or until none was waited for any more. */
-  permission(outcome: PermissionOutcome, milliseconds: number): void;
-  /** A permission was known from an answer that still holds. */
-  permissionCached(): void;
-}
+/** What is told what comes of questions; a question that is not asked, because too many are under way, has `failed`. */
+type PermissionCounts = Pick<Telemetry, 'permission' | 'permissionCached'>;
 
 export interface PermissionLimits {
   readonly cached: number;

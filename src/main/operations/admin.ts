@@ -30,7 +30,7 @@ export interface Operations {
   conversations(after: number, limit: number): object;
   conversation(id: string): object;
   kick(conversation: string, userid: string): void;
-  silence(conversation: string, userid: string, silenced: boolean): void;
+  mute(conversation: string, userid: string, muted: boolean): void;
 }
 
 type Route = (params: Readonly<Record<string, string | undefined>>, query: URLSearchParams) => Promise<Answer> | Answer;
@@ -69,8 +69,8 @@ export class AdminServer {
         return { status: 200, contentType: 'text/plain', body: '' };
       });
     act('kick', (conversation, userid) => operations.kick(conversation, userid));
-    act('mute', (conversation, userid) => operations.silence(conversation, userid, true));
-    act('unmute', (conversation, userid) => operations.silence(conversation, userid, false));
+    act('mute', (conversation, userid) => operations.mute(conversation, userid, true));
+    act('unmute', (conversation, userid) => operations.mute(conversation, userid, false));
     this.listener = new Listener(config, telemetry, (request, response) => {
       request.resume();
       this.answer(request).then(

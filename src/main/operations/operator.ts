@@ -6,7 +6,7 @@ import type { Connection } from '../connections/connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
-import type { Log } from '../log/log.ts';
+import type { Memberships } from '../memberships/memberships.ts';
 import type { Operations } from './admin.ts';
 import type { Health, HealthCheck } from './health.ts';
 
@@ -15,11 +15,11 @@ export interface OperatorParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
   readonly conversations: Conversations<Connection>;
   readonly connections: Connections;
+  readonly memberships: Memberships<Connection>;
   readonly health: HealthCheck;
   /** The source table, to see who speaks. */
   readonly sources: Int32Array;
   readonly metrics: { render(): Promise<{ contentType: string; body: string }> };
-  readonly log: Log;
 }
 
 /** What `/readyz` tells. */
@@ -68,8 +68,6 @@ export interface ConversationDetail {
 }
 
 export class Operator implements Operations {
-  /** The server shuts down and takes nothing new. */
-  draining = false;
   private readonly parts: OperatorParts;
 
   constructor(parts: OperatorParts) {
@@ -82,11 +80,11 @@ export class Operator implements Operations {
 
   /** Whether new clients should be sent here. */
   readiness(): Readiness {
-    const { config, connections, conversations, health } = this.parts;
+    const { config, connections, conversations, health, memberships } = this.parts;
     const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
     const users = conversations.userCount;
     const full = connections.full || users >= maxUsers;
-    const status = this.draining ? 'draining' : !health.check().healthy ? 'unhealthy' : full ? 'full' : 'ready';
+    const status = memberships.draining ? 'draining' : !health.check().healthy ? 'unhealthy' : full ? 'full' : 'ready';
     return { ready: status === 'ready', status, connections: connections.placed, maxConnections, users, maxUsers };
   }
 
@@ -116,19 +114,12 @@ export class Operator implements Operations {
 
   /** Takes a user out of a conversation. @throws RequestError `not-found` */
   kick(conversation: string, userid: string): void {
-    const { conversations, connections, log } = this.parts;
-    if (!conversations.isIn(userid, conversation)) throw notThere();
-    connections.place(conversations.leave(userid, conversation), true);
-    log.info({ userid, conversation }, 'kicked by an operator');
+    this.parts.memberships.kick(userid, conversation, 'operator');
   }
 
-  /** Mutes a user of a conversation so that they cannot unmute themselves, or takes that back. @throws RequestError `not-found` */
-  silence(conversation: string, userid: string, silenced: boolean): void {
-    const { conversations, connections, log } = this.parts;
-    const affected = conversations.silence(userid, conversation, silenced);
-    if (affected === null) throw notThere();
-    connections.mute(affected, silenced);
-    log.info({ userid, conversation }, silenced ? 'muted by an operator' : 'unmuted by an operator');
+  /** Mutes a user of a conversation so that they cannot unmute themselves, or ends that. @throws RequestError `not-found` */
+  mute(conversation: string, userid: string, muted: boolean): void {
+    this.parts.memberships.mute(userid, conversation, muted, 'operator');
   }
 
   private describe(connection: Connection): ConnectionDetail {
@@ -147,8 +138,4 @@ export class Operator implements Operations {
       ...rtcp.quality.summary(),
     };
   }
-}
-
-function notThere(): RequestError {
-  return new RequestError('not-found', 'That user is not in that conversation; GET /conversations/:id lists who is.');
 }

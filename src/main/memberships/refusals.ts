@@ -1,0 +1,37 @@
+/** What a client is told when a rule of membership refuses its request. */
+import type { Config } from '../config.ts';
+import type { Full } from '../conversations/conversations.ts';
+import { RequestError } from '../errors.ts';
+
+type FullConfig = Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS'>;
+
+/** The error for a join that finds no room. */
+export function fullError(full: Full, config: FullConfig): RequestError {
+  const later = { 'Retry-After': '5' };
+  switch (full) {
+    case 'users':
+      return new RequestError('full', `All ${config.MAX_MEMBERSHIPS} memberships are in use; try again later.`, later);
+    case 'conversations': {
+      const detail = `All ${config.MAX_CONVERSATIONS} conversations are in use; try again later.`;
+      return new RequestError('full', detail, later);
+    }
+    case 'participants': {
+      const detail = `It has ${config.MAX_PARTICIPANTS} users, as many as one may have; somebody has to leave first.`;
+      return new RequestError('conversation-full', detail);
+    }
+    default:
+      return full satisfies never;
+  }
+}
+
+/** The error for a join or leave beyond the user's rate. */
+export function tooManyJoins(perSecond: number): RequestError {
+  const detail = `A user may join and leave ${perSecond} times a second, and ${2 * perSecond} times at once.`;
+  return new RequestError('too-many-joins', detail, { 'Retry-After': '1' });
+}
+
+/** The error for a join or leave of a user who has `limit` of them waiting. */
+export function tooManyWaiting(limit: number): RequestError {
+  const detail = `${limit} joins and leaves of this user wait for the permission service; try again later.`;
+  return new RequestError('permissions-unavailable', detail, { 'Retry-After': '2' });
+}

@@ -1,9 +1,9 @@
 /**
- * How a sleeping thread is woken, once, however many packets arrive while it wakes.
+ * Wakes a sleeping thread, and wakes it once, however many packets arrive meanwhile.
  *
- * A word of shared memory says whether the owner sleeps. The owner raises it *before* it looks at its ring a last time;
- * the other side publishes *before* it looks at the word. With sequentially consistent atomics one of the two sees the
- * other, so no packet is left lying in front of a sleeper.
+ * A word of shared memory says whether the owner sleeps. The owner sets it *before* it looks at its ring a last time;
+ * the other side publishes *before* it looks at the word. With sequentially consistent atomics at least one of them
+ * sees what the other did, so no packet waits for a sleeping owner.
  */
 
 const AWAKE = 0;
@@ -22,18 +22,18 @@ export class Bell {
     this.word = base >> 2;
   }
 
-  /** Owner: about to sleep. Look for work once more after this. */
+  /** Owner: announces that it is about to sleep. It must look for work once more after this. */
   arm(): void {
     Atomics.store(this.words, this.word, ASLEEP);
   }
 
-  /** Owner: found work after all, or is awake by other means. */
+  /** Owner: takes that back, because it found work or was woken by other means. */
   disarm(): void {
     Atomics.store(this.words, this.word, AWAKE);
   }
 
   /**
-   * Owner: sleeps until {@link ring} or the deadline. Blocks the thread; never on the main thread.
+   * Owner: sleeps until {@link ring} or the deadline. Blocks the thread, so never call it on the main thread.
    *
    * @param milliseconds longest sleep.
    */
@@ -42,13 +42,13 @@ export class Bell {
     Atomics.store(this.words, this.word, AWAKE);
   }
 
-  /** Other side: true for exactly one caller if the owner was asleep, who must then wake it. */
+  /** Other side: returns true to exactly one caller if the owner was asleep. That caller must wake it. */
   claim(): boolean {
     if (Atomics.load(this.words, this.word) === AWAKE) return false;
     return Atomics.exchange(this.words, this.word, AWAKE) === ASLEEP;
   }
 
-  /** Other side: wakes an owner that sleeps in {@link sleep}. */
+  /** Other side: wakes the owner if it is in {@link sleep}. */
   ring(): void {
     if (this.claim()) Atomics.notify(this.words, this.word, 1);
   }

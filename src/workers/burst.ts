@@ -1,21 +1,21 @@
 /**
- * What a worker hands to main: one payload, and for each listener that hears it the few fields in which their packets
- * differ. A record of the egress ring holds one burst:
+ * What a worker hands to main: one payload, and for each listener that hears it the few fields in which the listeners'
+ * packets differ. A record of the egress ring holds one burst:
  *
  * ```
  * | payload length (16 bits), deliveries (16 bits) | payload, padded to 4 bytes | deliveries, 16 bytes each |
  * delivery: | connection | marker, payload type, sequence number | timestamp | SSRC |
  * ```
- * The record's id is the CSRC and its stamp the time of the packet's arrival on main. Words are in the machine's order;
- * main puts each packet's header together where the payload already lies, in its own cache. A whole packet for each
- * listener instead costs the worker twice the time and main a copy and two cache misses more.
+ * The record's id is the CSRC, and its stamp is the time when the packet arrived on main. Words are in the machine's
+ * byte order. Main builds each packet's header where the payload already lies, in its own cache. Writing a whole packet
+ * for each listener instead would take the worker twice the time, and cost main another copy and two more cache misses.
  */
 import { MAX_PACKET_BYTES, SENT_HEADER_BYTES } from '../rtp/packet.ts';
 import { NONE, type RingReader, type RingWriter } from './ring.ts';
 
 /** Most deliveries of one burst; a packet for more listeners becomes several bursts. */
 export const MAX_DELIVERIES = 32;
-/** Longest payload, bytes: what fits a packet behind the header that is sent. */
+/** Longest payload, bytes: what fits into a packet after the header that is sent. */
 export const MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - SENT_HEADER_BYTES;
 
 /** Length of a delivery, 32-bit words. */
@@ -46,7 +46,7 @@ export class BurstWriter {
    *
    * @param source offset of the payload in the ring's memory.
    * @param payloadLength 1 … {@link MAX_PAYLOAD_BYTES}.
-   * @param deliveries most that will be added, 1 … {@link MAX_DELIVERIES}.
+   * @param deliveries the most that will be added, 1 … {@link MAX_DELIVERIES}.
    * @returns false if the ring has no room.
    */
   begin(source: number, payloadLength: number, deliveries: number): boolean {
@@ -61,7 +61,7 @@ export class BurstWriter {
     return true;
   }
 
-  /** Adds a listener. @param marker 0 or 1. */
+  /** Adds a delivery, for one listener. @param marker 0 or 1. */
   add(
     connection: number,
     marker: number,
@@ -79,7 +79,7 @@ export class BurstWriter {
     this.deliveries++;
   }
 
-  /** Ends the burst, which the reader sees after the ring's next `publish`; without deliveries there is none. */
+  /** Ends the burst. The reader sees it after the ring's next `publish`; a burst without deliveries is not written. */
   end(csrc: number, stamp: number): void {
     if (this.deliveries === 0) return;
     this.words[this.start >> 2] = (this.deliveries << 16) | this.payloadLength;
@@ -87,14 +87,14 @@ export class BurstWriter {
   }
 }
 
-/** Reads bursts; the fields are those of the last {@link next} and {@link read}. */
+/** Reads bursts. The fields hold what the last {@link next} and the last {@link read} found. */
 export class BurstReader {
   csrc = 0;
   stamp = 0;
   payloadOffset = 0;
   payloadLength = 0;
   deliveries = 0;
-  /** Place of its first delivery; each of the others is {@link DELIVERY_WORDS} further. */
+  /** Place of the burst's first delivery; each further one is {@link DELIVERY_WORDS} later. */
   firstDelivery = 0;
   connection = 0;
   marker = 0;
@@ -110,7 +110,7 @@ export class BurstReader {
     this.words = new Int32Array(ring.bytes.buffer);
   }
 
-  /** Steps to the next burst. @returns false if there is none; a record that is no burst counts as corrupt. */
+  /** Steps to the next burst. A record that is no burst is counted as corrupt. @returns false if there is none. */
   next(): boolean {
     for (;;) {
       const at = this.ring.next();
@@ -139,12 +139,12 @@ export class BurstReader {
     }
   }
 
-  /** The connection that the delivery at `place` is for. */
+  /** Returns the connection that the delivery at `place` is for. */
   connectionAt(place: number): number {
     return this.words[place]!;
   }
 
-  /** Reads the delivery at `place`, of any burst whose bytes were not released yet. */
+  /** Reads the delivery at `place`, in any burst whose bytes have not been released yet. */
   read(place: number): void {
     const { words } = this;
     const fields = words[place + 1]!;

@@ -1,8 +1,8 @@
 /**
- * One conversation in its worker: its members, and which source is in which listener's slot.
+ * One conversation in its worker: its participants, and which source is in which listener's slot.
  *
- * No packets and no threads in here; time is an argument. Slots are assigned when somebody comes, goes, or passes
- * somebody else in the order, never for each packet: a packet only walks its source's list of targets.
+ * This file handles no packets and no threads, and time is an argument. Slots are assigned when somebody comes, goes,
+ * or passes somebody else in the order, never for each packet: a packet only walks its source's list of targets.
  */
 import { DECISION_TICKS, lead } from '../rtp/dominant.ts';
 import { VOLUME_UNIT } from '../rtp/loudness.ts';
@@ -13,10 +13,10 @@ import { connectionIndex, SOURCE_WORDS, SourceWord } from './protocol.ts';
 import { Captures, Selection } from './selection.ts';
 import { Source } from './source.ts';
 
-/** Strength from which on somebody is said to speak: some 60 ms of voice. */
+/** A source stronger than this is reported as speaking: some 60 ms of voice reach it. */
 const ANNOUNCED_STRENGTH = 25 * VOLUME_UNIT;
 
-/** Slots up to which it is cheaper to look after their listeners one by one than after the whole room. */
+/** Up to this many slots it is cheaper to update their listeners one by one than to update the whole conversation. */
 const FEW = 16;
 
 /** What a conversation works on. */
@@ -26,14 +26,14 @@ export interface ConversationParts {
   /** The source table. */
   readonly sources: Int32Array;
   readonly fades: Fades;
-  /** Told the number of the dominant speaker when that changes; 0 for nobody. */
+  /** Called with the number of the dominant speaker when that changes; 0 for nobody. */
   readonly dominant: (speaker: number) => void;
 }
 
 /** What the connections of one user have in common. */
 interface User {
   members: number;
-  /** Of these, how many publish: none of them hears these. */
+  /** How many of them publish: the user hears none of these. */
   publishers: number;
   readonly captures: Captures;
 }
@@ -45,7 +45,7 @@ export class Conversation {
   private readonly selection = new Selection<Source>();
   private readonly parts: ConversationParts;
   private readonly chosen: Source[] = [];
-  /** Users who left and are still in {@link users}, in the order in which they left. */
+  /** Users who left but are still in {@link users}, in the order in which they left. */
   private readonly departed: number[] = [];
   private dominant: Source | null = null;
   private lastDecision = 0;
@@ -59,25 +59,25 @@ export class Conversation {
     return this.members.size;
   }
 
-  /** Adds a member. @param clock now, ticks. @returns its source, or null if it only listens. */
+  /** Adds a participant. @param clock now, ticks. @returns its source, or null if it publishes nothing. */
   join(info: MemberInfo, clock: number): Source | null {
     const user = this.users.get(info.user) ?? { members: 0, publishers: 0, captures: new Captures() };
     this.users.set(info.user, user);
     user.members++;
     if (info.publication !== null) user.publishers++;
     const member = new Member(info, this.sourceOf(info, user));
-    // A worker that ended without letting go has left its own keys in the rows.
+    // A worker that ended abruptly has left its own keys in the rows.
     for (const row of info.rows) clearSlot(this.parts.slots, row);
     this.members.set(info.connection, member);
     if (member.source !== null) this.bySpeaker.set(info.number, member.source);
-    // Looking at everybody at each of thousands of joins would keep a new worker busy for seconds.
+    // Going through everybody at each of thousands of joins would keep a new worker busy for seconds.
     if (user.members > 1) this.deepen();
     else this.reckon(member);
     this.reseat(member, clock);
     return member.source;
   }
 
-  /** Takes a member out; slots that carried it are free. */
+  /** Takes a participant out, and frees the slots that carried it. */
   leave(connection: number, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
@@ -99,7 +99,7 @@ export class Conversation {
     this.deepen();
   }
 
-  /** Stops or resumes forwarding what a member publishes. */
+  /** Stops or resumes forwarding what a participant publishes. */
   mute(connection: number, muted: boolean, clock: number): void {
     const source = this.members.get(connection)?.source;
     if (source === undefined || source === null || source.muted === muted) return;
@@ -107,7 +107,7 @@ export class Conversation {
     if (muted) this.silence(source, clock);
   }
 
-  /** Changes what a member hears. */
+  /** Changes what a participant hears. */
   listen(connection: number, wishes: Wishes, clock: number): void {
     const member = this.members.get(connection);
     if (member === undefined) return;
@@ -117,7 +117,7 @@ export class Conversation {
   }
 
   /**
-   * Takes note of a packet of `source`, before it is forwarded: the one that wins a slot is itself heard.
+   * Takes note of a packet of `source`, before it is forwarded, so that a packet that wins a slot is itself heard.
    *
    * @param level 0 (loudest) … 127 (silence), or `NO_LEVEL`.
    * @param silent whether it is comfort noise.
@@ -126,13 +126,13 @@ export class Conversation {
     const { loudness } = source;
     const sound = loudness.hear(level, silent, clock);
     source.activity.hear(loudness.volume, clock);
-    // With the first packet it can be carried: far behind in the order nobody has it, unless it is pinned.
+    // The first packet makes it possible to carry a source. Far back in the order nobody has it, unless it is pinned.
     const awaited = source.rank < 0 && this.isPinned(source);
     if (this.selection.heard(source, sound, clock) || awaited) this.assign(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 
-  /** To be called a few times a second. */
+  /** Does what depends on time alone. Call it a few times a second. */
   tick(clock: number): void {
     this.forgetDeparted(clock);
     if (this.selection.expire(clock)) this.assign(clock);
@@ -145,7 +145,9 @@ export class Conversation {
     }
   }
 
-  /** Leaving does not renew the right to take slots: a user who comes back before that is whole finds it as it was. */
+  /**
+   * Forgets departed users whose right to take slots is whole again, so that leaving and returning does not renew it.
+   */
   private forgetDeparted(clock: number): void {
     for (let key = this.departed[0]; key !== undefined; key = this.departed[0]) {
       const user = this.users.get(key);
@@ -166,7 +168,7 @@ export class Conversation {
     return false;
   }
 
-  /** Nothing of a source is forwarded any more. */
+  /** Takes a source out of the order and out of all slots. */
   private silence(source: Source, clock: number): void {
     this.selection.remove(source);
     source.loudness.restart();
@@ -208,14 +210,16 @@ export class Conversation {
     this.parts.dominant(source?.number ?? 0);
   }
 
-  /** Computes anew which places in the order matter to somebody's slots. */
+  /** Recomputes which places in the order matter to anybody's slots. */
   private deepen(): void {
     this.selection.depth = 0;
     this.selection.shallowest = Number.MAX_SAFE_INTEGER;
     for (const member of this.members.values()) this.reckon(member);
   }
 
-  /** The same for one more listener: one's own sources and those one excluded are passed over, pinned ones come first. */
+  /**
+   * Does so for one more listener. It passes over its user's own sources and excluded ones, and pinned ones go first.
+   */
   private reckon({ info, excluded, pinned }: Member): void {
     const slots = info.rows.length;
     if (slots === 0) return;
@@ -224,7 +228,7 @@ export class Conversation {
     selection.shallowest = Math.min(selection.shallowest, Math.max(1, slots - pinned.length));
   }
 
-  /** Puts the foremost sources into everybody's slots and lists, for each source, the slots that carry it. */
+  /** Puts the foremost sources into everybody's slots, and lists for each source the slots that carry it. */
   private assign(clock: number): void {
     for (const source of this.selection.order) source.clearTargets();
     for (const member of this.members.values()) {
@@ -233,7 +237,7 @@ export class Conversation {
     }
   }
 
-  /** The same for one listener alone: who comes, goes, mutes or wishes must not cost a whole room's time. */
+  /** Does so for one listener alone: a join, mute or change of preferences must not cost as much as a whole room. */
   private reseat(member: Member, clock: number): void {
     this.unlist(member);
     this.seat(member, clock);
@@ -253,14 +257,14 @@ export class Conversation {
     });
   }
 
-  /** The slot that a source gets: the one that it has just had, if that is free. */
+  /** Returns the slot that a source gets: the one it has just had, if that is free. */
   private freeSlot({ holders, info }: Member, { number }: Source): number {
     const { fades } = this.parts;
     const last = info.rows.findIndex((row, i) => holders[i] === null && fades.speakerOf(row) === number);
     return last < 0 ? holders.indexOf(null) : last;
   }
 
-  /** Whoever stays keeps the slot; those who no longer belong make room for those who newly do. */
+  /** Fills a listener's slots. Sources that stay keep their slots; others make room for those that are newly chosen. */
   private seat(member: Member, clock: number): void {
     const { chosen } = this;
     const { slots, fades } = this.parts;
@@ -279,7 +283,7 @@ export class Conversation {
       const before = slots[row + Slot.Speaker]!;
       holders[free] = source;
       slots[row + Slot.Speaker] = source.number;
-      // Who is quiet may send nothing for long: the voice before is ended as if nobody followed it.
+      // A quiet source may send nothing for long, so the previous voice is ended as if nobody followed it.
       if (source.speaking) fades.end(row);
       else if (before !== 0) fades.begin(row, before, clock);
     }

@@ -1,68 +1,70 @@
 /**
- * Silence for slots whose speaker stopped on purpose: a receiver whose packets just end sticks to the last sound or fades
- * it as if it were lost, which is heard as a click or a drone.
+ * Frames of silence for slots whose speaker stopped on purpose. A receiver whose packets just end repeats the last
+ * sound or fades it as if packets were lost, and people hear a click or a drone.
  *
- * Frames go at the pace of sound, so that a new speaker finds the slot's time where the clock is.
+ * The frames are sent at the pace of sound, so that the slot's time has not run ahead of the clock when a new speaker
+ * takes it.
  */
 import { OPUS_FRAME_TICKS } from '../rtp/packet.ts';
 
-/** Frames of silence that end a slot's sound. */
+/** How many frames of silence end a slot's sound. */
 const FRAMES = 5;
-/** An Opus packet of 20 ms of silence (RFC 6716, section 3.1: CELT, fullband, stereo; nothing coded). */
+/** An Opus packet of 20 ms of silence (RFC 6716, section 3.1): CELT, fullband, stereo, nothing coded. */
 export const SILENCE_FRAME = Uint8Array.of(0xf8, 0xff, 0xfe);
 
 interface Fade {
-  /** The speaker who stopped; receivers go on seeing who was in the slot. */
+  /** The speaker who stopped; receivers still see that number with the frames. */
   readonly speaker: number;
   left: number;
-  /** Clock from which on the next frame may go, ticks. */
+  /** When the next frame may be sent, ticks. */
   due: number;
 }
 
-/** The fading slots of one worker, by their row. */
+/** The slots of one worker whose sound is being ended, by row. */
 export class Fades {
   private readonly fades = new Map<number, Fade>();
   private readonly send: (row: number, speaker: number) => boolean;
 
   /**
-   * @param send sends one frame on the slot of a row, in the name of a speaker; tells false, and sends nothing, if the
-   *   slot carries somebody else already.
+   * @param send sends one frame on the slot of a row, in the name of a speaker. If the slot already carries somebody
+   *   else, it sends nothing and returns false.
    */
   constructor(send: (row: number, speaker: number) => boolean) {
     this.send = send;
   }
 
-  /** Whether {@link run} has something to do in the next 20 ms. */
+  /** Whether {@link run} will have something to do in the next 20 ms. */
   get pending(): boolean {
     return this.fades.size > 0;
   }
 
-  /** A slot's speaker stopped. @param clock ticks. */
+  /** Begins to end a slot's sound, because its speaker stopped. @param clock now, ticks. */
   begin(row: number, speaker: number, clock: number): void {
     this.fades.set(row, { speaker, left: FRAMES, due: (clock + OPUS_FRAME_TICKS) | 0 });
   }
 
-  /** Whose sound a slot is being ended after; 0 for nobody's. */
+  /** Returns the speaker whose sound is being ended in a slot; 0 for nobody. */
   speakerOf(row: number): number {
     return this.fades.get(row)?.speaker ?? 0;
   }
 
-  /** The slot has somebody again who speaks. */
+  /** Stops the frames, because the slot has somebody who speaks again. */
   end(row: number): void {
     this.fades.delete(row);
   }
 
   /**
-   * The slot leaves this worker: a single frame goes at once, for more would run ahead of the clock.
+   * Ends the sound of a slot that leaves this worker. It sends a single frame at once; more would run ahead of the
+   * clock.
    *
-   * @param speaker 0 if nobody had it.
+   * @param speaker the one who had the slot, 0 for nobody.
    */
   close(row: number, speaker: number): void {
     this.fades.delete(row);
     if (speaker !== 0) this.send(row, speaker);
   }
 
-  /** Sends the frames that are due. @returns whether there were any. */
+  /** Sends the frames that are due. @returns whether it sent any. */
   run(clock: number): boolean {
     let sent = false;
     for (const [row, fade] of this.fades) {

@@ -1,9 +1,9 @@
 /**
- * The last step in a worker: a packet's payload, numbered for every slot that carries its source and written into the
- * egress ring. Of RED (RFC 2198) each listener gets what it can use: the payload as it is, or Opus alone, with lost
- * packets rebuilt from the redundancy.
+ * The last step in a worker: numbers a packet for every slot that carries its source, and writes its payload into the
+ * egress ring. If the payload is RED (RFC 2198), each listener gets what it can use: RED as it came, or Opus alone,
+ * with lost packets rebuilt from the redundancy.
  *
- * A part of the hot path: no allocation, no strings, no exceptions.
+ * This is part of the hot path: no allocation, no strings, no exceptions.
  */
 import type { RtpHeader } from '../rtp/packet.ts';
 import { OPUS_FRAME_TICKS } from '../rtp/packet.ts';
@@ -20,19 +20,19 @@ export class FanOut {
   private readonly bursts: BurstWriter;
   private readonly slots: Int32Array;
   private readonly counters: Int32Array;
-  /** Where a frame of silence lies. */
+  /** Where the frame of silence lies in the shard's memory. */
   private readonly silenceOffset: number;
   /** The packet being sent: its source, its place, and now. */
   private readonly current = new SlotPacket();
-  /** What else the bursts being written have in common: the speaker, and the packet's own stamp. */
+  /** What else the bursts being written have in common: the speaker, and the packet's stamp. */
   private speaker = 0;
   private stamp = 0;
-  /** Whether the packet is older than one that came before it: no slot begins with such a one. */
+  /** Whether the packet is older than one that came before it. No slot switches to a source with such a packet. */
   private late = false;
 
   /**
    * @param slots the slot table.
-   * @param counters by `Drop` and `Count`.
+   * @param counters indexed by `Drop` and `Count`.
    * @param silenceOffset where {@link SILENCE_FRAME} lies in the shard's memory.
    */
   constructor(bursts: BurstWriter, slots: Int32Array, counters: Int32Array, silenceOffset: number) {
@@ -43,12 +43,12 @@ export class FanOut {
   }
 
   /**
-   * Sends a packet of a source, whose number is the `index` of its sequence.
+   * Sends a packet of a source; its number is the `index` of the source's sequence.
    *
-   * @param red the blocks of its payload, or null if that is plain Opus.
-   * @param arrival not `Duplicate` or `TooOld`.
-   * @param span from the packet that was the newest to this one, ticks.
-   * @param stamp goes with the packets to main.
+   * @param red the blocks of the payload, or null if it is plain Opus.
+   * @param arrival any verdict except `Duplicate` and `TooOld`.
+   * @param span ticks from the packet that was newest before to this one.
+   * @param stamp travels with the packets to main.
    * @param clock now, in ticks of 1/48000 s, modulo 2^32.
    */
   packet(
@@ -84,9 +84,10 @@ export class FanOut {
   }
 
   /**
-   * Puts a frame of silence into a slot. If the ring is full there is none: the next sound is a new source anyway.
+   * Puts a frame of silence into a slot. If the ring is full it leaves the frame out, which does no harm: the next
+   * sound is a new source anyway.
    *
-   * @returns false, and does nothing, if the slot carries a source.
+   * @returns false if the slot carries a source; then nothing is sent.
    */
   silence(row: number, speaker: number, stamp: number, clock: number): boolean {
     const { slots, bursts, current } = this;
@@ -105,7 +106,7 @@ export class FanOut {
     return true;
   }
 
-  /** Sends what was lost just before a packet, as far as its redundancy has it, to those who get Opus alone. */
+  /** Sends packets lost just before this one, as far as its redundancy has them, to the slots that get Opus alone. */
   private rebuild({ sequence, targets }: Source, timestamp: number, red: RedPayload, span: number): void {
     if (!this.carried(targets)) return;
     const { index, steps } = sequence;
@@ -113,7 +114,7 @@ export class FanOut {
     for (let i = 0; i < red.count; i++) {
       const age = red.timestampOffsets[i]!;
       const back = red.lengths[i] === 0 ? 0 : stepsBack(age, steps, span);
-      // The oldest first: what is out of order is not used.
+      // The oldest block comes first; a block out of order is not used.
       if (back === 0 || back >= before) continue;
       before = back;
       sequence.rebuild((index - back) | 0);
@@ -123,8 +124,8 @@ export class FanOut {
   }
 
   /**
-   * Whether this source is in all slots of a list already. In those that are about to switch to it, what is older than
-   * the packet has no place: the redundancy of the first one is left out.
+   * Returns whether all slots of a list already carry this source. A slot that is about to switch to it has no place
+   * for older sound, so the redundancy of its first packet is left out.
    */
   private carried({ rows, count }: Targets): boolean {
     const { slots, current } = this;
@@ -132,7 +133,11 @@ export class FanOut {
     return true;
   }
 
-  /** Sends a payload to all slots of a list. @param red whether as RED, with each listener's payload type for it. */
+  /**
+   * Sends a payload to all slots of a list.
+   *
+   * @param red whether to send it as RED, with each listener's type for RED.
+   */
   private send(
     { rows, count }: Targets,
     red: boolean,
@@ -150,7 +155,7 @@ export class FanOut {
     let sent = 0;
     for (let first = 0; first < count; first += MAX_DELIVERIES) {
       const end = Math.min(first + MAX_DELIVERIES, count);
-      // Room first: a packet that finds none must not be numbered.
+      // Reserve room first: a packet that finds none must not be numbered.
       if (!bursts.begin(offset, length, end - first)) {
         this.counters[Drop.EgressFull]! += end - first;
         continue;
@@ -175,7 +180,7 @@ export class FanOut {
     this.counters[Count.PacketsOut]! += sent;
   }
 
-  /** Adds a slot that was numbered to the burst. */
+  /** Adds a delivery to the burst, with the numbers that the packet has just been given for this slot. */
   private deliver(row: number, marker: number, red: boolean): void {
     const { slots, current } = this;
     const payloadTypes = slots[row + Slot.PayloadTypes]!;

@@ -1,6 +1,6 @@
 /**
- * One packet's way through a worker: checked, attributed to its source, ranked, and written into the egress ring with
- * a number for every slot that carries the source.
+ * Takes a packet through a worker: checks it, attributes it to its source, ranks the source, and writes it into the
+ * egress ring, numbered for every slot that carries the source.
  *
  * This is the hot path: no allocation, no strings, no exceptions, no clock of its own.
  */
@@ -31,7 +31,7 @@ import type { Source } from './source.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
-/** No `Drop`. */
+/** Beside the `Drop` reasons: the packet is to be forwarded. */
 const FORWARDABLE = -1;
 
 /** The tables that all workers share. */
@@ -58,7 +58,7 @@ export class Forwarder {
   private clock = 0;
   private stamp = 0;
 
-  /** @param dominant told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
+  /** @param dominant called with a conversation's key and the number of its new dominant speaker, 0 for nobody. */
   constructor(
     shard: ShardMemory,
     egress: RingWriter,
@@ -122,16 +122,17 @@ export class Forwarder {
     this.conversationOf(connection)?.listen(connection, wishes, this.clock);
   }
 
-  /** Whether {@link tick} has something to send within the next 20 ms, whatever comes. */
+  /** Whether {@link tick} will have something to send within the next 20 ms, whatever comes. */
   get fading(): boolean {
     return this.fades.pending;
   }
 
   /**
-   * To be called before every batch; looks after the conversations a few times a second.
+   * Sets the time, sends frames of silence that are due, and lets the conversations tick a few times a second. Call it
+   * before every batch.
    *
    * @param clock now, ticks; also the time of the commands that follow.
-   * @param stamp now, as it goes with packets that begin here.
+   * @param stamp now, as the stamp of packets that are made here.
    * @returns whether something was written.
    */
   tick(clock: number, stamp: number): boolean {
@@ -150,7 +151,7 @@ export class Forwarder {
    * @param offset where it lies in the shard's memory.
    * @param length bytes.
    * @param connection id of the connection it came from.
-   * @param stamp goes with every packet that it becomes.
+   * @param stamp travels with every packet that results from it.
    * @param clock now, in ticks of 1/48000 s, modulo 2^32.
    */
   forward(offset: number, length: number, connection: number, stamp: number, clock: number): void {
@@ -185,7 +186,9 @@ export class Forwarder {
     this.fanOut.packet(source, header, red, arrival, span, stamp, clock);
   }
 
-  /** Why a packet of whatever SSRC holds no sound to be forwarded, or {@link FORWARDABLE}. Reads its RED, if it is that. */
+  /**
+   * Returns why a packet, whatever its SSRC, holds no sound to forward, or {@link FORWARDABLE}. Reads RED into `red`.
+   */
   private refusalOf(source: Source, red: RedPayload | null): number {
     const { payloadType, payloadLength } = this.header;
     if (payloadLength === 0) return Drop.Malformed;
@@ -195,8 +198,8 @@ export class Forwarder {
   }
 
   /**
-   * Takes a packet's number, and takes note that it arrived: that it is not forwarded is nothing that its sender's network
-   * has done (RFC 3550, appendix A.3).
+   * Takes a packet's number and records its arrival. A packet that is not forwarded is recorded as well, because its
+   * sender's network did not lose it (RFC 3550, appendix A.3).
    */
   private take(source: Source, forwardable: boolean, stamp: number): ArrivalVerdict {
     const arrival = source.sequence.take(this.header.sequence, forwardable);
@@ -206,8 +209,8 @@ export class Forwarder {
   }
 
   /**
-   * Takes note that bad RED arrived. Its sound is missing: its number stays a hole, to be concealed or filled from the next one's
-   * redundancy.
+   * Records that bad RED arrived. Its sound is missing, so its number stays a hole, which is concealed or filled from
+   * the next packet's redundancy.
    */
   private arrived(source: Source, stamp: number): void {
     if (source.sequence.isWithinReach(this.header.sequence)) this.record(source, Arrival.Late, stamp, false);
@@ -219,7 +222,7 @@ export class Forwarder {
     recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, timed);
   }
 
-  /** Reads a payload that is RED (RFC 2198). @returns false if it is not, or not of Opus, or is taken for chance. */
+  /** Reads a RED payload (RFC 2198). @returns false if it is malformed, not of Opus, or looks right only by chance. */
   private unwrap({ payloadType, redHealth, connection }: Source, red: RedPayload): boolean {
     const { payloadOffset, payloadLength } = this.header;
     const good = readRed(this.bytes, payloadOffset, payloadLength, payloadType, red) === Red.Ok;

@@ -1,30 +1,30 @@
-/** A member of a conversation: who it is, what it publishes, and what it wants to hear. */
+/** A participant of a conversation: its numbers, what it publishes, and what it wants to hear. */
 import type { Publication } from './protocol.ts';
 import type { Publisher, Source } from './source.ts';
 
-/** What a member wants to hear; people are given by their numbers as speakers. */
+/** What a participant wants to hear. Other participants are given by their speaker numbers. */
 export interface Wishes {
-  /** Nothing at all. */
+  /** Whether it hears nobody at all. */
   readonly deafened: boolean;
-  /** These first, in this order, whether they speak or not. */
+  /** Those it hears first, in this order, whether they speak or not. */
   readonly pinned: readonly number[];
-  /** These never. */
+  /** Those it never hears. */
   readonly excluded: readonly number[];
 }
 
-/** Who a member is. */
+/** What main says about a participant that joins. */
 export interface MemberInfo extends Publisher {
   readonly publication: Publication | null;
   readonly muted: boolean;
   readonly deafened: boolean;
-  /** Rows of its slots in the slot table. */
+  /** Rows of its slots in the slot table. A listener has at least one. */
   readonly rows: readonly number[];
 }
 
 export class Member {
   readonly info: MemberInfo;
   readonly source: Source | null;
-  /** Who is in each of the slots. */
+  /** The source in each of its slots. */
   readonly holders: (Source | null)[];
   excluded: ReadonlySet<number> = new Set();
   pinned: readonly number[] = [];
@@ -43,16 +43,16 @@ export class Member {
     this.excluded = new Set(excluded);
   }
 
-  /** Whether it wants a source first. */
+  /** Returns whether it wants to hear a source first. */
   pins(source: Source): boolean {
     return this.pinned.includes(source.number);
   }
 
   /**
-   * Who belongs into its slots: those it pinned, then the foremost, never its own user or whom it excluded.
+   * Chooses the sources for its slots: pinned ones, then the foremost, never its own user's or excluded ones.
    *
-   * @param order foremost first.
-   * @param bySpeaker sources by the speaker's number.
+   * @param order all ranked sources, foremost first.
+   * @param bySpeaker sources by speaker number.
    * @param chosen takes the result.
    */
   choose(order: readonly Source[], bySpeaker: ReadonlyMap<number, Source>, chosen: Source[]): void {
@@ -60,7 +60,7 @@ export class Member {
     if (this.deafened) return;
     for (const number of this.pinned) {
       const source = bySpeaker.get(number);
-      // Of somebody who has not sent anything, or is muted, there is nothing to carry.
+      // A pinned source that has sent nothing, or is muted, takes no slot.
       if (source !== undefined && source.rank >= 0) this.add(source, chosen);
     }
     for (let i = 0; i < order.length && chosen.length < this.holders.length; i++) this.add(order[i]!, chosen);

@@ -5,24 +5,24 @@
  *
  * ```
  *    0  HEAD       bytes ever written, modulo 2^32; stored by the writer
- *    4  DROPPED    packets that found no room; writer
+ *    4  DROPPED    packets that found no room; stored by the writer
  *   64  TAIL       bytes ever read, modulo 2^32; stored by the reader
- *   68  CORRUPT    times the reader met something no writer writes
+ *   68  CORRUPT    times the reader met bytes that no writer writes
  *   72  HIGHEST    largest fill that the reader met, bytes
  *  128  records    capacity bytes
  * ```
  *
  * HEAD and TAIL lie on cache lines of their own, so that the two threads do not pull one line back and forth. A record
- * is 16 bytes of header (length of the packet, the id of the connection it is from or for, and a stamp that is the
- * callers' own) and the packet, padded to 8 bytes. A record never wraps: where it does not fit before the end, a header of length -1 sends the reader back to
- * the start. Records are as long as their packets because a voice packet is a tenth of the longest one: the ring's
- * working set then stays in the cache (a fixed-slot ring of the same speed needs ten times the memory).
+ * is a header of 16 bytes (the packet's length, the id of the connection it is from or for, and a stamp for the
+ * callers) and the packet, padded to 8 bytes. A record never wraps: if it does not fit before the end, a header of
+ * length -1 sends the reader back to the start. Records are as long as their packets, because a voice packet has a
+ * tenth of the maximum length: the working set stays in the cache (a fixed-slot ring of the same speed needs ten times
+ * the memory).
  *
- * The memory order rests on `Atomics.store(HEAD)` after the record's bytes and `Atomics.load(HEAD)` before them, and
- * the same for TAIL the other way round; both are sequentially consistent. Between publishing, the writer works on a
- * head of its own, so that a batch costs one store.
- *
- * Nobody waits: a full ring refuses the newest packet and counts it.
+ * For memory order the writer does `Atomics.store(HEAD)` after the record's bytes, and the reader `Atomics.load(HEAD)`
+ * before them; for TAIL it is the other way round. Both are sequentially consistent. Between publishing, the writer
+ * works on its own copy of HEAD, so that a batch costs one store. Neither side waits: a full ring refuses the newest
+ * packet and counts it.
  */
 const HEAD = 0;
 const DROPPED = 1;
@@ -34,22 +34,22 @@ const DATA_BYTES = 128;
 const RECORD_HEADER_BYTES = 16;
 const WRAP = -1;
 
-/** Longest record, bytes: with its header half of the smallest ring, so that an empty ring has room wherever it stands. */
+/** Longest record, bytes. With its header it is half the smallest ring, so an empty ring has room wherever HEAD is. */
 export const MAX_RECORD_BYTES = 2032;
 
 /** Smallest and largest capacity, bytes. */
 export const MIN_RING_BYTES = 4096;
 export const MAX_RING_BYTES = 64 * 1024 * 1024;
 
-/** Returned by {@link RingWriter.reserve} for a full ring and by {@link RingReader.next} for an empty one. */
+/** Result of {@link RingWriter.reserve} for a full ring, and of {@link RingReader.next} for an empty one. */
 export const NONE = -1;
 
-/** Bytes of shared memory that a ring with room for `capacity` bytes of records takes. */
+/** Returns the bytes of shared memory that a ring with room for `capacity` bytes of records takes. */
 export function ringBytes(capacity: number): number {
   return DATA_BYTES + capacity;
 }
 
-/** Where a ring lies. Plain values, so that it can be posted to another thread. */
+/** Where a ring lies, in plain values that can be posted to another thread. */
 export interface RingLocation {
   readonly memory: SharedArrayBuffer;
   /** Start of the ring in `memory`; a multiple of 64. */
@@ -88,17 +88,17 @@ class RingEnd {
     return Atomics.load(this.words, this.control + DROPPED) >>> 0;
   }
 
-  /** Largest fill so far, as a share of the capacity, 0 … 1: what the reader met, and 1 if a packet was refused. */
+  /** Largest fill that the reader met, as a share of the capacity, 0 … 1; 1 if a packet was refused. */
   get highest(): number {
     return this.dropped > 0 ? 1 : Atomics.load(this.words, this.control + HIGHEST) / this.capacity;
   }
 
-  /** How often the reader met bytes that no writer writes and skipped to the end. */
+  /** How often the reader met bytes that no writer writes, and skipped to the end. */
   get corrupt(): number {
     return Atomics.load(this.words, this.control + CORRUPT) >>> 0;
   }
 
-  /** Bytes published so far, modulo 2^32: what `RingReader.position` reaches once all of that was read. */
+  /** Bytes published so far, modulo 2^32. `RingReader.position` reaches this once all of them have been read. */
   get published(): number {
     return Atomics.load(this.words, this.control + HEAD);
   }
@@ -108,7 +108,7 @@ class RingEnd {
     return (Atomics.load(this.words, this.control + HEAD) - Atomics.load(this.words, this.control + TAIL)) | 0;
   }
 
-  /** The same as a share of the capacity, 0 … 1. */
+  /** {@link fill} as a share of the capacity, 0 … 1. */
   get fillShare(): number {
     return this.fill / this.capacity;
   }
@@ -117,7 +117,7 @@ class RingEnd {
 /** The writing end. */
 export class RingWriter extends RingEnd {
   private head: number;
-  /** The reader's tail as last looked up; the real one can only be further. */
+  /** The reader's tail as last loaded; the real one can only be further on. */
   private knownTail: number;
 
   constructor(location: RingLocation) {
@@ -126,17 +126,17 @@ export class RingWriter extends RingEnd {
     this.knownTail = Atomics.load(this.words, this.control + TAIL);
   }
 
-  /** Bytes written so far, modulo 2^32: what `RingReader.position` reaches once everything up to here was read. */
+  /** Bytes written so far, modulo 2^32. `RingReader.position` reaches this once all of them have been read. */
   get position(): number {
     return this.head;
   }
 
   /**
-   * Makes room for one packet.
+   * Makes room for one packet. A reservation without {@link commit} is simply reused.
    *
    * @param length 1 … {@link MAX_RECORD_BYTES}.
-   * @returns the offset in {@link bytes} to write it to, or {@link NONE} if the ring is full; the packet is then
-   *   counted as dropped. A reservation without {@link commit} is simply reused.
+   * @returns the offset in {@link bytes} to write the packet to, or {@link NONE} if the ring is full; the packet is
+   *   then counted as dropped.
    */
   reserve(length: number): number {
     if (length > MAX_RECORD_BYTES) return this.refuse();
@@ -154,7 +154,7 @@ export class RingWriter extends RingEnd {
   }
 
   /**
-   * Adds the packet written to the last reservation; the reader sees it after {@link publish}.
+   * Adds the packet that was written to the last reservation. The reader sees it after {@link publish}.
    *
    * @param id the connection it is from or for, 32 bits.
    * @param length as reserved.
@@ -168,7 +168,7 @@ export class RingWriter extends RingEnd {
     this.head = (this.head + recordBytes(length)) | 0;
   }
 
-  /** Lets the reader see all that was committed. */
+  /** Lets the reader see everything that was committed. */
   publish(): void {
     Atomics.store(this.words, this.control + HEAD, this.head);
   }
@@ -183,7 +183,7 @@ export class RingWriter extends RingEnd {
     return true;
   }
 
-  /** A tail that no reader stores, ahead of the head, is as good as a full ring. */
+  /** Returns whether the ring has this much room. A tail ahead of the head, which no reader stores, counts as full. */
   private hasRoom(needed: number): boolean {
     const most = this.capacity - needed;
     if ((this.head - this.knownTail) >>> 0 <= most) return true;
@@ -191,7 +191,7 @@ export class RingWriter extends RingEnd {
     return (this.head - this.knownTail) >>> 0 <= most;
   }
 
-  /** The head is stored once more: should another have overwritten it, the reader would never make room again. */
+  /** Counts a refusal. It stores the head again: if something overwrote it, the reader would never make room again. */
   private refuse(): number {
     Atomics.add(this.words, this.control + DROPPED, 1);
     this.publish();
@@ -230,7 +230,7 @@ export class RingReader extends RingEnd {
    * Steps to the next packet.
    *
    * @returns its offset in {@link bytes}, or {@link NONE}. The bytes stay as they are until {@link release}. Whatever
-   *   stands in the memory, the packet returned lies within the ring.
+   *   the memory holds, the packet lies within the ring.
    */
   next(): number {
     if (this.tail === this.knownHead) {
@@ -272,7 +272,7 @@ export class RingReader extends RingEnd {
     Atomics.add(this.words, this.control + CORRUPT, 1);
   }
 
-  /** Memory that makes no sense can only be skipped as a whole: where the next record begins is not known. */
+  /** Skips all that is published, because in memory that makes no sense nobody knows where the next record begins. */
   private skipCorrupt(): number {
     this.countCorrupt();
     this.tail = this.knownHead;
@@ -285,10 +285,10 @@ function recordBytes(length: number): number {
 }
 
 /**
- * Empties a ring whose reader has ended, so that the next one begins with what is written from now on. Not while a
- * reader lives.
+ * Empties a ring whose reader has ended, so that the next reader begins with packets written from now on. Never call it
+ * while a reader is running.
  *
- * @returns how many packets the reader had not given back.
+ * @returns how many packets the reader had not released.
  */
 export function discard(location: RingLocation): number {
   const reader = new RingReader(location);

@@ -1,30 +1,31 @@
 /**
- * Which sources of a conversation are heard: one order for the whole conversation, of which each listener takes as
- * many as it has slots, leaving out its own user.
+ * Decides which sources of a conversation are heard. The whole conversation has one order; each listener takes as many
+ * from its front as it has slots, and leaves out its own user.
  *
- * Whoever speaks stands before whoever is quiet, and stays in place: with as many speakers as slots or fewer nobody
- * competes. With more, somebody further behind passes the one in front by being clearly louder for some hundred
- * milliseconds, as often as {@link Captures} allows; or at once, within two packets, if the one in front is pausing. Whoever was passed in a pause comes back
- * with the strength of before it, so that nobody loses more than a syllable to a noise or a softer voice. Quiet sources are not sent away: a listener with slots to
- * spare goes on carrying their comfort noise, those who spoke last first.
+ * Sources that speak come before quiet ones and keep their places: nobody competes while there are no more speakers
+ * than slots. With more speakers, a source passes the one in front of it by being clearly louder for some hundred
+ * milliseconds, as often as {@link Captures} allows. If the one in front is pausing, it is passed within two packets. A
+ * source that was passed in a pause comes back with the strength it had before, so that nobody loses more than a
+ * syllable to a noise or a softer voice. Quiet sources stay in the order: a listener with slots to spare goes on
+ * carrying their comfort noise, beginning with those that spoke last.
  */
 import { HANG_OVER, type Loudness, VOLUME_UNIT } from '../rtp/loudness.ts';
 import { OPUS_CLOCK_RATE } from '../rtp/packet.ts';
 
-/** How much stronger one must be to pass somebody who is talking: 6 dB. */
+/** How much stronger a source must be to pass one that is talking: 6 dB. */
 const MARGIN = 6 * VOLUME_UNIT;
-/** After this much silence one is pausing, ticks: longer than between words, shorter than for a breath. */
+/** A source is pausing after this long without sound, ticks: longer than between words, shorter than for a breath. */
 const PAUSE = 0.3 * OPUS_CLOCK_RATE;
-/** How often a user may take the slot of somebody who is talking: this many times in a row, and once in this many ticks. */
+/** A user may take slots from people who are talking this many times in a row, and then once in this many ticks. */
 const CAPTURES = 8;
 const CAPTURE_TICKS = OPUS_CLOCK_RATE;
 
-/** What is left of a user's right to take slots from people who are talking; shared by their connections. */
+/** A user's right to take slots from people who are talking. All connections of the user share it. */
 export class Captures {
   private left = CAPTURES;
   private since = 0;
 
-  /** @returns whether there was one left. */
+  /** Uses the right once. @param clock now, ticks. @returns false if nothing was left of it. */
   take(clock: number): boolean {
     const earned = Math.floor(((clock - this.since) | 0) / CAPTURE_TICKS);
     if (earned > 0 || earned < 0) {
@@ -36,16 +37,16 @@ export class Captures {
     return true;
   }
 
-  /** Whether none is missing, so that a new one is the same. @param clock now, ticks. */
+  /** Returns whether nothing is used up, so that a new one would be the same. @param clock now, ticks. */
   full(clock: number): boolean {
     const earned = Math.floor(((clock - this.since) | 0) / CAPTURE_TICKS);
     return earned < 0 || this.left + earned >= CAPTURES;
   }
 }
 
-/** What the selection keeps of a source. */
+/** What the selection needs from a source. */
 export interface Candidate {
-  /** Place in the order; -1 while it has none. */
+  /** Place in the order, 0 for the foremost; -1 while it has none. */
   rank: number;
   speaking: boolean;
   readonly loudness: Loudness;
@@ -54,23 +55,26 @@ export interface Candidate {
 
 /** The order of one conversation's sources. */
 export class Selection<C extends Candidate> {
-  /** Foremost first: those who speak, then those who are quiet. */
+  /** All ranked sources, foremost first: those that speak, then those that are quiet. */
   readonly order: C[] = [];
-  /** How many of the foremost can be in anybody's slot; what changes behind them is of no account. */
+  /** How many of the foremost can be in anybody's slot; changes further back are not reported. */
   depth = 0;
-  /** The fewest of the foremost that fill a listener's slots: from there to {@link depth} a place lost may be a slot lost. */
+  /**
+   * The fewest of the foremost that fill some listener's slots. Between it and {@link depth}, a lost place may cost a
+   * slot.
+   */
   shallowest = 1;
   private speakers = 0;
   /**
-   * Those who spent one {@link Captures} and may pass others for it until somebody passes them or they stop: to climb
-   * past a crowd costs as much as past one voice, and to come back costs again.
+   * Sources that used their {@link Captures} once, and may pass others until somebody passes them or they stop. So
+   * passing a crowd costs as much as passing one voice, and coming back costs again.
    */
   private readonly captors = new Set<C>();
 
   /**
-   * Takes note of a packet whose level the candidate's loudness has heard.
+   * Takes note of a packet whose level the candidate's loudness has already taken.
    *
-   * @param sound whether there was any in it.
+   * @param sound whether the packet holds sound.
    * @param clock now, ticks.
    * @returns whether the first {@link depth} of the order changed.
    */
@@ -84,7 +88,7 @@ export class Selection<C extends Candidate> {
     return this.climb(candidate, clock) || wasHeard || isHeard;
   }
 
-  /** Moves those who fell quiet behind those who speak. @returns whether the first {@link depth} changed. */
+  /** Moves sources that fell quiet behind those that speak. @returns whether the first {@link depth} changed. */
   expire(clock: number): boolean {
     let changed = false;
     for (let i = this.speakers - 1; i >= 0; i--) {
@@ -92,7 +96,7 @@ export class Selection<C extends Candidate> {
       if (((clock - candidate.loudness.lastSound) | 0) <= HANG_OVER) continue;
       candidate.loudness.interrupted = false;
       this.remove(candidate);
-      // In front of those who have been quiet for longer.
+      // It goes in front of those that have been quiet for longer.
       this.insert(candidate, this.speakers);
       changed ||= i < this.depth;
     }
@@ -122,7 +126,7 @@ export class Selection<C extends Candidate> {
     for (let i = from; i < this.order.length; i++) this.order[i]!.rank = i;
   }
 
-  /** Passes as many as it can. @returns whether the first {@link depth} changed. */
+  /** Moves a candidate past as many as it can pass. @returns whether the first {@link depth} changed. */
   private climb(candidate: C, clock: number): boolean {
     const { order } = this;
     const from = candidate.rank;

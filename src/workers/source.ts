@@ -1,4 +1,4 @@
-/** What a member of a conversation publishes. */
+/** What a participant of a conversation publishes. */
 import { LevelHistory } from '../rtp/audio-level.ts';
 import { Activity } from '../rtp/dominant.ts';
 import { Lateness } from '../rtp/lateness.ts';
@@ -13,30 +13,32 @@ import type { Candidate, Captures } from './selection.ts';
 import { Targets } from './targets.ts';
 
 /**
- * When another SSRC takes the place of the one in use: with its first packet after so long a silence, ticks; or with so
- * many packets in a row, of which none was of the one in use. A client that restarts its stream loses two packets by
- * this, and of two streams at the same time one is heard, where their packets mixed would be heard as noise.
+ * Another SSRC replaces the one in use with its first packet, after the latter sent nothing for this long, ticks; or
+ * with this many packets in a row and none of the latter in between. A client that restarts its stream loses two
+ * packets. Of two simultaneous streams one is heard; mixed, their packets would sound like noise.
  */
 const SSRC_PATIENCE = 0.2 * 48_000;
 const PACKETS_IN_A_ROW = 3;
-/** In both cases the one in use must have missed its next packet: silent for so many times its packets' duration. */
+/**
+ * In both cases the one in use must have missed a packet: it sent nothing for this many times its packets' duration.
+ */
 const MISSED = 2;
-/** Stands for a payload type that a source does not have; no packet has it. */
+/** Replaces a payload type that a source does not have; no packet has this one. */
 const NO_PAYLOAD_TYPE = -1;
 
-/** Whose it is. */
+/** Who publishes a source. */
 export interface Publisher {
   /** Connection id. */
   readonly connection: number;
   readonly user: number;
-  /** Number of the speaker in the conversation, sent as CSRC. */
+  /** The speaker number in the conversation, sent as CSRC. */
   readonly number: number;
 }
 
 export class Source implements Candidate, Publisher {
   rank = -1;
   speaking = false;
-  /** Whether main was told that it speaks: a mere click is not worth an event. */
+  /** Whether main knows that it speaks: a mere click is not worth an event. */
   announced = false;
   muted: boolean;
   readonly levels = new LevelHistory();
@@ -48,24 +50,24 @@ export class Source implements Candidate, Publisher {
   readonly user: number;
   readonly number: number;
   readonly payloadType: number;
-  /** The one of RED (RFC 2198); -1 if it sends none. */
+  /** Payload type of RED (RFC 2198); -1 if it sends none. */
   readonly redPayloadType: number;
   /** Id of its audio level extension, or 0. */
   readonly levelExtension: number;
   readonly redHealth = new RedHealth();
   readonly sequence = new SourceSequence();
-  /** Names this run of sequence numbers to the slots; changes whenever the numbering begins anew. */
+  /** Identifies this run of sequence numbers to the slots; changes whenever the numbering starts over. */
   key = NO_SOURCE;
   /** The slots that carry this source and get Opus. */
   readonly targets = new Targets();
-  /** And those that get RED as the source sends it. */
+  /** The slots that carry it and get RED as the source sends it. */
   readonly redTargets = new Targets();
-  /** Of its packets. */
+  /** How long its packets last. */
   readonly durations = new Durations();
   readonly lateness = new Lateness();
   private ssrc = 0;
   private ssrcKnown = false;
-  /** The last SSRC that was not the one in use, and how many packets of it came in a row. */
+  /** The last SSRC that was not the one in use, and how many of its packets came in a row. */
   private otherSsrc = 0;
   private others = 0;
   private lastPacket = 0;
@@ -91,8 +93,8 @@ export class Source implements Candidate, Publisher {
   }
 
   /**
-   * Whether a packet with sound belongs to this source, by its SSRC: the first one that comes, whatever the offer
-   * declared, until another one takes its place. A change begins the numbering anew.
+   * Returns whether a packet with sound belongs to this source by its SSRC. The source uses the first SSRC that comes,
+   * whatever the offer declared, until another one replaces it. A change starts the numbering over.
    */
   accepts(ssrc: number, clock: number): boolean {
     if (this.uses(ssrc, clock)) return true;
@@ -105,7 +107,7 @@ export class Source implements Candidate, Publisher {
     return true;
   }
 
-  /** Whether a packet has the SSRC in use. One without sound never begins a source: it may be another stream's. */
+  /** Returns whether a packet has the SSRC in use. One without sound never sets it, for it may be another stream's. */
   uses(ssrc: number, clock: number): boolean {
     if (!this.ssrcKnown || ssrc !== this.ssrc) return false;
     this.others = 0;
@@ -113,7 +115,7 @@ export class Source implements Candidate, Publisher {
     return true;
   }
 
-  /** Whether the SSRC in use makes room for another one. */
+  /** Returns whether another SSRC may replace the one in use. */
   private yields(ssrc: number, clock: number): boolean {
     this.others = ssrc === this.otherSsrc ? this.others + 1 : 1;
     this.otherSsrc = ssrc;
@@ -125,9 +127,9 @@ export class Source implements Candidate, Publisher {
   /**
    * Takes note of a packet's place in time.
    *
-   * @param claimed how long it lasts as it says itself, ticks, 0 if it does not.
+   * @param claimed the duration that the packet itself states, ticks; 0 if it states none.
    * @param clock now, ticks.
-   * @returns how far its timestamp is from that of the packet that was the newest, ticks.
+   * @returns how far its timestamp is from that of the packet that was newest before, ticks.
    */
   follow(arrival: ArrivalVerdict, timestamp: number, claimed: number, clock: number): number {
     const span = (timestamp - this.newestTimestamp) | 0;
@@ -139,22 +141,22 @@ export class Source implements Candidate, Publisher {
     return span;
   }
 
-  /** No slot carries this source any more. */
+  /** Removes all slots that carry this source. */
   clearTargets(): void {
     this.targets.clear();
     this.redTargets.clear();
   }
 
-  /** A slot does not carry this source any more. */
+  /** Removes a slot that carried this source. */
   removeTarget(row: number): void {
     this.targets.remove(row);
     this.redTargets.remove(row);
   }
 
   /**
-   * Adds a slot that carries this source. The blocks of a RED payload name the publisher's Opus, so a listener whose
-   * Opus has another payload type gets it unwrapped: that costs nothing more, where a patched copy would for each such
-   * payload type, and browsers that know RED agree on 111.
+   * Adds a slot that carries this source. The blocks of a RED payload name the publisher's payload type for Opus, so a
+   * listener that has another one gets plain Opus. That costs nothing extra; a patched copy would, for each such
+   * payload type. Browsers that know RED agree on 111.
    *
    * @param payloadTypes the slot's `Slot.PayloadTypes`.
    */

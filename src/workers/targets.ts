@@ -1,4 +1,4 @@
-/** The slots that carry a source: a list of their rows in the slot table, walked with every packet. */
+/** The slots that carry a source: a list of their rows in the slot table, which every packet walks. */
 export class Targets {
   rows = new Int32Array(4);
   count = 0;
@@ -12,7 +12,7 @@ export class Targets {
     this.rows[this.count++] = row;
   }
 
-  /** Takes a row out, if it is there; the order of the others may change. */
+  /** Removes a row if it is in the list. The order of the others may change. */
   remove(row: number): void {
     const at = this.rows.subarray(0, this.count).indexOf(row);
     if (at >= 0) this.rows[at] = this.rows[--this.count]!;

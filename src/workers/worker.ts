@@ -1,7 +1,7 @@
 /**
- * The endless task of one worker thread: commands first, then packets in batches, then sleep.
+ * The endless task of one worker thread: it takes commands first, then packets in batches, and then sleeps.
  *
- * The thread never returns to its event loop, so nothing here may need one; commands are fetched from the port by hand.
+ * The thread never returns to its event loop, so nothing here may need one. Commands are fetched from the port by hand.
  */
 import { receiveMessageOnPort, threadId } from 'node:worker_threads';
 import { Bell } from './bell.ts';
@@ -18,14 +18,14 @@ import {
 } from './protocol.ts';
 import { NONE, RingReader, RingWriter } from './ring.ts';
 
-/** Packets between two looks at the commands. */
+/** Most packets between two checks for commands. */
 const BATCH = 64;
-/** Longest sleep, milliseconds: a bound on what a lost wake-up could cost. */
+/** Longest sleep, milliseconds, which bounds what a lost wake-up could cost. */
 const SLEEP_MS = 1000;
 /** Sleep between the frames of silence that end a slot's sound, milliseconds. */
 const FADING_SLEEP_MS = 20;
 
-/** Runs until a `stop` command; everything that reached the ingress ring before it is forwarded first. */
+/** Runs until a `stop` command. Everything that reached the ingress ring before it is forwarded first. */
 export default function run({ shard, slots, slotsPerConnection, sources, port }: WorkerTask): void {
   const report = (message: Report): void => port.postMessage(message);
   const ingress = new RingReader(shard.ingress);
@@ -68,8 +68,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     for (;;) {
       next ??= receiveMessageOnPort(port)?.message as Command | undefined;
       if (next === undefined) return;
-      // What was said in a conversation belongs there, and never into the next one.
-      // An empty ring has nothing of it, whatever its position, which a ring that was overwritten may have lost.
+      // Packets sent in a conversation belong there and never in the next one, so forward them before leaving it. An
+      // empty ring holds none of them, whatever its position, which an overwritten ring may have lost.
       if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0 && !ingress.empty) return;
       counters[BEAT_WORD] = toBeat(milliseconds());
       obey(next);
@@ -81,13 +81,13 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     if (mainBell.claim()) report(EGRESS_BELL);
   };
 
-  // What it is told at once is told in its own time, and done when it says that it runs.
+  // Set the time and take the commands queued before start-up, so that they are done before `ready` is reported.
   const begun = milliseconds();
   forwarder.tick(toTicks(begun), toStamp(begun));
   takeCommands();
   report({ type: 'ready', thread: threadId });
   let asleep = true;
-  /** Up to when the time awake is counted. */
+  /** When the time awake was last counted, microseconds. */
   let counted = 0;
   for (;;) {
     const time = milliseconds();

@@ -8,7 +8,7 @@ import { DECISION_TICKS, lead } from '../rtp/dominant.ts';
 import { VOLUME_UNIT } from '../rtp/loudness.ts';
 import { clearSlot, Slot } from '../rtp/rewriter.ts';
 import type { Fades } from './fades.ts';
-import { Member, type MemberInfo, type Wishes } from './member.ts';
+import { Participant, type ParticipantInfo, type Preferences } from './participant.ts';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from './protocol.ts';
 import { Captures, Selection } from './selection.ts';
 import { Source } from './source.ts';
@@ -32,14 +32,14 @@ export interface ConversationParts {
 
 /** What the connections of one user have in common. */
 interface User {
-  members: number;
+  participants: number;
   /** How many of them publish: the user hears none of these. */
   publishers: number;
   readonly captures: Captures;
 }
 
 export class Conversation {
-  private readonly members = new Map<number, Member>();
+  private readonly participants = new Map<number, Participant>();
   private readonly bySpeaker = new Map<number, Source>();
   private readonly users = new Map<number, User>();
   private readonly selection = new Selection<Source>();
@@ -52,68 +52,68 @@ export class Conversation {
 
   constructor(parts: ConversationParts) {
     this.parts = parts;
-    this.deepen();
+    this.measureDepth();
   }
 
   get size(): number {
-    return this.members.size;
+    return this.participants.size;
   }
 
   /** Adds a participant. @param clock now, ticks. @returns its source, or null if it publishes nothing. */
-  join(info: MemberInfo, clock: number): Source | null {
-    const user = this.users.get(info.user) ?? { members: 0, publishers: 0, captures: new Captures() };
+  join(info: ParticipantInfo, clock: number): Source | null {
+    const user = this.users.get(info.user) ?? { participants: 0, publishers: 0, captures: new Captures() };
     this.users.set(info.user, user);
-    user.members++;
+    user.participants++;
     if (info.publication !== null) user.publishers++;
-    const member = new Member(info, this.sourceOf(info, user));
+    const participant = new Participant(info, this.sourceOf(info, user));
     // A worker that ended abruptly has left its own keys in the rows.
     for (const row of info.rows) clearSlot(this.parts.slots, row);
-    this.members.set(info.connection, member);
-    if (member.source !== null) this.bySpeaker.set(info.number, member.source);
+    this.participants.set(info.connection, participant);
+    if (participant.source !== null) this.bySpeaker.set(info.number, participant.source);
     // Going through everybody at each of thousands of joins would keep a new worker busy for seconds.
-    if (user.members > 1) this.deepen();
-    else this.reckon(member);
-    this.reseat(member, clock);
-    return member.source;
+    if (user.participants > 1) this.measureDepth();
+    else this.includeInDepth(participant);
+    this.refill(participant, clock);
+    return participant.source;
   }
 
   /** Takes a participant out, and frees the slots that carried it. */
   leave(connection: number, clock: number): void {
-    const member = this.members.get(connection);
-    if (member === undefined) return;
-    this.members.delete(connection);
-    this.unlist(member);
+    const participant = this.participants.get(connection);
+    if (participant === undefined) return;
+    this.participants.delete(connection);
+    this.removeTargets(participant);
     const { slots, fades } = this.parts;
-    for (const row of member.info.rows) {
+    for (const row of participant.info.rows) {
       clearSlot(slots, row);
       fades.close(row, slots[row + Slot.Speaker]!);
       slots[row + Slot.Speaker] = 0;
     }
-    if (member.source !== null) {
-      this.bySpeaker.delete(member.source.number);
-      this.silence(member.source, clock);
+    if (participant.source !== null) {
+      this.bySpeaker.delete(participant.source.number);
+      this.withdraw(participant.source, clock);
     }
-    const user = this.users.get(member.info.user)!;
-    if (member.source !== null) user.publishers--;
-    if (--user.members === 0) this.departed.push(member.info.user);
-    this.deepen();
+    const user = this.users.get(participant.info.user)!;
+    if (participant.source !== null) user.publishers--;
+    if (--user.participants === 0) this.departed.push(participant.info.user);
+    this.measureDepth();
   }
 
   /** Stops or resumes forwarding what a participant publishes. */
   mute(connection: number, muted: boolean, clock: number): void {
-    const source = this.members.get(connection)?.source;
+    const source = this.participants.get(connection)?.source;
     if (source === undefined || source === null || source.muted === muted) return;
     source.muted = muted;
-    if (muted) this.silence(source, clock);
+    if (muted) this.withdraw(source, clock);
   }
 
   /** Changes what a participant hears. */
-  listen(connection: number, wishes: Wishes, clock: number): void {
-    const member = this.members.get(connection);
-    if (member === undefined) return;
-    member.wish(wishes);
-    this.deepen();
-    this.reseat(member, clock);
+  listen(connection: number, preferences: Preferences, clock: number): void {
+    const participant = this.participants.get(connection);
+    if (participant === undefined) return;
+    participant.setPreferences(preferences);
+    this.measureDepth();
+    this.refill(participant, clock);
   }
 
   /**
@@ -128,14 +128,14 @@ export class Conversation {
     source.activity.hear(loudness.volume, clock);
     // The first packet makes it possible to carry a source. Far back in the order nobody has it, unless it is pinned.
     const awaited = source.rank < 0 && this.isPinned(source);
-    if (this.selection.heard(source, sound, clock) || awaited) this.assign(clock);
+    if (this.selection.heard(source, sound, clock) || awaited) this.refillAll(clock);
     if (sound && !source.announced && loudness.strengthAt(clock) > ANNOUNCED_STRENGTH) this.announce(source, true);
   }
 
   /** Does what depends on time alone. Call it a few times a second. */
   tick(clock: number): void {
     this.forgetDeparted(clock);
-    if (this.selection.expire(clock)) this.assign(clock);
+    if (this.selection.expire(clock)) this.refillAll(clock);
     for (const source of this.selection.order) {
       if (source.announced && !source.speaking) this.announce(source, false);
     }
@@ -145,13 +145,11 @@ export class Conversation {
     }
   }
 
-  /**
-   * Forgets departed users whose right to take slots is whole again, so that leaving and returning does not renew it.
-   */
+  /** Forgets users who left once their right to take slots is whole again: coming back must not renew it. */
   private forgetDeparted(clock: number): void {
     for (let key = this.departed[0]; key !== undefined; key = this.departed[0]) {
       const user = this.users.get(key);
-      if (user?.members === 0) {
+      if (user?.participants === 0) {
         if (!user.captures.full(clock)) return;
         this.users.delete(key);
       }
@@ -159,24 +157,25 @@ export class Conversation {
     }
   }
 
-  private sourceOf(info: MemberInfo, { captures }: User): Source | null {
+  private sourceOf(info: ParticipantInfo, { captures }: User): Source | null {
     return info.publication === null ? null : new Source(info, info.publication, info.muted, this, captures);
   }
 
   private isPinned(source: Source): boolean {
-    for (const member of this.members.values()) if (member.pins(source)) return true;
+    for (const listener of this.participants.values()) if (listener.pins(source)) return true;
     return false;
   }
 
   /** Takes a source out of the order and out of all slots. */
-  private silence(source: Source, clock: number): void {
+  private withdraw(source: Source, clock: number): void {
     this.selection.remove(source);
     source.loudness.restart();
     const held = source.targets.count + source.redTargets.count;
     source.clearTargets();
-    if (held > FEW) this.assign(clock);
+    if (held > FEW) this.refillAll(clock);
     else if (held > 0) {
-      for (const member of this.members.values()) if (member.holders.includes(source)) this.reseat(member, clock);
+      for (const listener of this.participants.values())
+        if (listener.holders.includes(source)) this.refill(listener, clock);
     }
     if (source.announced) this.announce(source, false);
     if (this.dominant === source) this.setDominant(null);
@@ -211,16 +210,14 @@ export class Conversation {
   }
 
   /** Recomputes which places in the order matter to anybody's slots. */
-  private deepen(): void {
+  private measureDepth(): void {
     this.selection.depth = 0;
     this.selection.shallowest = Number.MAX_SAFE_INTEGER;
-    for (const member of this.members.values()) this.reckon(member);
+    for (const listener of this.participants.values()) this.includeInDepth(listener);
   }
 
-  /**
-   * Does so for one more listener. It passes over its user's own sources and excluded ones, and pinned ones go first.
-   */
-  private reckon({ info, excluded, pinned }: Member): void {
+  /** Includes one more listener. It skips its user's own sources and excluded ones, and takes pinned ones first. */
+  private includeInDepth({ info, excluded, pinned }: Participant): void {
     const slots = info.rows.length;
     if (slots === 0) return;
     const { selection } = this;
@@ -229,47 +226,47 @@ export class Conversation {
   }
 
   /** Puts the foremost sources into everybody's slots, and lists for each source the slots that carry it. */
-  private assign(clock: number): void {
+  private refillAll(clock: number): void {
     for (const source of this.selection.order) source.clearTargets();
-    for (const member of this.members.values()) {
-      this.seat(member, clock);
-      this.list(member);
+    for (const listener of this.participants.values()) {
+      this.fillSlots(listener, clock);
+      this.addTargets(listener);
     }
   }
 
-  /** Does so for one listener alone: a join, mute or change of preferences must not cost as much as a whole room. */
-  private reseat(member: Member, clock: number): void {
-    this.unlist(member);
-    this.seat(member, clock);
-    this.list(member);
+  /** Refills one listener's slots alone, so that a join, a mute or new preferences cost no more than that. */
+  private refill(listener: Participant, clock: number): void {
+    this.removeTargets(listener);
+    this.fillSlots(listener, clock);
+    this.addTargets(listener);
   }
 
-  private list({ holders, info }: Member): void {
+  private addTargets({ holders, info }: Participant): void {
     holders.forEach((source, i) => {
       const row = info.rows[i]!;
       source?.addTarget(row, this.parts.slots[row + Slot.PayloadTypes]!);
     });
   }
 
-  private unlist({ holders, info }: Member): void {
+  private removeTargets({ holders, info }: Participant): void {
     holders.forEach((source, i) => {
       source?.removeTarget(info.rows[i]!);
     });
   }
 
   /** Returns the slot that a source gets: the one it has just had, if that is free. */
-  private freeSlot({ holders, info }: Member, { number }: Source): number {
+  private freeSlot({ holders, info }: Participant, { number }: Source): number {
     const { fades } = this.parts;
     const last = info.rows.findIndex((row, i) => holders[i] === null && fades.speakerOf(row) === number);
     return last < 0 ? holders.indexOf(null) : last;
   }
 
   /** Fills a listener's slots. Sources that stay keep their slots; others make room for those that are newly chosen. */
-  private seat(member: Member, clock: number): void {
+  private fillSlots(listener: Participant, clock: number): void {
     const { chosen } = this;
     const { slots, fades } = this.parts;
-    const { info, holders } = member;
-    member.choose(this.selection.order, this.bySpeaker, chosen);
+    const { info, holders } = listener;
+    listener.choose(this.selection.order, this.bySpeaker, chosen);
     for (let i = 0; i < holders.length; i++) {
       const holder = holders[i]!;
       if (holder === null || chosen.includes(holder)) continue;
@@ -278,7 +275,7 @@ export class Conversation {
     }
     for (const source of chosen) {
       if (holders.includes(source)) continue;
-      const free = this.freeSlot(member, source);
+      const free = this.freeSlot(listener, source);
       const row = info.rows[free]!;
       const before = slots[row + Slot.Speaker]!;
       holders[free] = source;

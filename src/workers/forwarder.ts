@@ -75,7 +75,7 @@ export class Forwarder {
     this.dominant = dominant;
   }
 
-  /** Conversations with at least one member. */
+  /** Conversations with at least one participant. */
   get conversationCount(): number {
     return this.conversations.size;
   }
@@ -118,8 +118,8 @@ export class Forwarder {
   }
 
   /** Changes what a connection hears. */
-  listen({ connection, ...wishes }: Extract<Command, { type: 'listen' }>): void {
-    this.conversationOf(connection)?.listen(connection, wishes, this.clock);
+  listen({ connection, ...preferences }: Extract<Command, { type: 'listen' }>): void {
+    this.conversationOf(connection)?.listen(connection, preferences, this.clock);
   }
 
   /** Whether {@link tick} will have something to send within the next 20 ms, whatever comes. */

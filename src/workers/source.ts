@@ -7,27 +7,24 @@ import { Durations } from '../rtp/opus.ts';
 import { RedHealth } from '../rtp/red.ts';
 import { NO_SOURCE, opusOf, redOf } from '../rtp/rewriter.ts';
 import { Arrival, type ArrivalVerdict, SourceSequence } from '../rtp/sequence.ts';
-import type { Conversation } from './conversation.ts';
 import type { Publication } from './protocol.ts';
 import type { Candidate, Captures } from './selection.ts';
 import { Targets } from './targets.ts';
 
 /**
- * Another SSRC replaces the one in use with its first packet, after the latter sent nothing for this long, ticks; or
- * with this many packets in a row and none of the latter in between. A client that restarts its stream loses two
- * packets. Of two simultaneous streams one is heard; mixed, their packets would sound like noise.
+ * Another SSRC replaces the one in use after that was quiet for this long, ticks, or once this many of its packets came
+ * in a row. A client that restarts its stream loses two packets. Of two simultaneous streams one is heard; mixed, their
+ * packets would sound like noise.
  */
 const SSRC_PATIENCE = 0.2 * 48_000;
 const PACKETS_IN_A_ROW = 3;
-/**
- * In both cases the one in use must have missed a packet: it sent nothing for this many times its packets' duration.
- */
+/** In both cases the one in use must have missed a packet: quiet for this many times its packets' duration. */
 const MISSED = 2;
 /** Replaces a payload type that a source does not have; no packet has this one. */
 const NO_PAYLOAD_TYPE = -1;
 
-/** Who publishes a source. */
-export interface Publisher {
+/** The numbers by which a worker knows a participant. */
+export interface Identity {
   /** Connection id. */
   readonly connection: number;
   readonly user: number;
@@ -35,7 +32,12 @@ export interface Publisher {
   readonly number: number;
 }
 
-export class Source implements Candidate, Publisher {
+/** The conversation of a source, which ranks it by its packets. */
+interface Ranking {
+  heard(source: Source, level: number, silent: boolean, clock: number): void;
+}
+
+export class Source implements Candidate, Identity {
   rank = -1;
   speaking = false;
   /** Whether main knows that it speaks: a mere click is not worth an event. */
@@ -46,7 +48,7 @@ export class Source implements Candidate, Publisher {
   readonly activity = new Activity();
   readonly captures: Captures;
   readonly connection: number;
-  readonly conversation: Conversation;
+  readonly conversation: Ranking;
   readonly user: number;
   readonly number: number;
   readonly payloadType: number;
@@ -75,10 +77,10 @@ export class Source implements Candidate, Publisher {
   private newestTimestamp = 0;
 
   constructor(
-    publisher: Publisher,
+    publisher: Identity,
     publication: Publication,
     muted: boolean,
-    conversation: Conversation,
+    conversation: Ranking,
     captures: Captures,
   ) {
     this.connection = publisher.connection;
@@ -119,9 +121,9 @@ export class Source implements Candidate, Publisher {
   private yields(ssrc: number, clock: number): boolean {
     this.others = ssrc === this.otherSsrc ? this.others + 1 : 1;
     this.otherSsrc = ssrc;
-    const silence = (clock - this.lastPacket) >>> 0;
-    if (silence < MISSED * this.durations.ticks) return false;
-    return silence >= SSRC_PATIENCE || this.others >= PACKETS_IN_A_ROW;
+    const quiet = (clock - this.lastPacket) >>> 0;
+    if (quiet < MISSED * this.durations.ticks) return false;
+    return quiet >= SSRC_PATIENCE || this.others >= PACKETS_IN_A_ROW;
   }
 
   /**

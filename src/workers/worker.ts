@@ -43,7 +43,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   let commandsSeen = 0;
   let stopping = false;
 
-  const obey = (command: Command): void => {
+  const execute = (command: Command): void => {
     switch (command.type) {
       case 'join':
         return forwarder.join(command);
@@ -72,7 +72,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
       // empty ring holds none of them, whatever its position, which an overwritten ring may have lost.
       if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0 && !ingress.empty) return;
       counters[BEAT_WORD] = toBeat(milliseconds());
-      obey(next);
+      execute(next);
       next = undefined;
     }
   };
@@ -82,8 +82,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   };
 
   // Set the time and take the commands queued before start-up, so that they are done before `ready` is reported.
-  const begun = milliseconds();
-  forwarder.tick(toTicks(begun), toStamp(begun));
+  const started = milliseconds();
+  forwarder.tick(toTicks(started), toStamp(started));
   takeCommands();
   report({ type: 'ready', thread: threadId });
   let asleep = true;

@@ -2,7 +2,7 @@
 import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../../../src/rtp/packet.ts';
 import { Slot } from '../../../src/rtp/rewriter.ts';
-import { Member } from '../../../src/workers/member.ts';
+import { Participant } from '../../../src/workers/participant.ts';
 import { Count, Drop, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { rtp } from '../../support/packets.ts';
 import { below, prng, type Random, seed } from '../../support/prng.ts';
@@ -266,7 +266,7 @@ test('wishes, comings and goings in a full room do not cost a whole room each', 
   const excluded = Array.from({ length: 100 }, (_, i) => i + 1);
   const wishes = { type: 'listen', deafened: false, pinned: [], excluded } as const;
   for (let id = 1; id <= size; id++) bench.forwarder.listen({ ...wishes, connection: id });
-  const looks = spy(Member.prototype, 'choose', () => {
+  const looks = spy(Participant.prototype, 'choose', () => {
     bench.forwarder.listen({ ...wishes, connection: 500 });
     bench.forwarder.mute(900, true);
     bench.forwarder.leave(901);

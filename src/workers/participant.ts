@@ -1,9 +1,9 @@
 /** A participant of a conversation: its numbers, what it publishes, and what it wants to hear. */
 import type { Publication } from './protocol.ts';
-import type { Publisher, Source } from './source.ts';
+import type { Identity, Source } from './source.ts';
 
 /** What a participant wants to hear. Other participants are given by their speaker numbers. */
-export interface Wishes {
+export interface Preferences {
   /** Whether it hears nobody at all. */
   readonly deafened: boolean;
   /** Those it hears first, in this order, whether they speak or not. */
@@ -13,7 +13,7 @@ export interface Wishes {
 }
 
 /** What main says about a participant that joins. */
-export interface MemberInfo extends Publisher {
+export interface ParticipantInfo extends Identity {
   readonly publication: Publication | null;
   readonly muted: boolean;
   readonly deafened: boolean;
@@ -21,8 +21,8 @@ export interface MemberInfo extends Publisher {
   readonly rows: readonly number[];
 }
 
-export class Member {
-  readonly info: MemberInfo;
+export class Participant {
+  readonly info: ParticipantInfo;
   readonly source: Source | null;
   /** The source in each of its slots. */
   readonly holders: (Source | null)[];
@@ -30,14 +30,14 @@ export class Member {
   pinned: readonly number[] = [];
   private deafened: boolean;
 
-  constructor(info: MemberInfo, source: Source | null) {
+  constructor(info: ParticipantInfo, source: Source | null) {
     this.info = info;
     this.source = source;
     this.deafened = info.deafened;
     this.holders = info.rows.map(() => null);
   }
 
-  wish({ deafened, pinned, excluded }: Wishes): void {
+  setPreferences({ deafened, pinned, excluded }: Preferences): void {
     this.deafened = deafened;
     this.pinned = pinned;
     this.excluded = new Set(excluded);

@@ -1,13 +1,13 @@
-/** Data-channel messages: any text to the hub of events. Each is answered once, or closes the channel as a flood. */
+/** Data-channel messages: any text to the event hub. It answers each once, or closes the channel because of a flood. */
 import { EventLimits, readRequest } from '../../src/main/events/schema.ts';
-import { type Guest, House } from '../support/house.ts';
+import { type FakeConnection, HubFixture } from '../support/hub-fixture.ts';
 import { below, type Random } from '../support/prng.ts';
 import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateText } from './text.ts';
 
 const MESSAGES_A_CASE = 400;
-const GUESTS = 12;
-/** Long enough for one message more. */
+const CONNECTIONS = 12;
+/** Time after which the rate allows one more message, milliseconds. */
 const PACE_MS = 1000 / EventLimits.perSecond;
 const STRANGE = [
   'null',
@@ -34,7 +34,7 @@ const STRANGE = [
   '',
 ];
 
-/** What somebody says: a request, a request with something strange in it, or no request at all. */
+/** Returns a request, a request with a strange value in it, or text that is no request; null stands for a binary message. */
 export function anyMessage(random: Random, numbers: readonly number[]): string | null {
   if (oneIn(random, 20)) return null;
   const some = (): string => JSON.stringify(Array.from({ length: below(random, 20) }, () => pick(random, numbers)));
@@ -54,62 +54,66 @@ export function anyMessage(random: Random, numbers: readonly number[]): string |
   return oneIn(random, 4) ? mutateText(random, text) : text;
 }
 
-/** Says it, and looks at what comes back. */
-function say(guest: Guest, text: string | null, tally: Counters): void {
-  const before = guest.view.all.length;
-  guest.say(text);
-  const told = guest.view.all.slice(before).filter(({ type }) => type === 'ok' || type === 'page' || type === 'error');
+/** Sends a message and checks the answer. */
+function sendAndCheck(connection: FakeConnection, text: string | null, tally: Counters): void {
+  const before = connection.view.all.length;
+  connection.send(text);
+  const answers = connection.view.all
+    .slice(before)
+    .filter(({ type }) => type === 'ok' || type === 'page' || type === 'error');
   const reading = text === null ? null : readRequest(text);
   const silent =
     reading?.message !== null && reading?.message?.id === undefined && reading?.message?.type !== 'participants';
-  const expected = told.length === 1 || (told.length === 0 && silent);
-  insist(expected, () => `${told.length} answers to ${JSON.stringify(text)}: ${JSON.stringify(told)}`);
-  const [answer] = told;
+  const expected = answers.length === 1 || (answers.length === 0 && silent);
+  insist(expected, () => `${answers.length} answers to ${JSON.stringify(text)}: ${JSON.stringify(answers)}`);
+  const [answer] = answers;
   if (reading?.bad) insist(answer?.type === 'error', () => `no error for ${JSON.stringify(text)}`);
   tally.add(answer === undefined ? 'done' : answer.type === 'error' ? answer.code : answer.type);
-  insist(guest.open || (answer?.type === 'error' && answer.code === 'flood'), () => 'closed without a word');
+  insist(connection.open || (answer?.type === 'error' && answer.code === 'flood'), () => 'closed without an error');
 }
 
-/** Somebody reads nothing for a while: what is said meanwhile may stay unanswered, and a snapshot mends it. */
-function lag(house: House, guest: Guest, text: string | null): void {
-  guest.buffered = 100_000;
-  guest.say(text);
-  guest.buffered = 0;
-  if (!guest.open) guest.listen();
-  house.now += 60_000;
-  house.tick();
+/** Sends a message while the client reads nothing: it may stay unanswered, and a snapshot makes up for that later. */
+function sendWhileLagging(fixture: HubFixture, connection: FakeConnection, text: string | null): void {
+  connection.buffered = 100_000;
+  connection.send(text);
+  connection.buffered = 0;
+  if (!connection.open) connection.openChannel();
+  fixture.now += 60_000;
+  fixture.tick();
 }
 
 function run(random: Random, tally: Counters): number {
-  const house = new House(below(random, GUESTS), GUESTS + 1);
-  const guests = Array.from({ length: GUESTS }, (_, i) => house.guest(oneIn(random, 4) ? 'same' : `guest ${i}`));
-  for (const guest of guests) {
-    if (random() % 4 > 0) guest.place(1 + below(random, 2));
-    guest.listen();
+  const fixture = new HubFixture(below(random, CONNECTIONS), CONNECTIONS + 1);
+  const connections = Array.from({ length: CONNECTIONS }, (_, i) =>
+    fixture.connect(oneIn(random, 4) ? 'same' : `user ${i}`),
+  );
+  for (const connection of connections) {
+    if (random() % 4 > 0) connection.place(1 + below(random, 2));
+    connection.openChannel();
   }
   for (let i = 0; i < MESSAGES_A_CASE; i++) {
-    const guest = pick(random, guests);
-    if (oneIn(random, 16)) guest.place(oneIn(random, 4) ? null : 1 + below(random, 3));
-    if (oneIn(random, 8)) guest.speak(random() % 2 === 0);
-    if (oneIn(random, 8)) guest.hear(below(random, 2), pick(random, guests).number);
-    if (oneIn(random, 8)) house.tick();
-    if (!oneIn(random, 50)) house.now += PACE_MS;
-    if (!guest.open) guest.listen();
-    const numbers = [...guests.map(({ number }) => number), below(random, 2 ** 17)];
-    for (let flood = oneIn(random, 100) ? 25 : 0; flood > 0 && guest.open; flood--) {
-      say(guest, anyMessage(random, numbers), tally);
+    const connection = pick(random, connections);
+    if (oneIn(random, 16)) connection.place(oneIn(random, 4) ? null : 1 + below(random, 3));
+    if (oneIn(random, 8)) connection.setSpeaking(random() % 2 === 0);
+    if (oneIn(random, 8)) connection.fillSlot(below(random, 2), pick(random, connections).number);
+    if (oneIn(random, 8)) fixture.tick();
+    if (!oneIn(random, 50)) fixture.now += PACE_MS;
+    if (!connection.open) connection.openChannel();
+    const numbers = [...connections.map(({ number }) => number), below(random, 2 ** 17)];
+    for (let flood = oneIn(random, 100) ? 25 : 0; flood > 0 && connection.open; flood--) {
+      sendAndCheck(connection, anyMessage(random, numbers), tally);
     }
-    if (!guest.open) guest.listen();
-    if (oneIn(random, 64)) lag(house, guest, anyMessage(random, numbers));
-    else say(guest, anyMessage(random, numbers), tally);
+    if (!connection.open) connection.openChannel();
+    if (oneIn(random, 64)) sendWhileLagging(fixture, connection, anyMessage(random, numbers));
+    else sendAndCheck(connection, anyMessage(random, numbers), tally);
   }
-  for (const guest of guests) guest.end(null);
-  insist(house.hub.count === 0, () => `${house.hub.count} channels are left behind`);
+  for (const connection of connections) connection.end(null);
+  insist(fixture.hub.count === 0, () => `${fixture.hub.count} channels are left behind`);
   for (let i = 0; i < 2; i++) {
-    house.now += 60_000;
-    house.tick();
+    fixture.now += 60_000;
+    fixture.tick();
   }
-  insist(house.hub.roomCount === 0, () => `${house.hub.roomCount} rooms are left behind`);
+  insist(fixture.hub.roomCount === 0, () => `${fixture.hub.roomCount} rooms are left behind`);
   return MESSAGES_A_CASE;
 }
 

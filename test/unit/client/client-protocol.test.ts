@@ -9,7 +9,7 @@ import { addUp, compare } from '../../../client/src/quality.ts';
 import { Requests } from '../../../client/src/requests.ts';
 import { Close, Problem } from '../../../src/main/errors.ts';
 import * as server from '../../../src/main/events/schema.ts';
-import { House } from '../../support/house.ts';
+import { HubFixture } from '../../support/hub-fixture.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('client protocol');
@@ -125,8 +125,8 @@ test('the server understands every request', () => {
 });
 
 test('from a server’s events it knows what the schema’s own client knows', () => {
-  const house = new House();
-  const [ann, bob] = [house.guest('ann').place(1), house.guest('bob').place(1)];
+  const fixture = new HubFixture();
+  const [ann, bob] = [fixture.connect('ann').place(1), fixture.connect('bob').place(1)];
   const people = new People();
   const take = ann.view.take.bind(ann.view);
   ann.view.take = (data) => {
@@ -140,20 +140,20 @@ test('from a server’s events it knows what the schema’s own client knows', (
       is(people[name], ann.view[name], name);
     }
   };
-  ann.listen();
-  const cid = house.guest('cid').place(1);
-  bob.speak(true);
-  cid.speak(true);
-  ann.hear(1, bob.number);
-  house.tick();
+  ann.openChannel();
+  const cid = fixture.connect('cid').place(1);
+  bob.setSpeaking(true);
+  cid.setSpeaking(true);
+  ann.fillSlot(1, bob.number);
+  fixture.tick();
   same();
   is(people.participants.size, 3);
-  bob.speak(false);
+  bob.setSpeaking(false);
   cid.place(null);
-  house.tick();
+  fixture.tick();
   same();
   ann.place(null);
-  house.tick();
+  fixture.tick();
   same();
   is(people.conversation, null);
 });

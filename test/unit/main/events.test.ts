@@ -1,28 +1,28 @@
 import { equal, is, not, ok } from 'uvu/assert';
 import { MAX_BUFFERED_BYTES } from '../../../src/main/events/channel.ts';
 import { EventLimits } from '../../../src/main/events/schema.ts';
-import { type Guest, House } from '../../support/house.ts';
+import { type FakeConnection, HubFixture } from '../../support/hub-fixture.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('events');
 
-/** Some people in one room, all with channels, who have been told everything. */
-function party(house: House, names: readonly string[], room = 1): Guest[] {
-  const guests = names.map((name) => house.guest(name).place(room).listen());
-  house.tick();
-  for (const { view } of guests) view.all.length = 0;
-  return guests;
+/** Returns connections in one conversation, all with channels and up to date. */
+function connectAll(fixture: HubFixture, names: readonly string[], room = 1): FakeConnection[] {
+  const connections = names.map((name) => fixture.connect(name).place(room).openChannel());
+  fixture.tick();
+  for (const { view } of connections) view.all.length = 0;
+  return connections;
 }
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `user${i}`);
 
 test('who opens the channel in a conversation gets a snapshot of it at once', () => {
-  const house = new House();
-  const ann = house.guest('ann').place(1);
-  const bob = house.guest('bob').place(1);
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').place(1);
+  const bob = fixture.connect('bob').place(1);
   bob.muted = true;
-  ann.listen();
+  ann.openChannel();
   equal(ann.view.all, [
     {
       ...{ v: 1, type: 'snapshot', conversation: 'room 1', number: 1, muted: false, deafened: false },
@@ -37,28 +37,28 @@ test('who opens the channel in a conversation gets a snapshot of it at once', ()
 });
 
 test('who opens the channel in no conversation is told so', () => {
-  const house = new House();
-  const ann = house.guest('ann').listen();
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').openChannel();
   equal(ann.view.all.length, 1);
   is(ann.view.conversation, null);
-  house.tick();
+  fixture.tick();
   equal(ann.view.all.length, 1, 'once');
 });
 
 test('where nothing changes nothing is said', () => {
-  const house = new House();
-  const guests = party(house, ['ann', 'bob', 'cid']);
-  for (let i = 0; i < 5; i++) house.tick();
-  for (const { view } of guests) equal(view.all, []);
+  const fixture = new HubFixture();
+  const connections = connectAll(fixture, ['ann', 'bob', 'cid']);
+  for (let i = 0; i < 5; i++) fixture.tick();
+  for (const { view } of connections) equal(view.all, []);
 });
 
 test('who comes, goes and mutes is told in one message a tick', () => {
-  const house = new House();
-  const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
-  const dan = house.guest('dan').place(1);
+  const fixture = new HubFixture();
+  const [ann, bob, cid] = connectAll(fixture, ['ann', 'bob', 'cid']);
+  const dan = fixture.connect('dan').place(1);
   cid!.place(null);
-  bob!.say({ v: 1, type: 'mute', muted: true });
-  house.tick();
+  bob!.send({ v: 1, type: 'mute', muted: true });
+  fixture.tick();
   equal(ann!.view.all, [
     {
       ...{ v: 1, type: 'participants', total: 3, complete: true },
@@ -73,34 +73,34 @@ test('who comes, goes and mutes is told in one message a tick', () => {
 });
 
 test('who speaks and who is dominant is told once, and not of the muted', () => {
-  const house = new House();
-  const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
-  bob!.speak(true);
-  cid!.speak(true);
+  const fixture = new HubFixture();
+  const [ann, bob, cid] = connectAll(fixture, ['ann', 'bob', 'cid']);
+  bob!.setSpeaking(true);
+  cid!.setSpeaking(true);
   cid!.muted = true;
-  house.seats.dominantChanged(1, 2);
-  house.tick();
+  fixture.seats.dominantChanged(1, 2);
+  fixture.tick();
   equal(ann!.view.of('speaking'), [{ v: 1, type: 'speaking', started: [2], stopped: [] }]);
   equal(ann!.view.of('dominant'), [{ v: 1, type: 'dominant', number: 2 }]);
   equal(ann!.view.speaking, ['bob']);
-  bob!.speak(false);
-  house.tick();
+  bob!.setSpeaking(false);
+  fixture.tick();
   equal(ann!.view.of('speaking').at(-1), { v: 1, type: 'speaking', started: [], stopped: [2] });
   bob!.place(null);
-  house.tick();
+  fixture.tick();
   is(ann!.view.dominant, 0, 'who left is not dominant');
 });
 
 test('each listener is told who is in which of its slots, by mid, and only what changed', () => {
-  const house = new House();
-  const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
-  ann!.hear(0, 2);
-  house.tick();
+  const fixture = new HubFixture();
+  const [ann, bob, cid] = connectAll(fixture, ['ann', 'bob', 'cid']);
+  ann!.fillSlot(0, 2);
+  fixture.tick();
   equal(ann!.view.all, [{ v: 1, type: 'slots', slots: [{ mid: 'a', number: 2 }] }]);
-  ann!.hear(0, 3);
-  ann!.hear(1, 2);
-  bob!.hear(1, 1);
-  house.tick();
+  ann!.fillSlot(0, 3);
+  ann!.fillSlot(1, 2);
+  bob!.fillSlot(1, 1);
+  fixture.tick();
   equal(ann!.view.of('slots').at(-1)?.slots, [
     { mid: 'a', number: 3 },
     { mid: 'b', number: 2 },
@@ -108,207 +108,207 @@ test('each listener is told who is in which of its slots, by mid, and only what 
   equal([...bob!.view.slots], [['b', 1]]);
   equal(cid!.view.all, []);
   bob!.place(null);
-  house.tick();
+  fixture.tick();
   equal([...ann!.view.slots], [['a', 3]], 'nobody is in a slot who has left');
 });
 
 test('a slot is never told before the number in it is mapped', () => {
   const random = prng(seed('slots and speakers'));
-  const house = new House(4);
-  const guests = party(house, names(12));
+  const fixture = new HubFixture(4);
+  const connections = connectAll(fixture, names(12));
   for (let step = 0; step < 500; step++) {
-    const guest = guests[below(random, guests.length)]!;
-    const other = guests[below(random, guests.length)]!;
+    const connection = connections[below(random, connections.length)]!;
+    const other = connections[below(random, connections.length)]!;
     const choice = below(random, 6);
-    if (choice === 0) guest.speak(below(random, 2) === 0);
-    else if (choice === 1) guest.place(below(random, 3) === 0 ? null : 1 + below(random, 2));
-    else if (guest.seat.current === other.seat.current) guest.hear(below(random, 2), other.number);
-    if (below(random, 3) === 0) house.tick();
+    if (choice === 0) connection.setSpeaking(below(random, 2) === 0);
+    else if (choice === 1) connection.place(below(random, 3) === 0 ? null : 1 + below(random, 2));
+    else if (connection.seat.current === other.seat.current) connection.fillSlot(below(random, 2), other.number);
+    if (below(random, 3) === 0) fixture.tick();
   }
-  house.tick();
-  house.tick();
-  for (const { view } of guests) equal(view.unmapped, []);
+  fixture.tick();
+  fixture.tick();
+  for (const { view } of connections) equal(view.unmapped, []);
 });
 
 test('after anything at all, every client of a small room knows what is so', () => {
   const random = prng(seed('differences'));
-  const house = new House();
-  const guests = names(20).map((name) => house.guest(name).listen());
+  const fixture = new HubFixture();
+  const connections = names(20).map((name) => fixture.connect(name).openChannel());
   for (let step = 0; step < 2000; step++) {
-    const guest = guests[below(random, guests.length)]!;
+    const connection = connections[below(random, connections.length)]!;
     const choice = below(random, 6);
-    if (choice === 0) guest.place(below(random, 4) === 0 ? null : 1 + below(random, 2));
-    else if (choice === 1) guest.speak(below(random, 2) === 0);
-    else if (choice === 2) guest.muted = below(random, 2) === 0;
-    else if (choice === 3) guest.buffered = below(random, 3) === 0 ? MAX_BUFFERED_BYTES + 1 : 0;
-    if (below(random, 4) === 0) house.tick();
+    if (choice === 0) connection.place(below(random, 4) === 0 ? null : 1 + below(random, 2));
+    else if (choice === 1) connection.setSpeaking(below(random, 2) === 0);
+    else if (choice === 2) connection.muted = below(random, 2) === 0;
+    else if (choice === 3) connection.buffered = below(random, 3) === 0 ? MAX_BUFFERED_BYTES + 1 : 0;
+    if (below(random, 4) === 0) fixture.tick();
   }
-  for (const guest of guests) guest.buffered = 0;
-  house.tick();
-  for (const guest of guests) {
-    const { view } = guest;
-    const there = guests.filter(({ seat }) => seat.current !== null && seat.current === guest.seat.current);
+  for (const connection of connections) connection.buffered = 0;
+  fixture.tick();
+  for (const connection of connections) {
+    const { view } = connection;
+    const there = connections.filter(({ seat }) => seat.current !== null && seat.current === connection.seat.current);
     equal(view.userids, there.map(({ claim }) => claim.userid).sort());
     for (const { number, claim, muted } of there) {
       is(view.participants.get(number)?.userid, claim.userid);
       is(view.participants.get(number)?.muted, muted);
     }
     is(view.total, there.length);
-    is(view.number, guest.number);
-    is(view.conversation, guest.seat.current?.conversation.id ?? null);
+    is(view.number, connection.number);
+    is(view.conversation, connection.seat.current?.conversation.id ?? null);
   }
 });
 
 test('500 who join within some ticks cost each member a few messages a tick, and all know all', () => {
-  const house = new House(1000, 600);
-  const [ann] = party(house, ['ann']);
+  const fixture = new HubFixture(1000, 600);
+  const [ann] = connectAll(fixture, ['ann']);
   const ticks = 10;
   for (let tick = 0; tick < ticks; tick++) {
-    for (let i = 0; i < 50; i++) house.guest(`user${tick}-${i}`).place(1).listen();
-    house.tick();
+    for (let i = 0; i < 50; i++) fixture.connect(`user${tick}-${i}`).place(1).openChannel();
+    fixture.tick();
   }
-  for (let more = 0; more < 5; more++) house.tick();
+  for (let more = 0; more < 5; more++) fixture.tick();
   is(ann!.view.participants.size, 501);
   ok(ann!.view.messages <= 1 + ticks + 5, `${ann!.view.messages} messages`);
   ok(ann!.view.complete);
 });
 
 test('in a large room only speakers are listed, with the number of all', () => {
-  const house = new House(10);
-  const guests = party(house, names(30));
-  const [ann, bob] = guests;
-  const late = house.guest('late').place(1).listen();
+  const fixture = new HubFixture(10);
+  const connections = connectAll(fixture, names(30));
+  const [ann, bob] = connections;
+  const late = fixture.connect('late').place(1).openChannel();
   equal(late.view.all, [], 'not before the room knows it');
-  house.tick();
+  fixture.tick();
   equal(late.view.userids, []);
   is(late.view.total, 31);
   is(late.view.complete, false);
   equal(ann!.view.all, [{ v: 1, type: 'participants', total: 31, complete: false, changed: [], left: [] }]);
-  bob!.speak(true);
-  house.tick();
+  bob!.setSpeaking(true);
+  fixture.tick();
   equal(ann!.view.speaking, ['user1']);
-  const later = house.guest('later').place(1).listen();
-  house.tick();
+  const later = fixture.connect('later').place(1).openChannel();
+  fixture.tick();
   equal(later.view.speaking, ['user1']);
   bob!.place(null);
-  house.tick();
+  fixture.tick();
   equal(later.view.userids, [], 'who was told of is told to have left');
 });
 
 test('in a large room, where all speak at once, the list ends at the limit', () => {
-  const house = new House(10);
-  const guests = party(house, names(40));
-  for (const guest of guests) guest.speak(true);
-  for (let i = 0; i < 5; i++) house.tick();
-  const late = house.guest('late').place(1).listen();
-  house.tick();
+  const fixture = new HubFixture(10);
+  const connections = connectAll(fixture, names(40));
+  for (const connection of connections) connection.setSpeaking(true);
+  for (let i = 0; i < 5; i++) fixture.tick();
+  const late = fixture.connect('late').place(1).openChannel();
+  fixture.tick();
   is(late.view.userids.length, 10);
-  for (const guest of guests.slice(0, 10)) guest.speak(false);
-  house.tick();
-  house.tick();
+  for (const connection of connections.slice(0, 10)) connection.setSpeaking(false);
+  fixture.tick();
+  fixture.tick();
   equal(late.view.speaking.length, 10, 'as some fall silent others are told');
 });
 
 test('in a large room a listener is told who is in its slot, speaking or not, and whom it pinned', () => {
-  const house = new House(5);
-  const [ann] = party(house, names(20));
-  ann!.hear(0, 7);
-  house.tick();
+  const fixture = new HubFixture(5);
+  const [ann] = connectAll(fixture, names(20));
+  ann!.fillSlot(0, 7);
+  fixture.tick();
   equal(
     ann!.view.all.map(({ type }) => type),
     ['participants', 'slots'],
   );
   is(ann!.view.participants.get(7)?.userid, 'user6');
-  ann!.say({ v: 1, type: 'pin', numbers: [9] });
+  ann!.send({ v: 1, type: 'pin', numbers: [9] });
   ann!.buffered = MAX_BUFFERED_BYTES + 1;
-  house.seats.dominantChanged(1, 3);
-  house.tick();
+  fixture.seats.dominantChanged(1, 3);
+  fixture.tick();
   ann!.buffered = 0;
-  house.tick();
+  fixture.tick();
   equal([...ann!.view.participants.keys()].sort(), [3, 7, 9], 'dominant, in a slot, pinned');
 });
 
 test('in a large room, of who was told of it is told on that they mute and leave', () => {
-  const house = new House(5);
-  const [ann] = party(house, names(20));
-  ann!.hear(0, 7);
-  const bob = house.guest('bob').place(1).listen();
-  bob.speak(true);
-  house.tick();
-  bob.speak(false);
-  house.tick();
+  const fixture = new HubFixture(5);
+  const [ann] = connectAll(fixture, names(20));
+  ann!.fillSlot(0, 7);
+  const bob = fixture.connect('bob').place(1).openChannel();
+  bob.setSpeaking(true);
+  fixture.tick();
+  bob.setSpeaking(false);
+  fixture.tick();
   bob.muted = true;
-  house.tick();
+  fixture.tick();
   is(ann!.view.named('bob')?.muted, true);
   bob.place(null);
-  house.tick();
+  fixture.tick();
   equal(ann!.view.userids, ['user0', 'user6'], 'who told of herself when she was alone, and who is in her slot');
 });
 
 test('a room that grows and shrinks across the limit comes to be listed wholly again', () => {
-  const house = new House(10);
-  const guests = party(house, names(10));
-  ok(guests[0]!.view.complete);
-  const more = names(5).map((name) => house.guest(`more ${name}`).place(1));
-  house.tick();
-  is(guests[0]!.view.complete, false);
-  for (const guest of more) guest.place(null);
-  house.tick();
-  is(guests[0]!.view.complete, false, 'not at the brink');
-  for (const guest of guests.slice(8)) guest.place(null);
-  house.tick();
-  ok(guests[0]!.view.complete);
-  equal(guests[0]!.view.userids, names(8));
+  const fixture = new HubFixture(10);
+  const connections = connectAll(fixture, names(10));
+  ok(connections[0]!.view.complete);
+  const more = names(5).map((name) => fixture.connect(`more ${name}`).place(1));
+  fixture.tick();
+  is(connections[0]!.view.complete, false);
+  for (const connection of more) connection.place(null);
+  fixture.tick();
+  is(connections[0]!.view.complete, false, 'not at the brink');
+  for (const connection of connections.slice(8)) connection.place(null);
+  fixture.tick();
+  ok(connections[0]!.view.complete);
+  equal(connections[0]!.view.userids, names(8));
 });
 
 test('whom a client found on a page is told of when they mute and when they leave', () => {
-  const house = new House(4);
-  const [ann, , , , , , tim, tom] = party(house, names(10));
-  ann!.say({ v: 1, type: 'participants', after: 6, limit: 2 });
+  const fixture = new HubFixture(4);
+  const [ann, , , , , , tim, tom] = connectAll(fixture, names(10));
+  ann!.send({ v: 1, type: 'participants', after: 6, limit: 2 });
   equal(
     ann!.view.of('page')[0]!.participants.map(({ number }) => number),
     [7, 8],
   );
-  tim!.say({ v: 1, type: 'mute', muted: true });
+  tim!.send({ v: 1, type: 'mute', muted: true });
   tom!.place(null);
-  house.tick();
+  fixture.tick();
   is(ann!.view.participants.get(7)?.muted, true);
   is(ann!.view.participants.has(8), false, 'nobody stays who has left');
 });
 
 test('whom a client pins it is told of, also if it had the number from a packet', () => {
-  const house = new House(4);
-  const [ann, , , , , , tim] = party(house, names(10));
-  ann!.say({ v: 1, type: 'pin', numbers: [7] });
-  house.tick();
+  const fixture = new HubFixture(4);
+  const [ann, , , , , , tim] = connectAll(fixture, names(10));
+  ann!.send({ v: 1, type: 'pin', numbers: [7] });
+  fixture.tick();
   is(ann!.view.participants.get(7)?.userid, 'user6');
   tim!.place(null);
-  house.tick();
+  fixture.tick();
   is(ann!.view.participants.has(7), false);
 });
 
 test('who was told of as muted, and speaks at once where the list is full, is told of as unmuted', () => {
-  const house = new House(1);
-  const [ann, bob, cid] = party(house, names(5));
+  const fixture = new HubFixture(1);
+  const [ann, bob, cid] = connectAll(fixture, names(5));
   cid!.muted = true;
-  house.tick();
-  ann!.hear(0, 3);
-  bob!.speak(true);
-  house.tick();
+  fixture.tick();
+  ann!.fillSlot(0, 3);
+  bob!.setSpeaking(true);
+  fixture.tick();
   is(ann!.view.participants.get(3)?.muted, true);
   cid!.muted = false;
-  cid!.speak(true);
-  house.tick();
+  cid!.setSpeaking(true);
+  fixture.tick();
   is(ann!.view.participants.get(3)?.muted, false);
 });
 
 test('a request that was under way during a move is about nobody in the next conversation', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
-  party(house, ['cid', 'dan'], 2);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  connectAll(fixture, ['cid', 'dan'], 2);
   ann!.place(2);
-  house.tick();
-  for (const type of ['pin', 'exclude']) ann!.say({ v: 1, type, numbers: [bob!.number] });
+  fixture.tick();
+  for (const type of ['pin', 'exclude']) ann!.send({ v: 1, type, numbers: [bob!.number] });
   equal(
     ann!.view.of('error').map(({ code }) => code),
     ['unknown-number', 'unknown-number'],
@@ -316,12 +316,12 @@ test('a request that was under way during a move is about nobody in the next con
 });
 
 test('pages hold everybody once, in the order of their numbers', () => {
-  const house = new House(5, 300);
-  const [ann] = party(house, names(250));
+  const fixture = new HubFixture(5, 300);
+  const [ann] = connectAll(fixture, names(250));
   let after: number | null = 0;
   const pages: number[] = [];
   while (after !== null) {
-    ann!.say({ v: 1, type: 'participants', id: pages.length, after, limit: 100 });
+    ann!.send({ v: 1, type: 'participants', id: pages.length, after, limit: 100 });
     const page = ann!.view.of('page').at(-1)!;
     is(page.id, pages.length);
     is(page.total, 250);
@@ -330,231 +330,231 @@ test('pages hold everybody once, in the order of their numbers', () => {
   }
   equal(pages, [100, 100, 50]);
   is(ann!.view.participants.size, 250);
-  ann!.say({ v: 1, type: 'participants', after: 4_000_000_000 });
+  ann!.send({ v: 1, type: 'participants', after: 4_000_000_000 });
   equal(ann!.view.of('page').at(-1), { v: 1, type: 'page', total: 250, participants: [], next: null });
 });
 
 for (const character of ['\u0001', '\u4e00', '\ud83d\ude00']) {
   const shown = JSON.stringify(character);
   test(`no message is longer than every client takes, even if everybody is called ${shown} 256 times`, () => {
-    const house = new House(100, 128);
+    const fixture = new HubFixture(100, 128);
     const name = character.repeat(256);
-    const guests = names(100).map(() => house.guest(name).place(1));
-    const [ann] = guests;
+    const connections = names(100).map(() => fixture.connect(name).place(1));
+    const [ann] = connections;
     let longest = 0;
     const take = ann!.view.take.bind(ann!.view);
     ann!.view.take = (text) => {
       longest = Math.max(longest, Buffer.byteLength(text));
       take(text);
     };
-    ann!.listen();
+    ann!.openChannel();
     is(ann!.view.participants.size, 100);
     equal(
       ann!.view.all.map((event) => 'complete' in event && event.complete),
       ann!.view.all.map((_, i) => i === ann!.view.all.length - 1),
       'complete with the last part',
     );
-    for (const guest of guests) {
-      guest.muted = true;
-      guest.hear(0, 1 + (guest.number % 100));
+    for (const connection of connections) {
+      connection.muted = true;
+      connection.fillSlot(0, 1 + (connection.number % 100));
     }
-    for (let i = 0; i < 40; i++) house.tick();
+    for (let i = 0; i < 40; i++) fixture.tick();
     ok(
       [...ann!.view.participants.values()].every(({ muted }) => muted),
       'what did not fit came later',
     );
-    ann!.say({ v: 1, type: 'participants' });
+    ann!.send({ v: 1, type: 'participants' });
     ok(ann!.view.of('page')[0]!.next !== null, 'a page that is full ends early');
     ok(longest > 10_000 && longest <= 65_536, String(longest));
   });
 }
 
 test('a client that takes no message of this size has its channel closed', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   ann!.open = false;
-  bob!.speak(true);
-  house.tick();
-  is(house.hub.count, 1);
+  bob!.setSpeaking(true);
+  fixture.tick();
+  is(fixture.hub.count, 1);
 });
 
 test('who moves is told at once and gets the other room’s snapshot', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann', 'bob']);
-  house.guest('cid').place(2);
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  fixture.connect('cid').place(2);
   ann!.place(2);
   equal(ann!.view.all, [{ v: 1, type: 'moved', conversation: 'room 2' }]);
-  house.tick();
+  fixture.tick();
   equal(ann!.view.userids, ['ann', 'cid']);
   ann!.place(null);
   equal(ann!.view.all.at(-1), { v: 1, type: 'left', conversation: 'room 2', kicked: false });
-  house.tick();
+  fixture.tick();
   is(ann!.view.conversation, null);
   equal(ann!.view.userids, []);
   ann!.place(null);
-  house.tick();
+  fixture.tick();
   is(ann!.view.of('left').length, 1);
 });
 
 test('who is on the way hears of the new room when its worker has let go, and not before', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann']);
-  house.shard.slow = true;
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
+  fixture.shard.slow = true;
   ann!.place(2);
-  house.tick();
+  fixture.tick();
   equal(
     ann!.view.all.map(({ type }) => type),
     ['moved'],
   );
-  ann!.say({ v: 1, type: 'pin', id: 4, numbers: [] });
+  ann!.send({ v: 1, type: 'pin', id: 4, numbers: [] });
   is(ann!.view.of('error')[0]?.code, 'not-in-conversation');
-  house.shard.letGo();
-  house.tick();
+  fixture.shard.finishLeaves();
+  fixture.tick();
   is(ann!.view.conversation, 'room 2');
 });
 
 test('who is sent away and back gets a snapshot, for the number is another', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   ann!.place(2);
   ann!.place(1);
-  house.tick();
+  fixture.tick();
   is(ann!.view.number, 3);
   is(ann!.view.of('snapshot').length, 1);
   equal([...bob!.view.participants.keys()], [2, 3]);
 });
 
 test('a room that all left and came back to is told anew', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann']);
-  house.guest('bob').place(1);
-  house.tick();
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
+  fixture.connect('bob').place(1);
+  fixture.tick();
   ann!.end(null);
-  const cid = house.guest('cid').place(2).listen();
-  house.tick();
-  house.tick();
-  is(house.hub.roomCount, 1, 'nobody is told of the first room any more');
+  const cid = fixture.connect('cid').place(2).openChannel();
+  fixture.tick();
+  fixture.tick();
+  is(fixture.hub.roomCount, 1, 'nobody is told of the first room any more');
   cid.place(1);
-  house.tick();
+  fixture.tick();
   equal(cid.view.userids, ['bob', 'cid']);
 });
 
 test('a room that its only member left and came back to is another', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann']);
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
   ann!.place(2);
   ann!.place(1);
-  house.tick();
+  fixture.tick();
   is(ann!.view.number, ann!.number);
   not.equal(ann!.number, 1, 'what was under way is about nobody');
-  const bob = house.guest('bob').place(1);
-  house.tick();
+  const bob = fixture.connect('bob').place(1);
+  fixture.tick();
   bob.muted = true;
-  house.tick();
+  fixture.tick();
   is(ann!.view.named('bob')?.muted, true);
 });
 
 test('who is replaced, or whose server drains, is told why and nothing more', () => {
-  const house = new House();
-  const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
+  const fixture = new HubFixture();
+  const [ann, bob, cid] = connectAll(fixture, ['ann', 'bob', 'cid']);
   ann!.end('replaced');
   bob!.end('draining');
   cid!.end(null);
-  house.tick();
+  fixture.tick();
   equal(ann!.view.all, [{ v: 1, type: 'replaced' }]);
   equal(bob!.view.all, [{ v: 1, type: 'draining', within: 0 }]);
   equal(cid!.view.all, []);
-  is(house.hub.count, 0);
+  is(fixture.hub.count, 0);
 });
 
 test('to a client that does not read nothing is sent, and a snapshot once it does', () => {
-  const house = new House();
-  const [ann, bob, cid] = party(house, ['ann', 'bob', 'cid']);
+  const fixture = new HubFixture();
+  const [ann, bob, cid] = connectAll(fixture, ['ann', 'bob', 'cid']);
   ann!.buffered = MAX_BUFFERED_BYTES + 1;
   for (let i = 0; i < 50; i++) {
     bob!.muted = i % 2 === 0;
     cid!.place(i % 2 === 0 ? null : 1);
-    house.tick();
+    fixture.tick();
   }
   ann!.buffered = 1;
-  house.tick();
+  fixture.tick();
   equal(ann!.view.all, [], 'not before it has read all');
   ann!.buffered = 0;
-  house.tick();
+  fixture.tick();
   is(ann!.view.all.length, 1);
   is(ann!.view.all[0]?.type, 'snapshot');
   equal(ann!.view.userids, ['ann', 'bob', 'cid']);
   bob!.muted = true;
-  house.tick();
+  fixture.tick();
   is(ann!.view.named('bob')?.muted, true, 'and differences from then on');
 });
 
 test('a tick that comes before the last one is through is left out', () => {
-  const house = new House(100, 128);
-  const guests = party(house, names(100));
-  guests[0]!.speak(true);
-  house.hub.tick();
-  guests[1]!.speak(true);
-  house.hub.tick();
-  house.tick();
-  house.tick();
-  for (const { view } of guests) {
+  const fixture = new HubFixture(100, 128);
+  const connections = connectAll(fixture, names(100));
+  connections[0]!.setSpeaking(true);
+  fixture.hub.tick();
+  connections[1]!.setSpeaking(true);
+  fixture.hub.tick();
+  fixture.tick();
+  fixture.tick();
+  for (const { view } of connections) {
     equal(view.speaking, ['user0', 'user1']);
     equal(view.of('snapshot'), [], 'nobody missed a difference');
   }
 });
 
 test('the longer telling takes the rarer it is', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   const take = ann!.view.take.bind(ann!.view);
   ann!.view.take = (text) => {
-    house.now += 40;
+    fixture.now += 40;
     take(text);
   };
   let told = 0;
   for (let tick = 0; tick < 100; tick++) {
-    house.now += 10;
-    bob!.speak(tick % 2 === 0);
-    house.tick();
+    fixture.now += 10;
+    bob!.setSpeaking(tick % 2 === 0);
+    fixture.tick();
     if (ann!.view.all.splice(0).length > 0) told++;
   }
   ok(told >= 2 && told <= 4, `told ${told} times in about a second, 40 ms each`);
 });
 
 test('a machine that stood still while events were told silences them for two seconds more, not for nine times as long', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   const take = ann!.view.take.bind(ann!.view);
   let still = 12_000;
   ann!.view.take = (text) => {
-    house.now += still;
+    fixture.now += still;
     still = 0;
     take(text);
   };
   const told = (): number => ann!.view.of('speaking').length;
-  bob!.speak(true);
-  house.now += 10_000;
-  house.tick();
+  bob!.setSpeaking(true);
+  fixture.now += 10_000;
+  fixture.tick();
   is(told(), 1);
-  bob!.speak(false);
-  house.now += 1900;
-  house.tick();
+  bob!.setSpeaking(false);
+  fixture.now += 1900;
+  fixture.tick();
   is(told(), 1);
-  house.now += 200;
-  house.tick();
+  fixture.now += 200;
+  fixture.tick();
   is(told(), 2);
 });
 
 test('all that is new for a client comes in one message', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   const before = ann!.view.messages;
-  house.guest('cid').place(1);
-  bob!.speak(true);
-  house.seats.dominantChanged(1, 2);
-  ann!.hear(0, 2);
-  house.tick();
+  fixture.connect('cid').place(1);
+  bob!.setSpeaking(true);
+  fixture.seats.dominantChanged(1, 2);
+  ann!.fillSlot(0, 2);
+  fixture.tick();
   equal(
     ann!.view.all.map(({ type }) => type),
     ['participants', 'speaking', 'dominant', 'slots'],
@@ -563,60 +563,60 @@ test('all that is new for a client comes in one message', () => {
 });
 
 test('mute reaches the worker, is told to all, and goes along to the next room', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
-  ann!.say({ v: 1, type: 'mute', muted: true, id: 7 });
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 7 });
   equal(ann!.view.all, [{ v: 1, type: 'ok', id: 7 }]);
-  equal(house.lastCommand('mute'), { type: 'mute', connection: ann!.id, muted: true });
-  house.tick();
+  equal(fixture.lastCommand('mute'), { type: 'mute', connection: ann!.id, muted: true });
+  fixture.tick();
   is(bob!.view.named('ann')?.muted, true);
   ann!.place(2);
-  is(house.lastCommand('join')?.muted, true);
-  house.tick();
+  is(fixture.lastCommand('join')?.muted, true);
+  fixture.tick();
   is(ann!.view.muted, true);
-  ann!.say({ v: 1, type: 'mute', muted: false });
-  is(house.lastCommand('mute')?.muted, false);
+  ann!.send({ v: 1, type: 'mute', muted: false });
+  is(fixture.lastCommand('mute')?.muted, false);
 });
 
 test('who is in no conversation may mute and deafen themselves, and joins so', () => {
-  const house = new House();
-  const ann = house.guest('ann').listen();
-  ann.say({ v: 1, type: 'mute', muted: true });
-  ann.say({ v: 1, type: 'deafen', deafened: true });
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').openChannel();
+  ann.send({ v: 1, type: 'mute', muted: true });
+  ann.send({ v: 1, type: 'deafen', deafened: true });
   equal(ann.view.of('error'), []);
   ann.place(1);
-  is(house.lastCommand('join')?.muted, true);
-  is(house.lastCommand('join')?.deafened, true);
+  is(fixture.lastCommand('join')?.muted, true);
+  is(fixture.lastCommand('join')?.deafened, true);
 });
 
 test('pin, exclude and deafen reach the worker as one state; the people in it end with a move', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann', 'bob', 'cid']);
-  ann!.say({ v: 1, type: 'pin', numbers: [3, 2, 3] });
-  ann!.say({ v: 1, type: 'exclude', numbers: [2] });
-  ann!.say({ v: 1, type: 'deafen', deafened: true });
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob', 'cid']);
+  ann!.send({ v: 1, type: 'pin', numbers: [3, 2, 3] });
+  ann!.send({ v: 1, type: 'exclude', numbers: [2] });
+  ann!.send({ v: 1, type: 'deafen', deafened: true });
   const state = { type: 'listen', connection: ann!.id, deafened: true, pinned: [3, 2], excluded: [2] };
-  equal(house.lastCommand('listen'), state);
+  equal(fixture.lastCommand('listen'), state);
   ann!.place(2);
-  house.tick();
+  fixture.tick();
   const { pinned, excluded, deafened } = ann!.view.of('snapshot').at(-1)!;
   equal({ pinned, excluded, deafened }, { pinned: [], excluded: [], deafened: true });
-  ann!.say({ v: 1, type: 'deafen', deafened: false });
-  equal(house.lastCommand('listen'), { ...state, deafened: false, pinned: [], excluded: [] });
+  ann!.send({ v: 1, type: 'deafen', deafened: false });
+  equal(fixture.lastCommand('listen'), { ...state, deafened: false, pinned: [], excluded: [] });
 });
 
 test('a number that nobody has changes nothing', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann', 'bob']);
-  ann!.say({ v: 1, type: 'pin', numbers: [2, 99], id: 1 });
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  ann!.send({ v: 1, type: 'pin', numbers: [2, 99], id: 1 });
   const [error] = ann!.view.of('error');
   equal([error?.code, error?.id, error?.detail], ['unknown-number', 1, 'nobody here has number 99']);
-  is(house.lastCommand('listen'), undefined);
+  is(fixture.lastCommand('listen'), undefined);
 });
 
 test('bad messages are answered with errors, and the channel stays', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann']);
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
   const bad: [object | string | null, string][] = [
     [null, 'not-text'],
     ['', 'not-json'],
@@ -628,7 +628,7 @@ test('bad messages are answered with errors, and the channel stays', () => {
     ['x'.repeat(EventLimits.messageLength + 1), 'too-long'],
   ];
   for (const [message, code] of bad) {
-    ann!.say(message);
+    ann!.send(message);
     is(ann!.view.of('error').at(-1)?.code, code, String(message));
   }
   is(ann!.view.all.length, bad.length);
@@ -636,42 +636,42 @@ test('bad messages are answered with errors, and the channel stays', () => {
 });
 
 test('a flood is cut off with an error, and the connection stays', () => {
-  const house = new House();
-  const [ann, bob] = party(house, ['ann', 'bob']);
-  for (let i = 0; i < 1000; i++) ann!.say('flood');
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  for (let i = 0; i < 1000; i++) ann!.send('flood');
   is(ann!.open, false);
   const errors = ann!.view.of('error');
   is(errors.length, EventLimits.burst + 1);
   is(errors.at(-1)?.code, 'flood');
-  is(house.hub.count, 1);
-  house.tick();
+  is(fixture.hub.count, 1);
+  fixture.tick();
   equal(bob!.view.all, [], 'to others nothing has happened');
   is(ann!.number, 1);
 });
 
 test('the rate of requests is what the server was told, twice that at once, and the error names it', () => {
-  const house = new House(100, 64, 3);
-  const [ann] = party(house, ['ann']);
-  for (let i = 0; i < 6; i++) ann!.say({ v: 1, type: 'mute', muted: true, id: i });
-  house.now += 1000;
-  for (let i = 6; i < 9; i++) ann!.say({ v: 1, type: 'mute', muted: true, id: i });
+  const fixture = new HubFixture(100, 64, 3);
+  const [ann] = connectAll(fixture, ['ann']);
+  for (let i = 0; i < 6; i++) ann!.send({ v: 1, type: 'mute', muted: true, id: i });
+  fixture.now += 1000;
+  for (let i = 6; i < 9; i++) ann!.send({ v: 1, type: 'mute', muted: true, id: i });
   is(ann!.view.of('ok').length, 9);
-  is(house.hub.flooded, 0);
-  ann!.say({ v: 1, type: 'mute', muted: true, id: 9 });
+  is(fixture.hub.flooded, 0);
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 9 });
   is(ann!.open, false);
   is(ann!.view.of('error').at(-1)?.detail, 'more than 6 messages at once or 3 a second');
-  for (let i = 0; i < 10; i++) ann!.say('more');
-  is(house.hub.flooded, 1);
+  for (let i = 0; i < 10; i++) ann!.send('more');
+  is(fixture.hub.flooded, 1);
 });
 
 test('answers to a client that does not read are not kept', () => {
-  const house = new House();
-  const [ann] = party(house, ['ann']);
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
   ann!.buffered = MAX_BUFFERED_BYTES + 1;
-  for (let i = 0; i < 10; i++) ann!.say({ v: 1, type: 'mute', muted: i % 2 === 0, id: i });
+  for (let i = 0; i < 10; i++) ann!.send({ v: 1, type: 'mute', muted: i % 2 === 0, id: i });
   equal(ann!.view.all, []);
   ann!.buffered = 0;
-  house.tick();
+  fixture.tick();
   is(ann!.view.all.length, 1);
   is(ann!.view.muted, false);
 });

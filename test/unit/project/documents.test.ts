@@ -4,7 +4,7 @@ import { equal, ok } from 'uvu/assert';
 import { DEFAULTS } from '../../../src/main/config.ts';
 import { Close, Problem } from '../../../src/main/errors.ts';
 import { EVENT_TYPES, EventErrors, EventLimits, REQUEST_TYPES } from '../../../src/main/events/schema.ts';
-import { House } from '../../support/house.ts';
+import { HubFixture } from '../../support/hub-fixture.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('documents');
@@ -62,26 +62,26 @@ test('the client of events in docs/protocol.md knows what the schema’s own cli
   const sent: string[] = [];
   const channel = { onmessage: (_: { data: string }) => undefined, send: (text: string) => sent.push(text) };
   const { people, slots, ask } = example({ createDataChannel: () => channel });
-  const house = new House();
-  const [ann, bob] = [house.guest('ann').place(1), house.guest('bob').place(1)];
+  const fixture = new HubFixture();
+  const [ann, bob] = [fixture.connect('ann').place(1), fixture.connect('bob').place(1)];
   const take = ann.view.take.bind(ann.view);
   ann.view.take = (data) => {
     take(data);
     channel.onmessage({ data });
   };
-  ann.listen();
-  const cid = house.guest('cid').place(1);
-  bob.speak(true);
-  cid.speak(true);
-  ann.hear(1, bob.number);
-  house.tick();
-  bob.speak(false);
+  ann.openChannel();
+  const cid = fixture.connect('cid').place(1);
+  bob.setSpeaking(true);
+  cid.setSpeaking(true);
+  ann.fillSlot(1, bob.number);
+  fixture.tick();
+  bob.setSpeaking(false);
   cid.place(null);
-  house.tick();
+  fixture.tick();
   equal([...people], [...ann.view.participants]);
   equal([...slots], [...ann.view.slots]);
   ask({ type: 'mute', muted: true, id: 1 });
-  ann.say(sent[0]!);
+  ann.send(sent[0]!);
   equal(ann.view.all.at(-1), { v: 1, type: 'ok', id: 1 });
 });
 

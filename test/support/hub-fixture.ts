@@ -1,4 +1,4 @@
-/** The hub of events with everything around it that it looks at, and nothing else: no threads, no peers, no clock. */
+/** The event hub with fakes of everything it depends on: no threads, no peers, no real clock. */
 
 import { Seat, Seats } from '../../src/main/conversations/seats.ts';
 import { EventHub } from '../../src/main/events/hub.ts';
@@ -11,15 +11,15 @@ import { EventView } from './event-view.ts';
 
 const SLOTS = 2;
 
-/** A worker that does at once what it is told, unless it is slow to let go. */
+/** A worker that carries out every command at once; a slow one finishes leaves only when the test calls `finishLeaves`. */
 class FakeShard {
   load = 0;
   slow = false;
-  readonly told: Command[] = [];
+  readonly commands: Command[] = [];
   private readonly leaving: (() => void)[] = [];
 
   join(command: Command): void {
-    this.told.push(command);
+    this.commands.push(command);
   }
 
   leave(_connection: number, then: () => void): void {
@@ -28,20 +28,20 @@ class FakeShard {
   }
 
   mute(connection: number, muted: boolean): void {
-    this.told.push({ type: 'mute', connection, muted });
+    this.commands.push({ type: 'mute', connection, muted });
   }
 
   listen(command: Command): void {
-    this.told.push(command);
+    this.commands.push(command);
   }
 
-  letGo(): void {
+  finishLeaves(): void {
     for (const then of this.leaving.splice(0)) then();
   }
 }
 
-/** A connection with a channel, or without as long as it has not opened one. */
-export class Guest {
+/** A client connection, which has no channel until {@link openChannel} is called. */
+export class FakeConnection {
   selfMuted = false;
   silenced = false;
   deafened = false;
@@ -53,18 +53,18 @@ export class Guest {
   readonly slotMids: readonly string[] = ['a', 'b'];
   readonly seat: Seat;
   readonly view = new EventView();
-  /** Bytes that wait for the client. */
+  /** Bytes buffered for the client. */
   buffered = 0;
   open = false;
-  private readonly house: House;
+  private readonly fixture: HubFixture;
   private reader: TextReader | null = null;
 
-  constructor(house: House, id: number, userid: string) {
-    this.house = house;
+  constructor(fixture: HubFixture, id: number, userid: string) {
+    this.fixture = fixture;
     this.id = id;
     this.user = id;
     this.claim = { userid, clientid: 'client' };
-    this.seat = new Seat(this, house.seats);
+    this.seat = new Seat(this, fixture.seats);
   }
 
   get muted(): boolean {
@@ -79,14 +79,15 @@ export class Guest {
     return this.seat.number;
   }
 
+  /** Moves the connection to a conversation, or out of any. */
   place(key: number | null): this {
-    this.seat.place(key === null ? null : this.house.conversation(key));
-    this.house.hub.placed(this);
+    this.seat.place(key === null ? null : this.fixture.conversation(key));
+    this.fixture.hub.placed(this);
     return this;
   }
 
-  /** Opens the channel. */
-  listen(): this {
+  /** Opens the channel for events. */
+  openChannel(): this {
     this.open = true;
     const channel: TextChannel = {
       send: (text) => {
@@ -99,32 +100,34 @@ export class Guest {
         this.reader?.closed();
       },
     };
-    this.reader = this.house.hub.opened(this, channel);
+    this.reader = this.fixture.hub.opened(this, channel);
     return this;
   }
 
-  /** Sends a message. @param request written as JSON unless it is text, or null for a binary one. */
-  say(request: object | string | null): void {
+  /** Sends a message. @param request an object is sent as JSON, text as it is, null as a binary message. */
+  send(request: object | string | null): void {
     this.reader?.message(typeof request === 'object' && request !== null ? JSON.stringify(request) : request);
   }
 
-  /** Says or stops saying something, as the worker sees it. */
-  speak(speaking: boolean): void {
-    this.house.sources[(this.id & 0xffff) * SOURCE_WORDS + SourceWord.Speaking] = Number(speaking);
+  /** Marks the connection's source as speaking or not, as the worker does. */
+  setSpeaking(speaking: boolean): void {
+    this.fixture.sources[(this.id & 0xffff) * SOURCE_WORDS + SourceWord.Speaking] = Number(speaking);
   }
 
   /** Puts a speaker into a slot, as the worker does. */
-  hear(slot: number, number: number): void {
-    this.house.slots[((this.id & 0xffff) * SLOTS + slot) * SLOT_WORDS + Slot.Speaker] = number;
+  fillSlot(slot: number, number: number): void {
+    this.fixture.slots[((this.id & 0xffff) * SLOTS + slot) * SLOT_WORDS + Slot.Speaker] = number;
   }
 
+  /** Ends the connection and vacates its seat. */
   end(why: 'replaced' | 'draining' | null): void {
-    this.house.hub.ended(this, why);
+    this.fixture.hub.ended(this, why);
     this.seat.vacate(() => undefined);
   }
 }
 
-export class House {
+/** A hub, its seats and its tables; the test moves the clock and calls {@link tick}. */
+export class HubFixture {
   readonly shard = new FakeShard();
   readonly seats = new Seats(() => this.shard as unknown as Shard);
   readonly slots: Int32Array;
@@ -133,9 +136,13 @@ export class House {
   /** Milliseconds. */
   now = 0;
   private readonly turns: (() => void)[] = [];
-  private guests = 0;
+  private connectionCount = 0;
 
-  /** @param limit participants up to which all are listed. */
+  /**
+   * @param limit largest number of participants of which all are listed.
+   * @param most largest number of connections.
+   * @param perSecond requests that a connection may send per second.
+   */
   constructor(limit = 100, most = 64, perSecond: number = EventLimits.perSecond) {
     this.slots = new Int32Array(most * SLOTS * SLOT_WORDS);
     this.sources = new Int32Array(most * SOURCE_WORDS);
@@ -155,18 +162,19 @@ export class House {
   }
   private readonly conversations = new Map<number, { id: string; key: number }>();
 
-  guest(userid: string): Guest {
-    return new Guest(this, this.guests++, userid);
+  /** Adds a connection, which is in no conversation and has no channel yet. */
+  connect(userid: string): FakeConnection {
+    return new FakeConnection(this, this.connectionCount++, userid);
   }
 
-  /** One tick, to its end. */
+  /** Runs one tick to its end. */
   tick(): void {
     this.hub.tick();
     for (let turn = this.turns.shift(); turn !== undefined; turn = this.turns.shift()) turn();
   }
 
-  /** What the worker was told last of this kind. */
+  /** Returns the last command of this type that the worker got. */
   lastCommand<T extends Command['type']>(type: T): Extract<Command, { type: T }> | undefined {
-    return this.shard.told.findLast((command): command is Extract<Command, { type: T }> => command.type === type);
+    return this.shard.commands.findLast((command): command is Extract<Command, { type: T }> => command.type === type);
   }
 }

@@ -1,6 +1,7 @@
 /** Wiring: configuration, workers, media ports, registry, HTTP; and the way down. Nothing is decided here. */
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
+import type { Claim } from './claim.ts';
 import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import type { Connection } from './connections/connection.ts';
@@ -9,7 +10,8 @@ import { Conversations } from './conversations/conversations.ts';
 import { Seats } from './conversations/seats.ts';
 import { readEnvFile } from './env-file.ts';
 import { EventHub } from './events/hub.ts';
-import { type Handlers, HttpServer } from './http/server.ts';
+import { routes, type Upgrade } from './http/routes.ts';
+import { HttpServer } from './http/server.ts';
 import { createLog, type Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { MuxWatch } from './media/mux-watch.ts';
@@ -25,6 +27,7 @@ import { type Drained, drained } from './operations/drain.ts';
 import { HealthCheck } from './operations/health.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
+import { operatorRoutes } from './operations/routes.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { Signalling } from './signalling/signalling.ts';
@@ -90,19 +93,15 @@ async function start(config: Config, log: Log): Promise<void> {
 
   const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
   const memberships = new Memberships({ config, registry: conversations, connections, permissions, log, telemetry });
-  const handlers: Handlers = {
-    join: ({ userid, clientid }, id, client) => memberships.join(userid, id, { ...client, clientid }),
-    leave: ({ userid, clientid }, id, client) => memberships.leave(userid, id, { ...client, clientid }),
-    connect(claim) {
-      memberships.checkConnect(claim.userid);
-      const connection = connections.reserve(claim);
-      return {
-        opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
-        abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
-      };
-    },
+  const connect = (claim: Claim): Upgrade => {
+    memberships.checkConnect(claim.userid);
+    const connection = connections.reserve(claim);
+    return {
+      opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
+      abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
+    };
   };
-  const server = new HttpServer(handlers, config, log, telemetry);
+  const server = new HttpServer(routes({ memberships, connect }), config, log, telemetry);
   const forgetting = setInterval(() => conversations.forget(performance.now()), FORGET_INTERVAL_MS);
   const telling = setInterval(() => events.tick(), config.EVENTS_INTERVAL_MS);
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
@@ -111,7 +110,8 @@ async function start(config: Config, log: Log): Promise<void> {
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
   const health = new HealthCheck(shards.all);
   const operations = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
-  const admin = config.ADMIN_LISTEN === null ? null : new AdminServer(operations, config, log, telemetry);
+  const admin =
+    config.ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operations), config, log, telemetry);
 
   endOnSignals(
     {

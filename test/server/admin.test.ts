@@ -223,9 +223,9 @@ test('bad requests are answered with what was wrong', async () => {
     ['/conversations/nobody', {}, 404, /Nobody is in that conversation/],
     [userPath('nowhere', 'nobody', 'kick'), { method: 'POST' }, 404, /not in that conversation/],
     [userPath('nowhere', 'nobody', 'mute'), { method: 'POST' }, 404, /not in that conversation/],
-    [userPath('nowhere', 'nobody', 'kick'), {}, 405, /Allowed: POST/],
-    ['/healthz', { method: 'DELETE' }, 405, /Allowed: GET/],
-    ['/', {}, 404, /There are \/healthz/],
+    [userPath('nowhere', 'nobody', 'kick'), {}, 405, /GET is not allowed here; allowed: POST\./],
+    ['/healthz', { method: 'DELETE' }, 405, /DELETE is not allowed here; allowed: GET\./],
+    ['/', {}, 404, /There are GET \/healthz, .* and POST \/conversations\/:id\/users\/:userid\/unmute\./],
     ['/conversations/%ff', {}, 400, /badly escaped/],
     ['/conversations/a/users/%zz/kick', { method: 'POST' }, 400, /badly escaped/],
   ];

@@ -3,7 +3,8 @@ import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Config, readConfig } from '../../src/main/config.ts';
 import { drainingError, type ProblemKind, RequestError } from '../../src/main/errors.ts';
-import { type Handlers, HttpServer } from '../../src/main/http/server.ts';
+import { type RouteTargets, routes, type Upgrade } from '../../src/main/http/routes.ts';
+import { HttpServer } from '../../src/main/http/server.ts';
 import { createLog } from '../../src/main/log/log.ts';
 import { ClientHost } from '../support/client.ts';
 import { scrape } from '../support/metrics.ts';
@@ -119,7 +120,7 @@ test('a membership whose user never connects makes room after its patience', asy
 
 /** A server of this process with handlers of the test's; none of them is expected to be called unless given. */
 async function inProcess(
-  given: Partial<Handlers>,
+  given: Partial<RouteTargets['memberships'] & Pick<RouteTargets, 'connect'>>,
   body: (url: string, port: number, refusals: readonly ProblemKind[]) => Promise<void>,
   config: Partial<Config> = {},
 ): Promise<void> {
@@ -128,8 +129,9 @@ async function inProcess(
   };
   const refusals: ProblemKind[] = [];
   const telemetry = { refused: (kind: ProblemKind) => refusals.push(kind) };
-  const handlers: Handlers = { join: unexpected, leave: unexpected, connect: unexpected, ...given };
-  const server = new HttpServer(handlers, { ...readConfig({}), ...config }, createLog('silent'), telemetry);
+  const { join = unexpected, leave = unexpected, connect = unexpected } = given;
+  const rows = routes({ memberships: { join, leave }, connect });
+  const server = new HttpServer(rows, { ...readConfig({}), ...config }, createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   try {
     await body(`http://127.0.0.1:${port}`, port, refusals);
@@ -175,7 +177,7 @@ test("a fault of the server's own is 500: for a join an internal error, for a co
 test('a client that goes away during the handshake is told to whoever took it', async () => {
   let abandoned = 0;
   let opened = 0;
-  const connect = (): ReturnType<Handlers['connect']> => ({ opened: () => opened++, abandoned: () => abandoned++ });
+  const connect = (): Upgrade => ({ opened: () => opened++, abandoned: () => abandoned++ });
   await inProcess({ connect }, async (_url, port) => {
     const claim = `X-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n`;
     await exchange(

@@ -1,20 +1,21 @@
-/** HTTP: routes, claims and the upgrade to a websocket. */
-import { type IncomingMessage, METHODS, ServerResponse } from 'node:http';
+/** Clients' HTTP: a table of routes, claims, and the upgrade to a websocket. */
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
-import FindMyWay from 'find-my-way';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { type Claim, readClaim } from '../claim.ts';
+import { WebSocketServer } from 'ws';
+import { readClaim } from '../claim.ts';
 import type { Config, ListenAddress } from '../config.ts';
-import { problemResponse, RequestError } from '../errors.ts';
+import { RequestError } from '../errors.ts';
 import { SocketLimit, socketsAllowed } from '../limits/socket-limit.ts';
 import type { Log } from '../log/log.ts';
-import { type Asked, NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
+import { NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
+import { EMPTY, send, sendProblem } from './answer.ts';
 import { listen } from './listen.ts';
 import { LINGER_MS, Listener, type ListenerConfig } from './listener.ts';
+import { pathOf } from './paths.ts';
+import { RouteTable } from './route-table.ts';
+import type { AnsweringRoute, Route, Upgrade } from './routes.ts';
 
-/** Longest conversation id, characters after decoding. */
-export const MAX_CONVERSATION_ID_LENGTH = 256;
 /** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
 const CLOSE_TIMEOUT_MS = 3000;
 
@@ -28,46 +29,23 @@ const LEAST_CHUNK_BYTES = 64;
 
 type ServerConfig = ListenerConfig & Pick<Config, 'MAX_OFFER_BYTES'>;
 
-/** Whoever sent a request. */
-export interface Client {
-  /** Whether they hung up, so that nobody reads the response. */
-  gone(): boolean;
-}
-
-/** What a handler answers: nothing if it is done, a promise if it will be. */
-type Done = Promise<void> | undefined;
-
-/** What the routes do; each may throw, or reject with, a RequestError. */
-export interface Handlers {
-  /** Puts the user into a conversation. */
-  join(claim: Claim, conversation: string, client: Client): Done;
-  /** Takes the user out of it. */
-  leave(claim: Claim, conversation: string, client: Client): Done;
-  /** Decides whether a websocket may be opened. @returns what to do with it once it is. */
-  connect(claim: Claim): { opened(socket: WebSocket): void; abandoned(): void };
-}
-
-type Router = FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
-
 export class HttpServer {
   private readonly listener: Listener;
-  private readonly router: Router;
+  private readonly routes: RouteTable<Route>;
   private readonly websockets: WebSocketServer;
-  private readonly handlers: Handlers;
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
   private readonly limit = new SocketLimit();
 
   constructor(
-    handlers: Handlers,
+    routes: readonly Route[],
     config: ServerConfig,
     log: Log,
     telemetry: Pick<Telemetry, 'refused'> = NO_TELEMETRY,
   ) {
-    this.handlers = handlers;
     this.log = log;
     this.telemetry = telemetry;
-    this.router = this.buildRouter(config.MAX_HEADER_BYTES);
+    this.routes = new RouteTable(routes, config.MAX_HEADER_BYTES);
     this.websockets = new WebSocketServer({
       noServer: true,
       maxPayload: config.MAX_OFFER_BYTES,
@@ -93,74 +71,41 @@ export class HttpServer {
     this.listener.close();
   }
 
-  /** @param maxParamLength characters of a part of the path; it is told what is too long by itself. */
-  private buildRouter(maxParamLength: number): Router {
-    const router = FindMyWay({
-      maxParamLength,
-      defaultRoute: (request, response) => this.unknown(request, response as ServerResponse),
-      onBadUrl: (path, _request, response) => this.refuse(response as ServerResponse, badlyEscaped(path)),
-    });
-    router.on('GET', '/connect', upgradeRequired);
-    const membership = (
-      act: (claim: Claim, id: string, client: Client) => Done,
-    ): FindMyWay.Handler<FindMyWay.HTTPVersion.V1> => {
-      return (request, response, params) => {
-        const claim = readClaim(request);
-        const client = { gone: () => request.socket.destroyed };
-        const done = act(claim, conversationId(params['conversationid'] ?? ''), client);
-        if (done === undefined) return succeed(response as ServerResponse);
-        done
-          .then(() => succeed(response as ServerResponse))
-          .catch((error: unknown) => this.refuse(response as ServerResponse, error));
-      };
-    };
-    const join = membership((claim, id, client) => this.handlers.join(claim, id, client));
-    const leave = membership((claim, id, client) => this.handlers.leave(claim, id, client));
-    for (const path of ['/join/:conversationid', '/join/', '/join']) {
-      router.on('POST', path, join);
-      router.on('DELETE', path, leave);
-    }
-    return router;
-  }
-
   private handle(request: IncomingMessage, response: ServerResponse): void {
     // No route takes a body; one that comes is read and thrown away.
     request.resume();
     try {
       this.limit.check(request.socket);
-      this.router.lookup(request, response);
+      const answer = this.answer(request);
+      if (!(answer instanceof Promise)) return send(response, answer ?? EMPTY);
+      answer.then((late) => send(response, late ?? EMPTY)).catch((error: unknown) => this.refuse(response, error));
     } catch (error) {
       this.refuse(response, error);
     }
   }
 
-  private unknown(request: IncomingMessage, response: ServerResponse): void {
-    const path = pathOf(request);
-    if (!isEscapedWell(path)) return this.refuse(response, badlyEscaped(path));
-    const allowed = METHODS.filter((method) => this.router.find(method as FindMyWay.HTTPMethod, path) !== null);
-    if (allowed.length === 0) {
-      return this.refuse(
-        response,
-        new RequestError('not-found', 'There are GET /connect and POST or DELETE /join/:conversationid.'),
-      );
-    }
-    const detail = `${request.method} is not allowed here; allowed: ${allowed.join(', ')}.`;
-    this.refuse(response, new RequestError('method-not-allowed', detail, { Allow: allowed.join(', ') }));
+  private answer(request: IncomingMessage): ReturnType<AnsweringRoute['answer']> {
+    const { row, params } = this.routes.find(request.method, request.url);
+    const claim = readClaim(request);
+    if ('answer' in row) return row.answer({ claim, params, gone: () => request.socket.destroyed });
+    const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+    throw new RequestError('upgrade-required', `Open ${row.path} as a websocket.`, headers);
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
     const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
-    const route = request.method === 'GET' ? this.router.find('GET', request.url ?? '') : null;
+    const row = wantsWebsocket ? this.routes.match(request.method, request.url)?.row : undefined;
     // An offer to speak another protocol, HTTP/2 say, may be ignored: RFC 9110, section 7.8.
-    if (!wantsWebsocket || route?.handler !== upgradeRequired)
-      return this.handle(request, lastResponse(request, socket));
-    let accepted: ReturnType<Handlers['connect']>;
+    if (row === undefined || !('upgrade' in row)) return this.handle(request, lastResponse(request, socket));
+    let accepted: Upgrade;
     try {
       this.limit.check(request.socket);
-      accepted = this.handlers.connect(readClaim(request));
+      accepted = row.upgrade(readClaim(request));
     } catch (error) {
-      return this.refuse(lastResponse(request, socket), error, 'not-established');
+      const response = lastResponse(request, socket);
+      const { kind } = sendProblem(response, error, 'not-established', this.log, 'request failed');
+      return this.telemetry.refused(kind, 'connect');
     }
     let opened = false;
     const { abandoned } = accepted;
@@ -174,38 +119,11 @@ export class HttpServer {
     });
   }
 
-  private refuse(
-    response: ServerResponse,
-    error: unknown,
-    otherwise: 'internal' | 'not-established' = 'internal',
-  ): void {
-    let known: RequestError;
-    if (error instanceof RequestError) {
-      known = error;
-    } else {
-      this.log.error({ err: error }, 'request failed');
-      known = new RequestError(otherwise, 'It is not the request; the log of the server says more.');
-    }
-    this.telemetry.refused(known.kind, otherwise === 'not-established' ? 'connect' : askedFor(response.req));
-    const { status, headers, body } = problemResponse(known);
-    response.writeHead(status, headers).end(body);
+  private refuse(response: ServerResponse, error: unknown): void {
+    const { kind } = sendProblem(response, error, 'internal', this.log, 'request failed');
+    const row = this.routes.nearest(pathOf(response.req.url), response.req.method);
+    this.telemetry.refused(kind, row !== undefined && 'answer' in row ? (row.asked ?? 'other') : 'other');
   }
-}
-
-function askedFor({ method, url = '' }: IncomingMessage): Asked {
-  if (!/^(?:https?:\/\/[^/?]*)?\/join(?:[/?]|$)/i.test(url)) return 'other';
-  return method === 'POST' ? 'join' : method === 'DELETE' ? 'leave' : 'other';
-}
-
-function succeed(response: ServerResponse): void {
-  response.writeHead(200, { 'Content-Length': '0' }).end();
-}
-
-/** `GET /connect` without an upgrade. */
-function upgradeRequired(request: IncomingMessage): void {
-  readClaim(request);
-  const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
-  throw new RequestError('upgrade-required', 'Open /connect as a websocket.', headers);
 }
 
 /**
@@ -222,40 +140,4 @@ function lastResponse(request: IncomingMessage, socket: Duplex): ServerResponse 
   socket.resume();
   socket.once('finish', () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
   return response;
-}
-
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').split('?', 1)[0]!;
-}
-
-/** @param path without a query. */
-export function isEscapedWell(path: string): boolean {
-  try {
-    decodeURIComponent(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @param url with or without its query, which may hold a token and is not repeated. */
-function badlyEscaped(url: string): RequestError {
-  const path = url.split('?', 1)[0]!;
-  const detail = `The path ${JSON.stringify(path.slice(0, 100))} is badly escaped: percent-encode it as UTF-8.`;
-  return new RequestError(path.startsWith('/join') ? 'bad-conversation' : 'bad-request', detail);
-}
-
-/** @throws RequestError `bad-conversation` */
-function conversationId(id: string): string {
-  const bad = (detail: string): RequestError => new RequestError('bad-conversation', detail);
-  if (id === '') throw bad('The conversation id is empty: POST /join/:conversationid.');
-  if (id.length > MAX_CONVERSATION_ID_LENGTH) {
-    throw bad(`The conversation id has ${id.length} characters; ${MAX_CONVERSATION_ID_LENGTH} are allowed.`);
-  }
-  if (id === '.' || id === '..') {
-    throw bad(`The conversation id is ${JSON.stringify(id)}, which browsers and proxies take for a step in the path.`);
-  }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\x00-\x1f\x7f]/.test(id)) throw bad('The conversation id has control characters.');
-  return id;
 }

@@ -37,7 +37,7 @@ export type Authority = 'operator';
 export type Requester = AskingClient | Authority;
 
 /** Nothing if the change is made, a promise if it will be. */
-export type Done = Promise<void> | undefined;
+export type Done = Promise<undefined> | undefined;
 
 /** Puts connections where the registry says. */
 export interface Placing<C> {

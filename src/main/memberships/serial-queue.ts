@@ -31,7 +31,7 @@ export class SerialQueue {
    * @param ready what the change waits for; it is waited for at once, and if it fails the change is not made.
    * @returns rejects with why `ready` failed or with what `act` threw.
    */
-  async take(key: string, ready: Promise<unknown> | null, act: () => void): Promise<void> {
+  async take(key: string, ready: Promise<unknown> | null, act: () => void): Promise<undefined> {
     const line = this.lines.get(key) ?? { count: 0, last: Promise.resolve() };
     this.lines.set(key, line);
     line.count++;
@@ -41,7 +41,7 @@ export class SerialQueue {
     });
     line.last = mine;
     try {
-      await mine;
+      return void (await mine);
     } finally {
       if (--line.count === 0) this.lines.delete(key);
     }

@@ -2,83 +2,39 @@
  * The operators' HTTP: health, figures, who is where, kick and mute. On an address of its own, which no proxy may lead
  * to: whoever reaches it is an operator.
  */
-import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import FindMyWay from 'find-my-way';
+import type { IncomingMessage } from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
 import type { ListenAddress } from '../config.ts';
-import { problemResponse, RequestError } from '../errors.ts';
+import { RequestError } from '../errors.ts';
+import { type Answer, send, sendProblem } from '../http/answer.ts';
 import { listen } from '../http/listen.ts';
 import { Listener, type ListenerConfig } from '../http/listener.ts';
-import { isEscapedWell } from '../http/server.ts';
+import { RouteTable } from '../http/route-table.ts';
 import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { visibleJson } from '../visible.ts';
-import { isLocalName } from './local-name.ts';
+import type { OperatorRoute } from './routes.ts';
 
-/** Conversations on a page: unless asked otherwise, and at most. */
-const PAGE = 100;
-const MAX_PAGE = 1000;
-const BADLY_ESCAPED = 'The path is badly escaped: percent-encode ids as UTF-8.';
-
-/** What operators are told and may do; each may throw a RequestError. */
-export interface Operations {
-  /** @returns what to tell, and whether it is good. */
-  health(): { readonly healthy: boolean };
-  readiness(): { readonly ready: boolean };
-  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** @param after key of the last conversation known, 0 for none. */
-  conversations(after: number, limit: number): object;
-  conversation(id: string): object;
-  kick(conversation: string, userid: string): void;
-  mute(conversation: string, userid: string, muted: boolean): void;
-}
-
-type Route = (params: Readonly<Record<string, string | undefined>>, query: URLSearchParams) => Promise<Answer> | Answer;
-
-interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
+/** Names below these are given out by no registry (RFC 6761, RFC 6762; .internal is reserved by ICANN for private use). */
+const PRIVATE = /\.(?:localhost|local|internal)$/;
 
 export class AdminServer {
   private readonly listener: Listener;
-  private readonly router: FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
+  private readonly routes: RouteTable<OperatorRoute>;
   private readonly log: Log;
 
-  constructor(operations: Operations, config: ListenerConfig, log: Log, telemetry: Pick<Telemetry, 'refused'>) {
+  constructor(
+    routes: readonly OperatorRoute[],
+    config: ListenerConfig,
+    log: Log,
+    telemetry: Pick<Telemetry, 'refused'>,
+  ) {
     this.log = log;
-    this.router = FindMyWay({ maxParamLength: config.MAX_HEADER_BYTES });
-    this.route('GET', '/healthz', () => {
-      const health = operations.health();
-      return json(health, health.healthy ? 200 : 503);
-    });
-    this.route('GET', '/readyz', () => {
-      const readiness = operations.readiness();
-      return json(readiness, readiness.ready ? 200 : 503);
-    });
-    this.route('GET', '/metrics', async () => ({ status: 200, ...(await operations.metrics()) }));
-    this.route('GET', '/conversations', (_, query) => {
-      const after = whole(query, 'after', 0, Number.MAX_SAFE_INTEGER, 0);
-      return json(operations.conversations(after, whole(query, 'limit', 1, MAX_PAGE, PAGE)));
-    });
-    this.route('GET', '/conversations/:id', ({ id }) => json(operations.conversation(id ?? '')));
-    const act = (name: string, body: (conversation: string, userid: string) => void): void =>
-      this.route('POST', `/conversations/:id/users/:userid/${name}`, ({ id, userid }) => {
-        body(id ?? '', userid ?? '');
-        return { status: 200, contentType: 'text/plain', body: '' };
-      });
-    act('kick', (conversation, userid) => operations.kick(conversation, userid));
-    act('mute', (conversation, userid) => operations.mute(conversation, userid, true));
-    act('unmute', (conversation, userid) => operations.mute(conversation, userid, false));
+    this.routes = new RouteTable(routes, config.MAX_HEADER_BYTES);
     this.listener = new Listener(config, telemetry, (request, response) => {
       request.resume();
       this.answer(request).then(
-        ({ status, contentType, body }) => {
-          const length = String(Buffer.byteLength(body));
-          response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': length }).end(body);
-        },
-        (error: unknown) => this.refuse(response, error),
+        (answer) => send(response, answer),
+        (error: unknown) => sendProblem(response, error, 'internal', this.log, 'request of an operator failed'),
       );
     });
   }
@@ -92,39 +48,11 @@ export class AdminServer {
     this.listener.close();
   }
 
-  private route(method: 'GET' | 'POST', path: string, route: Route): void {
-    this.router.on(method, path, () => undefined, { route });
-  }
-
   private async answer(request: IncomingMessage): Promise<Answer> {
     refuseWebPages(request);
-    const method = (request.method === 'HEAD' ? 'GET' : request.method) as FindMyWay.HTTPMethod;
-    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-    if (!isEscapedWell(path)) throw new RequestError('bad-request', BADLY_ESCAPED);
-    const found = this.router.find(method, path);
-    if (found === null) throw this.unknown(path);
-    return (found.store as { route: Route }).route(found.params, new URLSearchParams(query));
-  }
-
-  private unknown(path: string): RequestError {
-    const allowed = METHODS.filter((method) => this.router.find(method as FindMyWay.HTTPMethod, path) !== null);
-    if (allowed.length > 0) {
-      return new RequestError('method-not-allowed', `Allowed: ${allowed.join(', ')}.`, { Allow: allowed.join(', ') });
-    }
-    const next = 'There are /healthz, /readyz, /metrics, /conversations, /conversations/:id and, as POST,';
-    return new RequestError('not-found', `${next} /conversations/:id/users/:userid/kick, mute and unmute.`);
-  }
-
-  private refuse(response: ServerResponse, error: unknown): void {
-    let known: RequestError;
-    if (error instanceof RequestError) {
-      known = error;
-    } else {
-      this.log.error({ err: error }, 'request of an operator failed');
-      known = new RequestError('internal', 'It is not the request; the log of the server says more.');
-    }
-    const { status, headers, body } = problemResponse(known);
-    response.writeHead(status, headers).end(body);
+    const { row, params } = this.routes.find(request.method === 'HEAD' ? 'GET' : request.method, request.url);
+    const [, query = ''] = (request.url ?? '').split('?', 2);
+    return row.answer(params, new URLSearchParams(query));
   }
 }
 
@@ -145,15 +73,16 @@ function refuseWebPages({ headers: { origin, host } }: IncomingMessage): void {
   }
 }
 
-function json(value: object, status = 200): Answer {
-  return { status, contentType: 'application/json', body: `${visibleJson(JSON.stringify(value))}\n` };
-}
-
-/** @throws RequestError `bad-request` */
-function whole(query: URLSearchParams, name: string, least: number, most: number, otherwise: number): number {
-  const text = query.get(name);
-  if (text === null) return otherwise;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new RequestError('bad-request', `${name} must be a whole number from ${least} to ${most}.`);
+/**
+ * Whether the name in a `Host` header is an address or a name of the local network, which nobody from elsewhere can make
+ * resolve to what they like.
+ *
+ * @param host `name`, `name:port` or `[v6]:port`.
+ */
+function isLocalName(host: string): boolean {
+  const v6 = /^\[([^\]]+)\](?::\d*)?$/.exec(host)?.[1];
+  if (v6 !== undefined) return isIP(v6.split('%', 1)[0]!) === 6;
+  // The dot at the end of a name that is complete is no part of it.
+  const name = host.replace(/:\d*$/, '').toLowerCase().replace(/\.$/, '');
+  return isIP(name) === 4 || !name.includes('.') || PRIVATE.test(name);
 }

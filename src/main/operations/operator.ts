@@ -7,7 +7,6 @@ import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
 import type { Memberships } from '../memberships/memberships.ts';
-import type { Operations } from './admin.ts';
 import type { Health, HealthCheck } from './health.ts';
 
 /** What the operators' view is made of. */
@@ -67,7 +66,7 @@ export interface ConversationDetail {
   }[];
 }
 
-export class Operator implements Operations {
+export class Operator {
   private readonly parts: OperatorParts;
 
   constructor(parts: OperatorParts) {

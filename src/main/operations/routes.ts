@@ -1,0 +1,80 @@
+/** What operators can ask for. Another command is another row here, and a method of {@link Operator}. */
+import { RequestError } from '../errors.ts';
+import { type Answer, json } from '../http/answer.ts';
+import type { Params, Row } from '../http/route-table.ts';
+import type { Operator } from './operator.ts';
+
+/** Conversations on a page: unless asked otherwise, and at most. */
+const PAGE = 100;
+const MAX_PAGE = 1000;
+/** A command was carried out. */
+const CARRIED_OUT: Answer = { status: 200, headers: { 'Content-Type': 'text/plain' }, body: '' };
+
+export interface OperatorRoute extends Row {
+  readonly method: 'GET' | 'POST';
+  /** @throws RequestError, or rejects with one, if the request is refused. */
+  answer(params: Params, query: URLSearchParams): Answer | Promise<Answer>;
+}
+
+/** The table of the operators' listener. */
+export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/healthz',
+      answer: () => {
+        const health = operator.health();
+        return json(health, health.healthy ? 200 : 503);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      answer: () => {
+        const readiness = operator.readiness();
+        return json(readiness, readiness.ready ? 200 : 503);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      answer: async () => {
+        const { contentType, body } = await operator.metrics();
+        return { status: 200, headers: { 'Content-Type': contentType }, body };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/conversations',
+      answer: (_, query) => {
+        const after = wholeNumber(query, 'after', 0, Number.MAX_SAFE_INTEGER, 0);
+        return json(operator.conversations(after, wholeNumber(query, 'limit', 1, MAX_PAGE, PAGE)));
+      },
+    },
+    { method: 'GET', path: '/conversations/:id', answer: ({ id = '' }) => json(operator.conversation(id)) },
+    command('kick', (conversation, userid) => operator.kick(conversation, userid)),
+    command('mute', (conversation, userid) => operator.mute(conversation, userid, true)),
+    command('unmute', (conversation, userid) => operator.mute(conversation, userid, false)),
+  ];
+}
+
+/** The row of something that is done to a user of a conversation. */
+function command(name: string, act: (conversation: string, userid: string) => void): OperatorRoute {
+  return {
+    method: 'POST',
+    path: `/conversations/:id/users/:userid/${name}`,
+    answer: ({ id = '', userid = '' }) => {
+      act(id, userid);
+      return CARRIED_OUT;
+    },
+  };
+}
+
+/** @throws RequestError `bad-request` */
+function wholeNumber(query: URLSearchParams, name: string, least: number, most: number, otherwise: number): number {
+  const text = query.get(name);
+  if (text === null) return otherwise;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new RequestError('bad-request', `${name} must be a whole number from ${least} to ${most}.`);
+}

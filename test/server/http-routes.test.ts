@@ -1,0 +1,114 @@
+/** The table of routes: what a row more is enough for. The rows beside it are the service's own. */
+import { request } from 'undici';
+import { equal, is, match } from 'uvu/assert';
+import { readConfig } from '../../src/main/config.ts';
+import { RequestError } from '../../src/main/errors.ts';
+import { json } from '../../src/main/http/answer.ts';
+import { type Route, routes } from '../../src/main/http/routes.ts';
+import { HttpServer } from '../../src/main/http/server.ts';
+import { createLog } from '../../src/main/log/log.ts';
+import { exchange, HANDSHAKE } from '../support/raw.ts';
+import { scenarios } from '../support/scenario.ts';
+import { claimHeader } from '../support/server.ts';
+
+const test = scenarios('http routes');
+
+interface Asked {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+interface House {
+  readonly port: number;
+  readonly refusals: string[];
+  ask(method: 'GET' | 'POST', path: string, headers?: Record<string, string>): Promise<Asked>;
+}
+
+/** A server of this process with the service's routes and one more. */
+async function withRow(row: Route, body: (house: House) => Promise<void>): Promise<void> {
+  const unexpected = (): never => {
+    throw new Error('not expected');
+  };
+  const refusals: string[] = [];
+  const telemetry = { refused: (problem: string, asked: string) => refusals.push(`${problem} ${asked}`) };
+  const rows = [...routes({ memberships: { join: unexpected, leave: unexpected }, connect: unexpected }), row];
+  const server = new HttpServer(rows, readConfig({}), createLog('silent'), telemetry);
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const ask: House['ask'] = async (method, path, headers = claimHeader('ann')) => {
+    const answer = await request(`http://127.0.0.1:${port}${path}`, { method, headers });
+    return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
+  };
+  try {
+    await body({ port, refusals, ask });
+  } finally {
+    server.close();
+  }
+}
+
+test('a row is enough for an endpoint that answers JSON to whoever has a claim', async () => {
+  const row: Route = {
+    method: 'GET',
+    path: '/ice',
+    answer: ({ claim }) => json({ username: claim.userid, urls: ['turn:é'] }, 200, { 'Cache-Control': 'no-store' }),
+  };
+  await withRow(row, async ({ ask, refusals }) => {
+    const { status, headers, body } = await ask('GET', '/ice?token=x');
+    is(status, 200);
+    is(headers['content-type'], 'application/json');
+    is(headers['cache-control'], 'no-store');
+    is(Number(headers['content-length']), Buffer.byteLength(body));
+    equal(JSON.parse(body), { username: 'ann', urls: ['turn:é'] });
+    is((await ask('GET', '/ice', {})).status, 400);
+    const wrong = await ask('POST', '/ice');
+    is(wrong.status, 405);
+    is(wrong.headers['allow'], 'GET');
+    is((await ask('GET', '/ice/x')).status, 404);
+    is((await ask('GET', '/ice%zz')).status, 400);
+    equal(refusals, ['bad-claim other', 'method-not-allowed other', 'not-found other', 'bad-request other']);
+    const { detail } = JSON.parse((await ask('GET', '/')).body);
+    is(detail, 'There are GET /connect, POST or DELETE /join/:conversationid and GET /ice.');
+  });
+});
+
+test('a row may answer late, by its parameters, and refuse late', async () => {
+  const row: Route = {
+    method: 'POST',
+    path: '/rooms/:room/doors/:door',
+    asked: 'join',
+    badPath: 'bad-conversation',
+    answer: async ({ params: { room, door } }) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (door === 'locked') throw new RequestError('forbidden', 'It is locked.');
+      if (door === 'fault') throw new Error('a bug');
+      return room === 'empty' ? undefined : json({ room, door }, 202);
+    },
+  };
+  await withRow(row, async ({ ask, refusals }) => {
+    const { status, body } = await ask('POST', '/rooms/a%2Fb/doors/2');
+    is(status, 202);
+    equal(JSON.parse(body), { room: 'a/b', door: '2' });
+    const nothing = await ask('POST', '/rooms/empty/doors/2');
+    equal([nothing.status, nothing.body, nothing.headers['content-type']], [200, '', undefined]);
+    is((await ask('POST', '/rooms/a/doors/locked')).status, 403);
+    is((await ask('POST', '/rooms/a/doors/fault')).status, 500);
+    is((await ask('POST', '/rooms/%ff/doors/1')).status, 400);
+    equal(refusals, ['forbidden join', 'internal join', 'bad-conversation join']);
+  });
+});
+
+test('a row for a websocket refuses it with a problem, and says so to whoever asks without one', async () => {
+  const upgrade = (): never => {
+    throw new RequestError('full', 'No more of these.', { 'Retry-After': '5' });
+  };
+  await withRow({ method: 'GET', path: '/listen', upgrade }, async ({ port, ask, refusals }) => {
+    const claim = `X-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n`;
+    match(await exchange(port, `GET /listen HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`), /^HTTP\/1\.1 503 /);
+    const { status, body } = await ask('GET', '/listen');
+    is(status, 426);
+    is(JSON.parse(body).detail, 'Open /listen as a websocket.');
+    equal(refusals, ['full connect', 'upgrade-required other']);
+  });
+});
+
+test.run();

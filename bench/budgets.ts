@@ -1,6 +1,6 @@
 /**
- * What each case of the packet path may cost, in steps of the calibration loop, and how these were set: 1.5 to 2 × the
- * middle of the ratios measured on 2 cores of an AMD EPYC, Node 20.20. Raise one only together with a reason in the CHANGELOG.
+ * What each case of the packet path may cost, in steps of the calibration loop. The budgets are 1.5 to 2 × the median
+ * of the ratios measured on 2 cores of an AMD EPYC, Node 20.20. Whoever raises one gives the reason in the CHANGELOG.
  */
 export const BUDGETS_SET = '2026-11-22';
 

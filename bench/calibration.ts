@@ -1,7 +1,7 @@
 /**
- * A fixed piece of work that tells how fast this machine runs this kind of code at this moment: shared-memory reads and
- * writes and integer arithmetic, as the packet path has them. The guard compares each case with it in the same process
- * and interleaved, so that a slow or busy machine slows both.
+ * A fixed piece of work that shows how fast this machine runs this kind of code at this moment: reads and writes of
+ * shared memory and integer arithmetic, like those of the packet path. The guard measures it in turn with each case, in
+ * the same process, so that a slow or busy machine slows both.
  */
 const WORDS = 4096;
 const ROUNDS = 16;
@@ -9,7 +9,7 @@ const ROUNDS = 16;
 const words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
 const bytes = new Uint8Array(words.buffer);
 
-/** Steps of one call of {@link calibrate}. */
+/** Steps in one call of {@link calibrate}. */
 export const CALIBRATION_STEPS = WORDS * ROUNDS;
 
 export function calibrate(): number {

@@ -1,9 +1,10 @@
 /**
  * The guard of the hot path: `npm run bench:guard` fails if a case costs more than its budget, as a ratio to the
- * calibration loop. Both are measured by turns and the least of many short measurements counts: what else runs on the
- * machine can only add.
+ * calibration loop. Both are measured in turn, and the lowest of many short measurements counts, because other programs
+ * on the machine can only add time.
  *
- * `GUARD_SLOWDOWN=3` does the work of each case three times, to see the guard fail. Arguments choose cases by parts of their names.
+ * `GUARD_SLOWDOWN=3` does the work of each case three times, to see the guard fail. Arguments choose cases by parts of
+ * their names.
  */
 import { performance } from 'node:perf_hooks';
 import { BUDGETS, BUDGETS_SET } from './budgets.ts';
@@ -11,13 +12,13 @@ import { CALIBRATION_STEPS, calibrate } from './calibration.ts';
 import { guardedCases } from './cases/all.ts';
 import type { Case } from './cases/case.ts';
 
-/** Measurements of each case; a case above its budget gets as many again, a few times, before it fails. */
+/** Measurements of each case in one attempt. A case above its budget gets further attempts before it fails. */
 const ROUNDS = 60;
 const ATTEMPTS = 4;
-/** One measurement lasts about this long, milliseconds: shorter than a scheduler's slice. */
+/** Approximate length of one measurement, milliseconds: shorter than a scheduler's slice. */
 const SLICE_MS = 2;
 
-/** Steps of the calibration loop that one operation of a case takes. */
+/** Returns how many steps of the calibration loop one operation of a case takes. */
 export function measureRatio(one: Case): number {
   const caseRuns = runsFor(() => one.run());
   const calibrationRuns = runsFor(calibrate);
@@ -29,20 +30,20 @@ export function measureRatio(one: Case): number {
   return least / leastCalibration;
 }
 
-/** Warms up and finds how many runs fill a slice. */
+/** Warms up. @returns how many runs fill a slice. */
 function runsFor(run: () => unknown): number {
   for (let i = 0; i < 200; i++) run();
   return Math.max(1, Math.round(SLICE_MS / time(run, 20)));
 }
 
-/** Milliseconds a run. */
+/** Returns the milliseconds per run. */
 function time(run: () => unknown, runs: number): number {
   const begun = performance.now();
   for (let i = 0; i < runs; i++) run();
   return (performance.now() - begun) / runs;
 }
 
-/** @returns the least ratio of a few attempts, and whether it is within the budget. */
+/** Measures a case. @returns the lowest ratio of a few attempts, and whether it is within the budget. */
 function guard(one: Case): { ratio: number; budget: number; held: boolean } {
   const budget = BUDGETS[one.name];
   if (budget === undefined) throw new Error(`"${one.name}" has no budget in bench/budgets.ts`);
@@ -62,7 +63,7 @@ const slowed = (one: Case): Case => ({
 });
 const wanted = process.argv.slice(2);
 let failed = 0;
-console.log(`steps of the calibration loop for each operation; budgets of ${BUDGETS_SET}`);
+console.log(`Steps of the calibration loop per operation; budgets of ${BUDGETS_SET}`);
 for (const one of guardedCases()) {
   if (wanted.length > 0 && !wanted.some((part) => one.name.includes(part))) continue;
   const { ratio, budget, held } = guard(slowed(one));
@@ -72,5 +73,5 @@ for (const one of guardedCases()) {
   );
 }
 if (failed > 0)
-  console.log(`${failed} of the packet path's parts cost more than their budget: profile them with npm run bench`);
+  console.log(`${failed} parts of the packet path cost more than their budgets: profile them with npm run bench`);
 process.exit(failed > 0 ? 1 : 0);

@@ -1,4 +1,4 @@
-/** The thread hop: from the main thread through the real worker and back, one packet at a time. */
+/** The thread hop: one packet at a time goes from the main thread through the real worker and back. */
 
 import { readConfig } from '../src/main/config.ts';
 import { createLog } from '../src/main/log/log.ts';
@@ -12,7 +12,7 @@ export interface Hop {
   readonly p99: number;
 }
 
-/** Sends `count` packets, each when the one before is back, with idle time between, as a lone speaker does. */
+/** Sends `count` packets, each after the previous one came back and a pause, like a lone speaker. */
 export async function measureHop(count: number, idleMs: number): Promise<Hop> {
   let back: () => void = () => undefined;
   const listener = {

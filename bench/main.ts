@@ -1,4 +1,4 @@
-/** The table of the micro benchmarks: `npm run bench`. A row says nanoseconds a packet. */
+/** Prints the table of the micro benchmarks: `npm run bench`. Rows give nanoseconds per packet. */
 import { Bench } from 'tinybench';
 import { allCases } from './cases/all.ts';
 import { measureHop } from './hop.ts';

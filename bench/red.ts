@@ -1,8 +1,8 @@
 /**
- * What redundant audio gives and costs where packets are lost: `npm run bench:red`. Real Chromium, the real server, and
- * a loss that the kernel makes in a network namespace. See bench/README.md.
+ * Measures what redundant audio gives and costs when packets are lost: `npm run bench:red`. It runs real Chromium and
+ * the real server, and the kernel drops packets in a network namespace. See bench/README.md.
  *
- *   npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2 --side listener
+ * npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2 --side listener
  */
 import { parseArgs } from 'node:util';
 import { type Cell, type Heard, measureRed, type Side } from './red/run.ts';
@@ -20,9 +20,7 @@ if (!inNamespace()) enterNamespace('bench:red');
 
 const side: Side = values.side === 'listener' ? 'listener' : 'publisher';
 const losses = values.losses.split(',').map(Number);
-console.log(
-  'RED | loss % | up kbit/s | server ms/s | who knows RED: concealed %, lost %, delay ms, kbit/s | who does not',
-);
+console.log('RED | loss % | up kbit/s | server ms/s | with RED: concealed %, lost %, delay ms, kbit/s | without RED');
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const red of ['off', 'uplink', 'both'] as const) {
     for (const cell of await measureRed(red, losses, Number(values.seconds), side)) console.log(row(cell));

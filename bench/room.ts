@@ -1,8 +1,8 @@
 /**
- * The room benchmark: the real server in a process of its own, real WebRTC clients in others, and in the same run the
- * library's floor. See bench/README.md.
+ * The room benchmark: the real server in one process, real WebRTC clients in others, and the library's floor in the
+ * same run. See bench/README.md.
  *
- *   npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
+ * npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
  */
 import { parseArgs } from 'node:util';
 import { enterNamespace, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';
@@ -34,18 +34,18 @@ if (values.help) {
   --speakers N    people who talk (3)
   --microphones N people with an open microphone who say nothing: comfort noise, 2.5 packets a second each (0)
   --listeners N   people who only listen (100)
-  --slots N       receive slots of a listener (3)
+  --slots N       slots per listener (3)
   --seconds N     measured time (15)
-  --payload N     bytes of a packet's payload (100)
-  --ptime N       milliseconds of a packet (20)
-  --measured N    listeners whose packets are looked at (20); the others decrypt and throw away
-  --sinks         packets of all but the measured listeners are dropped by the kernel, so that the clients cost
-                  next to nothing; Linux, root, nft; runs in a network namespace of its own
-  --rounds N      floor and server so many times, by turns: the machine's drift then hits both alike (1)
-  --relay         beside the floor a bare relay: it sends from the callback that brings a speaker's packet
-  --no-floor      without the library's floor
-  --env K=V       a variable of the server's; may be given several times
-  --json          the result as JSON on the last line`);
+  --payload N     payload bytes per packet (100)
+  --ptime N       milliseconds per packet (20)
+  --measured N    listeners whose packets are examined (20); the others decrypt and discard theirs
+  --sinks         let the kernel drop the packets of all listeners except the measured ones, so that the clients
+                  cost next to nothing; needs Linux, root and nft; runs in its own network namespace
+  --rounds N      run floor and server this many times, in turn, so that drift hits both alike (1)
+  --relay         also run a bare relay, which sends from the callback that delivers a speaker's packet
+  --no-floor      leave out the library's floor
+  --env K=V       set a variable of the server; may be given several times
+  --json          print the result as JSON on the last line`);
   process.exit(0);
 }
 
@@ -53,7 +53,7 @@ const whole = (
   name: 'rounds' | 'speakers' | 'microphones' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured',
 ): number => {
   const value = Number(values[name]);
-  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}; a whole number is wanted`);
+  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}, not a whole number`);
   return value;
 };
 const setup: RoomSetup = {

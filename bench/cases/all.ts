@@ -3,13 +3,13 @@ import { headerCase, levelCase, rewriteCase, ringCase, weriftCase } from './part
 import { rankingCase } from './ranking.ts';
 import { stepCase } from './step.ts';
 
-/** The cases of the guard: our own packet path. */
+/** Returns the guard's cases: our own packet path. */
 export function guardedCases(): Case[] {
   const parts = [headerCase(), levelCase(), rewriteCase(), ringCase(), rankingCase()];
   return [...parts, ...[3, 9, 99, 300, 999].map((slots) => stepCase(slots)), stepCase(300, true)];
 }
 
-/** All of them. */
+/** Returns all cases. */
 export function allCases(): Case[] {
   return [...guardedCases(), weriftCase()];
 }

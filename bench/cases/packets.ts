@@ -1,6 +1,6 @@
 /** Packets as a browser sends them: Opus-sized, with an audio level. */
 
-/** Voice packets of one source in a row: 12 bytes of header, an 8-byte extension, the payload. */
+/** Returns consecutive voice packets of one source: 12 bytes of header, an 8-byte extension, and the payload. */
 export function voicePackets(count: number, payloadBytes = 100, ssrc = 1000): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const packet = new Uint8Array(20 + payloadBytes).fill(0x55);
@@ -19,7 +19,7 @@ export function voicePackets(count: number, payloadBytes = 100, ssrc = 1000): Ui
 /** The payload type of {@link redPacket}. */
 export const RED_PAYLOAD_TYPE = 63;
 
-/** A packet of the same kind as RED (RFC 2198), as Chromium sends it: with the payload of the packet before. */
+/** Returns such a packet as RED (RFC 2198), as Chromium sends it: it repeats the payload of the packet before. */
 export function redPacket(payloadBytes = 100, ssrc = 1000): Uint8Array {
   const headers = 5;
   const packet = voicePackets(1, headers + 2 * payloadBytes, ssrc)[0]!;
@@ -30,12 +30,12 @@ export function redPacket(payloadBytes = 100, ssrc = 1000): Uint8Array {
   return packet;
 }
 
-/** The id of the audio level in {@link voicePackets}. */
+/** The id of the audio level extension in {@link voicePackets}. */
 export const LEVEL_ID = 1;
-/** Where its byte is. */
+/** Offset of the level's byte. */
 export const LEVEL_OFFSET = 17;
 
-/** A level as of somebody who talks: syllables, and a short pause between words. @param voice tells people apart. */
+/** Returns a level of somebody who talks: syllables, with short pauses. @param voice tells people apart. */
 export function spokenLevel(frame: number, voice: number): number {
   const at = frame + 17 * voice;
   return at % 40 < 4 ? 75 : 25 + ((at * 5) % 12);

@@ -1,4 +1,4 @@
-/** The parts of a packet's way, each alone. */
+/** The parts of the packet path, each measured alone. */
 import { RtpPacket } from 'werift-rtp';
 import { readLevel } from '../../src/rtp/audio-level.ts';
 import { Header, RtpHeader, readHeader, writeFields } from '../../src/rtp/packet.ts';
@@ -10,7 +10,7 @@ import { LEVEL_ID, voicePackets } from './packets.ts';
 const OPERATIONS = 4096;
 const PACKETS = 64;
 
-/** Packets one behind the other in one buffer, as in a ring. */
+/** Lays packets out one after the other in one buffer, as in a ring. */
 function laidOut(): { bytes: Uint8Array; length: number; stride: number } {
   const packets = voicePackets(PACKETS);
   const length = packets[0]!.length;

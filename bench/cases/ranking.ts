@@ -1,4 +1,4 @@
-/** The decision who is heard, without packets: five hundred people of whom fifty talk, in turns. */
+/** The ranking alone, without packets: who is heard among five hundred people, fifty of whom talk in turns. */
 import { OPUS_FRAME_TICKS } from '../../src/rtp/packet.ts';
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { Conversation } from '../../src/workers/conversation.ts';
@@ -12,7 +12,7 @@ const PEOPLE = 500;
 const TALKERS = 50;
 const SLOTS = 3;
 const FRAMES = 50;
-/** Everybody talks for this long out of that long, frames. */
+/** Every talker talks for `TURN` frames of each `CYCLE` frames. */
 const TURN = 150;
 const CYCLE = 400;
 

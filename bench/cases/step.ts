@@ -1,4 +1,4 @@
-/** The whole way through a worker, without its thread: out of one ring, checked, ranked, numbered, into the other. */
+/** Takes packets all the way through a worker, without its thread: from one ring, through all checks, to the other. */
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { BurstReader, DELIVERY_WORDS } from '../../src/workers/burst.ts';
 import { Forwarder } from '../../src/workers/forwarder.ts';
@@ -12,7 +12,7 @@ const PAYLOAD_BYTES = 100;
 const RED_BYTES = 2 * PAYLOAD_BYTES + 5;
 const TICKS_PER_PACKET = 960;
 
-/** A room in which {@link SPEAKERS} talk to `slots` slots; a run is a packet of each of them, and all that follows. */
+/** A conversation in which {@link SPEAKERS} people talk and `slots` slots carry them. */
 export class StepRoom {
   readonly outgoing: number;
   private readonly ingress: RingWriter;
@@ -26,8 +26,8 @@ export class StepRoom {
   private round = 0;
 
   /**
-   * @param slots in all; divided among listeners of three each, the last may have fewer.
-   * @param red whether the speakers send RED (RFC 2198), which every other listener knows.
+   * @param slots of all listeners together. Each listener has three; the last may have fewer.
+   * @param red whether the speakers send RED (RFC 2198), which every second listener knows.
    */
   constructor(slots: number, red = false) {
     const shard = layoutShard(1 << 20, 1 << 22);
@@ -70,7 +70,7 @@ export class StepRoom {
     this.outgoing = slots;
   }
 
-  /** One packet of each speaker. @returns packets that left. */
+  /** Takes one packet of each speaker through the worker. @returns how many packets left. */
   step(): number {
     this.round++;
     for (let i = 0; i < SPEAKERS; i++) {
@@ -99,7 +99,7 @@ export class StepRoom {
   }
 }
 
-/** Fan-out to this many slots, with the reading of what came out. */
+/** Returns the case that fans packets out to this many slots and reads the result. */
 export function stepCase(slots: number, red = false): Case {
   const room = new StepRoom(slots, red);
   const rounds = Math.max(1, Math.ceil(3000 / slots));

@@ -1,4 +1,4 @@
-/** One cell of the table: a voice, two listeners, one of whom does not know RED, and loss on one side of the server. */
+/** Measures one cell of the table: a voice, a listener with and one without RED, and loss on one side of the server. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedUse } from '../../src/main/config.ts';
 import { type Browser, launchBrowser } from '../../test/support/browsers.ts';
@@ -16,21 +16,21 @@ import { losePackets } from '../room/namespace.ts';
 import { cpuOf } from '../room/process.ts';
 import { speech } from './speech.ts';
 
-/** For reports of the loss to reach the encoder, and for jitter buffers to settle, milliseconds. */
+/** Time for reports of the loss to reach the encoder and for jitter buffers to settle, milliseconds. */
 const SETTLE_MS = 8000;
 
 /** Where packets are lost: on the way to the server, or from it. */
 export type Side = 'publisher' | 'listener';
 
-/** What a listener had of the voice. */
+/** How a listener heard the voice. */
 export interface Heard {
-  /** Of the samples played, those that were made up for lack of a packet, %. */
+  /** Share of the samples played that were made up because a packet was missing, %. */
   readonly concealed: number;
-  /** In the jitter buffer, milliseconds. */
+  /** Mean time in the jitter buffer, milliseconds. */
   readonly delay: number;
-  /** RTP payload, kbit/s. */
+  /** RTP payload received, kbit/s. */
   readonly down: number;
-  /** Packets that the listener counts as lost, %. */
+  /** Share of packets that the listener counts as lost, %. */
   readonly lost: number;
 }
 
@@ -39,9 +39,9 @@ export interface Cell {
   readonly loss: number;
   /** RTP payload that the voice sent, kbit/s. */
   readonly up: number;
-  /** CPU of the whole server, milliseconds a second. */
+  /** CPU time of the whole server, milliseconds per second. */
   readonly cpu: number;
-  /** By whether the listener knows RED. */
+  /** The listener that knows RED, and the one that does not. */
   readonly knows: Heard;
   readonly knowsNot: Heard;
 }
@@ -57,7 +57,7 @@ interface Room {
   readonly knowsNot: VoicePage;
 }
 
-/** Measures one server at each of these losses, per cent, for so many seconds. */
+/** Measures one server for this many seconds at each of these losses, %. */
 export async function measureRed(red: RedUse, losses: readonly number[], seconds: number, side: Side): Promise<Cell[]> {
   const port = await freeUdpPort();
   const server = await startServer({ RED: red, MEDIA_PORTS: String(port) });

@@ -1,10 +1,10 @@
 /**
- * A sound that Opus takes for speech: pulses of a voice through the formants of vowels, a syllable four times a second
+ * A sound that Opus takes for speech: pulses of a voice, filtered by the formants of vowels, four syllables a second,
  * with a hiss before each. A tone would not do: Opus codes it as music, and its own error correction is for speech.
  */
 
 const RATE = 48_000;
-/** Length before it repeats, seconds; every syllable of it has a vowel and a pitch of its own. */
+/** Length before the sound repeats, seconds. The vowel and the pitch change from syllable to syllable. */
 const SECONDS = 2;
 const SYLLABLES_PER_SECOND = 4;
 const HISS_SECONDS = 0.05;
@@ -19,7 +19,7 @@ const VOWELS = [
 const BANDWIDTHS = [80, 100, 140] as const;
 const PEAK = 0.6;
 
-/** The sound as a data URL of a WAV file. */
+/** Returns the sound as a data URL of a WAV file. */
 export function speech(): string {
   const samples = voice();
   const file = Buffer.alloc(44 + 2 * samples.length);
@@ -61,7 +61,7 @@ function voice(): Float64Array {
   return samples.map((sample) => (sample * PEAK) / loudest);
 }
 
-/** A resonator of two poles. */
+/** Passes one sample through a resonator with two poles. */
 function resonate(state: [number, number], hz: number, bandwidth: number, input: number): number {
   const radius = Math.exp((-Math.PI * bandwidth) / RATE);
   const output = input + 2 * radius * Math.cos((2 * Math.PI * hz) / RATE) * state[0] - radius ** 2 * state[1];
@@ -70,7 +70,7 @@ function resonate(state: [number, number], hz: number, bandwidth: number, input:
   return output;
 }
 
-/** The same noise in every run, -1 … 1. */
+/** Returns the i-th sample of a noise that is the same in every run, -1 … 1. */
 function noise(i: number): number {
   const mixed = Math.imul(i ^ (i >>> 13), 0x9e3779b1);
   return (Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) >>> 0) / 2 ** 31 - 1;

@@ -1,10 +1,10 @@
 /**
- * The library's floor: a server that only sends. It connects clients as the real one does, by the same texts, and then
- * sends the same packets to the same number of peers from a bare loop over `sendMessageBinary`. No ring, no worker, no
- * rewriting, nothing received.
+ * The library's floor: a server that only sends. It connects clients as the real one does, with the same texts, and
+ * then sends the same packets to the same number of peers from a bare loop over `sendMessageBinary`. It has no ring, no
+ * worker and no rewriting, and receives nothing.
  *
- * As a relay (`FLOOR_KIND=relay`) it sends when a speaker's packet comes, from that very callback: what a server on this
- * library costs at least if it receives, too. What the real one costs more is its ranking, its rewriting and its worker.
+ * As a relay (`FLOOR_KIND=relay`) it sends from the callback that delivers a speaker's packet. That is the least a
+ * server on this library costs if it receives as well. The real server adds its ranking, its rewriting and its worker.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -46,7 +46,7 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   if (relays && plan.publication !== null) {
     const voice = publishers++;
     track.onMessage((packet) => {
-      // Not RTCP: RFC 5761, section 4.
+      // RTCP is left out: RFC 5761, section 4.
       if (packet[1]! < 192 || packet[1]! > 223) relay(voice, packet);
     });
   }
@@ -65,7 +65,8 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   const ssrcs = plan.slots.map((_, i) => i + 1);
   socket.send(writeAnswer(plan, local, ssrcs, '1'));
   while (!track.isOpen()) await new Promise((resolve) => setTimeout(resolve, 2));
-  // Publishers are held as well: what JavaScript lets go of is closed. Having no slots, they are sent nothing.
+  // Publishers are kept as well, because a connection is closed once JavaScript drops it. Without slots they get
+  // nothing.
   peers.push({ connection, track, slots: plan.slots.length });
   socket.close(1000);
 }
@@ -75,7 +76,7 @@ outgoing[0] = 0x81;
 outgoing[1] = 111;
 const sequences = new Uint16Array(voices);
 
-/** The packet that all get, numbered on. */
+/** Returns the packet that all peers get, with its next numbers. */
 function nextPacket(voice: number): Buffer {
   outgoing.writeUInt16BE(sequences[voice]!++, 2);
   outgoing.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
@@ -83,7 +84,7 @@ function nextPacket(voice: number): Buffer {
   return outgoing;
 }
 
-/** A speaker's packet to everybody, under a header of our own. */
+/** Sends a speaker's packet to everybody, with a header of our own. */
 function relay(voice: number, packet: Buffer): void {
   packet.copy(outgoing, 16, packet.length - payloadBytes);
   toAll(voice, nextPacket(voice));
@@ -101,7 +102,7 @@ function toAll(voice: number, packet: Buffer): void {
   }
 }
 
-/** Each voice's packet goes to every peer in one burst, as it comes in the real server; the voices' phases are spread. */
+/** Begins to send. Each voice's packet goes to all peers in one burst, as in the real server; phases are spread. */
 function send(): void {
   const begun = performance.now();
   const due = Array.from({ length: voices }, (_, i) => begun + (i * intervalMs) / voices);
@@ -109,7 +110,7 @@ function send(): void {
     const now = performance.now();
     for (let voice = 0; voice < voices; voice++) {
       if (due[voice]! <= now) {
-        // Who is late by more than a packet stays late: the loop would never end on a machine that cannot keep up.
+        // More than a packet of delay is not made up, or the loop would never end on a machine that cannot keep up.
         due[voice] = Math.max(due[voice]! + intervalMs, now - intervalMs);
         outgoing.writeBigUInt64BE(process.hrtime.bigint(), 16);
         toAll(voice, nextPacket(voice));

@@ -1,4 +1,4 @@
-/** A process of clients of the room benchmark: publishers that send on a clock, or listeners. */
+/** One process of the room benchmark's clients: publishers that send by a clock, or listeners. */
 import { randomInt } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { SILENCE } from '../../src/rtp/audio-level.ts';
@@ -6,17 +6,17 @@ import { WebrtcClient } from '../../test/support/webrtc.ts';
 import { LEVEL_OFFSET, spokenLevel } from '../cases/packets.ts';
 import type { FromGroup, GroupOptions, GroupReport, ToGroup } from './protocol.ts';
 
-/** Connections being set up at a time. */
+/** Connections that are set up at the same time. */
 const PARALLEL = 16;
-/** Every packet of this one-in-so-many is timed. */
+/** One packet in this many is timed. */
 const TIMED_ONE_IN = 8;
 const LOOP_RESOLUTION_MS = 5;
-/** What Opus sends of silence: a packet in so many milliseconds, of so many bytes. */
+/** Opus sends a packet of this size for silence, at this interval. */
 const DTX_INTERVAL_MS = 400;
 const DTX_BYTES = 1;
-/** SSRCs of silent microphones, apart from those of speakers. */
+/** First SSRC of silent microphones, away from those of speakers. */
 const SILENT_SSRCS = 1_000_000;
-/** Packets that a late publisher sends at once. */
+/** Most packets that a late publisher sends at once. */
 const MAX_BURST = 5;
 
 interface Stream {
@@ -47,7 +47,7 @@ async function open(options: GroupOptions): Promise<number> {
           publishes: options.publishes,
           payloadType: 111,
           ssrc: options.publishes ? number + (options.silent === true ? SILENT_SSRCS : 1) : null,
-          // Nobody says goodbye here, and SCTP has timers of its own.
+          // Nobody says goodbye here, so data channels would only add SCTP's own timers.
           data: false,
           ports: options.ports,
         },
@@ -66,10 +66,10 @@ async function open(options: GroupOptions): Promise<number> {
 }
 
 /**
- * Every publisher sends a packet each interval, their phases spread over it.
+ * Makes every publisher send a packet each interval. Their phases are spread over the interval.
  *
- * @param silent their microphones are open and nobody talks: comfort noise, at the pace of Opus's discontinuous
- *   transmission.
+ * @param silent whether microphones are open and nobody talks: they send comfort noise, at the pace of Opus's
+ *   discontinuous transmission.
  */
 function talk(payloadBytes: number, speechIntervalMs: number, silent: boolean): void {
   const intervalMs = silent ? DTX_INTERVAL_MS : speechIntervalMs;
@@ -97,7 +97,7 @@ function talk(payloadBytes: number, speechIntervalMs: number, silent: boolean): 
   }, 2);
 }
 
-/** Header, an extension for the level, and a payload that begins with the time. */
+/** Returns a packet with a header, an extension for the level, and a payload that begins with the time. */
 function voicePacket(ssrc: number, payloadBytes: number): Buffer {
   const packet = Buffer.alloc(20 + payloadBytes, 0x55);
   packet[0] = 0x90;
@@ -121,7 +121,7 @@ function take(key: string, packet: Buffer): void {
     stream.received++;
   }
   const payload = 12 + (packet[0]! & 15) * 4;
-  // Shorter ones are the server's own silence.
+  // Shorter payloads are the server's own frames of silence.
   if (packet.length >= payload + 8 && ++seen % TIMED_ONE_IN === 0) {
     latencies.push(Number(process.hrtime.bigint() - packet.readBigUInt64BE(payload)) / 1e6);
   }

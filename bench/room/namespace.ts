@@ -1,7 +1,7 @@
-/** A network namespace for a benchmark, in which the kernel may drop packets of its clients. */
+/** A network namespace for a benchmark, in which the kernel may drop the clients' packets. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** UDP ports of the clients that are sinks. */
+/** UDP ports of those clients that are sinks, first and last. */
 export const SINK_PORTS: readonly [number, number] = [20_000, 29_999];
 const MARK = 'BENCH_NAMESPACE';
 
@@ -10,9 +10,10 @@ export function inNamespace(): boolean {
 }
 
 /**
- * Runs this program again in a namespace of its own and ends with its exit code.
+ * Runs this program again in its own namespace, and exits with that run's exit code.
  *
- * @param what wants it. @throws Error if that cannot be.
+ * @param what names the option or program that needs the namespace.
+ * @throws Error if it cannot create one.
  */
 export function enterNamespace(what: string): never {
   const command = 'ip link set lo up && exec "$@"';
@@ -21,25 +22,28 @@ export function enterNamespace(what: string): never {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: '1' },
   });
-  if (error !== undefined) throw new Error(`${what} wants Linux with unshare, ip and nft, and root: ${error.message}`);
+  if (error !== undefined) throw new Error(`${what} needs Linux with unshare, ip and nft, and root: ${error.message}`);
   process.exit(status ?? 1);
 }
 
 /**
- * Drops RTP and RTCP on its way to the sinks, behind the sending and the receiving half of the network stack, where a
- * full socket buffer would drop it: first payload bits 10 (RFC 7983). STUN and DTLS pass, so that the sinks stand.
+ * Drops RTP and RTCP on its way to the sinks: UDP payloads whose first bits are 10 (RFC 7983). They pass the sending
+ * and the receiving half of the network stack and are dropped where a full socket buffer would drop them. STUN and DTLS
+ * pass, so that the sinks stay connected.
  */
 export function sinkPackets(): void {
   filter(`udp dport ${SINK_PORTS[0]}-${SINK_PORTS[1]} @th,64,2 2 drop`);
 }
 
-/** From now on so many per cent of the RTP and RTCP to or from a port are lost, each packet by chance of its own. */
+/**
+ * Drops this percentage of the RTP and RTCP packets to or from a port from now on, each one independently at random.
+ */
 export function losePackets(way: 'to' | 'from', port: number, percent: number): void {
   const field = way === 'to' ? 'dport' : 'sport';
   filter(percent === 0 ? '' : `udp ${field} ${port} @th,64,2 2 numgen random mod 100 < ${percent} drop`);
 }
 
-/** Puts this rule, in nft's words, in the place of the one before. */
+/** Replaces the filter by this rule, in nft's syntax. */
 function filter(rule: string): void {
   const table = `table inet bench { chain input { type filter hook input priority 0;
     ${rule}
@@ -49,6 +53,6 @@ function filter(rule: string): void {
     const input = `table inet bench {}\ndelete table inet bench\n${table}`;
     execFileSync('nft', ['-f', '-'], { input, stdio: ['pipe', 'inherit', 'inherit'] });
   } catch {
-    throw new Error('dropping packets wants nft (Debian: nftables) and root');
+    throw new Error('dropping packets needs nft (Debian: nftables) and root');
   }
 }

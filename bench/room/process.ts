@@ -1,4 +1,4 @@
-/** What the kernel knows of a process: `/proc`, Linux only. */
+/** What the kernel knows about a process, from `/proc` (Linux only). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
@@ -11,12 +11,12 @@ export interface CpuTime {
   readonly system: number;
 }
 
-/** CPU time of a process, all threads. */
+/** Returns the CPU time of a process, all threads together. */
 export function cpuOf(pid: number): CpuTime {
   return readStat(`/proc/${pid}/stat`).cpu;
 }
 
-/** CPU time by the threads' names, those of one name added up. */
+/** Returns the CPU time by thread name, in seconds; threads of the same name are added up. */
 export function cpuByThread(pid: number): Map<string, number> {
   const threads = new Map<string, number>();
   for (const task of readdirSync(`/proc/${pid}/task`)) {
@@ -25,18 +25,18 @@ export function cpuByThread(pid: number): Map<string, number> {
       const shown = Number(task) === pid ? 'main' : name;
       threads.set(shown, (threads.get(shown) ?? 0) + cpu.user + cpu.system);
     } catch {
-      // The thread ended in between.
+      // The thread has ended meanwhile.
     }
   }
   return threads;
 }
 
-/** Idle time of all cores since the machine started, seconds. */
+/** Returns the idle time of all cores since the machine started, seconds. */
 export function idleSeconds(): number {
   return cpus().reduce((sum, { times }) => sum + times.idle, 0) / 1000;
 }
 
-/** Datagrams that the kernel dropped because a socket's buffer was full, by local port. */
+/** Counts datagrams that the kernel dropped because a socket's buffer was full, on local ports from first to last. */
 export function udpDrops(first: number, last: number): number {
   let drops = 0;
   for (const line of readFileSync('/proc/net/udp', 'utf8').split('\n').slice(1)) {

@@ -1,4 +1,4 @@
-/** What the room benchmark and its processes tell each other. */
+/** The messages between the room benchmark and its processes. */
 
 /** A group of clients in one process. */
 export interface GroupOptions {
@@ -9,18 +9,18 @@ export interface GroupOptions {
   readonly count: number;
   readonly slots: number;
   readonly publishes: boolean;
-  /** Publishers whose microphones are open and hear nothing. */
+  /** Whether the publishers' microphones are open while nobody talks. */
   readonly silent?: boolean;
-  /** Whether packets are looked at; without it they are decrypted and thrown away by the library. */
+  /** Whether packets are examined; otherwise the library decrypts and discards them. */
   readonly measured: boolean;
   readonly ports: readonly [number, number];
 }
 
 export type ToGroup =
   | { readonly type: 'open'; readonly options: GroupOptions }
-  /** Publishers begin to send. */
+  /** Makes the publishers begin to send. */
   | { readonly type: 'talk'; readonly payloadBytes: number; readonly intervalMs: number; readonly silent: boolean }
-  /** Counts begin anew. */
+  /** Resets all counts. */
   | { readonly type: 'reset' }
   | { readonly type: 'report' };
 
@@ -28,9 +28,9 @@ export interface GroupReport {
   /** Packets sent by publishers. */
   readonly sent: number;
   readonly received: number;
-  /** Sequence numbers missing between the first and the last received. */
+  /** Sequence numbers that are missing between the first and the last received. */
   readonly lost: number;
-  /** One-way latency of a sample, milliseconds, sorted. */
+  /** One-way latencies of sampled packets, milliseconds, sorted. */
   readonly latencies: readonly number[];
   /** Delay of this process's own event loop, 99th percentile, milliseconds. */
   readonly loopP99Ms: number;
@@ -41,7 +41,7 @@ export type FromGroup =
   | { readonly type: 'talking' }
   | { readonly type: 'report'; readonly report: GroupReport };
 
-/** What a measured server says once a second. */
+/** What a measured server reports once a second. */
 export interface Sample {
   /** Packets sent since the start. */
   readonly sent: number;
@@ -50,7 +50,7 @@ export interface Sample {
   readonly rss: number;
   readonly loopP99Ms: number;
   readonly loopBusy: number;
-  /** Time inside the server, microseconds; 0 where not known. */
+  /** Time inside the server, microseconds; 0 if not known. */
   readonly forwardUs: { readonly p50: number; readonly p95: number; readonly p99: number };
   /** Largest fill of the rings so far, 0 … 1. */
   readonly fill: { readonly ingress: number; readonly egress: number };

@@ -1,20 +1,20 @@
-/** The room benchmark's result and how it is printed. */
+/** The room benchmark's result, and how it is printed. */
 import type { RoomSetup } from './run.ts';
 
 export interface RoomResult {
   /**
-   * The real server; a bare loop that sends the same packets to as many peers (`floor`); or one that sends each
-   * speaker's packet to all of them from the very callback that brings it (`relay`).
+   * The real server; a bare loop that sends the same packets to the same number of peers (`floor`); or a server that
+   * sends each speaker's packet to all of them from the callback that delivers it (`relay`).
    */
   readonly kind: 'server' | 'floor' | 'relay';
   readonly packetsInPerSecond: number;
   readonly packetsOutPerSecond: number;
   readonly expectedPerSecond: number;
-  /** Packets the server dropped in the measured time. */
+  /** Packets that the server dropped in the measured time. */
   readonly dropped: number;
   /** Share of the measured listeners' packets that are missing. */
   readonly loss: number;
-  /** CPU time of the server, microseconds for each packet sent. */
+  /** CPU time of the server, microseconds per packet sent. */
   readonly cpu: {
     readonly total: number;
     readonly user: number;
@@ -23,7 +23,7 @@ export interface RoomResult {
   };
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly samples: number };
   readonly forwardUs: { readonly p50: number; readonly p95: number; readonly p99: number };
-  /** POST /join, as seen by its client. */
+  /** Duration of `POST /join` as its client sees it. */
   readonly joinMs: { readonly p50: number; readonly p99: number };
   readonly loopP99Ms: number;
   readonly loopBusy: number;
@@ -31,7 +31,7 @@ export interface RoomResult {
   readonly fill: { readonly ingress: number; readonly egress: number };
   readonly clientLoopP99Ms: number;
   readonly clientKernelDrops: number;
-  /** CPU, in cores. */
+  /** CPU use, in cores. */
   readonly cores: {
     readonly server: number;
     readonly clients: number;
@@ -48,7 +48,7 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
     ['packets/s out', (r) => `${fixed(r.packetsOutPerSecond, 0)} of ${fixed(r.expectedPerSecond, 0)}`],
     ['dropped by the server', (r) => String(r.dropped)],
     ['loss at the listeners', (r) => `${fixed(r.loss * 100, 3)} %`],
-    ['CPU µs a packet', (r) => fixed(r.cpu.total, 2)],
+    ['CPU µs per packet', (r) => fixed(r.cpu.total, 2)],
     ['  user / system', (r) => `${fixed(r.cpu.user, 2)} / ${fixed(r.cpu.system, 2)}`],
     [
       '  by thread',
@@ -78,7 +78,8 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
   ];
   const { speakers, listeners, slots, seconds, payloadBytes, intervalMs, sinkPorts } = setup;
   console.log(
-    `${speakers} speakers, ${setup.microphones} silent microphones, ${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
+    `${speakers} speakers, ${setup.microphones} silent microphones, ` +
+      `${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
       `${slots} slots, ${payloadBytes} bytes every ${intervalMs} ms, ${seconds} s`,
   );
   console.log([''.padEnd(34), ...results.map(({ kind }) => kind.padEnd(44))].join(' '));
@@ -90,12 +91,12 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
   };
   for (const base of ['floor', 'relay'] as const) {
     if (!results.some(({ kind }) => kind === base)) continue;
-    console.log(`CPU a packet, server ÷ ${base}: ${fixed(mean('server') / mean(base), 3)}`);
+    console.log(`CPU per packet, server ÷ ${base}: ${fixed(mean('server') / mean(base), 3)}`);
   }
   for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
 }
 
-/** What says that the clients, not the server, set the limit. */
+/** Returns warnings that the clients or the machine, not the server, set the limit. */
 function bottlenecks(result: RoomResult): string[] {
   const warnings: string[] = [];
   if (result.clientKernelDrops > 0)
@@ -103,11 +104,13 @@ function bottlenecks(result: RoomResult): string[] {
   const { clients, busiestClient, idle } = result.cores;
   if (busiestClient > 0.9) warnings.push(`clients are too slow: one process uses ${busiestClient.toFixed(2)} cores`);
   if (idle < 0.25)
-    warnings.push(`the machine is full: the clients take ${clients.toFixed(2)} cores of it; try --sinks`);
+    warnings.push(`the machine is full: the clients use ${clients.toFixed(2)} of its cores; try --sinks`);
   if (result.clientLoopP99Ms > 20)
-    warnings.push(`clients are late: event-loop delay ${result.clientLoopP99Ms.toFixed(1)} ms; latencies are theirs`);
+    warnings.push(
+      `clients are late: their event loops lag ${result.clientLoopP99Ms.toFixed(1)} ms; latencies include that`,
+    );
   if (result.packetsOutPerSecond < 0.99 * result.expectedPerSecond && result.dropped === 0) {
-    warnings.push('fewer packets than expected and none dropped: the speakers were late');
+    warnings.push('there were fewer packets than expected and none dropped: the speakers were late');
   }
   return warnings;
 }

@@ -1,4 +1,4 @@
-/** One room, measured: a server process, its clients, and what they and the kernel say. */
+/** Measures one room: starts a server process and its clients, and collects their figures and the kernel's. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ const WARM_UP_SAMPLES = 3;
 const MEDIA_PORTS = 4;
 const JOIN_INTERVAL_MS = 50;
 const JOIN_PROBES = 60;
-/** Clients of one process; more would make the process itself the bottleneck. */
+/** Most clients in one process; more would make the process itself the bottleneck. */
 const GROUP_SIZE = 150;
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 
@@ -25,9 +25,9 @@ export interface RoomSetup {
   readonly seconds: number;
   readonly payloadBytes: number;
   readonly intervalMs: number;
-  /** Listeners whose packets are looked at. */
+  /** Listeners whose packets are examined. */
   readonly measured: number;
-  /** UDP ports of the other listeners if the kernel drops their packets. */
+  /** UDP ports of the other listeners if the kernel drops their packets; otherwise null. */
   readonly sinkPorts: readonly [number, number] | null;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -39,7 +39,7 @@ interface Moment {
   readonly sample: Sample;
 }
 
-/** @param kind the real server, or one of the floors. */
+/** Runs and measures one room. @param kind the real server, or one of the floors. */
 export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promise<RoomResult> {
   const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
   say('starting');
@@ -72,8 +72,16 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
     if (setup.microphones > 0) {
       say('connecting silent microphones');
       const [count, silent] = [setup.microphones, true];
-      const mute = await open({ name: 'silent', count, slots: 0, publishes: true, silent, measured: false, ports });
-      await mute.talk(0, 0, silent);
+      const silentOnes = await open({
+        name: 'silent',
+        count,
+        slots: 0,
+        publishes: true,
+        silent,
+        measured: false,
+        ports,
+      });
+      await silentOnes.talk(0, 0, silent);
     }
     say('connecting the speakers');
     const voices = await open({ name: 'speaker', count: speakers, slots: 0, publishes: true, measured: false, ports });
@@ -159,7 +167,7 @@ function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonl
   };
 }
 
-/** How long `POST /join` takes under the load; asked after the measured time, for a request costs CPU, too. */
+/** Measures `POST /join` under load. It runs after the measured time, because requests cost CPU as well. */
 async function probeJoins(url: string): Promise<{ p50: number; p99: number }> {
   const headers = { 'X-User-Claim': JSON.stringify({ userid: 'bystander', clientid: 'bench' }) };
   const times: number[] = [];
@@ -179,7 +187,7 @@ function cpuSeconds(pid: number): number {
   return user + system;
 }
 
-/** The measured process; it says a sample a second. */
+/** The measured process, which reports a sample every second. */
 class ServerProcess {
   url = '';
   private readonly child: ChildProcess;
@@ -234,7 +242,7 @@ class ServerProcess {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** The next sample, and the CPU time at that moment. */
+  /** Waits for the next sample. @returns it, with the CPU time at that moment. */
   async moment(): Promise<Moment> {
     const sample = await this.nextSample();
     return { sample, at: performance.now(), cpu: cpuOf(this.child.pid!), threads: cpuByThread(this.child.pid!) };
@@ -286,7 +294,7 @@ function sampleOf(stats: { rss: number; loop: { p99Ms: number; busy: number }; s
   };
 }
 
-/** A process of clients. */
+/** One process of clients, seen from the benchmark. */
 class Group {
   private readonly child: ChildProcess = fork(fileURLToPath(new URL('./group.js', import.meta.url)));
 

@@ -2,7 +2,7 @@
  * Measures what redundant audio gives and costs when packets are lost: `npm run bench:red`. It runs real Chromium and
  * the real server, and the kernel drops packets in a network namespace. See bench/README.md.
  *
- * npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2 --side listener
+ *   npm run bench:red -- --losses 0,5,10,20 --seconds 20 --rounds 2 --side listener
  */
 import { parseArgs } from 'node:util';
 import { type Cell, type Heard, measureRed, type Side } from './red/run.ts';

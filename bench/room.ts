@@ -2,7 +2,7 @@
  * The room benchmark: the real server in one process, real WebRTC clients in others, and the library's floor in the
  * same run. See bench/README.md.
  *
- * npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
+ *   npm run bench:room -- --speakers 3 --listeners 300 --seconds 15
  */
 import { parseArgs } from 'node:util';
 import { enterNamespace, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';

@@ -31,7 +31,7 @@ import type { Source } from './source.ts';
 
 /** How often conversations look for speakers who fell quiet, ticks. */
 const TICK = OPUS_CLOCK_RATE / 10;
-/** Beside the `Drop` reasons: the packet is to be forwarded. */
+/** Not a `Drop` reason: the packet can be forwarded. */
 const FORWARDABLE = -1;
 
 /** The tables that all workers share. */

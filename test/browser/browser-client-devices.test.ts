@@ -1,9 +1,9 @@
 /** The browser client's microphones and outputs, with the browsers' own pretended devices. */
 import { equal, is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
 import { hearsExactly, TONES } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client devices');
 const EACH = ['chromium', 'firefox'] as const;
@@ -21,7 +21,7 @@ function devices(page: ClientPage): Promise<Listed> {
   );
 }
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'the microphone is processed, is heard, and can be changed and taken back while talking',
@@ -58,7 +58,7 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'when the microphone in use vanishes the default takes its place',
@@ -85,7 +85,7 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'the output is chosen, and given up when it vanishes',
@@ -107,7 +107,7 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(test, EACH, 'without a microphone it listens, and says why', async ({ open }) => {
+inBrowsers(test, EACH, 'without a microphone it listens, and says why', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await bob.start({ conversation: 'studio' }), null);
   // What a user does who says no.
@@ -119,7 +119,7 @@ onStage(test, EACH, 'without a microphone it listens, and says why', async ({ op
   await hearsExactly(ann, [bob.tone]);
 });
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'a machine without a microphone is told apart from one that forbids it',
@@ -130,7 +130,7 @@ onStage(
   },
 );
 
-onStage(test, ['chromium'], 'one mixed element plays all, each voice as loud as wanted', async ({ open }) => {
+inBrowsers(test, ['chromium'], 'one mixed element plays all, each voice as loud as wanted', async ({ open }) => {
   const [ann, bob, cat] = [await open('ann'), await open('bob'), await open('cat')];
   is(await ann.start({ conversation: 'studio', output: 'mixed' }), null);
   for (const page of [bob, cat]) is(await page.start({ conversation: 'studio' }), null);
@@ -150,7 +150,7 @@ onStage(test, ['chromium'], 'one mixed element plays all, each voice as loud as 
   await hears(bob.tone, cat.tone);
 });
 
-onStage(test, EACH, 'where the browser waits for a click it says so, and plays after it', async ({ open }) => {
+inBrowsers(test, EACH, 'where the browser waits for a click it says so, and plays after it', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await bob.start({ conversation: 'studio' }), null);
   // Pages under a test's control count as clicked on.

@@ -1,9 +1,9 @@
 /** The browser client while its server shuts down. */
 import { is, match, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage, TimedEvent } from '../support/client-page.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client drains');
 /** Longest that people who move on may miss each other, milliseconds. */
@@ -14,14 +14,14 @@ async function states(page: ClientPage): Promise<TimedEvent[]> {
   return (await page.events()).filter(({ name }) => name === 'state');
 }
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'who is alone moves on at once when the server shuts down',
-  async ({ open, server, gateway, another }) => {
+  async ({ open, server, gateway, startAnother }) => {
     const ann = await open('ann');
     is(await ann.start({ conversation: 'attic' }), null);
-    const next = await another();
+    const next = await startAnother();
     gateway.upstream = next.port;
     server.process.kill('SIGTERM');
     await ann.until("events.some(({ name }) => name === 'draining')");
@@ -36,15 +36,15 @@ onStage(
   { env: { DRAIN_TIMEOUT_MS: '60000' } },
 );
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'who talk with each other move on together, soon, and miss nothing of each other',
-  async ({ open, server, gateway, another }) => {
+  async ({ open, server, gateway, startAnother }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
     await Promise.all([hearsExactly(ann, [bob.tone]), hearsExactly(bob, [ann.tone])]);
-    const next = await another();
+    const next = await startAnother();
     await Promise.all([ann.watchVoices(), bob.watchVoices()]);
     gateway.upstream = next.port;
     server.process.kill('SIGTERM');
@@ -64,11 +64,11 @@ onStage(
   { env: { DRAIN_TIMEOUT_MS: '60000' } },
 );
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'without a next instance people talk on until the end, and are back as soon as there is one',
-  async ({ open, server, gateway, another }) => {
+  async ({ open, server, gateway, startAnother }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
     await hearsExactly(ann, [bob.tone]);
@@ -82,7 +82,7 @@ onStage(
     await hearsExactly(ann, [bob.tone]);
     server.process.kill('SIGTERM');
     is(await server.exited, 0);
-    gateway.upstream = (await another()).port;
+    gateway.upstream = (await startAnother()).port;
     for (const page of [ann, bob]) await page.until("client.state === 'connected' && client.total === 2", 60);
     await Promise.all([hearsExactly(ann, [bob.tone]), hearsExactly(bob, [ann.tone])]);
   },
@@ -101,11 +101,11 @@ const SWALLOW = `{
   };
 }`;
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'a join or leave that is answered with 200 and that the connection hears nothing of is tried again',
-  async ({ open, another, gateway }) => {
+  async ({ open, startAnother, gateway }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     is(await bob.start({ conversation: 'attic' }), null);
     await ann.evaluate(SWALLOW);
@@ -128,7 +128,7 @@ onStage(
     await bob.until('client.total === 1');
     is((await ann.state()).conversation, 'cellar');
     // An instance of an older version answers for a connection to itself as long as that stands.
-    const next = await another();
+    const next = await startAnother();
     gateway.upstream = next.port;
     await sends('POST,POST', async () => {
       is(await ann.call('reconnect'), null);

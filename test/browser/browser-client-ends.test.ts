@@ -2,10 +2,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { equal, is, match, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage, TimedEvent } from '../support/client-page.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client ends');
 const EACH = ['chromium', 'firefox'] as const;
@@ -14,7 +14,7 @@ async function states(page: ClientPage): Promise<TimedEvent[]> {
   return (await page.events()).filter(({ name }) => name === 'state');
 }
 
-onStage(test, EACH, 'another tab takes over, and the first one lets it', async ({ open }) => {
+inBrowsers(test, EACH, 'another tab takes over, and the first one lets it', async ({ open }) => {
   const [first, second] = [await open('ann'), await open('ann')];
   is(await first.start({ conversation: 'attic' }), null);
   is(await second.start(), null);
@@ -25,26 +25,31 @@ onStage(test, EACH, 'another tab takes over, and the first one lets it', async (
   is((await second.state()).state, 'connected');
 });
 
-onStage(test, ['chromium'], 'a refused token ends it, unless another one is to be had', async ({ open, gateway }) => {
-  const [ann, bob] = [await open('ann'), await open('bob')];
-  gateway.refused.add(ann.token).add(bob.token);
-  const refusal = await ann.start();
-  is(refusal?.code, 'unauthorized');
-  is(refusal?.status, 401);
-  is((await ann.state()).state, 'closed');
-  const attempt = bob.start({ tokenFunction: true });
-  await bob.until("events.some(({ name }) => name === 'retry')");
-  gateway.refused.clear();
-  is(await attempt, null);
-  is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
-  is((await bob.state()).conversation, null);
-  await bob.call('close');
-  is(await bob.start({ conversation: '..' }), null, 'the connection stands');
-  const [moved] = (await bob.events()).filter(({ name }) => name === 'conversation');
-  equal([moved?.value.conversation, moved?.value.error.code], [null, 'bad-conversation']);
-});
+inBrowsers(
+  test,
+  ['chromium'],
+  'a refused token ends it, unless another one is to be had',
+  async ({ open, gateway }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    gateway.refused.add(ann.token).add(bob.token);
+    const refusal = await ann.start();
+    is(refusal?.code, 'unauthorized');
+    is(refusal?.status, 401);
+    is((await ann.state()).state, 'closed');
+    const attempt = bob.start({ tokenFunction: true });
+    await bob.until("events.some(({ name }) => name === 'retry')");
+    gateway.refused.clear();
+    is(await attempt, null);
+    is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
+    is((await bob.state()).conversation, null);
+    await bob.call('close');
+    is(await bob.start({ conversation: '..' }), null, 'the connection stands');
+    const [moved] = (await bob.events()).filter(({ name }) => name === 'conversation');
+    equal([moved?.value.conversation, moved?.value.error.code], [null, 'bad-conversation']);
+  },
+);
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'a full server is asked again until there is room',
@@ -59,7 +64,7 @@ onStage(
   { env: { MAX_CONNECTIONS: '1' } },
 );
 
-onStage(test, ['chromium'], 'a server that is not there is given up on, and says so', async ({ open, server }) => {
+inBrowsers(test, ['chromium'], 'a server that is not there is given up on, and says so', async ({ open, server }) => {
   const ann = await open('ann');
   server.process.kill('SIGKILL');
   const failure = await ann.start({ connectTimeout: 2000 });
@@ -70,7 +75,7 @@ onStage(test, ['chromium'], 'a server that is not there is given up on, and says
   is((await (await open('bob')).start({ url: 'http://127.0.0.1:9', connectTimeout: 10 }))?.code, 'unreachable');
 });
 
-onStage(test, EACH, 'what cannot be had anew is kept as long as it lives', async ({ open, server, gateway }) => {
+inBrowsers(test, EACH, 'what cannot be had anew is kept as long as it lives', async ({ open, server, gateway }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   for (const page of [ann, bob])
     is(await page.start({ conversation: 'attic', backoff: { first: 50, most: 50 } }), null);
@@ -95,11 +100,11 @@ onStage(test, EACH, 'what cannot be had anew is kept as long as it lives', async
   is((await states(ann)).at(-1)!.value.error.code, 'unauthorized');
 });
 
-onStage(
+inBrowsers(
   test,
   ['chromium'],
   'a proxy that knows no way for a while ends nothing',
-  async ({ open, server, gateway, another }) => {
+  async ({ open, server, gateway, startAnother }) => {
     const ann = await open('ann');
     is(await ann.start({ conversation: 'attic', backoff: { most: 500 } }), null);
     const nowhere = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
@@ -108,7 +113,7 @@ onStage(
       gateway.upstream = (nowhere.address() as AddressInfo).port;
       server.process.kill('SIGKILL');
       await ann.until("events.some(({ name, value }) => name === 'retry' && value.error.status === 404)", 40);
-      gateway.upstream = (await another()).port;
+      gateway.upstream = (await startAnother()).port;
       await ann.until("client.state === 'connected' && client.conversation === 'attic' && client.total === 1", 40);
     } finally {
       nowhere.close();
@@ -116,7 +121,7 @@ onStage(
   },
 );
 
-onStage(test, ['chromium'], 'an operator mutes and kicks', async ({ open, server }) => {
+inBrowsers(test, ['chromium'], 'an operator mutes and kicks', async ({ open, server }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
   await hearsExactly(bob, [ann.tone]);

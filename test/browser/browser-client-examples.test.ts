@@ -1,10 +1,10 @@
 /** The documents’ examples for browsers, run as they are written, but for the address. */
 import { readFileSync } from 'node:fs';
 import { equal, is, ok } from 'uvu/assert';
+import { type BrowserFixture, inBrowsers } from '../support/browser-fixture.ts';
 import type { Page } from '../support/browsers.ts';
 import { tokenOf } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage, type Stage } from '../support/stage.ts';
 
 const test = scenarios('browser client examples');
 const EACH = ['chromium', 'firefox'] as const;
@@ -29,7 +29,7 @@ test('no example is left out', () => {
 });
 
 /** Opens a page and runs `prelude`, a script, and `code`, a module. Fails if either does. */
-async function run({ browser, gateway }: Stage, prelude: string, code: string): Promise<Page> {
+async function run({ browser, gateway }: BrowserFixture, prelude: string, code: string): Promise<Page> {
   const page = await browser.newPage(`${gateway.url}/examples/`);
   const here = code
     .replace('https://example.org/webrtc', gateway.url)
@@ -72,14 +72,14 @@ const APPLICATION = `
   button.id = 'muteButton';
   document.body.append(button)`;
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'the client’s tells of everything from the beginning, and mutes',
-  async (stage) => {
-    const bob = await stage.open('bob');
+  async (fixture) => {
+    const bob = await fixture.open('bob');
     is(await bob.start({ conversation: 'standup' }), null);
-    const ann = await run(stage, APPLICATION, exampleOf('client/README.md', 'VoiceClient'));
+    const ann = await run(fixture, APPLICATION, exampleOf('client/README.md', 'VoiceClient'));
     await until(ann, "calls.people.includes('ann,bob') && calls.levels.some((level) => level > 0)");
     equal(await ann.evaluate('calls.states'), ['connecting', 'connected']);
     await ann.evaluate('{ muteButton.click(); 0; }');
@@ -88,16 +88,16 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'the client’s shows its button where the browser waits for a click',
-  async (stage) => {
+  async (fixture) => {
     const blocked = `${APPLICATION};
       const { play } = HTMLMediaElement.prototype;
       window.click = () => { HTMLMediaElement.prototype.play = play; };
       HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'))`;
-    const ann = await run(stage, blocked, exampleOf('client/README.md', 'VoiceClient'));
+    const ann = await run(fixture, blocked, exampleOf('client/README.md', 'VoiceClient'));
     await until(ann, 'calls.plays.at(-1) === true');
     await ann.evaluate('{ click(); window.play(); 0; }');
     await until(ann, 'calls.plays.at(-1) === false');
@@ -105,8 +105,8 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(test, EACH, 'listeners that come after connect miss nothing', async (stage) => {
-  const bob = await stage.open('bob');
+inBrowsers(test, EACH, 'listeners that come after connect miss nothing', async (fixture) => {
+  const bob = await fixture.open('bob');
   is(await bob.start({ conversation: 'standup' }), null);
   const late = `
     import { connect } from './client.js';
@@ -119,19 +119,19 @@ onStage(test, EACH, 'listeners that come after connect miss nothing', async (sta
       client.on(name, (value) => { first[name] ??= [value]; });
     await 0;
     await 0;`;
-  const ann = await run(stage, APPLICATION, late);
+  const ann = await run(fixture, APPLICATION, late);
   ok(await ann.evaluate("first.state[0].state === 'connected' && first.audioBlocked[0]"));
   equal(await ann.evaluate('[...first.participants[0].values()].map(({ userid }) => userid).sort()'), ['ann', 'bob']);
   is(await ann.evaluate('first.microphone[0].error.code'), 'microphone-denied');
   equal(await ann.evaluate("['slots', 'dominant', 'muted'].filter((name) => !(name in first))"), []);
 });
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'the server’s, without a client, connects, is seen and hears',
-  async (stage) => {
-    const bob = await stage.open('bob');
+  async (fixture) => {
+    const bob = await fixture.open('bob');
     is(await bob.start({ conversation: 'attic' }), null);
     const prelude = `
       window.token = ${JSON.stringify(ANN)};
@@ -139,10 +139,10 @@ onStage(
       for (const name of ['RTCPeerConnection', 'Audio']) {
         window[name] = new Proxy(window[name], { construct: (type, args) => made[made.push(new type(...args)) - 1] });
       }`;
-    const ann = await run(stage, prelude, exampleOf('README.md', 'new WebSocket'));
+    const ann = await run(fixture, prelude, exampleOf('README.md', 'new WebSocket'));
     await until(ann, "made[0].connectionState === 'connected'");
     const headers = { Authorization: `Bearer ${ANN}` };
-    is((await fetch(`${stage.gateway.url}/join/attic`, { method: 'POST', headers })).status, 200);
+    is((await fetch(`${fixture.gateway.url}/join/attic`, { method: 'POST', headers })).status, 200);
     await bob.until("[...client.participants.values()].some(({ userid }) => userid === 'ann')");
     await until(ann, 'made.filter((one) => one instanceof HTMLAudioElement && one.currentTime > 0).length === 3');
     await ann.evaluate(`(async () => {

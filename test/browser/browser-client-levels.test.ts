@@ -1,8 +1,8 @@
 /** The browser client’s levels: how loud a voice is, whatever the page makes of it. */
 import { is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client levels');
 const EACH = ['chromium', 'firefox'] as const;
@@ -35,7 +35,7 @@ async function isLoud(page: ClientPage, what: string): Promise<void> {
 }
 
 for (const output of ['elements', 'mixed'] as const) {
-  onStage(test, EACH, `with output ${output} a voice is as loud as it comes, at every volume`, async ({ open }) => {
+  inBrowsers(test, EACH, `with output ${output} a voice is as loud as it comes, at every volume`, async ({ open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     is(await ann.start({ conversation: 'choir', output }), null);
     is(await bob.start({ conversation: 'choir' }), null);

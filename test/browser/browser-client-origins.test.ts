@@ -1,14 +1,14 @@
 /** The browser client in a page of another origin than the API’s. */
 import { equal, is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import { startOtherOrigin } from '../support/other-origin.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client origins');
 const EACH = ['chromium', 'firefox'] as const;
 
-onStage(test, EACH, 'with a token it joins across origins, and sends no cookies', async ({ open, gateway }) => {
+inBrowsers(test, EACH, 'with a token it joins across origins, and sends no cookies', async ({ open, gateway }) => {
   const other = await startOtherOrigin(gateway.port);
   try {
     const [ann, bob] = [await open('ann'), await open('bob')];
@@ -31,7 +31,7 @@ onStage(test, EACH, 'with a token it joins across origins, and sends no cookies'
   }
 });
 
-onStage(test, EACH, 'without a token it sends the cookies that say who it is', async ({ open, gateway }) => {
+inBrowsers(test, EACH, 'without a token it sends the cookies that say who it is', async ({ open, gateway }) => {
   const other = await startOtherOrigin(gateway.port, { cookies: true });
   try {
     const ann = await open('ann');

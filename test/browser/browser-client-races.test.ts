@@ -1,8 +1,8 @@
 /** The browser client where things come in an unlucky order, or never. */
 import { equal, is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client races');
 const CHROMIUM = ['chromium'] as const;
@@ -25,7 +25,7 @@ async function make(page: ClientPage, more: string): Promise<void> {
   }`);
 }
 
-onStage(
+inBrowsers(
   test,
   CHROMIUM,
   'no microphone is opened once a client is closed',
@@ -51,7 +51,7 @@ onStage(
   { fakeDevices: true },
 );
 
-onStage(test, CHROMIUM, 'a token that never comes keeps nothing from ending', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'a token that never comes keeps nothing from ending', async ({ open }) => {
   const ann = await open('ann');
   const token = JSON.stringify(ann.token);
   // The first is for the websocket, and the next for the join.
@@ -63,7 +63,7 @@ onStage(test, CHROMIUM, 'a token that never comes keeps nothing from ending', as
   is(await ann.evaluate('joining'), 'superseded');
 });
 
-onStage(test, CHROMIUM, 'leaving takes back a join that is under way', async ({ open, server }) => {
+inBrowsers(test, CHROMIUM, 'leaving takes back a join that is under way', async ({ open, server }) => {
   const ann = await open('ann');
   is(await ann.start(), null);
   const over = await ann.evaluate(`(async () => {
@@ -76,7 +76,7 @@ onStage(test, CHROMIUM, 'leaving takes back a join that is under way', async ({ 
   is((await fetch(`${server.adminUrl}/conversations/attic`)).status, 404);
 });
 
-onStage(test, CHROMIUM, 'a network that changes all the time lets attempts come to an end', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'a network that changes all the time lets attempts come to an end', async ({ open }) => {
   const ann = await open('ann');
   const token = JSON.stringify(ann.token);
   await make(ann, `{ token: () => new Promise((go) => setTimeout(go, 1000, ${token})) }`);
@@ -92,7 +92,7 @@ onStage(test, CHROMIUM, 'a network that changes all the time lets attempts come 
   equal(states, ['reconnecting', 'connected']);
 });
 
-onStage(test, CHROMIUM, 'who is replaced while joining does not come back', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'who is replaced while joining does not come back', async ({ open }) => {
   const [ann, other] = [await open('ann'), await open('ann')];
   const token = JSON.stringify(ann.token);
   await make(
@@ -106,7 +106,7 @@ onStage(test, CHROMIUM, 'who is replaced while joining does not come back', asyn
   is((await other.state()).state, 'connected');
 });
 
-onStage(test, CHROMIUM, 'connections that fall as soon as they stand are made with pauses', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'connections that fall as soon as they stand are made with pauses', async ({ open }) => {
   const ann = await open('ann');
   await make(ann, '{}');
   const delays = await ann.evaluate<number[]>(`(async () => {
@@ -124,7 +124,7 @@ onStage(test, CHROMIUM, 'connections that fall as soon as they stand are made wi
   for (let i = 1; i < delays.length; i++) ok(delays[i]! >= delays[i - 1]!, String(delays));
 });
 
-onStage(test, CHROMIUM, 'attempts that came to nothing leave nothing behind', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'attempts that came to nothing leave nothing behind', async ({ open }) => {
   const ann = await open('ann');
   await make(ann, "{ url: 'http://127.0.0.1:9', backoff: { first: 20, most: 20 } }");
   const kept = await ann.evaluate<number>(`new Promise((go) => {

@@ -1,9 +1,9 @@
 /** What the browser client shows while its connection is away, and while it is exchanged. */
 import { equal, is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client states');
 const EACH = ['chromium', 'firefox'] as const;
@@ -54,11 +54,11 @@ const WATCH = `{
   0;
 }`;
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'while the connection is away nobody speaks, and events say so',
-  async ({ open, server, another }) => {
+  async ({ open, server, startAnother }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
     await ann.until(FULL);
@@ -71,7 +71,7 @@ onStage(
     const before = new Set(seen.slice(0, seen.indexOf('state')));
     for (const name of ['participants', 'slots', 'dominant', 'speakers', 'statistics'])
       ok(before.has(name), `${name}: ${seen}`);
-    await another({ LISTEN: `127.0.0.1:${server.port}` });
+    await startAnother({ LISTEN: `127.0.0.1:${server.port}` });
     await ann.until("client.state === 'connected'", 40);
     await ann.until(FULL, 40);
     await ann.call('close');
@@ -79,27 +79,32 @@ onStage(
   },
 );
 
-onStage(test, EACH, 'a connection that comes back to life shows what it showed', async ({ open, server, gateway }) => {
-  const [ann, bob] = [await open('ann'), await open('bob')];
-  for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
-  await ann.until(FULL);
-  const { number } = await ann.state();
-  // Another one cannot be had, so that the old one is asked.
-  gateway.upstream = 9;
-  await ann.evaluate(`{
+inBrowsers(
+  test,
+  EACH,
+  'a connection that comes back to life shows what it showed',
+  async ({ open, server, gateway }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
+    await ann.until(FULL);
+    const { number } = await ann.state();
+    // Another one cannot be had, so that the old one is asked.
+    gateway.upstream = 9;
+    await ann.evaluate(`{
     const { session } = voiceClient;
     session.lost(session.current, Object.assign(new Error('disturbed'), { code: 'unreachable', retryable: true }), false);
     0;
   }`);
-  equal(await shown(ann), QUIET);
-  await ann.until("client.state === 'connected'");
-  gateway.upstream = server.port;
-  await ann.until(FULL);
-  is((await ann.state()).number, number, 'the same connection');
-  await hearsExactly(ann, [bob.tone]);
-});
+    equal(await shown(ann), QUIET);
+    await ann.until("client.state === 'connected'");
+    gateway.upstream = server.port;
+    await ann.until(FULL);
+    is((await ann.state()).number, number, 'the same connection');
+    await hearsExactly(ann, [bob.tone]);
+  },
+);
 
-onStage(
+inBrowsers(
   test,
   EACH,
   'a reconnection that was asked for is no loss, however late the old one is let go',

@@ -1,13 +1,13 @@
 /** The browser client in real browsers: joining, hearing, muting, choosing. */
 import { equal, is, ok } from 'uvu/assert';
+import { inBrowsers } from '../support/browser-fixture.ts';
 import { hearsExactly, TONES } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { onStage } from '../support/stage.ts';
 
 const test = scenarios('browser client');
 const EACH = ['chromium', 'firefox'] as const;
 
-onStage(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
+inBrowsers(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
   const pages = [await open('ann'), await open('bob'), await open('cat')] as const;
   const [ann, bob, cat] = pages;
   for (const page of pages) is(await page.start({ conversation: 'kitchen' }), null);
@@ -64,7 +64,7 @@ onStage(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', as
   await hearsExactly(ann, []);
 });
 
-onStage(test, EACH, 'who only listens hears, and can start to talk at any time', async ({ open }) => {
+inBrowsers(test, EACH, 'who only listens hears, and can start to talk at any time', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await ann.start({ conversation: 'hall', microphone: false, tone: undefined }), null);
   is(await bob.start({ conversation: 'hall' }), null);
@@ -79,7 +79,7 @@ onStage(test, EACH, 'who only listens hears, and can start to talk at any time',
   await ann.until("events.some(({ name }) => name === 'statistics')");
 });
 
-onStage(test, ['chromium'], 'whose RED is encrypted end to end hears so from the client', async ({ open }) => {
+inBrowsers(test, ['chromium'], 'whose RED is encrypted end to end hears so from the client', async ({ open }) => {
   const ann = await open('ann');
   await ann.evaluate(`{
     const cipher = 'onrtctransform = ({ transformer: { readable, writable } }) => readable.pipeThrough(new TransformStream({ ' +

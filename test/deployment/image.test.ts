@@ -7,10 +7,10 @@ import { equal, is, match, ok, throws } from 'uvu/assert';
 import { DEFAULTS } from '../../src/main/config.ts';
 import { type Child, freeTcpPort, startChild } from '../support/child.ts';
 import { build, filesOf, readDockerfile, readDockerignore, type Stage } from '../support/dockerfile.ts';
-import { HANG_MS } from '../support/patience.ts';
 import { temporaryFolder } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort } from '../support/server.ts';
+import { HANG_MS } from '../support/waiting.ts';
 
 const test = scenarios('image');
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));

@@ -1,6 +1,6 @@
 /** Forged claims through a real proxy: none reaches the service, however it is spelled. */
 import { equal, is, match, not, ok } from 'uvu/assert';
-import { type Recorded, type Recorder, send, startRecorder } from '../support/front.ts';
+import { type Recorded, type Recorder, send, startRecorder } from '../support/proxied-server.ts';
 import { behindProxies, type ProxyKind, type ReverseProxy, startProxy } from '../support/proxies.ts';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';

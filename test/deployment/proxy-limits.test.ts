@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { is, match, ok } from 'uvu/assert';
-import { type Answer, type Front, send, withFront } from '../support/front.ts';
+import { type Answer, type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies, type ReverseProxy, startProxy } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
 
@@ -44,7 +44,7 @@ behindProxies(
   test,
   'a room behind one address comes back at once, a flood is told when to try again, and then one is let in',
   (kind) =>
-    withFront(kind, async ({ proxy, auth }: Front) => {
+    withProxy(kind, async ({ proxy, auth }: ProxiedServer) => {
       const token = await auth.token('ann');
       const room = await flood(proxy, ROOM * REQUESTS_EACH);
       is(room.limited, null, 'nobody of the room is refused');

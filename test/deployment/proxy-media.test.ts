@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { equal, is, match, not, ok } from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { ClientHost, type ReceivedPacket, SILENCE, type TestClient } from '../support/client.ts';
-import { type Front, send, withFront } from '../support/front.ts';
+import { type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies, startProxy } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
 import { startServer } from '../support/server.ts';
@@ -17,7 +17,7 @@ const PATIENT = { MAX_DELAY_MS: '60000' };
 /** Connects and joins with a token alone: in the query for the websocket, in the header for the join. */
 async function enter(
   host: ClientHost,
-  { auth, proxy }: Pick<Front, 'auth' | 'proxy'>,
+  { auth, proxy }: Pick<ProxiedServer, 'auth' | 'proxy'>,
   userid: string,
   conversation: string,
 ): Promise<TestClient> {
@@ -53,25 +53,25 @@ behindProxies(
   test,
   'two people connect, join and hear each other, with tokens alone, and no log tells a token',
   (kind) =>
-    withFront(
+    withProxy(
       kind,
-      async (front) => {
+      async (proxied) => {
         const host = new ClientHost();
         try {
-          const [ann, bob] = [await enter(host, front, 'ann', 'room'), await enter(host, front, 'bob', 'room')];
+          const [ann, bob] = [await enter(host, proxied, 'ann', 'room'), await enter(host, proxied, 'bob', 'room')];
           await Promise.all([ann.talk(), bob.talk()]);
           isUnbroken(await hears(bob, ann), 'ann');
           isUnbroken(await hears(ann, bob), 'bob');
-          const token = await front.auth.token('ann');
+          const token = await proxied.auth.token('ann');
           // What fails is logged more loudly; so there is something of each that a proxy may complain about.
-          await send(front.proxy, 'GET', `/connect?token=${token}x`);
-          await send(front.proxy, 'POST', `/join/%zz?token=${token}`);
-          await front.server.stop();
-          ok((await send(front.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
-          await front.auth.stop();
-          ok((await send(front.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
-          const logs = [front.proxy.logs(), ...front.server.logs, ...front.auth.child.lines].join('\n');
-          match(front.proxy.logs(), /POST.*\/join\/room/, 'the proxy does log requests');
+          await send(proxied.proxy, 'GET', `/connect?token=${token}x`);
+          await send(proxied.proxy, 'POST', `/join/%zz?token=${token}`);
+          await proxied.server.stop();
+          ok((await send(proxied.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
+          await proxied.auth.stop();
+          ok((await send(proxied.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
+          const logs = [proxied.proxy.logs(), ...proxied.server.logs, ...proxied.auth.child.lines].join('\n');
+          match(proxied.proxy.logs(), /POST.*\/join\/room/, 'the proxy does log requests');
           // The first part is the same for all, and says nothing.
           for (const part of token.split('.').slice(1)) not.ok(logs.includes(part));
           not.match(logs, /[?&]token=/);
@@ -88,7 +88,7 @@ behindProxies(
   test,
   'close codes of the websocket arrive, with their reasons',
   (kind) =>
-    withFront(kind, async ({ proxy, auth }) => {
+    withProxy(kind, async ({ proxy, auth }) => {
       const token = await auth.token('ann');
       const table: readonly (readonly [message: string | Buffer, code: number, reason: RegExp])[] = [
         ['hello', 4400, /^bad SDP/],
@@ -128,10 +128,10 @@ behindProxies(
       startStandIn(),
     ]);
     const proxy = await startProxy(kind, { server: old.port, next: next.port, auth: auth.port });
-    const front = { auth, proxy };
+    const proxied = { auth, proxy };
     const host = new ClientHost();
     try {
-      const [ann, bob] = [await enter(host, front, 'ann', 'room'), await enter(host, front, 'bob', 'room')];
+      const [ann, bob] = [await enter(host, proxied, 'ann', 'room'), await enter(host, proxied, 'bob', 'room')];
       await Promise.all([ann.talk(), bob.talk()]);
       const heard = [await hears(bob, ann), await hears(ann, bob)] as const;
       const ended = old.stop();
@@ -139,7 +139,7 @@ behindProxies(
       is((await request(`${old.adminUrl}/readyz`)).statusCode, 503);
       is((await request(`${next.adminUrl}/readyz`)).statusCode, 200);
 
-      const newcomers = [await enter(host, front, 'cid', 'other'), await enter(host, front, 'dan', 'other')];
+      const newcomers = [await enter(host, proxied, 'cid', 'other'), await enter(host, proxied, 'dan', 'other')];
       await newcomers[0]!.talk();
       await hears(newcomers[1]!, newcomers[0]!);
       // Who joins where they are wants to be there on the next one, too; here they talk on.
@@ -159,7 +159,7 @@ behindProxies(
       await ann.end();
       is(await ended, 0);
       // The old one is gone: nobody notices.
-      await enter(host, front, 'eve', 'other');
+      await enter(host, proxied, 'eve', 'other');
     } finally {
       host.kill();
       await Promise.all([proxy.stop(), old.stop(), next.stop(), auth.stop()]);

@@ -2,8 +2,8 @@
 import { is, ok } from 'uvu/assert';
 import { type BrowserKind, browserAvailable, launchBrowser } from '../support/browsers.ts';
 import { type ClientPage, openClientPage, startClientGateway } from '../support/client-page.ts';
-import { type Front, send, withFront } from '../support/front.ts';
 import { hearsExactly, TONES } from '../support/page.ts';
+import { type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies, type Limit } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
 
@@ -11,7 +11,7 @@ const test = scenarios('proxy origin');
 const SECONDS = 90;
 const BROWSERS: readonly BrowserKind[] = ['chromium', 'firefox'];
 
-interface Foreign extends Front {
+interface Foreign extends ProxiedServer {
   open(user: string): Promise<ClientPage>;
 }
 
@@ -23,20 +23,20 @@ function fromElsewhere(name: string, body: (foreign: Foreign) => Promise<void>, 
       test.skip(title, `${browserKind} not installed`);
       continue;
     }
-    const scenario = async (front: Front): Promise<void> => {
-      const gateway = await startClientGateway(front.server.port);
+    const scenario = async (proxied: ProxiedServer): Promise<void> => {
+      const gateway = await startClientGateway(proxied.server.port);
       const browser = await launchBrowser(browserKind);
       let opened = 0;
       const open = (user: string): Promise<ClientPage> =>
         openClientPage(browser, gateway, { user, tone: TONES[opened++]! });
       try {
-        await body({ ...front, open });
+        await body({ ...proxied, open });
       } finally {
         await browser.close();
         await gateway.close();
       }
     };
-    behindProxies(test, title, (kind) => withFront(kind, scenario, {}, limit), SECONDS);
+    behindProxies(test, title, (kind) => withProxy(kind, scenario, {}, limit), SECONDS);
   }
 }
 

@@ -1,7 +1,7 @@
-/** A real proxy, with the configuration that is shipped, in front of the server: who gets through, and as whom. */
+/** A real proxy, with the configuration that is shipped, in proxied of the server: who gets through, and as whom. */
 import { generateKeyPairSync } from 'node:crypto';
 import { equal, is, match, not, ok } from 'uvu/assert';
-import { type Answer, type Front, send, withFront } from '../support/front.ts';
+import { type Answer, type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies } from '../support/proxies.ts';
 import { exchange } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
@@ -25,7 +25,7 @@ function names(value: string | string[] | undefined): string[] {
 }
 
 /** Whom the server's log says to have joined this conversation. */
-async function joined({ server }: Front, conversation: string): Promise<string> {
+async function joined({ server }: ProxiedServer, conversation: string): Promise<string> {
   const line = await server.logged('"joined"', JSON.stringify(conversation));
   return JSON.parse(line).userid;
 }
@@ -34,15 +34,15 @@ behindProxies(
   test,
   'a token gets through and decides who it is; none is 400, a bad one 401, each with CORS headers',
   (kind) =>
-    withFront(kind, async (front) => {
-      const { proxy, auth } = front;
+    withProxy(kind, async (proxied) => {
+      const { proxy, auth } = proxied;
       const [ann, bob] = [await auth.token('ann'), await auth.token('bob')];
       is((await send(proxy, 'POST', '/join/a', bearer(ann))).status, 200);
-      is(await joined(front, 'a'), 'ann');
+      is(await joined(proxied, 'a'), 'ann');
       is((await send(proxy, 'POST', `/join/b?token=${ann}`)).status, 200);
-      is(await joined(front, 'b'), 'ann');
+      is(await joined(proxied, 'b'), 'ann');
       is((await send(proxy, 'POST', `/join/c?token=${ann}`, bearer(bob))).status, 200);
-      is(await joined(front, 'c'), 'bob', 'the header wins');
+      is(await joined(proxied, 'c'), 'bob', 'the header wins');
       const expired = await auth.token('ann', -1);
       const table: readonly (readonly [what: string, status: number, ask: () => Promise<Answer>])[] = [
         ['none', 400, () => send(proxy, 'POST', '/join/x')],
@@ -63,7 +63,7 @@ behindProxies(
       const full = await send(proxy, 'GET', '/connect', bearer(ann));
       is(full.status, 426, 'the server’s own refusals come through');
       hasCors(full, 'of the server');
-      not.ok(front.server.logs.some((line) => line.includes('"x"')));
+      not.ok(proxied.server.logs.some((line) => line.includes('"x"')));
     }),
   SECONDS,
 );
@@ -79,7 +79,7 @@ behindProxies(
   test,
   'a preflight needs no token; what may be asked for is any origin and the three headers',
   (kind) =>
-    withFront(kind, async ({ proxy, auth }) => {
+    withProxy(kind, async ({ proxy, auth }) => {
       const before = auth.child.lines.length;
       for (const path of ['/connect', '/join/a', '/join/a?token=rubbish']) {
         const answer = await send(proxy, 'OPTIONS', path, {
@@ -102,7 +102,7 @@ behindProxies(
   test,
   'the operators’ paths are not there, and paths with tricks lead nowhere without a token',
   (kind) =>
-    withFront(kind, async ({ server, proxy, auth }) => {
+    withProxy(kind, async ({ server, proxy, auth }) => {
       const token = await auth.token('ann');
       for (const path of ['/healthz', '/readyz', '/metrics', '/conversations', '/conversations/a', '/_auth', '/']) {
         is((await send(proxy, 'GET', path, bearer(token))).status, 404, path);
@@ -163,16 +163,16 @@ behindProxies(
   test,
   'a conversation id arrives as it was written, with every character that needs escaping',
   (kind) =>
-    withFront(kind, async (front) => {
-      const token = bearer(await front.auth.token('ann'));
+    withProxy(kind, async (proxied) => {
+      const token = bearer(await proxied.auth.token('ann'));
       for (const id of ['a/b', 'a b', 'a%b', 'ä🎤', 'a?b#c', '..', '.', 'a\\b', 'a;b', 'a+b&c=d', 'x'.repeat(256)]) {
         const escaped = encodeURIComponent(id).replaceAll('.', '%2E');
-        const { status, body } = await send(front.proxy, 'POST', `/join/${escaped}`, token);
+        const { status, body } = await send(proxied.proxy, 'POST', `/join/${escaped}`, token);
         // Dots alone are no name in a path, escaped or not (RFC 3986, section 6.2.2.2).
         if (/^\.+$/.test(id)) ok(status >= 300 && status < 500, `${id}: ${status}`);
         else {
           is(status, 200, `${id}: ${body}`);
-          is(await joined(front, id), 'ann');
+          is(await joined(proxied, id), 'ann');
         }
       }
     }),

@@ -5,13 +5,13 @@
 import { is, ok } from 'uvu/assert';
 import { type Scrape, scrape } from '../support/metrics.ts';
 import { createNativeClient } from '../support/native-client.ts';
-import { HANG_MS } from '../support/patience.ts';
 import { prng } from '../support/prng.ts';
 import { alertRules, tryAlerts, withPromtool } from '../support/promtool.ts';
 import { Relay } from '../support/relay.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
+import { HANG_MS } from '../support/waiting.ts';
 import { WebrtcClient } from '../support/webrtc.ts';
 
 const test = scenarios('alert of failing set-ups');

@@ -4,10 +4,10 @@ import { writeAnswer, writeTransportOffer } from '../../src/main/sdp/answer.ts';
 import { offeredCandidates, readCandidate } from '../../src/main/sdp/candidates.ts';
 import { OfferError } from '../../src/main/sdp/offer.ts';
 import { planOffer } from '../../src/main/sdp/plan.ts';
-import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../support/grammar.ts';
 import { offerNames, readOffer } from '../support/offers.ts';
 import { LIMITS } from '../support/plans.ts';
 import { below, type Random } from '../support/prng.ts';
+import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../support/sdp-syntax.ts';
 import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts';
 import { mutateText } from './text.ts';
 

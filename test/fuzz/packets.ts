@@ -8,8 +8,8 @@ import { Forwarder } from '../../src/workers/forwarder.ts';
 import { Count, Drop, layoutShard, SOURCE_WORDS } from '../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../src/workers/ring.ts';
 import { below, type Random } from '../support/prng.ts';
-import { type Ear, Judge } from './legal.ts';
-import { CONNECTIONS, People, type Person, SLOTS } from './people.ts';
+import { type Listener, OutputCheck } from './output-check.ts';
+import { CONNECTIONS, type Participant, Participants, SLOTS } from './participants.ts';
 import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
@@ -23,9 +23,9 @@ const WHOLE: readonly number[] = Object.entries(Drop)
   .map(([, index]) => index);
 
 /** One worker's step and the way out, without threads. */
-class Street {
-  readonly judge = new Judge();
-  readonly people: People;
+class Pipeline {
+  readonly output = new OutputCheck();
+  readonly participants: Participants;
   private readonly counters: Int32Array;
   private readonly ingress: RingWriter;
   private readonly incoming: RingReader;
@@ -35,22 +35,24 @@ class Street {
   private readonly maker: PacketMaker;
   private clock: number;
   /** Who sent the packet that is on its way, and its bytes. */
-  private sender: Person | null = null;
+  private sender: Participant | null = null;
   private packet: Buffer = Buffer.alloc(0);
 
   constructor(random: Random) {
     const small = oneIn(random, 8);
     const shard = layoutShard(4096, small ? 4096 : 1 << 18);
-    this.judge.holes = small;
-    this.people = new People(this.judge, undefined, (ear, number, payload) => this.look(ear, number, payload));
+    this.output.holes = small;
+    this.participants = new Participants(this.output, undefined, (listener, number, payload) =>
+      this.look(listener, number, payload),
+    );
     this.counters = new Int32Array(shard.memory, shard.counters);
     this.ingress = new RingWriter(shard.ingress);
     this.incoming = new RingReader(shard.ingress);
     this.outgoing = new RingWriter(shard.egress);
     const sources = new SharedArrayBuffer(CONNECTIONS * SOURCE_WORDS * 4);
-    const tables = { slots: this.people.slots, slotsPerConnection: SLOTS, sources };
+    const tables = { slots: this.participants.slots, slotsPerConnection: SLOTS, sources };
     this.forwarder = new Forwarder(shard, this.outgoing, tables);
-    this.egress = new Egress(shard, this.people.ears, MAX_DELAY_MS);
+    this.egress = new Egress(shard, this.participants.listeners, MAX_DELAY_MS);
     this.maker = new PacketMaker(random);
     this.clock = random() | 0;
   }
@@ -58,11 +60,11 @@ class Street {
   /** A packet of somebody's, or of nobody's. */
   send(random: Random): void {
     this.pass(oneIn(random, 100_000) ? random() >>> 1 : below(random, 100));
-    const person = this.anybody(random);
-    const packet = this.maker.next(random, person?.voice ?? NOBODY);
-    const from = person === undefined || oneIn(random, 128) ? random() | 0 : person.ear.id;
+    const participant = this.anybody(random);
+    const packet = this.maker.next(random, participant?.publisher ?? NOBODY);
+    const from = participant === undefined || oneIn(random, 128) ? random() | 0 : participant.listener.id;
     insist(this.ingress.push(from, packet, toStamp(milliseconds())), () => 'an empty ring refused a packet');
-    this.sender = this.people.all.find((one) => one?.ear.id === from) ?? null;
+    this.sender = this.participants.all.find((one) => one?.listener.id === from) ?? null;
     this.packet = packet;
     const offset = this.incoming.next();
     insist(offset !== NONE, () => 'a packet did not come out of the ring');
@@ -79,37 +81,38 @@ class Street {
   }
 
   /** Mostly somebody whose packets get far. */
-  private anybody(random: Random): Person | undefined {
+  private anybody(random: Random): Participant | undefined {
     for (let tries = 0; tries < 4; tries++) {
-      const person = this.people.all[below(random, CONNECTIONS)];
-      if (person !== undefined && person.ear.conversation !== 0 && person.publication !== null) return person;
+      const participant = this.participants.all[below(random, CONNECTIONS)];
+      if (participant !== undefined && participant.listener.conversation !== 0 && participant.publication !== null)
+        return participant;
     }
-    return this.people.all[below(random, CONNECTIONS)];
+    return this.participants.all[below(random, CONNECTIONS)];
   }
 
   /** Somebody comes, goes, mutes or chooses. */
   change(random: Random): void {
-    const { people, forwarder } = this;
+    const { participants, forwarder } = this;
     const index = below(random, CONNECTIONS);
-    const person = people.all[index];
-    if (person === undefined) return forwarder.join(people.join(random, people.open(random, index)));
+    const participant = participants.all[index];
+    if (participant === undefined) return forwarder.join(participants.join(random, participants.open(random, index)));
     switch (below(random, 6)) {
       case 0:
-        this.leave(person);
-        return people.close(index);
+        this.leave(participant);
+        return participants.close(index);
       case 1:
-        this.leave(person);
-        return forwarder.join(people.join(random, person));
+        this.leave(participant);
+        return forwarder.join(participants.join(random, participant));
       case 2:
-        return this.leave(person);
+        return this.leave(participant);
       case 3:
-        person.muted = !person.muted;
-        return forwarder.mute(person.ear.id, person.muted);
+        participant.muted = !participant.muted;
+        return forwarder.mute(participant.listener.id, participant.muted);
       default: {
-        if (person.ear.conversation === 0) return forwarder.join(people.join(random, person));
-        const wishes = people.listen(random, person);
-        person.ear.deafened = wishes.deafened;
-        person.excluded = wishes.excluded;
+        if (participant.listener.conversation === 0) return forwarder.join(participants.join(random, participant));
+        const wishes = participants.listen(random, participant);
+        participant.listener.deafened = wishes.deafened;
+        participant.excluded = wishes.excluded;
         return forwarder.listen(wishes);
       }
     }
@@ -117,17 +120,20 @@ class Street {
 
   /** Everybody leaves. Nothing may be left, and everything must have been counted. */
   close(packets: number, tally: Counters): void {
-    for (const person of this.people.all) if (person !== undefined) this.leave(person);
+    for (const participant of this.participants.all) if (participant !== undefined) this.leave(participant);
     insist(this.forwarder.conversationCount === 0, () => 'a conversation is left behind');
     insist(!this.forwarder.fading, () => 'a slot of nobody fades');
-    const { judge, egress } = this;
+    const { output, egress } = this;
     const count = (index: number): number => this.counters[index]!;
     insist(count(Count.PacketsIn) === packets, () => `${count(Count.PacketsIn)} of ${packets} packets came in`);
     const [out, silence] = [count(Count.PacketsOut), count(Count.Silence)];
     const { sent, stale, failed, late } = egress.counts;
     insist(out + silence === sent, () => `${out} + ${silence} written, ${sent} sent`);
     insist(stale + failed + late === 0, () => `${stale} stale, ${failed} failed, ${late} late`);
-    insist(judge.packets + judge.silence === sent, () => `${sent} sent, ${judge.packets} + ${judge.silence} received`);
+    insist(
+      output.packets + output.silence === sent,
+      () => `${sent} sent, ${output.packets} + ${output.silence} received`,
+    );
     insist(egress.corrupt + this.incoming.corrupt === 0, () => 'a ring was corrupted');
     for (const [reason, index] of Object.entries(Drop)) tally.add(reason, count(index));
     tally.add('forwarded', packets - WHOLE.reduce((sum, index) => sum + count(index), 0));
@@ -135,10 +141,10 @@ class Street {
     tally.add('rebuilt', count(Count.Rebuilt));
   }
 
-  private leave(person: Person): void {
-    this.forwarder.leave(person.ear.id);
+  private leave(participant: Participant): void {
+    this.forwarder.leave(participant.listener.id);
     this.flush();
-    person.ear.conversation = 0;
+    participant.listener.conversation = 0;
   }
 
   private pass(ticks: number): void {
@@ -149,7 +155,7 @@ class Street {
   private flush(): void {
     this.outgoing.publish();
     insist(!this.egress.send(ALL), () => 'the way out does not come to an end');
-    this.judge.rule();
+    this.output.throwIfFailed();
   }
 
   private account(): { whole: number; parts: number } {
@@ -159,14 +165,14 @@ class Street {
     return { whole, parts: counters[Count.PacketsOut]! + counters[Drop.BeforeSwitch]! + counters[Drop.EgressFull]! };
   }
 
-  /** Only what the sender sent may be heard, by those who want to hear it. */
-  private look(ear: Ear, number: number, payload: Uint8Array): string | null {
+  /** A listener may hear only what the sender sent, and only if both of them let it. */
+  private look(listener: Listener, number: number, payload: Uint8Array): string | null {
     const { sender, packet } = this;
     if (sender === null || sender.number !== number) return `from ${number}, who sent nothing`;
-    if (sender.muted) return 'from somebody muted';
-    if (ear.deafened) return 'for somebody deaf';
-    const listener = this.people.all.find((person) => person?.ear === ear);
-    if (listener?.excluded.includes(number)) return 'from somebody excluded';
+    if (sender.muted) return 'from a muted participant';
+    if (listener.deafened) return 'for a deafened participant';
+    const participant = this.participants.all.find((one) => one?.listener === listener);
+    if (participant?.excluded.includes(number)) return 'from an excluded speaker';
     const part = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
     return packet.includes(part) ? null : `not a part of ${packet.toString('hex')}`;
   }
@@ -190,13 +196,13 @@ export const packets: FuzzTarget = {
   async start() {
     return {
       run(random, tally) {
-        const street = new Street(random);
+        const pipeline = new Pipeline(random);
         const restless = 20 + below(random, 400);
         for (let i = 0; i < PACKETS_A_CASE; i++) {
-          if (oneIn(random, restless)) street.change(random);
-          street.send(random);
+          if (oneIn(random, restless)) pipeline.change(random);
+          pipeline.send(random);
         }
-        street.close(PACKETS_A_CASE, tally);
+        pipeline.close(PACKETS_A_CASE, tally);
         return PACKETS_A_CASE;
       },
       rss: process.memoryUsage.rss,

@@ -6,7 +6,7 @@ import { oneIn, pick } from './target.ts';
 export const MAX_MADE_BYTES = 2032;
 
 /** How a publisher numbers what it sends, and what its offer said. */
-export interface Voice {
+export interface PublisherState {
   readonly payloadType: number;
   /** 0 for none. */
   readonly redPayloadType: number;
@@ -69,10 +69,10 @@ export class PacketMaker {
   }
 
   /** The next packet of a publisher's; good until the next call. */
-  next(random: Random, voice: Voice): Buffer {
+  next(random: Random, publisher: PublisherState): Buffer {
     if (oneIn(random, 64)) return this.garbage(random);
-    step(random, voice);
-    const length = this.write(random, voice);
+    step(random, publisher);
+    const length = this.write(random, publisher);
     if (!oneIn(random, 8)) return this.buffer.subarray(0, length);
     return this.buffer.subarray(0, mutateBytes(random, this.buffer, length, MAX_MADE_BYTES));
   }
@@ -81,21 +81,21 @@ export class PacketMaker {
     return this.buffer.subarray(0, this.fill(random, 0, 1 + below(random, oneIn(random, 8) ? MAX_MADE_BYTES : 60)));
   }
 
-  private write(random: Random, voice: Voice): number {
+  private write(random: Random, publisher: PublisherState): number {
     const { buffer } = this;
     const csrcs = oneIn(random, 16) ? below(random, 16) : 0;
     const extended = random() % 2 === 0;
     const padded = oneIn(random, 16);
-    const red = voice.redPayloadType !== 0 && random() % 2 === 0;
-    const payloadType = oneIn(random, 32) ? below(random, 128) : red ? voice.redPayloadType : voice.payloadType;
+    const red = publisher.redPayloadType !== 0 && random() % 2 === 0;
+    const payloadType = oneIn(random, 32) ? below(random, 128) : red ? publisher.redPayloadType : publisher.payloadType;
     buffer[0] = 0x80 | (padded ? 0x20 : 0) | (extended ? 0x10 : 0) | csrcs;
     buffer[1] = (below(random, 8) === 0 ? 0x80 : 0) | payloadType;
-    buffer.writeUInt16BE(voice.sequence, 2);
-    buffer.writeInt32BE(voice.timestamp | 0, 4);
-    buffer.writeUInt32BE((oneIn(random, 64) ? random() : voice.ssrc) >>> 0, 8);
+    buffer.writeUInt16BE(publisher.sequence, 2);
+    buffer.writeInt32BE(publisher.timestamp | 0, 4);
+    buffer.writeUInt32BE((oneIn(random, 64) ? random() : publisher.ssrc) >>> 0, 8);
     let end = this.fill(random, 12, csrcs * 4);
-    if (extended) end = this.extension(random, end, voice.levelExtension);
-    end = red ? this.red(random, end, voice) : this.payload(random, end);
+    if (extended) end = this.extension(random, end, publisher.levelExtension);
+    end = red ? this.red(random, end, publisher) : this.payload(random, end);
     if (!padded) return end;
     const padding = 1 + below(random, 20);
     end = this.fill(random, end, padding);
@@ -128,7 +128,7 @@ export class PacketMaker {
   }
 
   /** Blocks of RFC 2198, their ages those of the packets before, or anything. */
-  private red(random: Random, at: number, { payloadType }: Voice): number {
+  private red(random: Random, at: number, { payloadType }: PublisherState): number {
     const { buffer } = this;
     const blocks = oneIn(random, 8) ? below(random, 12) : below(random, 4);
     let end = at;
@@ -158,7 +158,7 @@ export class PacketMaker {
 }
 
 /** Numbers the next packet: in order, lost, doubled, late, started over. */
-function step(random: Random, voice: Voice): void {
+function step(random: Random, publisher: PublisherState): void {
   const dice = below(random, 256);
   let by = 1;
   if (dice < 16) by = 1 + below(random, 6);
@@ -167,8 +167,8 @@ function step(random: Random, voice: Voice): void {
   else if (dice < 38) by = -below(random, 600);
   else if (dice < 40) by = below(random, 400);
   else if (dice === 40) by = random() & 0xffff;
-  else if (dice === 41 && !voice.declared) voice.ssrc = random();
-  voice.sequence = (voice.sequence + by) & 0xffff;
-  voice.timestamp = (voice.timestamp + by * FRAME_TICKS) | 0;
-  if (dice === 42) voice.timestamp = random() | 0;
+  else if (dice === 41 && !publisher.declared) publisher.ssrc = random();
+  publisher.sequence = (publisher.sequence + by) & 0xffff;
+  publisher.timestamp = (publisher.timestamp + by * FRAME_TICKS) | 0;
+  if (dice === 42) publisher.timestamp = random() | 0;
 }

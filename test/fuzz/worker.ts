@@ -6,8 +6,8 @@ import type { Shard } from '../../src/main/media/shard.ts';
 import { Shards } from '../../src/main/media/shards.ts';
 import { Count, Drop } from '../../src/workers/protocol.ts';
 import { below, type Random } from '../support/prng.ts';
-import { Judge } from './legal.ts';
-import { CONNECTIONS, People, type Person, SLOTS } from './people.ts';
+import { OutputCheck } from './output-check.ts';
+import { CONNECTIONS, type Participant, Participants, SLOTS } from './participants.ts';
 import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
@@ -17,25 +17,25 @@ const BATCH = 256;
 
 /** The threads of one case. */
 class Traffic {
-  private readonly judge = new Judge();
-  private readonly ears: People['ears'][number][] = new Array(CONNECTIONS).fill(undefined);
+  private readonly output = new OutputCheck();
+  private readonly listeners: Participants['listeners'][number][] = new Array(CONNECTIONS).fill(undefined);
   private readonly shards: Shards;
-  private readonly people: People;
+  private readonly participants: Participants;
   private readonly maker: PacketMaker;
   /** Connections that their worker has not let go. */
-  private readonly leaving = new Set<Person>();
+  private readonly leaving = new Set<Participant>();
   private pushed = 0;
 
   constructor(random: Random) {
     const variables = { WORKERS: '1', MAX_CONNECTIONS: String(CONNECTIONS), MAX_SLOTS: String(SLOTS) };
     const rings = { INGRESS_RING_BYTES: '262144', EGRESS_RING_BYTES: '1048576' };
     const config = readConfig({ ...variables, ...rings, MAX_DELAY_MS: '60000' });
-    this.shards = new Shards(config, this.ears, createLog('silent'), (error) => {
-      this.judge.verdict ??= `the worker ended: ${error}`;
+    this.shards = new Shards(config, this.listeners, createLog('silent'), (error) => {
+      this.output.failure ??= `the worker ended: ${error}`;
     });
     // Rings may refuse what comes too fast.
-    this.judge.holes = true;
-    this.people = new People(this.judge, this.shards.slots.buffer as SharedArrayBuffer);
+    this.output.holes = true;
+    this.participants = new Participants(this.output, this.shards.slots.buffer as SharedArrayBuffer);
     this.maker = new PacketMaker(random);
   }
 
@@ -46,12 +46,12 @@ class Traffic {
       const taken = this.send(random);
       if (taken && i % BATCH !== 0) continue;
       await turn();
-      this.judge.rule();
+      this.output.throwIfFailed();
     }
-    for (const person of this.people.all) if (person !== undefined) this.leave(person);
+    for (const participant of this.participants.all) if (participant !== undefined) this.leave(participant);
     while (this.leaving.size > 0) await turn();
     await this.shards.stop();
-    this.judge.rule();
+    this.output.throwIfFailed();
     this.close(tally);
   }
 
@@ -61,49 +61,49 @@ class Traffic {
 
   /** @returns false if the ring is full. */
   private send(random: Random): boolean {
-    const person = this.people.all[below(random, CONNECTIONS)];
-    if (person === undefined) return true;
-    const taken = this.shard.push(person.ear.id, this.maker.next(random, person.voice));
+    const participant = this.participants.all[below(random, CONNECTIONS)];
+    if (participant === undefined) return true;
+    const taken = this.shard.push(participant.listener.id, this.maker.next(random, participant.publisher));
     if (taken) this.pushed++;
     return taken;
   }
 
   private change(random: Random): void {
-    const { people, shard } = this;
+    const { participants, shard } = this;
     const index = below(random, CONNECTIONS);
-    const person = people.all[index];
-    if (person !== undefined && this.leaving.has(person)) return;
-    if (person === undefined) {
-      const opened = people.open(random, index);
-      this.ears[index] = opened.ear;
-      return shard.join(people.join(random, opened));
+    const participant = participants.all[index];
+    if (participant !== undefined && this.leaving.has(participant)) return;
+    if (participant === undefined) {
+      const opened = participants.open(random, index);
+      this.listeners[index] = opened.listener;
+      return shard.join(participants.join(random, opened));
     }
-    if (person.ear.conversation === 0) return shard.join(people.join(random, person));
+    if (participant.listener.conversation === 0) return shard.join(participants.join(random, participant));
     switch (below(random, 3)) {
       case 0:
-        return this.leave(person, oneIn(random, 2) ? index : null);
+        return this.leave(participant, oneIn(random, 2) ? index : null);
       case 1:
-        return shard.mute(person.ear.id, random() % 2 === 0);
+        return shard.mute(participant.listener.id, random() % 2 === 0);
       default:
-        return shard.listen(people.listen(random, person));
+        return shard.listen(participants.listen(random, participant));
     }
   }
 
   /** @param index to be freed afterwards, or null. */
-  private leave(person: Person, index: number | null = null): void {
-    if (person.ear.conversation === 0 || this.leaving.has(person)) return;
-    this.leaving.add(person);
-    this.shard.leave(person.ear.id, () => {
-      this.leaving.delete(person);
-      person.ear.conversation = 0;
+  private leave(participant: Participant, index: number | null = null): void {
+    if (participant.listener.conversation === 0 || this.leaving.has(participant)) return;
+    this.leaving.add(participant);
+    this.shard.leave(participant.listener.id, () => {
+      this.leaving.delete(participant);
+      participant.listener.conversation = 0;
       if (index === null) return;
-      this.people.close(index);
-      this.ears[index] = undefined;
+      this.participants.close(index);
+      this.listeners[index] = undefined;
     });
   }
 
   private close(tally: Counters): void {
-    const { shard, judge, pushed } = this;
+    const { shard, output, pushed } = this;
     const [into, out, silence] = [
       shard.counter(Count.PacketsIn),
       shard.counter(Count.PacketsOut),
@@ -116,7 +116,10 @@ class Traffic {
       () => `${out} + ${silence} written, ${sent} + ${stale} + ${late} sent`,
     );
     insist(failed === 0 && stale === 0, () => `${failed} failed, ${stale} stale`);
-    insist(judge.packets + judge.silence === sent, () => `${sent} sent, ${judge.packets} + ${judge.silence} received`);
+    insist(
+      output.packets + output.silence === sent,
+      () => `${sent} sent, ${output.packets} + ${output.silence} received`,
+    );
     insist(this.shards.restarts === 0, () => 'the worker ended');
     insist(shard.corrupt === 0, () => 'a ring was corrupted');
     for (const [reason, index] of Object.entries(Drop)) tally.add(reason, shard.counter(index));

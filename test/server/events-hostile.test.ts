@@ -7,7 +7,7 @@ import { claimHeader, type RunningServer, startServer } from '../support/server.
 
 const test = scenarios('hostile events');
 
-interface Stage {
+interface Fixture {
   readonly server: RunningServer;
   readonly host: ClientHost;
   /** Connects somebody and lets them into the room. */
@@ -15,10 +15,10 @@ interface Stage {
 }
 
 /** A server and its clients for as long as `body` runs; the server must have logged no error and end well. */
-async function onStage(body: (stage: Stage) => Promise<void>): Promise<void> {
+async function withServer(body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await startServer({ EVENTS_INTERVAL_MS: '50', STATS_INTERVAL_MS: '100' });
   const host = new ClientHost();
-  const enter: Stage['enter'] = async (userid, options = {}) => {
+  const enter: Fixture['enter'] = async (userid, options = {}) => {
     const client = await host.connect(server.url, userid, options);
     await fetch(`${server.url}/join/room`, { method: 'POST', headers: claimHeader(userid) });
     await client.knows(({ conversation }) => conversation === 'room' || options.label !== undefined);
@@ -43,7 +43,7 @@ const codes = async (client: TestClient): Promise<string[]> =>
   (await client.look()).of('error').map(({ code }) => code);
 
 test('garbage is answered with errors, one each, and the channel and the voice go on', () =>
-  onStage(async ({ enter }) => {
+  withServer(async ({ enter }) => {
     const random = prng(seed('garbage'));
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     const rubbish = ['', '\u0000', 'null', '[]', '{}', '{"v":1}', '{"v":1,"type":"mute"}', `${'['.repeat(4000)}`];
@@ -60,7 +60,7 @@ test('garbage is answered with errors, one each, and the channel and the voice g
   }));
 
 test('messages that are too long or binary are answered with errors', () =>
-  onStage(async ({ enter }) => {
+  withServer(async ({ enter }) => {
     const ann = await enter('ann');
     await ann.say('x'.repeat(4097), JSON.stringify({ v: 1, type: 'mute', muted: true, more: 'x'.repeat(200_000) }));
     await ann.sayBinary(100_000);
@@ -71,7 +71,7 @@ test('messages that are too long or binary are answered with errors', () =>
   }));
 
 test('who floods loses the channel, and nothing else', () =>
-  onStage(async ({ enter }) => {
+  withServer(async ({ enter }) => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     await ann.say(...Array<string>(3000).fill(JSON.stringify({ v: 1, type: 'participants' })));
     while ((await ann.state()).channelOpen) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -84,7 +84,7 @@ test('who floods loses the channel, and nothing else', () =>
   }));
 
 test('only the first channel for events is one; the others are read and say nothing', () =>
-  onStage(async ({ enter }) => {
+  withServer(async ({ enter }) => {
     const ann = await enter('ann');
     for (const label of ['events', 'other']) await ann.openChannel(label, '{"v":1,"type":"mute","muted":true}');
     await ann.request({ v: 1, type: 'participants', id: 1 });
@@ -94,14 +94,14 @@ test('only the first channel for events is one; the others are read and say noth
   }));
 
 test('a client that opens too many channels is shown out, and its place in the room is free', () =>
-  onStage(async ({ enter }) => {
+  withServer(async ({ enter }) => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     for (let i = 0; i < 4; i++) await ann.openChannel(`more ${i}`, 'hello');
     await bob.knows(({ userids }) => userids.join() === 'bob');
   }));
 
 test('a client without a channel, or with another one, is told nothing and costs nothing', () =>
-  onStage(async ({ enter, server }) => {
+  withServer(async ({ enter, server }) => {
     const [mute, other] = [await enter('mute', { data: false, label: '' }), await enter('other', { label: 'chat' })];
     const ann = await enter('ann');
     await ann.knows(({ userids }) => userids.length === 3);
@@ -111,7 +111,7 @@ test('a client without a channel, or with another one, is told nothing and costs
   }));
 
 test('clients that come and go leave no channel behind', () =>
-  onStage(async ({ host, server }) => {
+  withServer(async ({ host, server }) => {
     for (let i = 0; i < 20; i++) {
       const client = await host.connect(server.url, `user${i % 4}`);
       if (i % 2 === 0) await client.end();

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { is, match, ok } from 'uvu/assert';
 import { type Scrape, scrape } from '../support/metrics.ts';
-import { best } from '../support/patience.ts';
 import { startPermissionServer } from '../support/permission-server.ts';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
+import { shortestOf } from '../support/waiting.ts';
 
 const test = scenarios('floods of requests');
 
@@ -158,7 +158,7 @@ test('an idle socket is closed after KEEP_ALIVE_TIMEOUT_MS, without an answer', 
       return performance.now() - begun;
     };
     // Node's own is 5 s.
-    ok((await best(4000, idle)) < 4000);
+    ok((await shortestOf(4000, idle)) < 4000);
   }));
 
 test('with all sockets in use the next one is 503; websockets do not count, and each socket that closes makes room', () =>

@@ -8,17 +8,17 @@ import { claimHeader, type RunningServer, startServer } from '../support/server.
 
 const test = scenarios('floods of media and messages');
 
-interface Stage {
+interface Fixture {
   readonly server: RunningServer;
   /** A host of its own, so that nobody's flood keeps another client from its timers. */
   enter(userid: string, options?: Parameters<ClientHost['connect']>[2]): Promise<TestClient>;
 }
 
 /** A server and its clients for as long as `body` runs; it must have logged no error and end well. */
-async function onStage(env: Record<string, string>, body: (stage: Stage) => Promise<void>): Promise<void> {
+async function withServer(env: Record<string, string>, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await startServer(env);
   const hosts: ClientHost[] = [];
-  const enter: Stage['enter'] = async (userid, options = {}) => {
+  const enter: Fixture['enter'] = async (userid, options = {}) => {
     const host = new ClientHost();
     hosts.push(host);
     const client = await host.connect(server.url, userid, options);
@@ -71,7 +71,7 @@ const missing = (numbers: readonly number[]): number => numbers.at(-1)! - number
 test(
   'a microphone that floods is cut to its rate and heard, nobody else notices, and it recovers',
   () =>
-    onStage({ MAX_PACKETS_PER_SECOND: '100' }, async ({ server, enter }) => {
+    withServer({ MAX_PACKETS_PER_SECOND: '100' }, async ({ server, enter }) => {
       const [flooder, honest] = [await enter('flooder'), await enter('honest')];
       const listener = await enter('listener', { slots: 2, publishes: false });
       await honest.talk();
@@ -101,7 +101,7 @@ test(
 test(
   'packets beyond the bit rate, and packets that are too large, are dropped and counted apart',
   () =>
-    onStage({ MAX_KBPS: '64', MAX_RTP_BYTES: '600' }, async ({ server, enter }) => {
+    withServer({ MAX_KBPS: '64', MAX_RTP_BYTES: '600' }, async ({ server, enter }) => {
       const [rich, huge] = [
         await enter('rich', { name: 'r'.repeat(500) }),
         await enter('huge', { name: 'h'.repeat(700) }),
@@ -148,7 +148,7 @@ test('a budget counts the bytes of a text, not its characters', () => {
 test(
   'who floods a data channel that nobody reads is shown out, by messages or by bytes; the others talk on',
   () =>
-    onStage({}, async ({ server, enter }) => {
+    withServer({}, async ({ server, enter }) => {
       const [ann, bob] = [await enter('ann'), await enter('bob')];
       const [many, much] = [await enter('many', { label: 'chat' }), await enter('much', { label: 'chat' })];
       await ann.talk();
@@ -169,7 +169,7 @@ test(
 );
 
 test('a client with more channels than allowed is shown out with the same reason', () =>
-  onStage({ MAX_DATA_CHANNELS: '2' }, async ({ server, enter }) => {
+  withServer({ MAX_DATA_CHANNELS: '2' }, async ({ server, enter }) => {
     const ann = await enter('ann');
     await ann.openChannel('second', 'hello');
     is((await ann.state()).state, 'connected');
@@ -179,7 +179,7 @@ test('a client with more channels than allowed is shown out with the same reason
   }));
 
 test('a client that loses its channel for events by a flood is counted, once, and stays', () =>
-  onStage({ MAX_REQUESTS_PER_SECOND: '2' }, async ({ server, enter }) => {
+  withServer({ MAX_REQUESTS_PER_SECOND: '2' }, async ({ server, enter }) => {
     const ann = await enter('ann');
     await ann.say(...Array<string>(3000).fill('x'));
     const seen = await until(server, (now) => now.value('sfu_event_floods_total') === 1);

@@ -3,20 +3,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { equal, is, ok } from 'uvu/assert';
 import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
 import { prng, seed } from '../support/prng.ts';
-import { Relay, type Weather } from '../support/relay.ts';
+import { type Impairments, Relay } from '../support/relay.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
 
 const test = scenarios('bad networks');
 const random = prng(seed('bad networks'));
 const FRAME_TICKS = 960;
-/** Weather lasts so long, milliseconds, and what was under way has so long to arrive. */
-const WEATHER_MS = 5000;
+/** How long networks are impaired, and how long a pause shows that nothing is under way any more, milliseconds. */
+const IMPAIRED_MS = 5000;
 const ARRIVAL_MS = 1500;
 /** RFC 7675: consent ends 30 s after the last answer; and a busy machine may take its time. */
 const NOTICED_MS = 50_000;
 
-const WEATHERS: readonly Required<Pick<Weather, 'loss' | 'jitter' | 'duplicates' | 'corruption'>>[] = [
+const NETWORKS: readonly Required<Pick<Impairments, 'loss' | 'jitter' | 'duplicates' | 'corruption'>>[] = [
   0, 5, 20,
 ].flatMap((loss) => [0, 50, 200].map((jitter) => ({ loss, jitter, duplicates: 1, corruption: 1 })));
 
@@ -37,20 +37,20 @@ async function join(server: RunningServer, room: string, userid: string): Promis
 /** A room with somebody who talks through a bad network, and two who listen: one through another, one through a good one. */
 class Room {
   readonly name: string;
-  readonly weather: (typeof WEATHERS)[number];
+  readonly impairments: (typeof NETWORKS)[number];
   talker!: TestClient;
   far!: TestClient;
   near!: TestClient;
   up!: Relay;
   down!: Relay;
 
-  constructor(weather: (typeof WEATHERS)[number]) {
-    this.weather = weather;
-    this.name = `${weather.loss} % lost, ${weather.jitter} ms jitter`;
+  constructor(impairments: (typeof NETWORKS)[number]) {
+    this.impairments = impairments;
+    this.name = `${impairments.loss} % lost, ${impairments.jitter} ms jitter`;
   }
 
   async open({ server, mediaPort }: Network, host: ClientHost): Promise<void> {
-    const id = `${this.weather.loss}-${this.weather.jitter}`;
+    const id = `${this.impairments.loss}-${this.impairments.jitter}`;
     const [talker, far, near] = ['talker', 'far', 'near'].map((who) => `${who}-${id}`) as [string, string, string];
     for (const userid of [talker, far, near]) await join(server, id, userid);
     this.up = await Relay.open(random, mediaPort);
@@ -65,9 +65,9 @@ class Room {
     );
   }
 
-  set(weather: Weather): void {
-    this.up.set(weather);
-    this.down.set(weather);
+  set(impairments: Impairments): void {
+    this.up.set(impairments);
+    this.down.set(impairments);
   }
 
   /** Every packet is the talker's, as it was sent: its number, time and count go together, and none comes twice. */
@@ -105,19 +105,19 @@ test('whatever the network does, listeners get what passed it, once and in its o
   const network = await start({ STATS_INTERVAL_MS: '200', MAX_DELAY_MS: '60000' });
   const { server } = network;
   const host = new ClientHost();
-  const rooms = WEATHERS.map((weather) => new Room(weather));
+  const rooms = NETWORKS.map((impairments) => new Room(impairments));
   for (const room of rooms) await room.open(network, host);
   for (const { talker } of rooms) await talker.talk();
   await delay(300);
-  for (const room of rooms) room.set(room.weather);
-  await delay(WEATHER_MS);
+  for (const room of rooms) room.set(room.impairments);
+  await delay(IMPAIRED_MS);
   const losses = await Promise.all(rooms.map((room) => uplinkLoss(server, room)));
   for (const { talker } of rooms) await talker.hush();
   await arrived(rooms);
   let passed = 0;
   let bad = 0;
   for (const [i, room] of rooms.entries()) {
-    const { up, down, weather } = room;
+    const { up, down, impairments } = room;
     const [near, far] = [await room.near.take(), await room.far.take()];
     room.checkLegal(near, `${room.name}, near`);
     room.checkLegal(far, `${room.name}, far`);
@@ -132,18 +132,18 @@ test('whatever the network does, listeners get what passed it, once and in its o
     const heard = far.map(({ sequence }) => (sequence - begun) & 0xffff);
     equal(heard, once(down.traffic.down.intact), `${room.name}: what reached who is far`);
     const { sent, lost, corrupted, duplicated } = up.traffic.up;
-    ok(sent > WEATHER_MS / 40, `${room.name}: ${sent} packets`);
+    ok(sent > IMPAIRED_MS / 40, `${room.name}: ${sent} packets`);
     bad += duplicated + corrupted;
     const loss = (lost + corrupted) / sent;
     // What jitter keeps under way is missing in one report and there in the next.
-    const isTold = weather.jitter === 0 && Math.abs(losses[i]! - loss) < 0.06 + loss * 0.7;
-    ok(weather.jitter > 0 || isTold, `${room.name}: ${losses[i]} told, ${loss} lost`);
-    ok(weather.loss > 0 || lost === 0);
+    const isTold = impairments.jitter === 0 && Math.abs(losses[i]! - loss) < 0.06 + loss * 0.7;
+    ok(impairments.jitter > 0 || isTold, `${room.name}: ${losses[i]} told, ${loss} lost`);
+    ok(impairments.loss > 0 || lost === 0);
   }
   const told = () => JSON.parse(server.logs.findLast((line) => line.includes('"msg":"stats"'))!).shards[0];
   while (told().packetsIn < passed) await delay(20);
   const { packetsIn, drops, corrupt } = told();
-  ok(bad > 0, 'there was weather');
+  ok(bad > 0, 'the networks were impaired');
   is(packetsIn, passed, 'nothing else came out of SRTP');
   equal([drops.Malformed, drops.WrongPayloadType, drops.UnknownSsrc, drops.Duplicate, corrupt], [0, 0, 0, 0, 0]);
   host.kill();
@@ -166,8 +166,8 @@ async function arrived(rooms: readonly Room[]): Promise<void> {
 }
 
 /** The loss of a room's talker as operators are told, 0 … 1. */
-async function uplinkLoss(server: RunningServer, { talker, weather }: Room): Promise<number> {
-  const body = await (await fetch(`${server.adminUrl}/conversations/${weather.loss}-${weather.jitter}`)).json();
+async function uplinkLoss(server: RunningServer, { talker, impairments }: Room): Promise<number> {
+  const body = await (await fetch(`${server.adminUrl}/conversations/${impairments.loss}-${impairments.jitter}`)).json();
   const { users } = body as { users: { userid: string; connections: { uplink: { loss: number } }[] }[] };
   return users.find(({ userid }) => userid === talker.name)!.connections[0]!.uplink.loss;
 }

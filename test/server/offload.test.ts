@@ -2,7 +2,7 @@ import { equal, is, ok } from 'uvu/assert';
 import { type Offloadable, offloadNext } from '../../src/main/media/offload.ts';
 import { Peer } from '../../src/main/media/peer.ts';
 import { ClientHost, type ReceivedPacket } from '../support/client.ts';
-import { BrokenServer } from '../support/fault-room.ts';
+import { FaultyServer } from '../support/faulty-server.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader } from '../support/server.ts';
 
@@ -58,8 +58,8 @@ test('a listener who is handed over in mid-call misses nothing and gets everythi
   // Nothing is dropped for being late: the main thread will stand still, which is load enough on any machine, wherever in
   // the 250 ms from one look at the load to the next it begins.
   const limits = { OFFLOAD_PERCENT: '80', OFFLOAD_IDLE_PERCENT: '0', MAX_DELAY_MS: '60000' };
-  const broken = await BrokenServer.start(limits);
-  const { server } = broken;
+  const faulty = await FaultyServer.start(limits);
+  const { server } = faulty;
   const host = new ClientHost();
   const listener = await host.connect(server.url, 'listener', { slots: 2, publishes: false });
   const speakers = [
@@ -80,7 +80,7 @@ test('a listener who is handed over in mid-call misses nothing and gets everythi
   await hear(100);
   const offloaded = (): boolean => server.logs.some((line) => line.includes('"msg":"offloaded"'));
   for (let i = 0; i < 5 && !offloaded(); i++) {
-    await broken.stall(1500);
+    await faulty.stall(1500);
     await hear(packets.length + 10);
   }
   ok(offloaded(), 'a main thread that has no time to spare hands connections over');

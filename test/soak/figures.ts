@@ -68,8 +68,8 @@ export class Watch {
   private readonly cpuBefore: number;
   private readonly begun = performance.now();
   highestRssMib = 0;
-  /** Whether the canaries' connections have no reason to end. */
-  canariesStay = true;
+  /** Whether the reference' connections have no reason to end. */
+  referenceStays = true;
 
   constructor(server: RunningServer, report: Report) {
     this.server = server;
@@ -182,7 +182,10 @@ export class Watch {
   private readLog(): void {
     for (const line of this.server.logs.splice(0)) {
       if (line.includes('"msg":"stats"')) this.lastStats = line;
-      else if (isError(line) || (line.includes('"canary-') && line.includes('"reason":"gone"') && this.canariesStay)) {
+      else if (
+        isError(line) ||
+        (line.includes('"reference-') && line.includes('"reason":"gone"') && this.referenceStays)
+      ) {
         this.report.violated(`log: ${line}`);
       }
     }

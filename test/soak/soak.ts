@@ -2,14 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { prng } from '../support/prng.ts';
 import { freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
-import { DEEDS, type Deed } from './actions.ts';
-import { Canaries } from './canaries.ts';
+import { ACTIONS, type WeightedAction } from './actions.ts';
 import { describe, type Figures, Watch } from './figures.ts';
+import { ReferenceCall } from './reference-call.ts';
 import type { Report } from './report.ts';
-import { World } from './world.ts';
+import { SoakState } from './state.ts';
 
 /** Longest that anything may take, milliseconds: all timeouts of the server are shorter. */
-const DEED_TIMEOUT_MS = 60_000;
+const ACTION_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 1000;
 /** How often the curve has a point, looks. */
 const CURVE_EVERY = 60;
@@ -25,7 +25,7 @@ const ENVIRONMENT = {
   CONNECT_TIMEOUT_MS: '10000',
   MEMBERSHIP_TIMEOUT_MS: '3000',
   STATS_INTERVAL_MS: '1000',
-  // Where other work keeps the machine from this for a second, that is no hole in what the canaries hear.
+  // Where other work keeps the machine from this for a second, that is no hole in what the reference hear.
   MAX_DELAY_MS: '60000',
 };
 
@@ -62,40 +62,40 @@ export async function startSoaked(): Promise<RunningServer> {
 export async function soak(options: SoakOptions, report: Report): Promise<void> {
   const server = await startSoaked();
   const watch = new Watch(server, report);
-  const canaries = new Canaries(report);
-  const world = new World(server, report, prng(options.seed), options.vanish);
+  const reference = new ReferenceCall(report);
+  const state = new SoakState(server, report, prng(options.seed), options.vanish);
   try {
-    await canaries.open(server.url);
-    await rounds(options, world, watch, canaries);
-    watch.canariesStay = false;
-    await canaries.close();
+    await reference.open(server.url);
+    await rounds(options, state, watch, reference);
+    watch.referenceStays = false;
+    await reference.close();
     await watch.settled(0, 0, Number.POSITIVE_INFINITY);
     await watch.emptied();
     await watch.balance();
   } finally {
-    const { heard, longestPause } = canaries;
-    world.kill();
-    canaries.kill();
+    const { heard, longestPause } = reference;
+    state.kill();
+    reference.kill();
     const cpu = watch.cpuPercent.toFixed(0);
     const code = await server.stop();
     if (code !== 0) report.violated(`the server ended with ${code}`);
-    report.tell(`canaries: ${heard} packets, longest pause ${longestPause.toFixed(0)} ms`);
-    report.tell(`done: ${report.summary('deed ')}`);
+    report.tell(`reference: ${heard} packets, longest pause ${longestPause.toFixed(0)} ms`);
+    report.tell(`done: ${report.summary('action ')}`);
     report.tell(`websockets closed: ${report.summary('closed ')}`);
     report.tell(`server: ${cpu} % of a core, ${watch.highestRssMib.toFixed(1)} MiB at most`);
   }
 }
 
-async function rounds(options: SoakOptions, world: World, watch: Watch, canaries: Canaries): Promise<void> {
-  const { report } = world;
+async function rounds(options: SoakOptions, state: SoakState, watch: Watch, reference: ReferenceCall): Promise<void> {
+  const { report } = state;
   const churnMs = options.seconds * 1000;
   report.tell(`before: ${describe(await watch.figures())}`);
   let first: Figures | null = null;
   for (let round = 0; round < options.rounds; round++) {
-    await Promise.all([churn(options, world, churnMs), attend(world, watch, canaries, churnMs)]);
+    await Promise.all([churn(options, state, churnMs), attend(state, watch, reference, churnMs)]);
     const allowed = first === null ? Number.POSITIVE_INFINITY : first.descriptors;
     const settling = watch.settled(2, 1, allowed);
-    await attend(world, watch, canaries, settling);
+    await attend(state, watch, reference, settling);
     const figures = await settling;
     if (first !== null) watch.compare(first, figures);
     first ??= figures;
@@ -103,8 +103,13 @@ async function rounds(options: SoakOptions, world: World, watch: Watch, canaries
   }
 }
 
-/** Looks at the server and listens with the canaries, for so long or until that. */
-async function attend(world: World, watch: Watch, canaries: Canaries, until: number | Promise<unknown>): Promise<void> {
+/** Looks at the server and listens with the reference, for so long or until that. */
+async function attend(
+  state: SoakState,
+  watch: Watch,
+  reference: ReferenceCall,
+  until: number | Promise<unknown>,
+): Promise<void> {
   let over = false;
   const end = (): void => {
     over = true;
@@ -113,49 +118,49 @@ async function attend(world: World, watch: Watch, canaries: Canaries, until: num
   for (let looks = 1; !over; looks++) {
     await delay(LOOK_INTERVAL_MS);
     await watch.look();
-    await canaries.listen();
-    if (looks % CURVE_EVERY === 0) world.report.tell(`under way: ${describe(await watch.figures())}`);
+    await reference.listen();
+    if (looks % CURVE_EVERY === 0) state.report.tell(`under way: ${describe(await watch.figures())}`);
   }
 }
 
 /** Has things done at an even rate, then everybody hang up. */
-async function churn(options: SoakOptions, world: World, ms: number): Promise<void> {
+async function churn(options: SoakOptions, state: SoakState, ms: number): Promise<void> {
   const underWay = new Set<Promise<void>>();
   const begun = performance.now();
   for (let due = 0; performance.now() - begun < ms; due++) {
-    const doing = perform(choose(options, world), world);
+    const doing = perform(choose(options, state), state);
     underWay.add(doing);
     doing.then(() => underWay.delete(doing));
     const wait = begun + ((due + 1) * 1000) / options.rate - performance.now();
     await delay(Math.max(1, wait));
   }
   await Promise.all(underWay);
-  await world.empty();
+  await state.empty();
 }
 
 /** A deed by chance; above the wanted number of clients somebody hangs up instead of connecting. */
-function choose({ clients, vanish }: SoakOptions, world: World): Deed {
-  const deeds = vanish ? DEEDS : DEEDS.filter(({ name }) => name !== 'kill');
-  let at = world.below(deeds.reduce((sum, { weight }) => sum + weight, 0));
-  const chosen = deeds.find(({ weight }) => {
+function choose({ clients, vanish }: SoakOptions, state: SoakState): WeightedAction {
+  const actions = vanish ? ACTIONS : ACTIONS.filter(({ name }) => name !== 'kill');
+  let at = state.below(actions.reduce((sum, { weight }) => sum + weight, 0));
+  const chosen = actions.find(({ weight }) => {
     at -= weight;
     return at < 0;
   })!;
-  const crowded = chosen.name === 'connect' && world.people.length >= clients;
-  return crowded ? deeds.find(({ name }) => name === 'hang up')! : chosen;
+  const crowded = chosen.name === 'connect' && state.clients.length >= clients;
+  return crowded ? actions.find(({ name }) => name === 'hang up')! : chosen;
 }
 
-async function perform({ name, act }: Deed, world: World): Promise<void> {
-  world.report.count(`deed ${name} `);
+async function perform({ name, act }: WeightedAction, state: SoakState): Promise<void> {
+  state.report.count(`action ${name} `);
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${DEED_TIMEOUT_MS / 1000} s`)), DEED_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error(`not done after ${ACTION_TIMEOUT_MS / 1000} s`)), ACTION_TIMEOUT_MS);
   });
   try {
-    await Promise.race([act(world), deadline]);
+    await Promise.race([act(state), deadline]);
   } catch (error) {
     // That of a client whose process was killed meanwhile.
-    if (!String(error).includes('the client process ended')) world.report.violated(`${name}: ${error}`);
+    if (!String(error).includes('the client process ended')) state.report.violated(`${name}: ${error}`);
   } finally {
     clearTimeout(timer);
   }

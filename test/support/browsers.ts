@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
 import { chromium } from 'playwright-core';
 import puppeteer, { type KeyInput } from 'puppeteer-core';
-import { HANG_MS } from './patience.ts';
 import type { Scenarios } from './scenario.ts';
+import { HANG_MS } from './waiting.ts';
 
 export type BrowserKind = 'chromium' | 'firefox';
 

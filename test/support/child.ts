@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { HANG_MS } from './patience.ts';
+import { HANG_MS } from './waiting.ts';
 
 /** Processes to be ended with the test run, however it ends. */
 const children = new Set<ChildProcess>();

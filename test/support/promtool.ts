@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { HANG_MS } from './patience.ts';
 import type { Scenarios } from './scenario.ts';
+import { HANG_MS } from './waiting.ts';
 
 export const ALERTS = new URL('../../../deploy/alerts.yaml', import.meta.url);
 const PROMTOOL = '/usr/bin/promtool';

@@ -1,32 +1,32 @@
 /**
- * A bad network between one client and the server: a UDP relay that loses, delays, reorders, duplicates and corrupts, as
- * `tc netem` would, and that changes the address from which the server sees the client, as a NAT may.
+ * A bad network between one client and the server: a UDP relay that loses, delays, reorders, duplicates and corrupts
+ * packets, as `tc netem` would, and can change the address from which the server sees the client, as a NAT may.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { below, type Random } from './prng.ts';
 
-/** What the network does to each packet, by chance of its own. */
-export interface Weather {
+/** What the network does to each packet, independently of the others. */
+export interface Impairments {
   /** Packets lost, %. */
   readonly loss?: number;
-  /** Delay, milliseconds; with jitter, up to so much more, so that packets overtake each other. */
+  /** Delay, milliseconds; jitter adds up to this much more, so that packets overtake each other. */
   readonly delay?: number;
   readonly jitter?: number;
-  /** Packets that come twice, %. */
+  /** Packets delivered twice, %. */
   readonly duplicates?: number;
-  /** Packets of which one bit is flipped, %. */
+  /** Packets with one bit flipped, %. */
   readonly corruption?: number;
 }
 
-export type Way = 'up' | 'down';
+export type Direction = 'up' | 'down';
 
-/** RTP packets of one way, by what became of them. */
+/** Counts of the RTP packets of one direction, by what happened to them. */
 export interface Traffic {
   sent: number;
   lost: number;
   duplicated: number;
   corrupted: number;
-  /** Those that arrived as they were sent, in the order of their arrival, counted from the first one sent. */
+  /** Numbers of the packets that arrived intact, in order of arrival, counted from the first one sent. */
   readonly intact: number[];
 }
 
@@ -34,12 +34,12 @@ const HOST = '127.0.0.1';
 
 export class Relay {
   readonly traffic = { up: noTraffic(), down: noTraffic() };
-  /** Nothing passes. */
+  /** Lets nothing pass. */
   blackhole = false;
-  /** Nothing but STUN passes: ICE finds a way, and DTLS does not come. */
+  /** Lets only STUN pass: ICE finds a path, and DTLS fails. */
   stunOnly = false;
-  private readonly weather: Record<Way, Weather> = { up: {}, down: {} };
-  private readonly firsts: Record<Way, number> = { up: -1, down: -1 };
+  private readonly impairments: Record<Direction, Impairments> = { up: {}, down: {} };
+  private readonly firsts: Record<Direction, number> = { up: -1, down: -1 };
   private readonly random: Random;
   private readonly near: Socket;
   private far: Socket;
@@ -58,22 +58,22 @@ export class Relay {
     this.attach();
   }
 
-  /** @param server its media port, of which it has one only. */
+  /** Opens a relay to a server with a single media port. @param server that port. */
   static async open(random: Random, server: number): Promise<Relay> {
     return new Relay(random, server, await bound(), await bound());
   }
 
-  /** The port that the client is to take for the server's. */
+  /** The port that the client uses instead of the server's. */
   get port(): number {
     return this.near.address().port;
   }
 
-  /** The weather from now on, both ways or one. */
-  set(weather: Weather, ways: readonly Way[] = ['up', 'down']): void {
-    for (const way of ways) this.weather[way] = weather;
+  /** Sets the impairments from now on, of both directions or of one. */
+  set(impairments: Impairments, directions: readonly Direction[] = ['up', 'down']): void {
+    for (const direction of directions) this.impairments[direction] = impairments;
   }
 
-  /** From now on the server sees the client at another port; what it sends to the old one is lost. */
+  /** Moves the client to another port, as the server sees it; packets to the old port are lost. */
   async rebind(): Promise<void> {
     const old = this.far;
     this.far = await bound();
@@ -90,11 +90,11 @@ export class Relay {
     this.far.on('message', (packet) => this.carry('down', packet));
   }
 
-  private carry(way: Way, packet: Buffer): void {
+  private carry(direction: Direction, packet: Buffer): void {
     if (this.blackhole || (this.stunOnly && !isStun(packet))) return;
-    const { loss = 0, duplicates = 0, corruption = 0 } = this.weather[way];
-    const number = this.number(way, packet);
-    const traffic = this.traffic[way];
+    const { loss = 0, duplicates = 0, corruption = 0 } = this.impairments[direction];
+    const number = this.number(direction, packet);
+    const traffic = this.traffic[direction];
     if (number !== null) traffic.sent++;
     if (this.happens(loss)) {
       if (number !== null) traffic.lost++;
@@ -102,26 +102,26 @@ export class Relay {
     }
     if (this.happens(duplicates)) {
       if (number !== null) traffic.duplicated++;
-      this.deliver(way, Buffer.from(packet), number);
+      this.deliver(direction, Buffer.from(packet), number);
     }
-    if (!this.happens(corruption)) return this.deliver(way, packet, number);
+    if (!this.happens(corruption)) return this.deliver(direction, packet, number);
     if (number !== null) traffic.corrupted++;
     const bit = below(this.random, packet.length * 8);
     packet[bit >> 3]! ^= 1 << (bit & 7);
-    this.deliver(way, packet, null);
+    this.deliver(direction, packet, null);
   }
 
-  /** @param number null if it does not arrive intact, or is no RTP. */
-  private deliver(way: Way, packet: Buffer, number: number | null): void {
-    const { delay = 0, jitter = 0 } = this.weather[way];
+  /** @param number null if the packet is not intact or not RTP. */
+  private deliver(direction: Direction, packet: Buffer, number: number | null): void {
+    const { delay = 0, jitter = 0 } = this.impairments[direction];
     const later = delay + (jitter === 0 ? 0 : below(this.random, jitter));
     const now = (): void => {
-      if (number !== null) this.traffic[way].intact.push(number);
+      if (number !== null) this.traffic[direction].intact.push(number);
       try {
-        if (way === 'up') this.far.send(packet, this.server, HOST);
+        if (direction === 'up') this.far.send(packet, this.server, HOST);
         else this.near.send(packet, this.client, HOST);
       } catch {
-        // It is closed: so is the network.
+        // The relay is closed, and the packet is lost.
       }
     };
     if (later === 0) now();
@@ -132,16 +132,16 @@ export class Relay {
     return below(this.random, 10_000) < percent * 100;
   }
 
-  /** An RTP packet's place among those of its way, which must not be lost before the first; null for others (RFC 7983). */
-  private number(way: Way, packet: Buffer): number | null {
+  /** Returns an RTP packet's number within its direction, whose first packet must arrive; null for others (RFC 7983). */
+  private number(direction: Direction, packet: Buffer): number | null {
     if (packet.length < 12 || packet[0]! >> 6 !== 2 || (packet[1]! >= 192 && packet[1]! <= 223)) return null;
     const sequence = packet.readUInt16BE(2);
-    if (this.firsts[way] < 0) this.firsts[way] = sequence;
-    return (sequence - this.firsts[way]) & 0xffff;
+    if (this.firsts[direction] < 0) this.firsts[direction] = sequence;
+    return (sequence - this.firsts[direction]) & 0xffff;
   }
 }
 
-/** RFC 7983, section 7. */
+/** Whether a packet is STUN (RFC 7983, section 7). */
 function isStun(packet: Buffer): boolean {
   return packet[0]! < 4;
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { HANG_MS } from './patience.ts';
+import { HANG_MS } from './waiting.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
 const MAX_ATTEMPTS = 3;

@@ -36,7 +36,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   faults: 110,
   'browser-client-states': 95,
   'browser-client-ends': 90,
-  'browser-patience': 90,
+  'browser-late-offer': 90,
   'proxy-origin': 90,
   'browser-client-return': 85,
   demo: 85,

@@ -3,10 +3,10 @@ import { type MediaDescription, parse, type SessionDescription } from 'sdp-trans
 import { equal, is, match, ok } from 'uvu/assert';
 import { type LocalTransport, writeAnswer, writeTransportOffer } from '../../../src/main/sdp/answer.ts';
 import { LEVEL_EXTENSION, type Plan, type PlannedLine, planOffer } from '../../../src/main/sdp/plan.ts';
-import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../../support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from '../../support/offers.ts';
 import { LIMITS } from '../../support/plans.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../../support/sdp-syntax.ts';
 
 const test = scenarios('sdp answers');
 

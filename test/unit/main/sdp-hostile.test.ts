@@ -4,11 +4,11 @@ import { closeReason } from '../../../src/main/errors.ts';
 import { writeAnswer, writeTransportOffer } from '../../../src/main/sdp/answer.ts';
 import { OfferError } from '../../../src/main/sdp/offer.ts';
 import { planOffer } from '../../../src/main/sdp/plan.ts';
-import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../../support/grammar.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from '../../support/offers.ts';
 import { LIMITS } from '../../support/plans.ts';
 import { prng, type Random, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { isCleanAnswer, isCleanTransportOffer, LOCAL } from '../../support/sdp-syntax.ts';
 
 const test = scenarios('hostile offers');
 

@@ -4,10 +4,10 @@ import { equal, is, match, not } from 'uvu/assert';
 import { writeAnswer } from '../../../src/main/sdp/answer.ts';
 import { redPayloadType } from '../../../src/main/sdp/codecs.ts';
 import { planOffer } from '../../../src/main/sdp/plan.ts';
-import { LOCAL } from '../../support/grammar.ts';
 import { type OfferLine, readOffer, writeOffer } from '../../support/offers.ts';
 import { LIMITS } from '../../support/plans.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { LOCAL } from '../../support/sdp-syntax.ts';
 
 const test = scenarios('RED in SDP');
 

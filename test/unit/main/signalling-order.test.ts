@@ -8,9 +8,9 @@ import type { Connections } from '../../../src/main/connections/connections.ts';
 import { createLog } from '../../../src/main/log/log.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
-import { LOCAL } from '../../support/grammar.ts';
 import { readOffer } from '../../support/offers.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { LOCAL } from '../../support/sdp-syntax.ts';
 
 const test = scenarios('order of signalling');
 

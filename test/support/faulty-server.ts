@@ -1,4 +1,4 @@
-/** A server that can be broken from outside, rooms full of clients on it, and what is legal in what they hear. */
+/** A server that can be faulty from outside, rooms full of clients on it, and what is legal in what they hear. */
 import { once } from 'node:events';
 import { type ClientHost, type ReceivedPacket, SILENCE, type TestClient } from './client.ts';
 import type { FaultOrder, WorkerFault } from './faults.ts';
@@ -6,15 +6,15 @@ import { claimHeader, type RunningServer, startServer } from './server.ts';
 
 const FAULTS = new URL('./faults.js', import.meta.url);
 
-export class BrokenServer {
+export class FaultyServer {
   readonly server: RunningServer;
 
   private constructor(server: RunningServer) {
     this.server = server;
   }
 
-  static async start(env: Record<string, string> = {}): Promise<BrokenServer> {
-    return new BrokenServer(await startServer(env, FAULTS));
+  static async start(env: Record<string, string> = {}): Promise<FaultyServer> {
+    return new FaultyServer(await startServer(env, FAULTS));
   }
 
   /** Breaks a worker, by its place among those that live. @returns when, milliseconds since 1970. */
@@ -64,7 +64,7 @@ export class BrokenServer {
 }
 
 /** One listener, and all that it has heard. */
-export class Ear {
+export class Listener {
   readonly client: TestClient;
   readonly heard: ReceivedPacket[] = [];
 
@@ -140,34 +140,35 @@ function driftOf(packets: readonly ReceivedPacket[]): string[] {
   return wrong.slice(0, 1);
 }
 
-/** A room with people who talk and people who listen. */
-export interface Room {
+/** A conversation with clients that talk and clients that only listen. */
+export interface FaultyConversation {
   readonly speakers: readonly TestClient[];
   readonly names: readonly string[];
-  readonly ears: readonly Ear[];
+  readonly listeners: readonly Listener[];
 }
 
-/** Fills a room. @param slots of each listener. */
-export async function fill(
+/** Fills a conversation, and lets its speakers talk. @param slots of each listener. */
+export async function fillConversation(
   host: ClientHost,
   { url }: RunningServer,
   name: string,
-  speakers: number,
-  listeners: number,
-  slots = speakers,
-): Promise<Room> {
-  const talking: TestClient[] = [];
-  const ears: Ear[] = [];
-  for (let i = 0; i < speakers; i++) talking.push(await host.connect(url, `${name}-speaker${i}`, { slots: 0 }));
-  for (let i = 0; i < listeners; i++) {
-    ears.push(new Ear(await host.connect(url, `${name}-ear${i}`, { slots, publishes: false })));
+  speakerCount: number,
+  listenerCount: number,
+  slots = speakerCount,
+): Promise<FaultyConversation> {
+  const speakers: TestClient[] = [];
+  const listeners: Listener[] = [];
+  for (let i = 0; i < speakerCount; i++) speakers.push(await host.connect(url, `${name}-speaker${i}`, { slots: 0 }));
+  for (let i = 0; i < listenerCount; i++) {
+    listeners.push(new Listener(await host.connect(url, `${name}-listener${i}`, { slots, publishes: false })));
   }
-  const all = [...talking, ...ears.map(({ client }) => client)];
+  const all = [...speakers, ...listeners.map(({ client }) => client)];
   for (const client of all) await join(url, client, name);
-  for (const speaker of talking) await speaker.talk();
-  return { speakers: talking, names: talking.map((client) => client.name), ears };
+  for (const speaker of speakers) await speaker.talk();
+  return { speakers, names: speakers.map((client) => client.name), listeners };
 }
 
-export async function join(url: string, client: TestClient, room: string): Promise<void> {
-  await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(client.name) });
+/** Lets a client into a conversation. */
+export async function join(url: string, client: TestClient, conversation: string): Promise<void> {
+  await fetch(`${url}/join/${conversation}`, { method: 'POST', headers: claimHeader(client.name) });
 }

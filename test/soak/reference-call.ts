@@ -14,7 +14,7 @@ interface Ear {
   lastAt: number;
 }
 
-export class Canaries {
+export class ReferenceCall {
   heard = 0;
   /** Longest time between two packets, milliseconds. */
   longestPause = 0;
@@ -28,15 +28,16 @@ export class Canaries {
 
   /** Connects both, and has them talk. */
   async open(url: string): Promise<void> {
-    const [ann, bob] = ['canary-ann', 'canary-bob'] as const;
+    const [ann, bob] = ['reference-ann', 'reference-bob'] as const;
     for (const [name, other] of [
       [ann, bob],
       [bob, ann],
     ] as const) {
       const client = await this.host.connect(url, name);
-      if (client.close.code !== 1000) this.report.violated(`a canary got ${client.close.code} ${client.close.reason}`);
+      if (client.close.code !== 1000)
+        this.report.violated(`a client of the reference call got ${client.close.code} ${client.close.reason}`);
       // Not before: on a busy machine a membership without a connection may time out meanwhile.
-      await call('POST', `${url}/join/canaries`, claimHeader(name));
+      await call('POST', `${url}/join/reference`, claimHeader(name));
       this.ears.push({ client, other, last: null, lastAt: performance.now() });
     }
     for (const { client } of this.ears) await client.talk();

@@ -1,4 +1,4 @@
-/** A server with a proxy and the stand-in for backend-auth in front of it: what `deploy/` describes, as processes. */
+/** A server behind a proxy and the stand-in for backend-auth, as `deploy/` describes them, each a process. */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
@@ -6,16 +6,16 @@ import { type Limit, type ProxyKind, type ReverseProxy, startProxy } from './pro
 import { type RunningServer, startServer } from './server.ts';
 import { type StandIn, startStandIn } from './stand-in.ts';
 
-export interface Front {
+export interface ProxiedServer {
   readonly server: RunningServer;
   readonly auth: StandIn;
   readonly proxy: ReverseProxy;
 }
 
-/** Runs `body` with a front of its own, and ends it. @param env of the server. */
-export async function withFront(
+/** Runs `body` with a server and a proxy of its own, and stops them. @param env variables of the server. */
+export async function withProxy(
   kind: ProxyKind,
-  body: (front: Front) => Promise<void>,
+  body: (proxied: ProxiedServer) => Promise<void>,
   env: Record<string, string> = {},
   limit?: Limit,
 ): Promise<void> {
@@ -30,22 +30,22 @@ export async function withFront(
   }
 }
 
-/** A request as a server behind the proxy got it. */
+/** A request as it reached the server behind the proxy. */
 export interface Recorded {
   readonly method: string;
   readonly url: string;
-  /** As they came: names and values in turn. */
+  /** Names and values in turn, as they came. */
   readonly headers: readonly string[];
 }
 
 export interface Recorder {
   readonly port: number;
-  /** The requests since the last call. */
+  /** Returns the requests since the last call. */
   take(): Recorded[];
   close(): Promise<void>;
 }
 
-/** In the place of the server: notes down what reaches it, and answers 200 to everything, upgrades included. */
+/** Starts a server that records every request and answers it with 200, upgrades included. */
 export async function startRecorder(): Promise<Recorder> {
   let seen: Recorded[] = [];
   const note = ({ method = '', url = '', rawHeaders }: IncomingMessage): void => {
@@ -80,7 +80,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One request. @param path after the proxy's `/webrtc`. */
+/** Sends one request. @param path what follows the proxy's `/webrtc`. */
 export async function send(
   proxy: ReverseProxy,
   method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS',

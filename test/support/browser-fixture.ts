@@ -1,4 +1,4 @@
-/** A server, a gateway and a browser for the client's own tests. */
+/** Servers, a gateway and a browser for the tests of the browser client. */
 import { type Browser, type BrowserKind, browserAvailable, type LaunchOptions, launchBrowser } from './browsers.ts';
 import { type ClientPage, openClientPage, startClientGateway } from './client-page.ts';
 import type { Gateway } from './gateway.ts';
@@ -8,58 +8,58 @@ import { type RunningServer, startServer } from './server.ts';
 
 const SECONDS = 150;
 
-export interface Stage {
+export interface BrowserFixture {
   readonly browser: Browser;
   readonly gateway: Gateway;
-  /** The one that the gateway leads to first. */
+  /** The one that the gateway passes requests on to at first. */
   readonly server: RunningServer;
-  /** Another one, which ends with the stage. */
-  another(env?: Record<string, string>): Promise<RunningServer>;
-  /** A page for a user, each with another tone. */
+  /** Starts another server, which ends with the scenario. */
+  startAnother(env?: Record<string, string>): Promise<RunningServer>;
+  /** Opens a page for a user; each page gets another tone. */
   open(user: string): Promise<ClientPage>;
 }
 
-export interface StageOptions extends LaunchOptions {
+export interface FixtureOptions extends LaunchOptions {
   readonly env?: Record<string, string>;
 }
 
-/** Adds a scenario for each of these browsers, with servers and a browser of its own. */
-export function onStage(
+/** Adds a scenario for each of these browsers. Each has servers and a browser of its own. */
+export function inBrowsers(
   test: Scenarios,
   kinds: readonly BrowserKind[],
   name: string,
-  body: (stage: Stage) => Promise<void>,
-  options: StageOptions = {},
+  body: (fixture: BrowserFixture) => Promise<void>,
+  options: FixtureOptions = {},
 ): void {
   for (const kind of kinds) {
     const title = `${kind}: ${name}`;
     if (browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1') {
-      test(title, () => perform(kind, body, options), SECONDS);
+      test(title, () => run(kind, body, options), SECONDS);
     } else {
       test.skip(title, `${kind} not installed`);
     }
   }
 }
 
-async function perform(
+async function run(
   kind: BrowserKind,
-  body: (stage: Stage) => Promise<void>,
-  { env = {}, ...launch }: StageOptions,
+  body: (fixture: BrowserFixture) => Promise<void>,
+  { env = {}, ...launch }: FixtureOptions,
 ): Promise<void> {
   const servers: RunningServer[] = [];
-  const another = async (more: Record<string, string> = {}): Promise<RunningServer> => {
+  const startAnother = async (more: Record<string, string> = {}): Promise<RunningServer> => {
     const server = await startServer({ EVENTS_INTERVAL_MS: '50', ...env, ...more });
     servers.push(server);
     return server;
   };
-  const server = await another();
+  const server = await startAnother();
   const gateway = await startClientGateway(server.port);
   const browser = await launchBrowser(kind, launch);
   let opened = 0;
   const open = (user: string): Promise<ClientPage> =>
     openClientPage(browser, gateway, { user, tone: TONES[opened++ % TONES.length]! });
   try {
-    await body({ browser, gateway, server, another, open });
+    await body({ browser, gateway, server, startAnother, open });
   } finally {
     await browser.close();
     await gateway.close();

@@ -10,15 +10,15 @@ import {
   launchBrowser,
   outwardAddress,
 } from '../support/browsers.ts';
-import { send, withFront } from '../support/front.ts';
 import { startGateway } from '../support/gateway.ts';
 import { hearsExactly, openExamplePage, TONES, type VoicePage } from '../support/page.ts';
+import { send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies, type ProxyKind, proxyProgram } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
 import { startServer } from '../support/server.ts';
 import { startStunServer } from '../support/stun-server.ts';
 
-const test = scenarios('browser-patience');
+const test = scenarios('browser-late-offer');
 const SECONDS = 180;
 /** `OFFER_TIMEOUT_MS` was 10 s once. */
 const LATE_MS = 12_000;
@@ -105,7 +105,7 @@ behindProxies(
 );
 
 async function veryLate(proxyKind: ProxyKind): Promise<void> {
-  await withFront(proxyKind, async ({ auth, proxy }) => {
+  await withProxy(proxyKind, async ({ auth, proxy }) => {
     const gateway = await startGateway(0);
     try {
       const pages = await Promise.all(

@@ -19,8 +19,8 @@ export interface Speaker {
 }
 
 /** The first thing that was wrong, if anything was. */
-export class Judge {
-  verdict: string | null = null;
+export class OutputCheck {
+  failure: string | null = null;
   /** Whether a full ring may have left holes. */
   holes = false;
   /** Packets and frames of silence that were sent. */
@@ -29,9 +29,9 @@ export class Judge {
   /** By number. */
   readonly speakers = new Map<number, Speaker>();
 
-  /** @throws Error with the verdict. */
-  rule(): void {
-    if (this.verdict !== null) throw new Error(this.verdict);
+  /** @throws Error with the failure. */
+  throwIfFailed(): void {
+    if (this.failure !== null) throw new Error(this.failure);
   }
 }
 
@@ -68,17 +68,17 @@ class Stream {
 }
 
 /** A listener's end. */
-export class Ear implements Receiver {
+export class Listener implements Receiver {
   readonly id: number;
   readonly user: number;
   /** Where it is, until its worker has let go; 0 for nowhere. */
   conversation = 0;
   deafened = false;
-  private readonly judge: Judge;
+  private readonly output: OutputCheck;
   private readonly payloadTypes: readonly number[];
   private readonly streams: ReadonlyMap<number, Stream>;
   /** Looks further: at a packet of a number, its payload a part of it. */
-  private readonly look: (ear: Ear, number: number, payload: Uint8Array) => string | null;
+  private readonly look: (listener: Listener, number: number, payload: Uint8Array) => string | null;
 
   /** @param ssrcs of its slots, signed. @param payloadTypes of Opus and RED. */
   constructor(
@@ -86,12 +86,12 @@ export class Ear implements Receiver {
     user: number,
     ssrcs: readonly number[],
     payloadTypes: readonly number[],
-    judge: Judge,
-    look: (ear: Ear, number: number, payload: Uint8Array) => string | null = () => null,
+    output: OutputCheck,
+    look: (listener: Listener, number: number, payload: Uint8Array) => string | null = () => null,
   ) {
     this.id = id;
     this.user = user;
-    this.judge = judge;
+    this.output = output;
     this.payloadTypes = payloadTypes;
     this.streams = new Map(ssrcs.map((ssrc) => [ssrc, new Stream()]));
     this.look = look;
@@ -99,14 +99,14 @@ export class Ear implements Receiver {
 
   send(packet: Uint8Array): boolean {
     const wrong = this.check(packet);
-    if (wrong !== null && this.judge.verdict === null) {
-      this.judge.verdict = `${wrong}, for ${this.id}: ${Buffer.from(packet).toString('hex')}`;
+    if (wrong !== null && this.output.failure === null) {
+      this.output.failure = `${wrong}, for ${this.id}: ${Buffer.from(packet).toString('hex')}`;
     }
     return true;
   }
 
   private check(packet: Uint8Array): string | null {
-    const { judge } = this;
+    const { output } = this;
     if (packet.length <= SENT_HEADER_BYTES || packet.length > MAX_PACKET_BYTES) return `${packet.length} bytes`;
     const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
     if (view.getUint8(0) !== FIRST_BYTE) return 'not the header that is sent';
@@ -114,19 +114,19 @@ export class Ear implements Receiver {
     if (!this.payloadTypes.includes(payloadType)) return `payload type ${payloadType}`;
     const stream = this.streams.get(view.getInt32(8));
     if (stream === undefined) return 'an SSRC that is none of its slots';
-    const numbers = stream.take(view.getUint16(2), view.getInt32(4), judge.holes);
+    const numbers = stream.take(view.getUint16(2), view.getInt32(4), output.holes);
     if (numbers !== null) return numbers;
     const number = view.getInt32(12);
-    const speaker = judge.speakers.get(number);
+    const speaker = output.speakers.get(number);
     if (speaker === undefined) return `nobody ever had the number ${number}`;
     if (speaker.conversation !== this.conversation) return `from conversation ${speaker.conversation}`;
     if (speaker.user === this.user) return 'from its own user';
     const payload = packet.subarray(SENT_HEADER_BYTES);
     if (isSilence(payload)) {
-      judge.silence++;
+      output.silence++;
       return null;
     }
-    judge.packets++;
+    output.packets++;
     return this.look(this, number, payload);
   }
 }

@@ -13,20 +13,20 @@ export interface Claim {
   readonly clientid: string;
 }
 
-export interface Person {
+export interface SoakClient {
   readonly claim: Claim;
   readonly client: TestClient;
   readonly host: ClientHost;
   readonly data: boolean;
 }
 
-export class World {
+export class SoakState {
   readonly server: RunningServer;
   readonly report: Report;
   readonly random: Random;
   /** Whether clients may go without a goodbye. */
   readonly vanish: boolean;
-  people: Person[] = [];
+  clients: SoakClient[] = [];
   private readonly hosts = Array.from({ length: HOSTS }, () => new ClientHost());
 
   constructor(server: RunningServer, report: Report, random: Random, vanish: boolean) {
@@ -56,23 +56,23 @@ export class World {
     return this.pick(this.hosts)!;
   }
 
-  remove(person: Person): void {
-    this.people = this.people.filter((one) => one !== person);
+  remove(client: SoakClient): void {
+    this.clients = this.clients.filter((one) => one !== client);
   }
 
   /** Kills one client process, and puts an empty one in its place. */
   killOne(): void {
     const at = this.below(HOSTS);
     const host = this.hosts[at]!;
-    this.people = this.people.filter((one) => one.host !== host);
+    this.clients = this.clients.filter((one) => one.host !== host);
     host.kill();
     this.hosts[at] = new ClientHost();
   }
 
   /** Everybody hangs up. */
   async empty(): Promise<void> {
-    const leaving = this.people;
-    this.people = [];
+    const leaving = this.clients;
+    this.clients = [];
     for (const { client, host } of leaving) if (host.alive) await client.end();
   }
 

@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import type { Connection } from './connections/connection.ts';
 import { Connections } from './connections/connections.ts';
 import { Conversations } from './conversations/conversations.ts';
+import { IndexPool } from './conversations/index-pool.ts';
 import { Seats } from './conversations/seats.ts';
 import { readEnvFile } from './env-file.ts';
 import { EventHub } from './events/hub.ts';
@@ -77,6 +78,7 @@ async function start(config: Config, log: Log): Promise<void> {
     participants: config.MAX_PARTICIPANTS,
   };
   const conversations = new Conversations<Connection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
+  const indexes = new IndexPool(config.MAX_CONNECTIONS);
   const seats = new Seats(() => shards.leastLoaded());
   for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
   shards.rebuild = (shard) => seats.rebuild(shard);
@@ -84,7 +86,7 @@ async function start(config: Config, log: Log): Promise<void> {
   const { slots, sources } = shards;
   const metrics = new Metrics(config);
   const { telemetry } = metrics;
-  const tables = { slots, sources, receivers };
+  const tables = { slots, sources, receivers, indexes };
   const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
   const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');

@@ -1,7 +1,8 @@
 /** One connection: what is known of a client from its request to the release of the last thing it held. */
 import { performance } from 'node:perf_hooks';
-import { connectionId, type Publication } from '../../workers/protocol.ts';
+import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
+import type { TakenIndex } from '../conversations/index-pool.ts';
 import { Seat, type Seats, type Sitter } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Receiver } from '../media/egress.ts';
@@ -61,10 +62,10 @@ export class Connection implements Receiver, Sitter {
     this.seat = new Seat(this, seats);
   }
 
-  /** Gives it its place among all. @param generation how many had it before. */
-  begin(index: number, generation: number): void {
+  /** Gives it its place among all. */
+  begin({ id, index }: TakenIndex): void {
     this.index = index;
-    this.id = connectionId(index, generation);
+    this.id = id;
     this.state = 'signalling';
   }
 

@@ -1,6 +1,7 @@
 /** What the connections work with. */
 import type { Config } from '../config.ts';
 import type { Conversations } from '../conversations/conversations.ts';
+import type { IndexPool } from '../conversations/index-pool.ts';
 import type { Seats } from '../conversations/seats.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { ThrottleConfig } from '../limits/throttle.ts';
@@ -28,6 +29,8 @@ export interface ConnectionsParts {
   readonly config: ConnectionsConfig;
   readonly conversations: Conversations<Connection>;
   readonly seats: Seats;
+  /** As many as `MAX_CONNECTIONS`. */
+  readonly indexes: IndexPool;
   readonly ports: MediaPorts;
   readonly events: EventHub;
   /** The slot table. */

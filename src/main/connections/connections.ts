@@ -10,6 +10,7 @@ import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { Conversation, Placement } from '../conversations/conversations.ts';
+import type { IndexPool } from '../conversations/index-pool.ts';
 import { RequestError } from '../errors.ts';
 import { ClientsPerUser } from '../limits/clients-per-user.ts';
 import { ThrottleLimits } from '../limits/throttle.ts';
@@ -43,8 +44,7 @@ export class Connections {
   private readonly clients: ClientsPerUser;
   private readonly throttleLimits: ThrottleLimits;
   private readonly parts: ConnectionsParts;
-  private readonly generations: Uint16Array;
-  private readonly freeIndexes: number[];
+  private readonly indexes: IndexPool;
   private readonly established = new Map<string, Connection>();
   /** Those that do not stand yet, by client, and which of them give way. */
   private readonly signalling = new Map<string, Connection>();
@@ -54,11 +54,9 @@ export class Connections {
 
   constructor(parts: ConnectionsParts) {
     this.parts = parts;
-    const max = parts.config.MAX_CONNECTIONS;
     this.clients = new ClientsPerUser(parts.config.MAX_CONNECTIONS_PER_USER);
     this.setups = new Setups(parts.config, () => performance.now());
-    this.generations = new Uint16Array(max);
-    this.freeIndexes = Array.from({ length: max }, (_, i) => max - 1 - i);
+    this.indexes = parts.indexes;
     this.throttleLimits = ThrottleLimits.of(parts.config);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
     const stall = new StallWatch(parts.config.MAX_DELAY_MS);
@@ -84,12 +82,12 @@ export class Connections {
 
   /** Those that have a place of `MAX_CONNECTIONS`. */
   get placed(): number {
-    return this.parts.config.MAX_CONNECTIONS - this.freeIndexes.length;
+    return this.indexes.size - this.indexes.free;
   }
 
   /** Whether a new one would find no place. */
   get full(): boolean {
-    return this.freeIndexes.length === 0 && this.setups.stuck() === null;
+    return this.indexes.free === 0 && this.setups.stuck() === null;
   }
 
   /** Those that have not made their offer yet. */
@@ -136,14 +134,14 @@ export class Connections {
 
   /** Takes a place for a connection whose offer came, of whoever gets nowhere if need be. @returns false if there is none. */
   admit(connection: Connection): boolean {
-    const stuck = this.freeIndexes.length > 0 && this.setups.room ? null : this.setups.stuck();
+    const stuck = this.indexes.free > 0 && this.setups.room ? null : this.setups.stuck();
     if (stuck !== null) this.displace(stuck);
     if (!this.setups.room) return false;
-    const index = this.freeIndexes.pop();
-    if (index === undefined) return false;
-    connection.begin(index, this.generations[index]!++);
+    const taken = this.indexes.take();
+    if (taken === null) return false;
+    connection.begin(taken);
     this.setups.connect(connection);
-    this.parts.receivers[index] = connection;
+    this.parts.receivers[taken.index] = connection;
     return true;
   }
 
@@ -280,7 +278,7 @@ export class Connections {
     connection.peer?.close(linger);
     if (connection.index >= 0) {
       this.parts.receivers[connection.index] = undefined;
-      this.freeIndexes.push(connection.index);
+      this.indexes.give(connection.index);
     }
     this.inUse--;
     if (this.inUse === 0) for (const resolve of this.idle.splice(0)) resolve();

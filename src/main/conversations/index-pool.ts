@@ -1,0 +1,42 @@
+/** The indexes of participants: rows of the shared tables, each used by one participant at a time. */
+import { connectionId } from '../../workers/protocol.ts';
+
+/** An index that is in use. */
+export interface TakenIndex {
+  /** The index with its generation: no two users of the index follow one another under the same id. */
+  readonly id: number;
+  readonly index: number;
+}
+
+export class IndexPool {
+  /** Indexes in all. */
+  readonly size: number;
+  /** The last one is given out next. */
+  private readonly unused: number[];
+  /** By index: how often it was given out. */
+  private readonly generations: Uint16Array;
+
+  /** @param size at most `MAX_CONNECTION_INDEX + 1`. */
+  constructor(size: number) {
+    this.size = size;
+    this.unused = Array.from({ length: size }, (_, i) => size - 1 - i);
+    this.generations = new Uint16Array(size);
+  }
+
+  /** Indexes that are not in use. */
+  get free(): number {
+    return this.unused.length;
+  }
+
+  /** Takes an index and begins its next generation. @returns null if all are in use. */
+  take(): TakenIndex | null {
+    const index = this.unused.pop();
+    if (index === undefined) return null;
+    return { id: connectionId(index, this.generations[index]!++), index };
+  }
+
+  /** Returns an index, once no worker writes for it any more. */
+  give(index: number): void {
+    this.unused.push(index);
+  }
+}

@@ -4,6 +4,7 @@ import { readConfig } from '../src/main/config.ts';
 import { createLog } from '../src/main/log/log.ts';
 import { Shards } from '../src/main/media/shards.ts';
 import { openSlot, SLOT_WORDS } from '../src/rtp/rewriter.ts';
+import { NOTHING_SERVED } from '../test/support/served.ts';
 import { LEVEL_ID, voicePackets } from './cases/packets.ts';
 
 export interface Hop {
@@ -25,6 +26,7 @@ export async function measureHop(count: number, idleMs: number): Promise<Hop> {
   const shards = new Shards(
     readConfig({ WORKERS: '1', MAX_CONNECTIONS: '2', MAX_SLOTS: '1' }),
     [undefined, listener],
+    NOTHING_SERVED,
     createLog('silent'),
     (error) => {
       throw error;

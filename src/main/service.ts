@@ -32,6 +32,7 @@ import { operatorRoutes } from './operations/routes.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { Signalling } from './signalling/signalling.ts';
+import { timers } from './timers.ts';
 import { visible } from './visible.ts';
 
 /** `.env` in the package's root; variables that are already set win. */
@@ -67,7 +68,8 @@ try {
 async function start(config: Config, log: Log): Promise<void> {
   const receivers: (Connection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
   const ports = await MediaPorts.open(config);
-  const shards = new Shards(config, receivers, log, (error) => {
+  const seats: Seats = new Seats(() => shards.leastLoaded());
+  const shards = new Shards(config, receivers, seats, log, (error) => {
     log.fatal({ err: error }, 'a worker cannot be kept going; ending the process');
     process.exit(1);
   });
@@ -79,9 +81,6 @@ async function start(config: Config, log: Log): Promise<void> {
   };
   const conversations = new Conversations<Connection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
   const indexes = new IndexPool(config.MAX_CONNECTIONS);
-  const seats = new Seats(() => shards.leastLoaded());
-  for (const shard of shards.all) shard.dominantChanged = (key, speaker) => seats.dominantChanged(key, speaker);
-  shards.rebuild = (shard) => seats.rebuild(shard);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;
   const metrics = new Metrics(config);
@@ -110,7 +109,7 @@ async function start(config: Config, log: Log): Promise<void> {
   offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
-  const health = new HealthCheck(shards.all);
+  const health = new HealthCheck(shards.all, timers);
   const operations = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
   const admin =
     config.ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operations), config, log, telemetry);

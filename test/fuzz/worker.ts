@@ -6,6 +6,7 @@ import type { Shard } from '../../src/main/media/shard.ts';
 import { Shards } from '../../src/main/media/shards.ts';
 import { Count, Drop } from '../../src/workers/protocol.ts';
 import { below, type Random } from '../support/prng.ts';
+import { NOTHING_SERVED } from '../support/served.ts';
 import { OutputCheck } from './output-check.ts';
 import { CONNECTIONS, type Participant, Participants, SLOTS } from './participants.ts';
 import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
@@ -30,7 +31,7 @@ class Traffic {
     const variables = { WORKERS: '1', MAX_CONNECTIONS: String(CONNECTIONS), MAX_SLOTS: String(SLOTS) };
     const rings = { INGRESS_RING_BYTES: '262144', EGRESS_RING_BYTES: '1048576' };
     const config = readConfig({ ...variables, ...rings, MAX_DELAY_MS: '60000' });
-    this.shards = new Shards(config, this.listeners, createLog('silent'), (error) => {
+    this.shards = new Shards(config, this.listeners, NOTHING_SERVED, createLog('silent'), (error) => {
       this.output.failure ??= `the worker ended: ${error}`;
     });
     // Rings may refuse what comes too fast.

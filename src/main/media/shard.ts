@@ -27,6 +27,14 @@ import { Egress, type Receiver } from './egress.ts';
  */
 const PUMP_BUDGET = 256;
 
+/** Told what workers report. */
+export interface ShardEvents {
+  /** A worker runs. @param thread the id of its thread. */
+  started(thread: number): void;
+  /** Another speaker leads a conversation. @param conversation its key. @param speaker the number, 0 for nobody. */
+  dominantChanged(conversation: number, speaker: number): void;
+}
+
 export class Shard {
   /** Slots and publishers placed here: what conversations are balanced by. */
   load = 0;
@@ -41,15 +49,19 @@ export class Shard {
   private readonly counterWords: Int32Array;
   private readonly leaving = new Map<number, () => void>();
   private readonly draining: { position: number; then: () => void }[] = [];
-  /** Told, for a conversation's key, the number of its dominant speaker when that changes; 0 for nobody. */
-  dominantChanged: (conversation: number, speaker: number) => void = () => undefined;
-  /** Told the id of the worker's thread whenever one runs. */
-  started: (thread: number) => void = () => undefined;
+  private readonly events: ShardEvents;
   private pumping = false;
 
   /** @param maxDelay packets older than this are not sent any more, milliseconds. */
-  constructor(memory: ShardMemory, port: MessagePort, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
+  constructor(
+    memory: ShardMemory,
+    port: MessagePort,
+    receivers: readonly (Receiver | undefined)[],
+    maxDelay: number,
+    events: ShardEvents,
+  ) {
     this.port = port;
+    this.events = events;
     this.memory = memory;
     this.ingress = new RingWriter(memory.ingress);
     this.egress = new Egress(memory, receivers, maxDelay);
@@ -196,9 +208,9 @@ export class Shard {
     if (report === EGRESS_BELL) return this.schedule();
     switch (report.type) {
       case 'ready':
-        return this.started(report.thread);
+        return this.events.started(report.thread);
       case 'dominant':
-        return this.dominantChanged(report.conversation, report.speaker);
+        return this.events.dominantChanged(report.conversation, report.speaker);
       case 'left': {
         const then = this.leaving.get(report.connection);
         this.leaving.delete(report.connection);

@@ -4,9 +4,10 @@ import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { layoutShard, SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { Log } from '../log/log.ts';
+import { timers } from '../timers.ts';
 import type { Receiver } from './egress.ts';
 import type { Shard } from './shard.ts';
-import { LOOK_INTERVAL_MS, type Rebuilt, type Threads, WorkerSupervisor } from './worker-supervisor.ts';
+import { type Served, type Threads, WorkerSupervisor } from './worker-supervisor.ts';
 
 const WORKER = new URL('../../workers/worker.js', import.meta.url).href;
 
@@ -23,11 +24,8 @@ export class Shards {
   readonly sources: Int32Array;
   /** One for each worker. They outlast their workers: their counters go on when a worker is replaced. */
   readonly all: readonly Shard[];
-  /** Tells a shard's new worker of all conversations that the shard serves. */
-  rebuild: (shard: Shard) => Rebuilt = () => ({ conversations: 0, connections: 0 });
   private readonly pool: Piscina;
-  private readonly keepers: readonly WorkerSupervisor[];
-  private readonly looking: NodeJS.Timeout;
+  private readonly supervisors: readonly WorkerSupervisor[];
 
   /**
    * @param receivers by connection index; looked into for every packet.
@@ -36,6 +34,7 @@ export class Shards {
   constructor(
     config: PoolConfig,
     receivers: readonly (Receiver | undefined)[],
+    served: Served,
     log: Log,
     failed: (error: Error) => void,
   ) {
@@ -65,27 +64,22 @@ export class Shards {
       run: (task) => this.pool.run(task, { transferList: [task.port] }),
       find: (id) => this.pool.threads.find(({ threadId }) => threadId === id),
     };
-    this.keepers = Array.from({ length: config.WORKERS }, (_, index) => {
+    this.supervisors = Array.from({ length: config.WORKERS }, (_, index) => {
       const task = { shard: layoutShard(config.INGRESS_RING_BYTES, config.EGRESS_RING_BYTES), ...tables };
-      const rebuild = (shard: Shard): Rebuilt => this.rebuild(shard);
       const maxDelay = config.MAX_DELAY_MS;
-      return new WorkerSupervisor({ index, threads, task, receivers, maxDelay, rebuild, failed, log });
+      return new WorkerSupervisor({ index, threads, task, receivers, maxDelay, served, failed, log, timers });
     });
-    this.all = this.keepers.map(({ shard }) => shard);
-    this.looking = setInterval(() => {
-      for (const keeper of this.keepers) keeper.look();
-    }, LOOK_INTERVAL_MS);
-    this.looking.unref();
+    this.all = this.supervisors.map(({ shard }) => shard);
   }
 
   /** Workers that ended by themselves, or hung, and were replaced. */
   get restarts(): number {
-    return this.keepers.reduce((sum, { restarts }) => sum + restarts, 0);
+    return this.supervisors.reduce((sum, { restarts }) => sum + restarts, 0);
   }
 
   /** Resolves once every worker runs. */
   async whenReady(): Promise<void> {
-    await Promise.all(this.keepers.map((keeper) => keeper.whenReady()));
+    await Promise.all(this.supervisors.map((supervisor) => supervisor.whenReady()));
   }
 
   /** Where the next conversation goes. */
@@ -95,8 +89,7 @@ export class Shards {
 
   /** Ends the workers; what is in their rings is forwarded first. */
   async stop(): Promise<void> {
-    await Promise.all(this.keepers.map((keeper) => keeper.stop()));
-    clearInterval(this.looking);
+    await Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
     await this.pool.destroy();
   }
 }

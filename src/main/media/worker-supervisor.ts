@@ -6,15 +6,15 @@
  * looks in a row, and was woken at each of them. A stall of main, a stopped process and a suspended machine are one
  * look each, however long they last.
  */
-import { performance } from 'node:perf_hooks';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { WorkerTask } from '../../workers/protocol.ts';
 import type { Log } from '../log/log.ts';
+import type { Cancel, Timers } from '../timers.ts';
 import type { Receiver } from './egress.ts';
 import { Shard } from './shard.ts';
 
 /** How often a worker is looked at, milliseconds. */
-export const LOOK_INTERVAL_MS = 250;
+const LOOK_INTERVAL_MS = 250;
 /** Looks without a sign of life after which a worker counts as hung: two seconds. */
 const HUNG_LOOKS = 8;
 /** The same for one that starts, or that does not end when it is told to: ten seconds. */
@@ -40,7 +40,15 @@ export interface Rebuilt {
   readonly connections: number;
 }
 
-/** What a keeper works with. */
+/** Knows what the workers serve. */
+export interface Served {
+  /** Tells a shard's new worker of everything that the shard serves. */
+  rebuild(shard: Shard): Rebuilt;
+  /** Another speaker leads a conversation. @param conversation its key. @param speaker the number, 0 for nobody. */
+  dominantChanged(conversation: number, speaker: number): void;
+}
+
+/** What a supervisor works with. */
 export interface SupervisorParts {
   /** The worker's number, for the log. */
   readonly index: number;
@@ -49,13 +57,11 @@ export interface SupervisorParts {
   readonly receivers: readonly (Receiver | undefined)[];
   /** Milliseconds. */
   readonly maxDelay: number;
-  /** Tells a shard's new worker of all that it is to serve. */
-  readonly rebuild: (shard: Shard) => Rebuilt;
+  readonly served: Served;
   /** Told when there is no hope for the worker. */
   readonly failed: (error: Error) => void;
   readonly log: Log;
-  /** Milliseconds. */
-  readonly now?: () => number;
+  readonly timers: Timers;
 }
 
 /** A worker's end, until its successor runs. */
@@ -71,14 +77,15 @@ export class WorkerSupervisor {
   /** Workers that were replaced so far. */
   restarts = 0;
   private readonly parts: SupervisorParts;
-  private readonly now: () => number;
+  private readonly stopLooking: Cancel;
   /** The thread that runs the worker; undefined while it starts or ends. */
   private thread: Pick<Worker, 'terminate'> | undefined;
   private startedAt = Number.NEGATIVE_INFINITY;
   private end: End | null = null;
   /** Early ends in a row. */
   private early = 0;
-  private waiting: NodeJS.Timeout | null = null;
+  /** Ends the wait for a later start; null unless there is one. */
+  private waiting: Cancel | null = null;
   private running: Promise<void>;
   private stopping = false;
   private lastBeat = 0;
@@ -91,11 +98,13 @@ export class WorkerSupervisor {
 
   constructor(parts: SupervisorParts) {
     this.parts = parts;
-    this.now = parts.now ?? (() => performance.now());
     const { port1, port2 } = new MessageChannel();
-    this.shard = new Shard(parts.task.shard, port1, parts.receivers, parts.maxDelay);
-    this.shard.started = (thread) => this.started(thread);
+    this.shard = new Shard(parts.task.shard, port1, parts.receivers, parts.maxDelay, {
+      started: (thread) => this.started(thread),
+      dominantChanged: (conversation, speaker) => parts.served.dominantChanged(conversation, speaker),
+    });
     this.running = this.run(port2);
+    this.stopLooking = parts.timers.every(LOOK_INTERVAL_MS, () => this.look());
   }
 
   /** Resolves once the first worker runs. */
@@ -103,8 +112,18 @@ export class WorkerSupervisor {
     return this.readyPromise;
   }
 
-  /** Looks whether the worker moves. To be called every {@link LOOK_INTERVAL_MS}. */
-  look(): void {
+  /** Ends the worker; what is in its ring is forwarded first. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.waiting?.();
+    this.shard.stop();
+    await this.running;
+    this.stopLooking();
+    this.shard.close();
+  }
+
+  /** Looks whether the worker moves. */
+  private look(): void {
     const { beat } = this.shard;
     if (beat !== this.lastBeat || this.waiting !== null) {
       this.lastBeat = beat;
@@ -124,15 +143,6 @@ export class WorkerSupervisor {
     }
   }
 
-  /** Ends the worker; what is in its ring is forwarded first. */
-  async stop(): Promise<void> {
-    this.stopping = true;
-    if (this.waiting !== null) clearTimeout(this.waiting);
-    this.shard.stop();
-    await this.running;
-    this.shard.close();
-  }
-
   private run(port: MessagePort): Promise<void> {
     const { threads, task } = this.parts;
     return threads.run({ ...task, port }).then(
@@ -143,7 +153,7 @@ export class WorkerSupervisor {
 
   private started(threadId: number): void {
     this.thread = this.parts.threads.find(threadId);
-    this.startedAt = this.now();
+    this.startedAt = this.parts.timers.now();
     this.ready();
     if (this.end === null) return;
     const { at, error, ...figures } = this.end;
@@ -158,7 +168,7 @@ export class WorkerSupervisor {
     // What the one before missed is not its successor's.
     this.missed = 0;
     if (this.stopping) return;
-    const at = this.now();
+    const at = this.parts.timers.now();
     const error = this.hung ? new Error('the worker hung and was ended', { cause }) : cause;
     this.hung = false;
     this.early = at - this.startedAt < EARLY_MS || this.end !== null ? this.early + 1 : 0;
@@ -172,10 +182,10 @@ export class WorkerSupervisor {
     }
     const { port1, port2 } = new MessageChannel();
     const unread = this.shard.replaceWorker(port1);
-    this.end = { at: this.end?.at ?? at, error, unread, ...this.parts.rebuild(this.shard) };
+    this.end = { at: this.end?.at ?? at, error, unread, ...this.parts.served.rebuild(this.shard) };
     this.restarts++;
     if (this.early < 2) this.running = this.run(port2);
-    else this.waiting = setTimeout(() => this.runLate(port2), BACKOFF_MS * 2 ** (this.early - 2));
+    else this.waiting = this.parts.timers.after(BACKOFF_MS * 2 ** (this.early - 2), () => this.runLate(port2));
   }
 
   private runLate(port: MessagePort): void {

@@ -1,6 +1,5 @@
 /** Whether the process does its work, and whether it wants more of it. */
-import { performance } from 'node:perf_hooks';
-import { milliseconds } from '../../workers/clock.ts';
+import type { Cancel, Timers } from '../timers.ts';
 
 /** How often the event loop is asked for a turn, milliseconds. */
 const LOOP_INTERVAL_MS = 500;
@@ -33,20 +32,19 @@ export class HealthCheck {
   private readonly stalls = new Float64Array(LOOP_MEMORY);
   private turn = 0;
   private due: number;
-  private readonly timer: NodeJS.Timeout;
-  private readonly now: () => number;
+  private readonly timers: Timers;
+  readonly stop: Cancel;
 
-  /** @param now milliseconds. */
-  constructor(workers: readonly Beating[], now = () => performance.now()) {
+  constructor(workers: readonly Beating[], timers: Timers) {
     this.workers = workers;
-    this.now = now;
-    this.due = now() + LOOP_INTERVAL_MS;
-    this.timer = setInterval(() => this.look(), LOOP_INTERVAL_MS).unref();
+    this.timers = timers;
+    this.due = timers.now() + LOOP_INTERVAL_MS;
+    this.stop = timers.every(LOOP_INTERVAL_MS, () => this.turned());
   }
 
   check(): Health {
-    const eventLoopStallMs = Math.round(Math.max(...this.stalls, this.now() - this.due, 0));
-    const now = milliseconds();
+    const now = this.timers.now();
+    const eventLoopStallMs = Math.round(Math.max(...this.stalls, now - this.due, 0));
     const workersBeatMs = this.workers.map((worker) => Math.round(worker.beatAge(now)));
     const problems: string[] = [];
     if (eventLoopStallMs > MAX_STALL_MS) {
@@ -60,13 +58,9 @@ export class HealthCheck {
     return { healthy: problems.length === 0, eventLoopStallMs, workersBeatMs, problems };
   }
 
-  stop(): void {
-    clearInterval(this.timer);
-  }
-
-  /** Takes note of a turn of the event loop; due every {@link LOOP_INTERVAL_MS}, which its own timer sees to. */
-  look(): void {
-    const now = this.now();
+  /** Notes a turn of the event loop. */
+  private turned(): void {
+    const now = this.timers.now();
     this.stalls[this.turn++ % LOOP_MEMORY] = Math.max(0, now - this.due);
     this.due = now + LOOP_INTERVAL_MS;
   }

@@ -10,6 +10,7 @@ import { milliseconds, toStamp } from '../../../src/workers/clock.ts';
 import { type Command, Drop, EGRESS_BELL, layoutShard } from '../../../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../../../src/workers/ring.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { NO_EVENTS } from '../../support/served.ts';
 
 const test = scenarios('shard');
 const MAX_DELAY_MS = 200;
@@ -31,7 +32,7 @@ function setUp(maxDelay = MAX_DELAY_MS) {
   const memory = layoutShard(1 << 16, 1 << 20);
   const { port1, port2 } = new MessageChannel();
   const listeners = [new Listener(0), new Listener(1), new Listener(2)];
-  const shard = new Shard(memory, port1, listeners, maxDelay);
+  const shard = new Shard(memory, port1, listeners, maxDelay, NO_EVENTS);
   const egress = new RingWriter(memory.egress);
   const now = (): number => toStamp(milliseconds());
   const bursts = new BurstWriter(egress);

@@ -3,7 +3,9 @@ import { equal, is, ok } from 'uvu/assert';
 import { createLog } from '../../../src/main/log/log.ts';
 import { WorkerSupervisor } from '../../../src/main/media/worker-supervisor.ts';
 import { BEAT_WORD, layoutShard, type Report, type WorkerTask } from '../../../src/workers/protocol.ts';
+import { FakeTimers } from '../../support/fake-timers.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { NOTHING_SERVED } from '../../support/served.ts';
 
 const test = scenarios('worker supervisor');
 const until = async (condition: () => boolean): Promise<void> => {
@@ -25,35 +27,34 @@ function setUp({ obedient = true } = {}) {
   const failures: string[] = [];
   let rebuilt = 0;
   let terminated = 0;
-  const clock = { now: 0 };
+  const time = new FakeTimers();
+  let running = -1;
   const threads = {
     run: (task: WorkerTask) =>
       new Promise<void>((resolve, reject) => runs.push({ task, fails: reject, returns: () => resolve() })),
-    find: (id: number) => ({
-      terminate: async () => {
-        terminated++;
-        if (obedient) runs[id]!.fails(new Error('terminated'));
-        return 1;
-      },
-    }),
+    // Looked up when a thread is believed to run.
+    find: (id: number) => {
+      running = id;
+      return {
+        terminate: async () => {
+          terminated++;
+          if (obedient) runs[id]!.fails(new Error('terminated'));
+          return 1;
+        },
+      };
+    },
   };
-  const keeper = new WorkerSupervisor({
+  const supervisor = new WorkerSupervisor({
     index: 0,
     threads,
     task: { shard, ...tables },
     receivers: [],
     maxDelay: 100,
-    rebuild: () => ({ conversations: ++rebuilt, connections: 0 }),
+    served: { ...NOTHING_SERVED, rebuild: () => ({ conversations: ++rebuilt, connections: 0 }) },
     failed: (error) => failures.push(error.message),
     log: createLog('silent'),
-    now: () => clock.now,
+    timers: time,
   });
-  const { started } = keeper.shard;
-  let running = -1;
-  keeper.shard.started = (thread) => {
-    started(thread);
-    running = thread;
-  };
   /** The newest thread says that it runs, and is believed. */
   const begins = async (): Promise<void> => {
     const id = runs.length - 1;
@@ -63,27 +64,28 @@ function setUp({ obedient = true } = {}) {
   const look = (times: number, beating = false): void => {
     for (let i = 0; i < times; i++) {
       if (beating) counters[BEAT_WORD]!++;
-      keeper.look();
+      time.pass(250);
     }
   };
   const counts = () => ({
     runs: runs.length,
     rebuilt,
     terminated,
-    restarts: keeper.restarts,
+    restarts: supervisor.restarts,
     failures: failures.length,
   });
-  return { keeper, clock, runs, failures, begins, look, counts };
+  return { supervisor, time, runs, failures, begins, look, counts };
 }
 
 test('a worker that ends is replaced by one that is told everything', async () => {
-  const { runs, begins, counts } = setUp();
+  const { runs, time, begins, counts } = setUp();
   await begins();
   runs[0]!.fails(new Error('a bug'));
   await until(() => runs.length === 2);
   equal(counts(), { runs: 2, rebuilt: 1, terminated: 0, restarts: 1, failures: 0 });
   runs[1]!.returns();
-  await until(() => runs.length === 3);
+  await until(() => counts().restarts === 2);
+  time.pass(100);
   equal(counts(), { runs: 3, rebuilt: 2, terminated: 0, restarts: 2, failures: 0 });
   runs[2]!.task.port.close();
 });
@@ -122,30 +124,33 @@ test('a worker that does not begin, or cannot be ended, is reported', async () =
 });
 
 test('workers that end as soon as they begin are waited for longer and longer, and then given up', async () => {
-  const { runs, failures, begins, counts } = setUp();
-  const times: number[] = [];
-  while (failures.length === 0) {
-    times.push(performance.now());
+  const { runs, time, failures, begins, counts } = setUp();
+  for (const [i, wait] of [0, 100, 200, 400].entries()) {
     await begins();
-    const before = counts().runs;
-    runs.at(-1)!.fails(new Error('a poisonous packet'));
-    await until(() => counts().runs > before || failures.length > 0);
+    runs[i]!.fails(new Error('a poisonous packet'));
+    await until(() => counts().restarts === i + 1);
+    if (wait > 0) time.pass(wait - 1);
+    is(runs.length, wait > 0 ? i + 1 : i + 2, 'not yet');
+    time.pass(wait > 0 ? 1 : 0);
+    is(runs.length, i + 2);
   }
-  const waits = times.slice(1).map((time, i) => time - times[i]!);
+  await begins();
+  runs[4]!.fails(new Error('a poisonous packet'));
+  await until(() => failures.length > 0);
   equal(counts(), { runs: 5, rebuilt: 4, terminated: 0, restarts: 4, failures: 1 });
   ok(/5 times in a row/.test(failures[0]!), failures[0]);
-  ok(waits[1]! >= 100 && waits[2]! >= 200 && waits[3]! >= 400, `${waits}`);
 });
 
 test('a worker that has run for a second before it ends is no early end', async () => {
-  const { runs, clock, failures, begins } = setUp();
+  const { runs, time, failures, begins, counts } = setUp();
   for (let i = 0; i < 9; i++) {
-    await until(() => runs.length === i + 1);
     await begins();
-    clock.now += i === 4 ? 1000 : 999;
+    time.pass(i === 4 ? 1000 : 999);
     runs[i]!.fails(new Error('a rare bug'));
+    await until(() => counts().restarts === i + 1);
+    time.pass(400);
+    is(runs.length, i + 2);
   }
-  await until(() => runs.length === 10);
   equal(failures, []);
   await begins();
   runs[9]!.fails(new Error('a rare bug'));
@@ -153,23 +158,23 @@ test('a worker that has run for a second before it ends is no early end', async 
 });
 
 test('once it is to stop, no worker is replaced, whether it ends, or is yet to begin', async () => {
-  const { keeper, runs, begins, counts } = setUp();
+  const { supervisor, runs, begins, counts } = setUp();
   await begins();
-  const stopped = keeper.stop();
+  const stopped = supervisor.stop();
   runs[0]!.fails(new Error('too late'));
   await stopped;
   equal(counts(), { runs: 1, rebuilt: 0, terminated: 0, restarts: 0, failures: 0 });
 
   const waiting = setUp();
   for (let i = 0; i < 3; i++) {
-    await until(() => waiting.runs.length === i + 1);
+    waiting.time.pass(100);
+    is(waiting.runs.length, i + 1);
     await waiting.begins();
     waiting.runs[i]!.fails(new Error('at once'));
     await until(() => waiting.counts().restarts === i + 1);
-    if (i === 2) await waiting.keeper.stop();
+    if (i === 2) await waiting.supervisor.stop();
   }
-  // The third one would have been waited for by a timer of 200 ms, which is due before this one, however late both are.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  waiting.time.pass(1000);
   is(waiting.runs.length, 3);
 });
 

@@ -9,6 +9,7 @@ import { milliseconds, toStamp } from '../../../src/workers/clock.ts';
 import { layoutShard, type ShardMemory } from '../../../src/workers/protocol.ts';
 import { NONE, RingReader, RingWriter } from '../../../src/workers/ring.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { NO_EVENTS } from '../../support/served.ts';
 
 const test = scenarios('crashers');
 const DIRECTORY = new URL('../../../../test/data/crashers/', import.meta.url);
@@ -144,10 +145,11 @@ test('a connection leaves though a neighbour wrote over the head of the ring tha
   const table = new SharedArrayBuffer(4096);
   const task = { shard: memory, slots: table, slotsPerConnection: 1, sources: table, port: port2 };
   const module = new URL('../../../src/workers/worker.js', import.meta.url).href;
-  const shard = new Shard(memory, port1 as never, [], 1000);
-  const started = new Promise<number>((resolve) => {
-    shard.started = resolve;
+  let begun: () => void = () => undefined;
+  const started = new Promise<void>((resolve) => {
+    begun = resolve;
   });
+  const shard = new Shard(memory, port1 as never, [], 1000, { ...NO_EVENTS, started: () => begun() });
   const thread = new Worker(THREAD, { eval: true, workerData: { module, task }, transferList: [port2] });
   await started;
   const words = new Int32Array(memory.memory, memory.ingress.base);
@@ -165,7 +167,7 @@ test('a connection leaves though a neighbour wrote over the head of the ring tha
 
 test('a connection has left once the ring out is empty, wherever a neighbour said that it ends', async () => {
   const { port1, port2 } = new MessageChannel();
-  const shard = new Shard(layoutShard(4096, 4096), port1 as never, [], 1000);
+  const shard = new Shard(layoutShard(4096, 4096), port1 as never, [], 1000, NO_EVENTS);
   const left = new Promise<void>((resolve) => shard.leave(5, resolve));
   port2.postMessage({ type: 'left', connection: 5, position: 4000 });
   await left;

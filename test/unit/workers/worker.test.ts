@@ -1,4 +1,5 @@
 /** A worker in its thread, with everything between it and main as in the service. */
+
 import { equal, is, ok } from 'uvu/assert';
 import { RtpPacket } from 'werift-rtp';
 import { readConfig } from '../../../src/main/config.ts';
@@ -11,6 +12,7 @@ import { milliseconds } from '../../../src/workers/clock.ts';
 import { Count, Drop } from '../../../src/workers/protocol.ts';
 import { rtp } from '../../support/packets.ts';
 import { scenarios } from '../../support/scenario.ts';
+import { NOTHING_SERVED } from '../../support/served.ts';
 
 const test = scenarios('worker');
 const PACKETS = 2000;
@@ -54,7 +56,7 @@ const until = async (condition: () => boolean): Promise<void> => {
 /** Workers, with nobody at connections 0 and 1. */
 function start(env: Record<string, string>, listeners: Listener[]): Shards {
   const config = readConfig({ MAX_SLOTS: '1', MAX_DELAY_MS: '60000', ...env });
-  return new Shards(config, [undefined, undefined, ...listeners], createLog('silent'), (error) => {
+  return new Shards(config, [undefined, undefined, ...listeners], NOTHING_SERVED, createLog('silent'), (error) => {
     throw error;
   });
 }
@@ -76,7 +78,7 @@ function say(shard: Shard, publisher: number, count: number): boolean {
 test('what somebody said before they moved is heard where they said it, and nowhere else, however late the worker', async () => {
   const [there, here] = [new Listener(1), new Listener(2)];
   const config = readConfig({ WORKERS: '1', MAX_CONNECTIONS: '3', MAX_SLOTS: '1', MAX_DELAY_MS: '60000' });
-  const shards = new Shards(config, [undefined, there, here], createLog('silent'), (error) => {
+  const shards = new Shards(config, [undefined, there, here], NOTHING_SERVED, createLog('silent'), (error) => {
     throw error;
   });
   await shards.whenReady();
@@ -103,7 +105,7 @@ test('what somebody said before they moved is heard where they said it, and nowh
 
 test('a worker that has nothing to do sleeps, and beats at least once a second', async () => {
   const config = readConfig({ WORKERS: '1', MAX_CONNECTIONS: '1', MAX_SLOTS: '1' });
-  const shards = new Shards(config, [undefined], createLog('silent'), (error) => {
+  const shards = new Shards(config, [undefined], NOTHING_SERVED, createLog('silent'), (error) => {
     throw error;
   });
   await shards.whenReady();

@@ -14,6 +14,8 @@ const NO_ICE = /^not connected in time: no ICE check succeeded in 3000 ms: UDP i
 const NO_DTLS =
   /^not connected in time: ICE connected, DTLS did not in 5000 ms; the client may have rejected the answer$/;
 
+const EITHER = new RegExp(`${NO_ICE.source}|${NO_DTLS.source}`);
+
 async function failures(kind: BrowserKind): Promise<void> {
   const media = await freeUdpPort();
   const server = await startServer({
@@ -29,8 +31,8 @@ async function failures(kind: BrowserKind): Promise<void> {
   const cases = [
     // Its end of ICE answers the server's checks whatever it thinks of the answer.
     { user: 'rejects the answer and stays', way: {}, reason: NO_DTLS },
-    // Nothing tells that from a network that lets no UDP through.
-    { user: 'rejects the answer and closes', way: { stays: false }, reason: NO_ICE },
+    // Nothing tells that from a network that lets no UDP through, unless a slow machine closes it only after a check.
+    { user: 'rejects the answer and closes', way: { stays: false }, reason: EITHER },
     { user: 'gets no UDP through', way: { takes: true, port: silent.port }, reason: NO_ICE },
     // Firefox sends nothing to the relay, which is on loopback.
     ...(kind === 'firefox'
@@ -44,7 +46,7 @@ async function failures(kind: BrowserKind): Promise<void> {
         const close = await page.fail(way);
         is(close.code, 4504, user);
         match(close.reason, reason, user);
-        const cause = reason === NO_ICE ? 'no-ice' : 'no-dtls';
+        const cause = NO_ICE.test(close.reason) ? 'no-ice' : 'no-dtls';
         await server.logged('"msg":"connection ended"', `"userid":"${user}"`, `"cause":"${cause}"`);
       }),
     );

@@ -26,6 +26,7 @@ import { AdminServer } from './operations/admin.ts';
 import { tellCandidates } from './operations/announced-candidates.ts';
 import { type Drained, drained } from './operations/drain.ts';
 import { HealthCheck } from './operations/health.ts';
+import { Counters } from './operations/metrics/counters.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
 import { operatorRoutes } from './operations/routes.ts';
@@ -83,13 +84,11 @@ async function start(config: Config, log: Log): Promise<void> {
   const indexes = new IndexPool(config.MAX_CONNECTIONS);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;
-  const metrics = new Metrics(config);
-  const { telemetry } = metrics;
+  const telemetry = new Counters();
   const tables = { slots, sources, receivers, indexes };
   const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
   const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
-  metrics.watch({ connections, conversations, events, shards, receivers, logOutput: standardOutput });
   connections.rtcp.start();
 
   const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
@@ -109,6 +108,8 @@ async function start(config: Config, log: Log): Promise<void> {
   offloadUnderLoad(receivers, limits, log);
   if (config.STATS_INTERVAL_MS > 0)
     logStats({ connections, conversations, events, shards: shards.all }, config.STATS_INTERVAL_MS, log);
+  const looked = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
+  const metrics = new Metrics(config, telemetry, looked);
   const health = new HealthCheck(shards.all, timers);
   const operations = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
   const admin =
@@ -118,7 +119,6 @@ async function start(config: Config, log: Log): Promise<void> {
     {
       async drain(aborted) {
         memberships.beginDrain();
-        metrics.draining(true);
         connections.endUnestablished('draining', 'the server is shutting down');
         events.drain(config.DRAIN_TIMEOUT_MS);
         const look = (): Drained => ({ connections: connections.count, talking: seats.talking });

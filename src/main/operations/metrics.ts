@@ -9,9 +9,8 @@ import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
-import type { Telemetry } from '../telemetry.ts';
-import { Census, type Counted } from './metrics/census.ts';
-import { Counters } from './metrics/counters.ts';
+import { ConnectionGauges, type Counted } from './metrics/connection-gauges.ts';
+import type { Counters } from './metrics/counters.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { LoopDelay } from './metrics/loop-delay.ts';
 import { Total, WorkerTotals } from './metrics/worker-totals.ts';
@@ -43,66 +42,51 @@ export interface MetricsSources {
   /** Connections by index, with holes. */
   readonly receivers: readonly (Counted | undefined)[];
   readonly logOutput: { readonly lost: number };
+  readonly memberships: { readonly draining: boolean };
 }
 
 export class Metrics {
-  /** To be told what happens. */
-  readonly telemetry: Telemetry;
-  private readonly registry = new Registry();
-  private readonly exposition = new Exposition(this.registry);
+  private readonly processMetrics = new Registry();
+  private readonly exposition = new Exposition();
   private readonly totals = new WorkerTotals();
   private readonly delay = new LoopDelay();
   private readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
-  private look: () => void = () => undefined;
-  private looking: NodeJS.Timeout | undefined;
-  private census = new Census([]);
-  private isDraining = false;
+  private readonly sources: MetricsSources;
+  private readonly looking: NodeJS.Timeout;
+  /** As of the latest scrape. */
+  private connections = new ConnectionGauges([]);
 
-  constructor(config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>) {
+  /** @param counters what was told as telemetry. */
+  constructor(
+    config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>,
+    counters: Counters,
+    sources: MetricsSources,
+  ) {
     this.config = config;
-    const tally = new Counters();
-    this.telemetry = tally;
-    this.exposeProcess();
-    tally.expose(this.exposition);
-  }
-
-  /** Adds what is looked up. To be called once. */
-  watch(sources: MetricsSources): void {
-    this.look = () => {
-      this.totals.look(sources.shards.all);
-      this.census = new Census(sources.receivers);
-    };
-    this.looking = setInterval(() => this.totals.look(sources.shards.all), LOOK_INTERVAL_MS).unref();
+    this.sources = sources;
+    collectDefaultMetrics({ register: this.processMetrics, eventLoopMonitoringPrecision: LOOP_PRECISION_MS });
+    for (const name of UNWANTED) this.processMetrics.removeSingleMetric(name);
+    this.exposeProcess(sources);
+    counters.expose(this.exposition);
     this.exposeService(sources);
     this.exposeTraffic(sources);
     exposeWorkers(this.exposition, () => sources.shards.all, this.totals);
-    this.exposition.counter(
-      'sfu_worker_restarts_total',
-      'Workers that ended by themselves, or hung, and were replaced: each a moment of silence in its conversations, and a bug; the log has the cause.',
-      () => sources.shards.restarts,
-    );
-    this.exposition.counter(
-      'sfu_log_lines_lost_total',
-      'Lines of the log that are lost because nobody reads standard output.',
-      () => sources.logOutput.lost,
-    );
     exposePackets(
       this.exposition,
       this.totals,
       () => sources.connections.ingress.drops,
       () => sources.connections.rtcp.counts,
     );
-  }
-
-  /** The server takes nothing new any more, or does so again. */
-  draining(yes: boolean): void {
-    this.isDraining = yes;
+    this.looking = setInterval(() => this.totals.look(sources.shards.all), LOOK_INTERVAL_MS).unref();
   }
 
   /** All of them, in Prometheus' text format. */
   async render(): Promise<{ contentType: string; body: string }> {
-    this.look();
-    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+    const { shards, receivers } = this.sources;
+    this.totals.look(shards.all);
+    this.connections = new ConnectionGauges(receivers);
+    const body = `${await this.processMetrics.metrics()}\n${this.exposition.render()}`;
+    return { contentType: this.processMetrics.contentType, body };
   }
 
   /** Ends the timers. */
@@ -111,15 +95,13 @@ export class Metrics {
     this.delay.stop();
   }
 
-  private exposeProcess(): void {
-    const { registry, exposition, delay } = this;
-    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_PRECISION_MS });
-    for (const name of UNWANTED) registry.removeSingleMetric(name);
-    exposition.gauges('sfu_build_info', 'Always 1; the labels tell what runs.', ['version'], () => [[{ version }, 1]]);
+  private exposeProcess({ memberships, shards, logOutput }: MetricsSources): void {
+    const { exposition, delay } = this;
+    exposition.gauges('sfu_build_info', 'Always 1; the labels tell what runs.', () => [[{ version }, 1]]);
     exposition.gauge(
       'sfu_draining',
       '1 while the server shuts down and takes nothing new, else 0.',
-      () => +this.isDraining,
+      () => +memberships.draining,
     );
     exposition.histogram(
       'sfu_event_loop_delay_seconds',
@@ -131,6 +113,16 @@ export class Metrics {
       'Time that the main thread was not waiting; from OFFLOAD_PERCENT on, connections are handed to other threads.',
       () => performance.eventLoopUtilization().active / 1000,
     );
+    exposition.counter(
+      'sfu_worker_restarts_total',
+      'Workers that ended by themselves, or hung, and were replaced: each a moment of silence in its conversations, and a bug; the log has the cause.',
+      () => shards.restarts,
+    );
+    exposition.counter(
+      'sfu_log_lines_lost_total',
+      'Lines of the log that are lost because nobody reads standard output.',
+      () => logOutput.lost,
+    );
   }
 
   private exposeService({ connections, conversations, events }: MetricsSources): void {
@@ -139,8 +131,7 @@ export class Metrics {
     exposition.gauges(
       'sfu_connections',
       'Connections that hold a place: being set up, established, or closing; together they are full at sfu_connections_limit.',
-      ['state'],
-      () => Object.entries(this.census.connections).map(([state, count]) => [{ state }, count]),
+      () => Object.entries(this.connections.byState).map(([state, count]) => [{ state }, count]),
     );
     gauge('sfu_connections_limit', 'MAX_CONNECTIONS.', () => config.MAX_CONNECTIONS);
     gauge(
@@ -151,7 +142,7 @@ export class Metrics {
     gauge(
       'sfu_connections_offloaded',
       "Connections handed to the library's own threads because the main thread was busy; many: the machine is near its limit.",
-      () => this.census.offloaded,
+      () => this.connections.offloaded,
     );
     gauge('sfu_event_channels', 'Clients that listen to events.', () => events.count);
     exposition.counter(
@@ -170,36 +161,43 @@ export class Metrics {
       'Conversations that have a member, connected or not.',
       () => conversations.conversationCount,
     );
-    gauge('sfu_conversations_active', 'Conversations that have a connection.', () => this.census.hosted);
-    gauge('sfu_participants', 'Connections that are in a conversation.', () => this.census.participants);
-    gauge('sfu_publishers', 'Participants that have a microphone to publish.', () => this.census.publishers);
-    gauge('sfu_slots', 'Receive slots of all participants, what most of the work goes into.', () => this.census.slots);
-    gauge('sfu_conversation_participants_max', 'Participants of the largest conversation.', () => this.census.largest);
+    gauge('sfu_conversations_active', 'Conversations that have a connection.', () => this.connections.hosted);
+    gauge('sfu_participants', 'Connections that are in a conversation.', () => this.connections.participants);
+    gauge('sfu_publishers', 'Participants that have a microphone to publish.', () => this.connections.publishers);
+    gauge(
+      'sfu_slots',
+      'Receive slots of all participants, what most of the work goes into.',
+      () => this.connections.slots,
+    );
+    gauge(
+      'sfu_conversation_participants_max',
+      'Participants of the largest conversation.',
+      () => this.connections.largest,
+    );
   }
 
   private exposeTraffic({ connections: { ingress, rtcp } }: MetricsSources): void {
     const { exposition, totals } = this;
     const help = 'RTP and RTCP without what encryption, UDP and IP add';
-    exposition.counters('sfu_packets_received_total', 'Packets from clients, by kind.', ['kind'], () => [
+    exposition.counters('sfu_packets_received_total', 'Packets from clients, by kind.', () => [
       [{ kind: 'rtp' }, ingress.traffic.packets],
       [{ kind: 'rtcp' }, rtcp.received.packets],
     ]);
-    exposition.counters('sfu_bytes_received_total', `Bytes from clients: ${help}.`, ['kind'], () => [
+    exposition.counters('sfu_bytes_received_total', `Bytes from clients: ${help}.`, () => [
       [{ kind: 'rtp' }, ingress.traffic.bytes],
       [{ kind: 'rtcp' }, rtcp.received.bytes],
     ]);
-    exposition.counters('sfu_packets_sent_total', 'Packets to clients, by kind.', ['kind'], () => [
+    exposition.counters('sfu_packets_sent_total', 'Packets to clients, by kind.', () => [
       [{ kind: 'rtp' }, totals.sum(Total.Sent)],
       [{ kind: 'rtcp' }, rtcp.sent.packets],
     ]);
-    exposition.counters('sfu_bytes_sent_total', `Bytes to clients: ${help}.`, ['kind'], () => [
+    exposition.counters('sfu_bytes_sent_total', `Bytes to clients: ${help}.`, () => [
       [{ kind: 'rtp' }, totals.sum(Total.Bytes)],
       [{ kind: 'rtcp' }, rtcp.sent.bytes],
     ]);
     exposition.counters(
       'sfu_rtcp_unused_total',
       'RTCP from clients that was of no use: malformed, flooded (more than 20 a second from one client), or ignored (nothing in it that is understood).',
-      ['reason'],
       () => (['malformed', 'flooded', 'ignored'] as const).map((reason) => [{ reason }, rtcp.counts[reason]]),
     );
   }

@@ -4,10 +4,12 @@ import { Histogram } from '../../../src/main/histogram.ts';
 import { FORWARD_BOUNDS } from '../../../src/main/media/egress.ts';
 import { Ingress } from '../../../src/main/media/ingress.ts';
 import { Traffic } from '../../../src/main/media/traffic.ts';
-import { Census, type Counted } from '../../../src/main/operations/metrics/census.ts';
+import { ConnectionGauges, type Counted } from '../../../src/main/operations/metrics/connection-gauges.ts';
+import { Counters } from '../../../src/main/operations/metrics/counters.ts';
+import { Exposition } from '../../../src/main/operations/metrics/exposition.ts';
 import { Total, WorkerTotals } from '../../../src/main/operations/metrics/worker-totals.ts';
 import type { ExposedShard } from '../../../src/main/operations/metrics/workers.ts';
-import { Metrics } from '../../../src/main/operations/metrics.ts';
+import { Metrics, type MetricsSources } from '../../../src/main/operations/metrics.ts';
 import { COUNTER_WORDS, Count } from '../../../src/workers/protocol.ts';
 import { Scrape } from '../../support/metrics.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -89,21 +91,19 @@ test('a value lies in the first bucket that is not below it', () => {
 function service(
   shards: { all: readonly ExposedShard[]; restarts: number },
   receivers: readonly (Counted | undefined)[],
+  telemetry = new Counters(),
 ): Metrics {
-  const metrics = new Metrics({ MAX_CONNECTIONS: receivers.length, MAX_MEMBERSHIPS: 10 });
   const counts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
   const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
-  metrics.watch({
-    connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as Parameters<
-      Metrics['watch']
-    >[0]['connections'],
+  return new Metrics({ MAX_CONNECTIONS: receivers.length, MAX_MEMBERSHIPS: 10 }, telemetry, {
+    connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as MetricsSources['connections'],
     conversations: { userCount: 4, conversationCount: 2 },
     events: { count: 1, flooded: 0 },
     shards,
     receivers,
     logOutput: { lost: 3 },
+    memberships: { draining: true },
   });
-  return metrics;
 }
 
 test('counters never go back when a worker is replaced between two scrapes', async () => {
@@ -120,8 +120,8 @@ test('counters never go back when a worker is replaced between two scrapes', asy
 });
 
 test('telemetry comes out in base units', async () => {
-  const metrics = service({ all: [new Shard()], restarts: 0 }, []);
-  const { telemetry } = metrics;
+  const telemetry = new Counters();
+  const metrics = service({ all: [new Shard()], restarts: 0 }, [], telemetry);
   telemetry.established(250);
   telemetry.ended('gone', 61_000);
   telemetry.rtt(30);
@@ -129,7 +129,6 @@ test('telemetry comes out in base units', async () => {
   telemetry.permission('timeout', 2000);
   telemetry.permissionCached();
   telemetry.joined('denied');
-  metrics.draining(true);
   const { contentType, body } = await metrics.render();
   is(contentType, 'text/plain; version=0.0.4; charset=utf-8');
   const seen = new Scrape(body);
@@ -149,6 +148,42 @@ test('telemetry comes out in base units', async () => {
   metrics.stop();
 });
 
+test('metrics are written as the text format wants them', () => {
+  const exposition = new Exposition();
+  exposition.gauge('a', 'A "quoted" \\ and\nbroken line.', () => Number.NaN);
+  exposition.counters('b_total', 'B.', () => [
+    [{ why: 'a "b" \\ c\nd', worker: 0 }, 1],
+    [{ why: 'other', worker: 1 }, 2.5],
+    [{ why: 'other', worker: 1 }, 3],
+  ]);
+  exposition.histograms('c_seconds', 'C.', () => [
+    [{ way: 'up' }, { bounds: [0.1, 1], cumulative: [1, 1, 2], sum: 7.5 }],
+  ]);
+  exposition.gauges('d', 'Without a value.', () => []);
+  equal(exposition.render().split('\n'), [
+    '# HELP a A "quoted" \\\\ and\\nbroken line.',
+    '# TYPE a gauge',
+    'a NaN',
+    '',
+    '# HELP b_total B.',
+    '# TYPE b_total counter',
+    'b_total{why="a \\"b\\" \\\\ c\\nd",worker="0"} 1',
+    'b_total{why="other",worker="1"} 5.5',
+    '',
+    '# HELP c_seconds C.',
+    '# TYPE c_seconds histogram',
+    'c_seconds_bucket{way="up",le="0.1"} 1',
+    'c_seconds_bucket{way="up",le="1"} 1',
+    'c_seconds_bucket{way="up",le="+Inf"} 2',
+    'c_seconds_sum{way="up"} 7.5',
+    'c_seconds_count{way="up"} 2',
+    '',
+    '# HELP d Without a value.',
+    '# TYPE d gauge',
+    '',
+  ]);
+});
+
 test('connections are counted by state, and those in a conversation by what they do', () => {
   const [kitchen, garden] = [{ connections: 2 }, { connections: 1 }];
   const person = (current: Counted['seat']['current'], publishes: boolean, offloaded: boolean): Counted => ({
@@ -159,7 +194,7 @@ test('connections are counted by state, and those in a conversation by what they
     seat: { current },
   });
   const waiting: Counted = { state: 'waiting', slotCount: 0, publication: null, peer: null, seat: { current: null } };
-  const census = new Census([
+  const gauges = new ConnectionGauges([
     person(kitchen, true, true),
     undefined,
     person(kitchen, false, false),
@@ -168,8 +203,8 @@ test('connections are counted by state, and those in a conversation by what they
     waiting,
     { ...waiting, state: 'ended' },
   ]);
-  equal(census.connections, { setup: 1, established: 4, closing: 1 });
-  const { participants, publishers, slots, offloaded, largest, hosted } = census;
+  equal(gauges.byState, { setup: 1, established: 4, closing: 1 });
+  const { participants, publishers, slots, offloaded, largest, hosted } = gauges;
   equal(
     { participants, publishers, slots, offloaded, largest, hosted },
     {

@@ -132,13 +132,11 @@ export class Counters implements Telemetry {
     to.counters(
       'sfu_connection_setup_failures_total',
       'Connections that never stood, by cause; no-ice and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, no-dtls and many no-ice at clients that reject the answer, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS, displaced at MAX_SETUPS or MAX_WAITING or at a flood.',
-      ['cause'],
       () => this.failures.readings(),
     );
     to.counters(
       'sfu_offers_trimmed_total',
       'Slots and candidates that clients offered beyond MAX_SLOTS and MAX_CANDIDATES, and that were left out; the connections went on.',
-      ['what'],
       () => this.trims.readings(),
     );
     to.counter(
@@ -149,7 +147,6 @@ export class Counters implements Telemetry {
     to.counters(
       'sfu_connections_ended_total',
       'Connections that stood and ended, by reason; many "gone" at once are a network or a client that crashes, "flooded" is a client that opened or said too much on data channels.',
-      ['reason'],
       () => this.ends.readings(),
     );
     to.histogram('sfu_connection_life_seconds', 'How long connections that ended had stood.', () =>
@@ -158,13 +155,11 @@ export class Counters implements Telemetry {
     to.counters(
       'sfu_http_refusals_total',
       'HTTP requests refused, by problem; "internal" is a bug, and the log says more.',
-      ['problem'],
       () => this.refusals.readings(),
     );
     to.counters(
       'sfu_joins_total',
       'POST /join by outcome; "failed" and "denied" are about PERMISSIONS_HOST, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
-      ['outcome'],
       () => this.joins.readings(),
     );
     to.counter('sfu_leaves_total', 'DELETE /join that were answered.', () => this.leaves);
@@ -181,13 +176,11 @@ export class Counters implements Telemetry {
     to.histograms(
       'sfu_loss_ratio',
       'Packets lost between two reports, as a share, one for each report and connection: uplink on the way to the server, downlink in the worst slot of a client. The bucket le="0" is those without loss.',
-      ['direction'],
       () => DIRECTIONS.map((direction) => [{ direction }, distribution(this.losses[direction])]),
     );
     to.histograms(
       'sfu_permission_seconds',
       'Questions to PERMISSIONS_HOST by outcome; with "timeout" or "failed" nobody who is not cached can join.',
-      ['outcome'],
       () => this.permissionReadings(),
     );
     to.counter(

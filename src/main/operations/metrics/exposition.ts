@@ -1,68 +1,18 @@
-/** Metrics that are looked up when somebody asks, in terms of prom-client. */
-import { Counter, Gauge, type LabelValues, Histogram as PromHistogram, type Registry } from 'prom-client';
+/**
+ * Metrics in Prometheus' text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/.
+ * Nothing is kept here: each metric is read anew at every scrape.
+ */
 import type { Histogram } from '../../histogram.ts';
 
-type Labels = LabelValues<string>;
+type Labels = Readonly<Record<string, string | number>>;
 
 /** A value for each combination of labels. */
 export type Readings = Iterable<readonly [labels: Labels, value: number]>;
 
-/** Adds metrics to a registry; each is read anew at every scrape. */
-export class Exposition {
-  private readonly registers: Registry[];
-
-  constructor(registry: Registry) {
-    this.registers = [registry];
-  }
-
-  gauge(name: string, help: string, read: () => number): void {
-    this.gauges(name, help, [], () => [[{}, read()]]);
-  }
-
-  gauges(name: string, help: string, labelNames: readonly string[], read: () => Readings): void {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: this.registers,
-      collect() {
-        gauge.reset();
-        for (const [labels, value] of read()) gauge.set(labels, value);
-      },
-    });
-  }
-
-  counter(name: string, help: string, read: () => number): void {
-    this.counters(name, help, [], () => [[{}, read()]]);
-  }
-
-  /** @param read totals since the start; what has the same labels is summed. */
-  counters(name: string, help: string, labelNames: readonly string[], read: () => Readings): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      labelNames,
-      registers: this.registers,
-      collect() {
-        counter.reset();
-        for (const [labels, value] of read()) counter.inc(labels, value);
-      },
-    });
-  }
-
-  histogram(name: string, help: string, read: () => Distribution): void {
-    this.histograms(name, help, [], () => [[{}, read()]]);
-  }
-
-  histograms(name: string, help: string, labelNames: readonly string[], read: () => Distributions): void {
-    this.registers[0]!.registerMetric(new BucketHistogram(name, help, labelNames, read));
-  }
-}
-
-/** What a histogram says. */
+/** The state of a histogram. */
 export interface Distribution {
   readonly bounds: readonly number[];
-  /** Values up to each bound, and all of them. */
+  /** How many values were at most each bound, and how many there were. */
   readonly cumulative: readonly number[];
   readonly sum: number;
 }
@@ -72,31 +22,63 @@ export function distribution(buckets: Histogram): Distribution {
   return { bounds: buckets.bounds, cumulative: buckets.cumulative(), sum: buckets.sum };
 }
 
-/** A histogram whose counts are kept elsewhere: prom-client's own would cost a microsecond and allocate at each value. */
-class BucketHistogram extends PromHistogram {
-  private readonly about: { readonly name: string; readonly help: string };
-  private readonly read: () => Distributions;
+export class Exposition {
+  private readonly families: (() => string)[] = [];
 
-  constructor(name: string, help: string, labelNames: readonly string[], read: () => Distributions) {
-    super({ name, help, labelNames, registers: [] });
-    this.about = { name, help };
-    this.read = read;
+  gauge(name: string, help: string, read: () => number): void {
+    this.gauges(name, help, () => [[{}, read()]]);
   }
 
-  /** What the library asks for all that it shows of a histogram; not in its types. */
-  async getForPromString(): Promise<object> {
-    const { name } = this.about;
-    const values: { metricName: string; value: number; labels: Labels }[] = [];
-    for (const [labels, { bounds, cumulative, sum }] of this.read()) {
-      const add = (suffix: string, value: number, more: Labels = {}): void => {
-        values.push({ metricName: `${name}_${suffix}`, value, labels: { ...labels, ...more } });
-      };
-      const count = cumulative.at(-1) ?? 0;
-      bounds.forEach((le, i) => void add('bucket', cumulative[i]!, { le }));
-      add('bucket', count, { le: '+Inf' });
-      add('sum', sum);
-      add('count', count);
-    }
-    return { ...this.about, type: 'histogram', aggregator: 'sum', values };
+  gauges(name: string, help: string, read: () => Readings): void {
+    this.add(name, help, 'gauge', () => samples(name, read()));
   }
+
+  counter(name: string, help: string, read: () => number): void {
+    this.counters(name, help, () => [[{}, read()]]);
+  }
+
+  /** @param read totals since the start; those with the same labels are added up. */
+  counters(name: string, help: string, read: () => Readings): void {
+    this.add(name, help, 'counter', () => samples(name, read()));
+  }
+
+  histogram(name: string, help: string, read: () => Distribution): void {
+    this.histograms(name, help, () => [[{}, read()]]);
+  }
+
+  histograms(name: string, help: string, read: () => Distributions): void {
+    this.add(name, help, 'histogram', () =>
+      Array.from(read(), ([labels, { bounds, cumulative, sum }]) => {
+        const count = cumulative.at(-1) ?? 0;
+        const buckets = bounds.map((le, i): [Labels, number] => [{ ...labels, le }, cumulative[i]!]);
+        const all = samples(`${name}_bucket`, [...buckets, [{ ...labels, le: '+Inf' }, count]]);
+        return all + samples(`${name}_sum`, [[labels, sum]]) + samples(`${name}_count`, [[labels, count]]);
+      }).join(''),
+    );
+  }
+
+  /** All metrics as they are now. */
+  render(): string {
+    return this.families.map((family) => family()).join('\n');
+  }
+
+  private add(name: string, help: string, type: string, read: () => string): void {
+    this.families.push(() => `# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n${read()}`);
+  }
+}
+
+function samples(name: string, readings: Readings): string {
+  const values = new Map<string, number>();
+  for (const [labels, value] of readings) {
+    const all = Object.entries(labels).map(
+      ([label, text]) => `${label}="${escaped(String(text)).replaceAll('"', '\\"')}"`,
+    );
+    const series = all.length === 0 ? name : `${name}{${all.join(',')}}`;
+    values.set(series, (values.get(series) ?? 0) + value);
+  }
+  return Array.from(values, ([series, value]) => `${series} ${value}\n`).join('');
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

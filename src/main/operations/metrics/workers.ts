@@ -37,43 +37,36 @@ export function exposeWorkers(to: Exposition, shards: () => readonly ExposedShar
   to.gauges(
     'sfu_worker_load',
     'Slots and publishers placed on the worker; new conversations go where it is least.',
-    ['worker'],
     each((shard) => shard.load),
   );
   to.counters(
     'sfu_worker_busy_seconds_total',
     'Time that the worker thread was awake; near 1 a second it is the limit: more WORKERS, if cores are free.',
-    ['worker'],
     each((_, worker) => totals.of(worker, Count.BusyMicros) / US_PER_S),
   );
   to.gauges(
     'sfu_worker_beat_age_seconds',
     'Since the worker last took a turn, which it does once a second when idle; more than a few seconds: it hangs, and its conversations are silent.',
-    ['worker'],
     each((shard) => shard.beatAge(milliseconds()) / MS_PER_S),
   );
   to.counters(
     'sfu_worker_packets_received_total',
     'RTP packets that the worker took from its ring.',
-    ['worker'],
     each((_, worker) => totals.of(worker, Count.PacketsIn)),
   );
   to.counters(
     'sfu_worker_packets_forwarded_total',
     "Listeners' packets that the worker handed to the main thread.",
-    ['worker'],
     each((_, worker) => totals.of(worker, Count.PacketsOut)),
   );
   to.gauges(
     'sfu_ring_fill_ratio',
     'How full the rings between the main thread and the worker are at this moment; what stays above 0.5 will drop soon.',
-    ['worker', 'ring'],
     rings((shard) => shard.fill),
   );
   to.gauges(
     'sfu_ring_fill_peak_ratio',
     'The fullest that each ring ever was; 1: packets were dropped, so enlarge INGRESS_RING_BYTES or EGRESS_RING_BYTES.',
-    ['worker', 'ring'],
     rings((shard) => shard.highestFill),
   );
   to.counter('sfu_ring_corruptions_total', 'Bytes in a ring that nobody writes; anything but 0 is a bug.', () =>
@@ -91,7 +84,6 @@ export function exposePackets(
   to.counters(
     'sfu_packets_dropped_total',
     'Packets that were not forwarded, by direction and reason: in are those of speakers, before they are copied for listeners, out are those for single listeners. unheard, muted and not-joined are no fault; docs/operations.md tells what to do about the others.',
-    ['direction', 'reason'],
     () => dropReadings(totals, ingress(), rtcp()),
   );
   to.counter('sfu_speaker_switches_total', 'Slots that changed their speaker.', () => totals.sum(Count.Switches));

@@ -9,9 +9,9 @@ export interface Counted {
   readonly seat: { readonly current: { readonly connections: number } | null };
 }
 
-export class Census {
-  /** By what they are about. */
-  readonly connections = { setup: 0, established: 0, closing: 0 };
+export class ConnectionGauges {
+  /** Connections by what they are about. */
+  readonly byState = { setup: 0, established: 0, closing: 0 };
   /** Connections in a conversation, and those of them that may publish. */
   participants = 0;
   publishers = 0;
@@ -33,7 +33,7 @@ export class Census {
   }
 
   private add({ state, slotCount, publication, peer, seat }: Counted): void {
-    this.connections[state === 'established' ? 'established' : state === 'ended' ? 'closing' : 'setup']++;
+    this.byState[state === 'established' ? 'established' : state === 'ended' ? 'closing' : 'setup']++;
     if (peer?.offloaded === true) this.offloaded++;
     const host = seat.current;
     if (host === null) return;

@@ -1,4 +1,5 @@
 /** What the log says of a connection's life, and what it must never say. */
+import { spawnSync } from 'node:child_process';
 import { equal, is, match, ok } from 'uvu/assert';
 import { describeError } from '../../src/main/log/redact.ts';
 import { ClientHost } from '../support/client.ts';
@@ -232,5 +233,28 @@ for (const reads of [true, false]) {
     if (reads) match(server.logs.at(-1)!, /"msg":"stopped"/);
   }, 60);
 }
+
+/** What a process whose standard output claims to be a terminal logs. @param prelude what it does before. */
+function onTerminal(prelude: string): string {
+  const module = new URL('../../src/main/log/log.js', import.meta.url).href;
+  const script = `process.stdout.isTTY = true; ${prelude}
+    import(${JSON.stringify(module)}).then(({ createLog }) => createLog('info').info({ a: 1 }, 'hello'));`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  is(status, 0, stderr);
+  return stdout;
+}
+
+test('on a terminal lines are for people, and JSON where the package for that is not installed', () => {
+  match(onTerminal(''), /^\[[\d:.]+\] INFO: hello\n {4}a: 1\n$/);
+  const without = `
+    const module = require('node:module');
+    const resolve = module._resolveFilename;
+    module._resolveFilename = (name, ...rest) => {
+      if (name === 'pino-pretty') throw Object.assign(new Error('missing'), { code: 'MODULE_NOT_FOUND' });
+      return resolve.call(module, name, ...rest);
+    };`;
+  const { msg, a } = JSON.parse(onTerminal(without));
+  equal([msg, a], ['hello', 1]);
+});
 
 test.run();

@@ -6,8 +6,9 @@
  * What goes into it: SDP and clients' addresses at `debug` and below only, and a query string at no level, for browsers
  * send their token in it.
  */
+import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { PinoPretty } from 'pino-pretty';
+import type { PinoPretty } from 'pino-pretty';
 import { visibleJson, visibleOnceRead } from '../visible.ts';
 import { type LogOutput, standardOutput } from './output.ts';
 import { describeError } from './redact.ts';
@@ -16,13 +17,12 @@ export type Log = Logger;
 
 /**
  * @param level pino's: trace, debug, info, warn, error, fatal or silent.
- * @param output where it goes if that is no terminal.
+ * @param output where it goes unless standard output is a terminal.
  */
 export function createLog(level: string, output: LogOutput = standardOutput): Log {
   const options = { level, serializers: { err: describeError } };
-  if (process.stdout.isTTY === true) {
-    return pino(options, through(visibleOnceRead, PinoPretty({ sync: true, ignore: 'pid,hostname' })));
-  }
+  const readable = process.stdout.isTTY === true ? readableOutput() : null;
+  if (readable !== null) return pino(options, through(visibleOnceRead, readable));
   // pino hands its own `flush` on, which its types do not say.
   const flush = (done: () => void): void => output.flush(done);
   const log = pino(options, Object.assign(through(visibleJson, output), { flush }));
@@ -33,6 +33,17 @@ export function createLog(level: string, output: LogOutput = standardOutput): Lo
 /** Resolves once what was logged is out, after a second at most. */
 export function flushed(log: Log): Promise<void> {
   return new Promise((resolve) => log.flush(() => resolve()));
+}
+
+/** Where lines for people go; null without the package, which only a terminal needs. */
+function readableOutput(): DestinationStream | null {
+  try {
+    const pretty: typeof PinoPretty = createRequire(import.meta.url)('pino-pretty');
+    return pretty({ sync: true, ignore: 'pid,hostname' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    return null;
+  }
 }
 
 function through(change: (line: string) => string, to: DestinationStream): DestinationStream {

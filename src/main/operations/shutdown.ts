@@ -1,20 +1,17 @@
 /**
- * The way down: a signal lets conversations finish; a second one closes everything at once, if that has not begun; a third
- * one during that ends the process as it is. An error that nobody caught closes everything at once, too.
+ * The way down. A signal lets conversations finish; a second one closes everything at once; a third one, while that goes on,
+ * ends the process as it is. An error that nothing caught closes everything at once, too; another one meanwhile ends the
+ * process as it is.
  */
-import closeWithGrace from 'close-with-grace';
 import { flushed, type Log } from '../log/log.ts';
 import { leaveSignals, SIGNALS } from './early-signals.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** A fault of native code must end the process at once: a handler in JavaScript would return to the faulting instruction. */
-const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
-
-/** What has to be done. */
+/** What the service does on its way down. */
 export interface Steps {
-  /** Takes nothing new from now on. Resolves once nothing is left that is worth waiting for, or `aborted` fires. */
+  /** Takes nothing new from now on. Resolves once nothing is worth waiting for any more, or `aborted` fires. */
   drain(aborted: AbortSignal): Promise<void>;
-  /** Ends all that stands. */
+  /** Ends everything. @param why a signal, or `error`. */
   close(why: string): Promise<void>;
 }
 
@@ -25,47 +22,50 @@ export interface Timeouts {
   readonly close: number;
 }
 
-/** Looks after signals and uncaught errors. */
+/** Takes the steps when a signal or an uncaught error comes, and exits. */
 export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
-  let reason = 'error';
   const watchdog = new Watchdog(log);
-  const closing = closeWithGrace({ delay: false, logger: false, skip: [...SIGNALS, ...FAULTS] }, async ({ err }) => {
-    watchdog.endWithin(timeouts.close);
-    if (err !== undefined) log.fatal({ err }, 'unexpected error; shutting down');
-    await steps.close(reason);
-    log.info('stopped');
-    await flushed(log);
-    // The library's threads outlive everything else; nothing is left for them to do.
-    process.exit(err === undefined ? 0 : 1);
-  });
   const impatient = new AbortController();
   let phase: 'running' | 'draining' | 'closing' = 'running';
+
+  const close = async (why: string, exitCode: 0 | 1): Promise<void> => {
+    phase = 'closing';
+    watchdog.endWithin(timeouts.close);
+    await steps.close(why);
+    log.info('stopped');
+    await flushed(log);
+    // The native library's threads outlive everything else; they have nothing left to do.
+    process.exit(exitCode);
+  };
+  const fail = (err: unknown): void => {
+    log.fatal({ err }, 'unexpected error; shutting down');
+    if (phase === 'closing') process.exit(1);
+    close('error', 1).catch(fail);
+  };
+  const drain = async (signal: string): Promise<void> => {
+    phase = 'draining';
+    // Before anything that may block: from now on the end is certain.
+    watchdog.endWithin(timeouts.drain + timeouts.close);
+    log.info({ signal }, 'draining; another signal ends the conversations that go on');
+    await steps.drain(impatient.signal);
+    // An error may have been quicker.
+    if (phase !== 'draining') return;
+    log.info('shutting down');
+    await close(signal, 0);
+  };
   const take = (signal: string): void => {
-    switch (phase) {
-      case 'running':
-        phase = 'draining';
-        reason = signal;
-        // Before anything that may block: from now on the end is certain.
-        watchdog.endWithin(timeouts.drain + timeouts.close);
-        log.info({ signal }, 'draining; another signal ends the conversations that go on');
-        steps.drain(impatient.signal).then(() => {
-          phase = 'closing';
-          log.info('shutting down');
-          return closing.close();
-        });
-        return;
-      case 'draining':
-        return impatient.abort();
-      case 'closing':
-        // Whoever sends the first one twice, as supervisors that signal a group and its leader do, means nothing worse.
-        if (!impatient.signal.aborted) return impatient.abort();
-        log.error({ signal }, 'ended before everything was closed');
-        process.exit(1);
-        break;
-      default:
-        phase satisfies never;
+    if (phase === 'running') {
+      drain(signal).catch(fail);
+    } else if (!impatient.signal.aborted) {
+      // While it closes, too: supervisors that signal a group and its leader send the first one twice.
+      impatient.abort();
+    } else if (phase === 'closing') {
+      log.error({ signal }, 'ended before everything was closed');
+      process.exit(1);
     }
   };
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
   for (const signal of SIGNALS) process.on(signal, take);
   leaveSignals();
 }

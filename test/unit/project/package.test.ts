@@ -27,8 +27,8 @@ test('the lock file has the optional packages of every platform: npm ci refuses 
 });
 
 test('every direct dependency has one exact version, and the lock file has that', () => {
-  const { dependencies = {}, devDependencies = {} } = read('package.json') as Entry;
-  for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+  const { dependencies = {}, devDependencies = {}, optionalDependencies = {} } = read('package.json') as Entry;
+  for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
     match(version, /^\d+\.\d+\.\d+$/, name);
     equal(packages[`node_modules/${name}`]?.version, version, name);
   }

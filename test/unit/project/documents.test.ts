@@ -52,7 +52,7 @@ test('the bounds of requests are the ones it names', () => {
   const { messageLength, burst, perSecond, pinned, excluded, page } = EventLimits;
   ok(PROTOCOL.includes(`More than ${messageLength} characters`));
   ok(PROTOCOL.includes(`More than ${burst} messages at once, or ${perSecond} a second`));
-  ok(PROTOCOL.includes(`${pinned} pinned, ${excluded} excluded and ${page} participants\na page`));
+  ok(PROTOCOL.replaceAll('\n', ' ').includes(`${pinned} pinned, ${excluded} excluded and ${page} participants a page`));
   ok(PROTOCOL.includes(`\`limit\` (${page})`));
 });
 
@@ -83,6 +83,10 @@ test('the client of events in docs/protocol.md knows what the schema’s own cli
   ask({ type: 'mute', muted: true, id: 1 });
   ann.send(sent[0]!);
   equal(ann.view.all.at(-1), { v: 1, type: 'ok', id: 1 });
+});
+
+test('the README has at most 250 lines', () => {
+  ok(read('README.md').trimEnd().split('\n').length <= 250);
 });
 
 test('every npm script that they name exists', () => {

@@ -1,8 +1,8 @@
 /** RTCP of hostile clients through main's reader, and what it then tells others. */
 import { RtcpPacketConverter } from 'werift-rtp';
 import type { Host } from '../../src/main/conversations/seats.ts';
+import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, RtcpState } from '../../src/main/rtcp/rtcp.ts';
-import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/rtcp-packets.ts';
 import { NO_TELEMETRY } from '../../src/main/telemetry.ts';
 import { recordArrival } from '../../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';

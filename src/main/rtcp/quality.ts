@@ -1,24 +1,24 @@
-/** How well a connection's packets fare, as the reports say. */
+/** How many of a connection's packets arrive, and how evenly, as RTCP reports say. */
 
-/** Share of the newest report in the smoothed figures. */
+/** Weight of the newest report in the smoothed figures. */
 const WEIGHT = 1 / 4;
 
-/** One direction of a connection, smoothed over some reports. */
+/** The figures of one direction of a connection, smoothed over several reports. */
 export interface Direction {
   /** Share of packets lost, 0 … 1. */
   readonly loss: number;
   readonly jitterMs: number;
-  /** When it was last updated, milliseconds on the main thread's clock. */
+  /** When the last report came, milliseconds on the main thread's clock. */
   readonly at: number;
 }
 
-/** Both directions of one connection; what nothing is known of is null. */
+/** The quality of one connection in both directions. A figure is null until the first report gives it. */
 export class Quality {
-  /** From the client to here, as received here. */
+  /** From the client to the server, as the server receives it. */
   uplink: Direction | null = null;
-  /** From here to the client, as the client reports it, all of its slots together. */
+  /** From the server to the client, as the client reports it; one figure for all of its slots. */
   downlink: Direction | null = null;
-  /** There and back, milliseconds. */
+  /** Round-trip time, milliseconds. */
   rttMs: number | null = null;
 
   /** @param loss 0 … 1. */
@@ -35,7 +35,7 @@ export class Quality {
     this.rttMs = this.rttMs === null ? milliseconds : this.rttMs + (milliseconds - this.rttMs) * WEIGHT;
   }
 
-  /** For a log line; without what nothing is known of. */
+  /** Returns the known figures for a log line. */
   summary(): Record<string, unknown> {
     const { uplink, downlink, rttMs } = this;
     return {
@@ -46,7 +46,11 @@ export class Quality {
   }
 }
 
-/** The same of many connections: mean and worst of those that reported since `since`. */
+/**
+ * Returns the mean and the worst figures of many connections.
+ *
+ * @param since directions without a report since then do not count; milliseconds on the main thread's clock.
+ */
 export function overview(qualities: Iterable<Quality>, since: number): Record<string, unknown> {
   const uplink = new Spread();
   const downlink = new Spread();

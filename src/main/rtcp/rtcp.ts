@@ -1,9 +1,9 @@
 /**
- * RTCP: what the server tells its clients of the packets it receives and sends, and what it learns from theirs.
+ * RTCP: the server's reports on the packets that it receives and sends, and the use of its clients' reports.
  *
- * Every connection is reported to once in one to two seconds, at random so that they do not fall into step (RFC 3550,
- * section 6.2): one compound packet with a sender report for each slot that is in use, and the report block of what the
- * connection publishes. One timer serves all.
+ * Every connection gets a report each one to two seconds, at random intervals so that they do not fall into step (RFC
+ * 3550, section 6.2). It is a compound packet with a sender report for each slot in use, and a report block on the
+ * connection's publication. One timer serves all connections.
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -17,56 +17,57 @@ import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protoco
 import type { Host, Sitter } from '../conversations/seats.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
+import { SlotWatch, unexplained, WorstListener } from './loss.ts';
+import { middleOf, readCompound, writeCompound } from './packets.ts';
 import { Quality } from './quality.ts';
-import { SlotWatch, unexplained, WorstListener } from './rtcp-loss.ts';
-import { middleOf, readCompound, writeCompound } from './rtcp-packets.ts';
-import { Uplink } from './rtcp-uplink.ts';
+import { Uplink } from './uplink.ts';
 
-/** How often somebody may be due, and the most that are then served; milliseconds. */
+/** Interval of the timer, milliseconds. */
 const TICK_MS = 50;
+/** Connections that get a report in one tick; the others that are due wait for the next. */
 const MAX_AT_A_TICK = 128;
-/** From one report to a connection to the next: at least, and at random so much more; milliseconds. */
+/** Shortest time between two reports to a connection, and the range of the random time on top; milliseconds. */
 const INTERVAL_MS = 1000;
 const INTERVAL_SPREAD_MS = 1000;
-/** Sender reports in one packet, which then stays below 1,000 bytes. */
+/** Sender reports in one packet. With this many it stays below 1,000 bytes. */
 const MAX_SLOTS_A_PACKET = 16;
-/** Packets that are read from one client in a second; browsers send one or two a stream. */
+/** Packets read from one client in a second. Browsers send one or two per stream. */
 const MAX_PACKETS_A_SECOND = 20;
-/** Longest round trip that is believed, in 1/65536 s. */
+/** Longest round trip that is plausible, in 1/65536 s. */
 const MAX_ROUND_TRIP = 10 * 65_536;
-/** What clocks of 1/65536 s may be off by. */
+/** Rounding error of a round trip, in 1/65536 s: how far below zero it may be. */
 const ROUNDING = 64;
 
 /** Counts of packets. */
 export interface RtcpCounts {
   received: number;
   sent: number;
-  /** The library did not take it. */
+  /** The library refused to send it. */
   failed: number;
   /** Not a chain of whole RTCP packets. */
   malformed: number;
-  /** More than a client may send. */
+  /** Beyond the number that a client may send. */
   flooded: number;
-  /** Well-formed ones that say nothing of use here: BYE, APP, feedback, extended reports. */
+  /** Well-formed packets that the server has no use for: BYE, APP, feedback, extended reports. */
   ignored: number;
 }
 
-/** What is kept for one connection. */
+/** The RTCP state of one connection. */
 export class RtcpState {
   readonly quality = new Quality();
   readonly uplink = new Uplink();
   readonly worst = new WorstListener();
   /** By slot. */
   readonly slots: SlotWatch[] = [];
-  /** The SSRC of reports to a client that has no slots. */
+  /** The SSRC of reports to a client without slots. */
   readonly ssrc = randomInt(1, 2 ** 32);
-  /** When it is reported to next, milliseconds; 0 while that is open. */
+  /** When the next report is due, milliseconds; 0 before the first tick sets it. */
   dueAt = 0;
-  /** The second in which packets are being counted, and how many came in it. */
+  /** The current second, and the packets received in it. */
   private second = 0;
   private packets = 0;
 
-  /** @returns whether one more packet may be read. */
+  /** Counts a packet. @returns whether it may be read. */
   admit(now: number): boolean {
     const second = Math.floor(now / 1000);
     if (second !== this.second) {
@@ -86,7 +87,7 @@ export interface Reported extends Sitter {
   send(packet: Uint8Array): boolean;
 }
 
-/** What the reports are made from. */
+/** The tables and connections that reports are made from. */
 export interface RtcpParts {
   /** By connection index. */
   readonly receivers: readonly (Reported | undefined)[];
@@ -98,23 +99,23 @@ export interface RtcpParts {
 
 export class Rtcp {
   readonly counts: RtcpCounts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
-  /** What came and what was sent. */
+  /** Packets and bytes in each direction. */
   readonly received = new Traffic();
   readonly sent = new Traffic();
   private readonly parts: RtcpParts;
-  /** The connection index to be looked at next. */
+  /** The connection index at which the next tick begins. */
   private next = 0;
 
   constructor(parts: RtcpParts) {
     this.parts = parts;
   }
 
-  /** Begins to report, for as long as the process lives. */
+  /** Starts the timer, which runs as long as the process. */
   start(): void {
     setInterval(() => this.tick(performance.now()), TICK_MS).unref();
   }
 
-  /** Takes a client's packet. @param now milliseconds. */
+  /** Takes a client's RTCP packet. @param now milliseconds. */
   receive(connection: Reported, bytes: Uint8Array, now = performance.now()): void {
     this.counts.received++;
     this.received.count(bytes.length);
@@ -132,11 +133,11 @@ export class Rtcp {
     this.takeBlocks(connection, compound.blocks, now);
   }
 
-  /** Reports to those that are due; when too many are, to the others at the next tick. @param now milliseconds. */
+  /** Sends the reports that are due, as many as one tick may. @param now milliseconds. */
   tick(now: number): void {
     const { receivers } = this.parts;
     let budget = MAX_AT_A_TICK;
-    for (let looked = 0; looked < receivers.length && budget > 0; looked++) {
+    for (let visited = 0; visited < receivers.length && budget > 0; visited++) {
       const connection = receivers[this.next];
       this.next = (this.next + 1) % receivers.length;
       if (connection === undefined || !connection.established) continue;
@@ -176,7 +177,7 @@ export class Rtcp {
     this.sent.count(packet.length);
   }
 
-  /** What a publisher is to be told; null if nothing came of it since the last time. */
+  /** Makes the report block for a publisher; null if nothing came from it since the last one. */
   private blockFor(connection: Reported, now: number, wall: number): RtcpReceiverInfo | null {
     if (connection.publication === null) return null;
     const { uplink, worst, quality } = connection.rtcp;
@@ -190,7 +191,7 @@ export class Rtcp {
     return report.block;
   }
 
-  /** A client says how its slots' packets reach it. All share one way, so one figure of each kind is observed. */
+  /** Takes a client's report on its slots. They share one path, so telemetry gets one figure of each kind. */
   private takeBlocks(connection: Reported, blocks: readonly RtcpReceiverInfo[], now: number): void {
     const { telemetry } = this.parts;
     let worst = -1;
@@ -200,12 +201,12 @@ export class Rtcp {
       if (slot === null) continue;
       this.takeBlock(connection, slot, block, now);
       worst = Math.max(worst, block.fractionLost);
-      const told = roundTrip(block, now);
-      if (told === null) continue;
-      connection.rtcp.quality.noteRtt(told);
-      trip = told;
+      const reported = roundTrip(block, now);
+      if (reported === null) continue;
+      connection.rtcp.quality.noteRtt(reported);
+      trip = reported;
     }
-    // A slot without packets reports no loss, so the worst one says most.
+    // A slot without packets reports no loss, so the highest loss is the one that counts.
     if (worst >= 0) telemetry.loss('downlink', worst / 256);
     if (trip !== null) telemetry.rtt(trip);
   }
@@ -219,14 +220,14 @@ export class Rtcp {
     const ids = this.watch(connection, slot).report(block.highestSequence, sent, slots[row + Slot.Packets]!);
     const publishers = ids.flatMap((id) => this.connectionOf(id) ?? []);
     for (const publisher of publishers) {
-      // Whoever one of the two has left is told by those who still listen.
+      // The report does not count for a publisher in another conversation.
       if (publisher.seat.current !== connection.seat.current) continue;
       const others = publishers.map((other) => (other === publisher ? 0 : other.rtcp.uplink.fraction));
       publisher.rtcp.worst.note(connection.id, unexplained(block.fractionLost, others), now);
     }
   }
 
-  /** Looks who is in a slot. */
+  /** Notes the publisher that is in a slot now. @returns the slot's watch. */
   private watch(connection: Reported, slot: number): SlotWatch {
     let watch = connection.rtcp.slots[slot];
     if (watch === undefined) {
@@ -260,9 +261,10 @@ export class Rtcp {
 }
 
 /**
- * There and back as a block tells it (RFC 3550, section 6.4.1): now, without the time that the client held the report.
+ * Returns the round-trip time by a report block (RFC 3550, section 6.4.1): the time since the server's report, without
+ * the time for which the client held it.
  *
- * @returns milliseconds; null if it does not tell, or nothing that can be believed.
+ * @returns milliseconds; null if the block has none, or an implausible one.
  */
 function roundTrip({ lsr, dlsr }: RtcpReceiverInfo, now: number): number | null {
   if (lsr === 0) return null;
@@ -270,7 +272,7 @@ function roundTrip({ lsr, dlsr }: RtcpReceiverInfo, now: number): number | null 
   return trip >= -ROUNDING && trip <= MAX_ROUND_TRIP ? (Math.max(0, trip) * 1000) / 65_536 : null;
 }
 
-/** Milliseconds since 1970 by a clock that never jumps. @param now milliseconds since the process began. */
+/** Returns milliseconds since 1970 by a clock that never jumps. @param now milliseconds since the process began. */
 function wallClock(now: number): number {
   return performance.timeOrigin + now;
 }

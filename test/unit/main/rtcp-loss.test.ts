@@ -7,9 +7,9 @@ import {
   SlotWatch,
   unexplained,
   WorstListener,
-} from '../../../src/main/rtcp/rtcp-loss.ts';
-import { middleOf } from '../../../src/main/rtcp/rtcp-packets.ts';
-import { Uplink } from '../../../src/main/rtcp/rtcp-uplink.ts';
+} from '../../../src/main/rtcp/loss.ts';
+import { middleOf } from '../../../src/main/rtcp/packets.ts';
+import { Uplink } from '../../../src/main/rtcp/uplink.ts';
 import type { Reception } from '../../../src/rtp/reception.ts';
 import { scenarios } from '../../support/scenario.ts';
 

@@ -7,7 +7,7 @@ import {
   type RtcpSourceDescriptionPacket,
   RtcpSrPacket,
 } from 'werift-rtp';
-import { middleOf, readCompound, reportBlock, writeCompound } from '../../../src/main/rtcp/rtcp-packets.ts';
+import { middleOf, readCompound, reportBlock, writeCompound } from '../../../src/main/rtcp/packets.ts';
 import { bytes } from '../../support/packets.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';

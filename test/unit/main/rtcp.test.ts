@@ -2,8 +2,8 @@
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
 import type { Host } from '../../../src/main/conversations/seats.ts';
+import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../../../src/main/rtcp/rtcp.ts';
-import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/rtcp-packets.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
 import { recordArrival } from '../../../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../../../src/rtp/rewriter.ts';

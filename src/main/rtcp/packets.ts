@@ -1,8 +1,9 @@
 /**
- * RTCP packets, read and written: RFC 3550, section 6.
+ * Reads and writes RTCP packets: RFC 3550, section 6.
  *
- * A client's bytes are framed here, strictly, and only the reports in them are handed to werift-rtp, each with exactly
- * its own bytes: its converter reads on past a packet's end, which a hostile client could make it do hundreds of times.
+ * This module checks the framing of a client's bytes strictly, and gives werift-rtp only the reports, each with exactly
+ * its own bytes. The library's converter reads on past a packet's end; a hostile client could make it do so hundreds of
+ * times in one message.
  */
 import {
   RtcpReceiverInfo,
@@ -15,11 +16,11 @@ import {
 } from 'werift-rtp';
 import type { SlotReport } from '../../rtp/sender.ts';
 
-/** Longest compound packet that is read, bytes. */
+/** Longest compound packet that is accepted, bytes. */
 const MAX_COMPOUND_BYTES = 1500;
 const HEADER_BYTES = 4;
 const VERSION = 2;
-/** Lengths of what comes before the report blocks, and of each of them, bytes. */
+/** Lengths in bytes of the part before the report blocks, in sender and receiver reports, and of one block. */
 const SENDER_BYTES = 24;
 const RECEIVER_BYTES = 4;
 const BLOCK_BYTES = 24;
@@ -31,17 +32,17 @@ const CANONICAL_NAME = 'backend-webrtc';
 const NTP_OFFSET_SECONDS = 2_208_988_800;
 const FRACTIONS = 2 ** 32;
 
-/** What a compound packet of a client's says that is of use. */
+/** The parts of a client's compound packet that the server uses. */
 export interface Compound {
-  /** Of each sender report: whose, unsigned, and the middle 32 bits of its NTP time. */
+  /** The SSRC of each sender report, unsigned, and the middle 32 bits of its NTP time. */
   readonly senders: readonly { readonly ssrc: number; readonly middle: number }[];
-  /** Report blocks about what the server sends; `packetsLost` has its sign. */
+  /** Report blocks on the packets that the server sends; `packetsLost` is signed. */
   readonly blocks: readonly RtcpReceiverInfo[];
-  /** Packets of other types, but the names that belong to every compound: BYE, APP, feedback, extended reports. */
+  /** Packets of other types: BYE, APP, feedback, extended reports. Source descriptions do not count. */
   readonly ignored: number;
 }
 
-/** Reads a compound packet, or a single one. @returns null if its framing is wrong. Never throws, whatever the bytes. */
+/** Reads a compound packet or a single one. Never throws. @returns null if the framing is wrong. */
 export function readCompound(bytes: Uint8Array): Compound | null {
   if (bytes.length < HEADER_BYTES || bytes.length > MAX_COMPOUND_BYTES) return null;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -54,7 +55,7 @@ export function readCompound(bytes: Uint8Array): Compound | null {
     if (end > buffer.length) return null;
     const count = buffer[at]! & 0x1f;
     const type = buffer[at + 1]!;
-    // Padding, which only the last packet may have, comes after what is read.
+    // Padding, which only the last packet may have, comes after the parts that are read.
     const content = buffer.subarray(at + HEADER_BYTES, end);
     if (type === RtcpSrPacket.type) {
       if (content.length < SENDER_BYTES + count * BLOCK_BYTES) return null;
@@ -69,14 +70,14 @@ export function readCompound(bytes: Uint8Array): Compound | null {
     }
     at = end;
   }
-  // The cumulative loss has a sign: RFC 3550, section 6.4.1.
+  // The cumulative loss is signed: RFC 3550, section 6.4.1.
   for (const block of blocks) block.packetsLost = (block.packetsLost << 8) >> 8;
   return { senders, blocks, ignored };
 }
 
 /**
- * Writes a compound packet: a sender report for each slot, the report block in the first of them, or in a receiver
- * report if no slot has anything to say, and the canonical name of each SSRC.
+ * Writes a compound packet: a sender report for each slot, with the report block in the first one, and the canonical
+ * name of each SSRC. Without slots it writes a receiver report with the block.
  *
  * @param reporter SSRC of the receiver report, unsigned.
  * @param now milliseconds since 1970.
@@ -106,13 +107,13 @@ export function writeCompound(
   return Buffer.concat([...packets, names(sources)]);
 }
 
-/** @param block its `packetsLost` may be negative. */
+/** Makes a report block. @param block its `packetsLost` may be negative. */
 export function reportBlock(block: Omit<RtcpReceiverInfo, 'toJSON' | 'serialize'>): RtcpReceiverInfo {
   const packetsLost = Math.max(-0x80_0000, Math.min(0x7f_ffff, block.packetsLost)) & 0xff_ffff;
   return new RtcpReceiverInfo({ ...block, packetsLost });
 }
 
-/** The middle 32 bits of the NTP time, in which reports tell delays: units of 1/65536 s, unsigned. */
+/** Returns the middle 32 bits of the NTP time, unsigned: the unit of delays in reports, 1/65536 s. */
 export function middleOf(now: number): number {
   return Number((ntpOf(now) >> 16n) & 0xffff_ffffn);
 }
@@ -125,8 +126,8 @@ function ntpOf(now: number): bigint {
 }
 
 /**
- * The source description that every compound packet has to carry: RFC 3550, section 6.1. The library ends a chunk with a
- * null octet only where its length happens not to be a multiple of four, so the end is an item of its own.
+ * Writes the source description, which every compound packet needs: RFC 3550, section 6.1. The library ends a chunk
+ * with a null octet only if its length is not a multiple of four, so an END item is added explicitly.
  */
 function names(sources: readonly number[]): Buffer {
   const items = [

@@ -1,8 +1,8 @@
-/** What a publisher is told of its own packets: the report block of RFC 3550, section 6.4.1. */
+/** The report block that a publisher gets on its own packets: RFC 3550, section 6.4.1. */
 import type { RtcpReceiverInfo } from 'werift-rtp';
 import { OPUS_CLOCK_RATE } from '../../rtp/packet.ts';
 import type { Reception } from '../../rtp/reception.ts';
-import { middleOf, reportBlock } from './rtcp-packets.ts';
+import { middleOf, reportBlock } from './packets.ts';
 
 const FRACTION_STEPS = 256;
 const NOTHING: Pick<Reception, 'run' | 'base' | 'ssrc'> & { expected: number; received: number } = {
@@ -13,22 +13,26 @@ const NOTHING: Pick<Reception, 'run' | 'base' | 'ssrc'> & { expected: number; re
   received: 0,
 };
 
-/** A report block, and what it is made of. */
+/** A report block, and the figures in it. */
 export interface UplinkReport {
   readonly block: RtcpReceiverInfo;
-  /** Loss since the report before on the way from the publisher alone, 0 … 1. */
+  /** Loss from the publisher to the server since the report before, 0 … 1. */
   readonly loss: number;
   readonly jitterMs: number;
 }
 
-/** The reports to one publisher. */
+/** Makes the reports to one publisher. */
 export class Uplink {
-  /** The publisher's own loss as of the last report, 0 … 255. */
+  /** The publisher's own loss in the last report, 0 … 255. */
   fraction = 0;
   private prior = NOTHING;
   private sender: { readonly ssrc: number; readonly middle: number; readonly at: number } | null = null;
 
-  /** A sender report of the publisher's came. @param middle of its NTP time. @param now milliseconds since 1970. */
+  /**
+   * Notes the publisher's sender report.
+   *
+   * @param middle the middle 32 bits of its NTP time. @param now milliseconds since 1970.
+   */
   noteSender(ssrc: number, middle: number, now: number): void {
     this.sender = { ssrc, middle, at: middleOf(now) };
   }
@@ -36,9 +40,9 @@ export class Uplink {
   /**
    * Makes the next report: RFC 3550, appendix A.3.
    *
-   * @param listeners the fraction that its worst listener loses, 0 … 255: what is told is the worse of that and its own.
+   * @param listeners loss of its worst listener, 0 … 255. The report has the higher of this and the publisher's own.
    * @param now milliseconds since 1970.
-   * @returns null if nothing was received since the last one.
+   * @returns null if nothing was received since the last report.
    */
   report(reception: Reception | null, listeners: number, now: number): UplinkReport | null {
     if (reception === null) return null;

@@ -187,6 +187,23 @@ test('a second signal ends conversations at once, with exit code 0', async () =>
   host.kill();
 });
 
+test('an error that nothing catches ends conversations at once, with exit code 1', async () => {
+  for (const how of ['throw', 'reject'] as const) {
+    const server = await startServer({ DRAIN_TIMEOUT_MS: '60000' }, new URL('../support/fault.js', import.meta.url));
+    const host = new ClientHost();
+    const ann = await host.connect(server.url, 'ann');
+    server.process.send!(how);
+    is(await server.exited, 1);
+    match(
+      await server.logged('unexpected error; shutting down'),
+      `a test ${how === 'throw' ? 'threw' : 'rejected'} this`,
+    );
+    await server.logged('"stopped"');
+    await ann.knows((view) => view.of('draining').at(-1)?.within === 0);
+    host.kill();
+  }
+});
+
 test('a signal that comes twice while nobody is there is no failure', async () => {
   const server = await startServer({}, new URL('../support/signal-again.js', import.meta.url));
   is(await server.stop(), 0);

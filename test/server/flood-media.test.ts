@@ -122,7 +122,7 @@ test(
 );
 
 test('a budget of messages: two seconds of it at once, the rate in the long run, one large message on credit', () => {
-  const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 }, 0);
+  const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 });
   for (let i = 0; i < 20; i++) ok(budget.take(10, 0));
   is(budget.take(10, 0), false);
   ok(budget.take(10_000, 1000), 'more than there is');
@@ -138,7 +138,7 @@ test('a budget counts the bytes of a text, not its characters', () => {
     ['\u{1f600}', 4],
   ] as const) {
     // 2,000 bytes at once.
-    const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 }, 0);
+    const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 });
     ok(budget.takeMessage(character.repeat(1992 / bytes), 0), character);
     ok(budget.takeMessage(new Uint8Array(8), 0), character);
     is(budget.takeMessage('a', 0), false, character);

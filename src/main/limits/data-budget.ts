@@ -12,11 +12,10 @@ export class DataBudget {
   private readonly messages: TokenBucket;
   private readonly bytes: TokenBucket;
 
-  /** @param now milliseconds, on the caller's clock. */
-  constructor({ MAX_MESSAGES_PER_SECOND: messages, MAX_MESSAGE_KBPS: kilobits }: DataLimits, now: number) {
+  constructor({ MAX_MESSAGES_PER_SECOND: messages, MAX_MESSAGE_KBPS: kilobits }: DataLimits) {
     const bytes = kilobits * BYTES_PER_KILOBIT;
-    this.messages = new TokenBucket(BURST_S * messages, messages, now);
-    this.bytes = new TokenBucket(BURST_S * bytes, bytes, now);
+    this.messages = new TokenBucket(BURST_S * messages, messages);
+    this.bytes = new TokenBucket(BURST_S * bytes, bytes);
   }
 
   /** Takes a message into account; of text, the bytes that it has in UTF-8. @returns false if it was one too many. */

@@ -1,9 +1,7 @@
-/**
- * Bounds what one publisher may send, before it takes room from others in the ingress ring: packets and bits a second,
- * each by the generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket that keeps nothing but a time.
- */
+/** Bounds what one publisher may send, packets and bits a second, before it takes room from others in the ingress ring. */
 
 import type { Config } from '../config.ts';
+import { Gcra } from './gcra.ts';
 
 /** What may come at once, as the time in which it would come at the rate, microseconds: a stall of the network's, say. */
 const BURST_US = 1_000_000;
@@ -36,9 +34,11 @@ export type ThrottleVerdict = (typeof Throttled)[keyof typeof Throttled];
 
 export class Throttle {
   private readonly limits: ThrottleLimits;
-  /** When all that came would have come at the rate; microseconds, modulo 2^32. */
-  private packetsUntil = 0;
-  private bitsUntil = 0;
+  private readonly packets = new Gcra(BURST_US);
+  private readonly bits = new Gcra(BURST_US);
+  /** The stamps' clock, carried on where they turn over: microseconds, which never go back. */
+  private time = 0;
+  private lastStamp = 0;
 
   constructor(limits: ThrottleLimits) {
     this.limits = limits;
@@ -47,23 +47,17 @@ export class Throttle {
   /**
    * Takes a packet into account, unless it is one too many.
    *
-   * @param now microseconds, modulo 2^32.
+   * @param stamp microseconds, modulo 2^32.
    */
-  take(bytes: number, now: number): ThrottleVerdict {
-    const { perPacket, perKibibyte } = this.limits;
-    const packets = ahead(this.packetsUntil, now);
-    if (packets > BURST_US) return Throttled.Packets;
-    const bits = ahead(this.bitsUntil, now);
-    if (bits > BURST_US) return Throttled.Bits;
-    this.packetsUntil = (now + packets + perPacket) | 0;
-    this.bitsUntil = (now + bits + ((bytes * perKibibyte) >>> 10)) | 0;
+  take(bytes: number, stamp: number): ThrottleVerdict {
+    const { packets, bits, limits } = this;
+    this.time += (stamp - this.lastStamp) >>> 0;
+    this.lastStamp = stamp;
+    const { time } = this;
+    if (!packets.admits(time)) return Throttled.Packets;
+    if (!bits.admits(time)) return Throttled.Bits;
+    packets.charge(time, limits.perPacket);
+    bits.charge(time, (bytes * limits.perKibibyte) >>> 10);
     return Throttled.No;
   }
-}
-
-/** How far a time lies ahead, microseconds; 0 for one in the past, however long ago. */
-function ahead(until: number, now: number): number {
-  const distance = (until - now) | 0;
-  // Nobody is ever further ahead than a burst and one packet; what looks like it lies half a turn of the clock back.
-  return distance < 0 || distance > 2 * BURST_US ? 0 : distance;
 }

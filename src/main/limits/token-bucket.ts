@@ -1,28 +1,25 @@
-/** A token bucket: so many at once, so many a second in the long run. */
-export class TokenBucket {
-  private readonly burst: number;
-  private readonly perSecond: number;
-  private tokens: number;
-  private last: number;
+/** So many at once, so many a second in the long run. */
+import { Gcra } from './gcra.ts';
 
-  /** @param now milliseconds, on the caller's clock. */
-  constructor(burst: number, perSecond: number, now: number) {
-    this.burst = burst;
-    this.perSecond = perSecond;
-    this.tokens = burst;
-    this.last = now;
+/** A token that has come but for this is there, milliseconds: sums of fractions are not exact. */
+const ROUNDING_MS = 1e-3;
+
+export class TokenBucket {
+  private readonly gcra: Gcra;
+  private readonly msPerToken: number;
+
+  constructor(burst: number, perSecond: number, _now = 0) {
+    this.msPerToken = 1000 / perSecond;
+    this.gcra = new Gcra((burst - 1) * this.msPerToken + ROUNDING_MS);
   }
 
   /**
-   * Takes one, or as many as something costs: that may be more than there are, and the next one waits for longer.
+   * Takes one token, or as many as something costs. That may be more than there are, and the next one waits longer.
    *
+   * @param now milliseconds of a clock that never goes back.
    * @returns false if there is none.
    */
   take(now: number, cost = 1): boolean {
-    this.tokens = Math.min(this.burst, this.tokens + ((now - this.last) * this.perSecond) / 1000);
-    this.last = now;
-    if (this.tokens < 1) return false;
-    this.tokens -= cost;
-    return true;
+    return this.gcra.take(now, cost * this.msPerToken);
   }
 }

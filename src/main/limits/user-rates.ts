@@ -29,7 +29,7 @@ export class UserRates {
   /** Takes one for a user. @param now milliseconds. @returns false if it is one too many. */
   take(userid: string, now: number): boolean {
     const known = this.buckets.get(userid);
-    const { bucket } = known ?? { bucket: new TokenBucket(BURST_S * this.perSecond, this.perSecond, now) };
+    const { bucket } = known ?? { bucket: new TokenBucket(BURST_S * this.perSecond, this.perSecond) };
     this.buckets.delete(userid);
     this.makeRoom(now - BURST_S * 1000);
     this.buckets.set(userid, { bucket, at: now });

@@ -87,7 +87,7 @@ export class Peer {
     this.events = events;
     this.unverified = fingerprints.length > 1 ? fingerprints : [];
     this.maxChannels = config.MAX_DATA_CHANNELS;
-    this.budget = new DataBudget(config, milliseconds());
+    this.budget = new DataBudget(config);
     this.lease = lease;
     try {
       this.connection = new PeerConnection(`peer-${randomInt(2 ** 32)}`, {

@@ -126,7 +126,7 @@ test('the schema imports nothing but valibot, so that browsers can have it', () 
 });
 
 test('a bucket lets a burst through, and then so many a second', () => {
-  const bucket = new TokenBucket(3, 10, 1000);
+  const bucket = new TokenBucket(3, 10);
   const taken = (now: number): number => {
     let count = 0;
     while (bucket.take(now)) count++;

@@ -1,0 +1,158 @@
+/**
+ * Changes the source in one small place at a time, and sees whether the unit tests notice:
+ *
+ * ```
+ * npm run mutate -- [--file=text] [--jobs=2] [--list] [number…]
+ * ```
+ * Without arguments it tries the whole list in `list.ts`; `--file` takes those in files whose path contains a text, and
+ * a number takes one mutation. `--list` prints them, with their numbers, instead.
+ *
+ * Each mutant is compiled into a copy of the build; the working tree stays as it is. Those unit tests run which import
+ * the changed module, first directly, then through others, until one fails twice: what fails once may be the machine. What
+ * no test imports can be noticed by none of them. A test that takes several times as long as it takes unchanged has failed.
+ *
+ * A mutant that nothing notices has survived. The list says of some why they may: nothing depends on the change, or only
+ * slower tests can see it. Ends with 1 if less than {@link LEAST_KILLED} of the whole list is noticed, if another mutant
+ * survives, or if a mutation does not fit the source.
+ *
+ * The whole list takes about a quarter of an hour on two idle cores. On a busy machine what "fails" may be late; what
+ * survives does so there, too.
+ */
+import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
+import { MUTATIONS } from './list.ts';
+import { describe, type Mutation } from './mutation.ts';
+import { endFiles, runUnit, type UnitFile, type UnitRun, unitFiles } from './suite.ts';
+import { moduleOf, mutantOf, Workspace } from './workspace.ts';
+
+/** Share of the mutants that the unit tests have to notice. */
+const LEAST_KILLED = 0.85;
+/** How long an unchanged file may take, and a changed one: so many times as long, and so much longer. Seconds. */
+const UNCHANGED_SECONDS = 180;
+const TIMES_AS_LONG = 5;
+const LONGER = 10;
+
+interface Verdict {
+  readonly mutation: Mutation;
+  /** What noticed it; null if it survived. */
+  readonly killedBy: string | null;
+  readonly seconds: number;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    file: { type: 'string', default: '' },
+    jobs: { type: 'string', default: '2' },
+    list: { type: 'boolean', default: false },
+  },
+});
+const numbers = positionals.map(Number);
+const chosen = MUTATIONS.filter(
+  ({ file, number }) => file.includes(values.file) && (numbers.length === 0 || numbers.includes(number)),
+);
+if (chosen.length === 0) throw new Error(`no mutation is meant by ${process.argv.slice(2).join(' ')}`);
+const lines = new Map(chosen.map((mutation) => [mutation, mutantOf(mutation).line]));
+const place = (mutation: Mutation): string => `#${mutation.number} ${mutation.file}:${lines.get(mutation)}`;
+if (values.list) {
+  for (const mutation of chosen) console.log(`${place(mutation)} ${describe(mutation)}`);
+  process.exit(0);
+}
+
+const jobs = Math.max(1, Number(values.jobs) | 0);
+const workspaces = Array.from({ length: jobs }, () => new Workspace());
+process.on('exit', () => {
+  endFiles();
+  for (const workspace of workspaces) workspace.remove();
+});
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => process.exit(128 + constants.signals[name]));
+}
+
+const tests = unitFiles();
+const testsOf = ({ file }: Mutation): UnitFile[] => tests.filter(({ reached }) => reached.has(moduleOf(file)));
+const usual = await unchanged(tests.filter((test) => chosen.some((mutation) => testsOf(mutation).includes(test))));
+const queue = [...chosen];
+const verdicts: Verdict[] = [];
+await Promise.all(
+  workspaces.map(async (workspace) => {
+    for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
+      const verdict = await judge(mutation, workspace);
+      verdicts.push(verdict);
+      tell(verdict);
+    }
+  }),
+);
+process.exit(summary() ? 0 : 1);
+
+/** Runs the tests as they are. @returns how long each takes, seconds. */
+async function unchanged(files: readonly UnitFile[]): Promise<ReadonlyMap<UnitFile, number>> {
+  const seconds = new Map<UnitFile, number>();
+  const waiting = [...files];
+  await Promise.all(
+    workspaces.map(async ({ dist }) => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+        const run = await runUnit(dist, file, UNCHANGED_SECONDS);
+        if (run.failure !== null) throw new Error(`${file.name} fails without any change: ${run.failure}`);
+        seconds.set(file, run.seconds);
+      }
+    }),
+  );
+  console.log(`${files.length} files of unit tests pass without a change`);
+  return seconds;
+}
+
+function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
+  const module = moduleOf(mutation.file);
+  const rank = (file: UnitFile): number => (file.named.has(module) ? 0 : 1);
+  const files = testsOf(mutation).sort((a, b) => rank(a) - rank(b) || usual.get(a)! - usual.get(b)!);
+  return workspace.with(mutation, async () => {
+    const begun = performance.now();
+    let killedBy: string | null = null;
+    for (const file of files) {
+      const { failure } = await runTwice(workspace.dist, file);
+      if (failure === null) continue;
+      killedBy = `${file.name}: ${failure}`;
+      break;
+    }
+    return { mutation, killedBy, seconds: (performance.now() - begun) / 1000 };
+  });
+}
+
+/** Runs a file, and again if it fails, with twice the time if that was why. */
+async function runTwice(dist: string, file: UnitFile): Promise<UnitRun> {
+  const deadline = LONGER + TIMES_AS_LONG * usual.get(file)!;
+  const run = await runUnit(dist, file, deadline);
+  return run.failure === null ? run : runUnit(dist, file, run.late ? 2 * deadline : deadline);
+}
+
+function tell({ mutation, killedBy, seconds }: Verdict): void {
+  const verdict = killedBy === null ? 'SURVIVED' : 'killed';
+  console.log(`${verdict.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s ${place(mutation)} ${describe(mutation)}`);
+  if (killedBy !== null) console.log(`         by ${killedBy}`);
+  if (mutation.survives !== null) console.log(`         it may survive: ${mutation.survives}`);
+}
+
+/** Prints the figures. @returns whether all is well. */
+function summary(): boolean {
+  const folders = new Map<string, Verdict[]>();
+  for (const verdict of verdicts) {
+    const folder = verdict.mutation.file.replace(/\/[^/]+$/, '');
+    folders.set(folder, [...(folders.get(folder) ?? []), verdict]);
+  }
+  console.log('');
+  const row = (name: string, of: readonly Verdict[]): void => {
+    const killed = of.filter(({ killedBy }) => killedBy !== null).length;
+    console.log(`${name.padEnd(24)} ${of.length} mutants, ${killed} killed, ${of.length - killed} survived`);
+  };
+  for (const [folder, of] of [...folders].sort(([a], [b]) => a.localeCompare(b))) row(folder, of);
+  row('all', verdicts);
+  const survived = verdicts.filter(({ killedBy }) => killedBy === null);
+  const unexplained = survived.filter(({ mutation }) => mutation.survives === null);
+  for (const { mutation } of unexplained)
+    console.log(`survived without a reason: ${place(mutation)} ${describe(mutation)}`);
+  const share = 1 - survived.length / verdicts.length;
+  const few = verdicts.length === MUTATIONS.length && share < LEAST_KILLED;
+  console.log(`${(100 * share).toFixed(1)} % killed${few ? `, which is less than ${100 * LEAST_KILLED} %` : ''}`);
+  return unexplained.length === 0 && !few;
+}

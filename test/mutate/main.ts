@@ -2,23 +2,26 @@
  * Changes the source in one small place at a time, and sees whether the unit tests notice:
  *
  * ```
- * npm run mutate -- [--file=text] [--jobs=2] [--list] [number…]
+ * npm run mutate -- [--file=text] [--near] [--explained] [--jobs=2] [--list] [number…]
  * ```
  * Without arguments it tries the whole list in `list.ts`; `--file` takes those in files whose path contains a text, and
  * a number takes one mutation. `--list` prints them, with their numbers, instead.
  *
- * Each mutant is compiled into a copy of the build; the working tree stays as it is. Those unit tests run which import
- * the changed module, first directly, then through others, until one fails twice: what fails once may be the machine. What
- * no test imports can be noticed by none of them. A test that takes several times as long as it takes unchanged has failed.
+ * Each mutant is compiled into a copy of the build; the working tree stays as it is. The unit tests that import the
+ * changed module run, nearest first, until one fails twice: a single failure may be the machine's. Other tests cannot
+ * notice the change. A test also fails if it takes several times as long as without the change. With `--near` only the
+ * nearest tests run, which is enough while one writes them.
  *
- * A mutant that nothing notices has survived. The list says of some why they may: nothing depends on the change, or only
- * slower tests can see it. Ends with 1 if less than {@link LEAST_KILLED} of the whole list is noticed, if another mutant
- * survives, or if a mutation does not fit the source.
+ * A mutant that no test notices has survived. The list says of some why they may: the change makes no difference, or only
+ * slower tests can see it. These count as survivors and are not tried, except by number or with `--explained`. The command
+ * ends with 1 if the tests notice less than {@link LEAST_KILLED} of the whole list, if any other mutant survives, or if a
+ * mutation does not fit the source.
  *
  * The whole list takes about a quarter of an hour on two idle cores. On a busy machine what "fails" may be late; what
  * survives does so there, too.
  */
 import { constants } from 'node:os';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MUTATIONS } from './list.ts';
 import { describe, type Mutation } from './mutation.ts';
@@ -45,6 +48,8 @@ const { values, positionals } = parseArgs({
     file: { type: 'string', default: '' },
     jobs: { type: 'string', default: '2' },
     list: { type: 'boolean', default: false },
+    near: { type: 'boolean', default: false },
+    explained: { type: 'boolean', default: false },
   },
 });
 const numbers = positionals.map(Number);
@@ -69,11 +74,13 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => process.exit(128 + constants.signals[name]));
 }
 
+const tried = chosen.filter(({ survives }) => survives === null || values.explained || numbers.length > 0);
 const tests = unitFiles();
-const testsOf = ({ file }: Mutation): UnitFile[] => tests.filter(({ reached }) => reached.has(moduleOf(file)));
-const usual = await unchanged(tests.filter((test) => chosen.some((mutation) => testsOf(mutation).includes(test))));
-const queue = [...chosen];
+const usual = new Map<UnitFile, number>();
+await unchanged(new Set(tried.flatMap(testsOf)));
+const queue = [...tried];
 const verdicts: Verdict[] = [];
+for (const mutation of chosen) if (!tried.includes(mutation)) verdicts.push({ mutation, killedBy: null, seconds: 0 });
 await Promise.all(
   workspaces.map(async (workspace) => {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
@@ -85,27 +92,41 @@ await Promise.all(
 );
 process.exit(summary() ? 0 : 1);
 
-/** Runs the tests as they are. @returns how long each takes, seconds. */
-async function unchanged(files: readonly UnitFile[]): Promise<ReadonlyMap<UnitFile, number>> {
-  const seconds = new Map<UnitFile, number>();
+/** Runs the tests as they are, and takes note how long each takes. */
+async function unchanged(files: ReadonlySet<UnitFile>): Promise<void> {
   const waiting = [...files];
   await Promise.all(
     workspaces.map(async ({ dist }) => {
       for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
         const run = await runUnit(dist, file, UNCHANGED_SECONDS);
         if (run.failure !== null) throw new Error(`${file.name} fails without any change: ${run.failure}`);
-        seconds.set(file, run.seconds);
+        usual.set(file, run.seconds);
       }
     }),
   );
-  console.log(`${files.length} files of unit tests pass without a change`);
-  return seconds;
+  console.log(`${files.size} files of unit tests pass without a change`);
+}
+
+/** The tests that reach a module: its own, which has its name, then the nearest, and of those the fastest first. */
+function testsOf({ file }: Mutation): UnitFile[] {
+  const module = moduleOf(file);
+  const own = basename(module).replace(/js$/, 'test.js');
+  const distance = ({ name, reached }: UnitFile): number =>
+    name === own ? 0 : (reached.get(module) ?? Number.POSITIVE_INFINITY);
+  const nearest = Math.min(...tests.map(distance));
+  const most = values.near ? nearest : Number.MAX_SAFE_INTEGER;
+  return tests
+    .filter((test) => distance(test) <= most)
+    .sort((a, b) => distance(a) - distance(b) || secondsOf(a) - secondsOf(b));
+}
+
+/** What a file takes without a change; 0 while that is not known. */
+function secondsOf(file: UnitFile): number {
+  return usual.get(file) ?? 0;
 }
 
 function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
-  const module = moduleOf(mutation.file);
-  const rank = (file: UnitFile): number => (file.named.has(module) ? 0 : 1);
-  const files = testsOf(mutation).sort((a, b) => rank(a) - rank(b) || usual.get(a)! - usual.get(b)!);
+  const files = testsOf(mutation);
   return workspace.with(mutation, async () => {
     const begun = performance.now();
     let killedBy: string | null = null;
@@ -121,7 +142,7 @@ function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
 
 /** Runs a file, and again if it fails, with twice the time if that was why. */
 async function runTwice(dist: string, file: UnitFile): Promise<UnitRun> {
-  const deadline = LONGER + TIMES_AS_LONG * usual.get(file)!;
+  const deadline = LONGER + TIMES_AS_LONG * secondsOf(file);
   const run = await runUnit(dist, file, deadline);
   return run.failure === null ? run : runUnit(dist, file, run.late ? 2 * deadline : deadline);
 }

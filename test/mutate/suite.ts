@@ -19,9 +19,8 @@ export interface UnitFile {
   readonly name: string;
   /** Seen from {@link DIST}. */
   readonly path: string;
-  /** Modules that it names, and all that it reaches through these; seen from {@link DIST}. */
-  readonly named: ReadonlySet<string>;
-  readonly reached: ReadonlySet<string>;
+  /** The modules that it reaches, seen from {@link DIST}, by how far they are: 1 for those that it names itself. */
+  readonly reached: ReadonlyMap<string, number>;
 }
 
 /** What came of a test file's run. */
@@ -45,19 +44,18 @@ export function unitFiles(): UnitFile[] {
     }
     return named;
   };
-  const reach = (path: string, reached: Set<string>): Set<string> => {
-    for (const module of namedBy(path)) if (!reached.has(module)) reach(module, reached.add(module));
+  const reach = (path: string): Map<string, number> => {
+    const reached = new Map<string, number>();
+    let ring = [path];
+    for (let distance = 1; ring.length > 0; distance++) {
+      ring = [...new Set(ring.flatMap(namedBy))].filter((module) => !reached.has(relative(DIST, module)));
+      for (const module of ring) reached.set(relative(DIST, module), distance);
+    }
     return reached;
   };
-  const fromDist = (paths: Iterable<string>): Set<string> => new Set([...paths].map((path) => relative(DIST, path)));
   return testFiles()
     .filter(({ kind }) => kind === 'unit')
-    .map(({ name, path }) => ({
-      name,
-      path: relative(DIST, path),
-      named: fromDist(namedBy(path)),
-      reached: fromDist(reach(path, new Set())),
-    }));
+    .map(({ name, path }) => ({ name, path: relative(DIST, path), reached: reach(path) }));
 }
 
 /** Process groups of the files that run now. */

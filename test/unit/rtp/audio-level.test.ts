@@ -132,4 +132,21 @@ test('a packet without a level has that of the packets around it, for 120 ms', (
   is(new LevelHistory().judge(NO_LEVEL, 60, 0), NO_LEVEL);
 });
 
+test('frames of silence do not bring the end of a constant level nearer', () => {
+  const history = new LevelHistory();
+  judge(history, many(1000, SILENCE), 10);
+  is(judge(history, many(100, SILENCE), 11).indexOf(NO_LEVEL), 25);
+});
+
+test('a level that changed six times is believed for good, and one that changed five times is not', () => {
+  for (const [levels, believed] of [
+    [[60, 50, 60, 50, 60], false],
+    [[60, 50, 60, 50, 60, 50], true],
+  ] as const) {
+    const history = new LevelHistory();
+    judge(history, levels);
+    is(judge(history, many(2000, levels.at(-1)!)).includes(NO_LEVEL), !believed, `${levels.length} levels`);
+  }
+});
+
 test.run();

@@ -100,4 +100,14 @@ test('when the dominant speaker leaves or is muted, nobody is dominant', () => {
   is(DECISION_TICKS, 14_400);
 });
 
+test('who is ahead is so in all three lengths of time, and by more than a little', () => {
+  const scores = (immediate: number, medium: number, long: number): Activity =>
+    Object.assign(new Activity(), { immediate, medium, long });
+  const dominant = scores(1, 1, 1);
+  is(lead(scores(4.1, 3.1, 1.1), dominant), 3.1 - 1);
+  for (const challenger of [scores(4, 3.1, 1.1), scores(4.1, 3, 1.1), scores(4.1, 3.1, 1)]) {
+    is(lead(challenger, dominant), 0);
+  }
+});
+
 test.run();

@@ -140,4 +140,10 @@ test('what is written is read by werift-rtp', () => {
   }
 });
 
+test('the longest packet is read, and one that is a byte longer is not', () => {
+  is(read(Buffer.concat([whole, Buffer.alloc(MAX_PACKET_BYTES - whole.length)])), Header.Ok);
+  is(header.payloadLength, MAX_PACKET_BYTES - 12);
+  is(read(Buffer.concat([whole, Buffer.alloc(MAX_PACKET_BYTES + 1 - whole.length)])), Header.TooLong);
+});
+
 test.run();

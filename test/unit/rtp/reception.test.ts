@@ -6,7 +6,7 @@ import {
   readReception,
   recordArrival,
 } from '../../../src/rtp/reception.ts';
-import { SourceSequence } from '../../../src/rtp/sequence.ts';
+import { Arrival, type ArrivalVerdict, SourceSequence } from '../../../src/rtp/sequence.ts';
 import { SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -188,6 +188,45 @@ test('a row that is being written is not read', () => {
   const { words } = taken([9, 10]);
   words[ROW]!++;
   is(readReception(words, ROW), null);
+});
+
+test("the jitter is what RFC 3550's own code makes of it, to the tick (appendix A.8)", () => {
+  const account = new Account();
+  let scaled = 0;
+  for (let i = 0; i < 200; i++) {
+    // Every other packet is 5 ms late, so each differs by 240 ticks from the one before.
+    account.take(i, i * FRAME, i * FRAME_US + (i % 2) * 5000);
+    if (i > 0) scaled += 240 - ((scaled + 8) >> 4);
+    is(account.now.jitter, scaled >> 4, `after ${i}`);
+  }
+});
+
+test('duplicates and packets without sound are no jitter', () => {
+  const words = new Int32Array(ROW + RECEPTION_WORDS);
+  const record = (arrival: ArrivalVerdict, number: number, at: number, sound = true): void =>
+    recordArrival(words, ROW, arrival, number, number * FRAME, 7, at, sound);
+  record(Arrival.Restart, 0, 0);
+  for (let i = 1; i < 20; i++) {
+    record(Arrival.Advance, i, i * FRAME_US);
+    record(Arrival.Duplicate, i, i * FRAME_US + 15_000);
+    record(Arrival.Late, i, i * FRAME_US + 15_000, false);
+  }
+  is(readReception(words, ROW)?.jitter, 0);
+});
+
+test('an account that begins anew has no jitter of the one before', () => {
+  const account = new Account();
+  for (let i = 0; i < 100; i++) account.take(i, i * FRAME, i * FRAME_US + (i % 2) * 5000);
+  ok(account.now.jitter > 100);
+  account.take(100, 0, 0, 8);
+  is(account.now.jitter, 0);
+});
+
+test('the number of an account is never 0, which says that there is none', () => {
+  const account = taken([9]);
+  account.words[ROW + 1] = -1;
+  account.take(10, 0, 0, 8);
+  is(account.now.run, 1);
 });
 
 test.run();

@@ -592,4 +592,14 @@ test('wherever a worker ends in the midst of a packet, numbers and times only go
   }
 });
 
+test('a slot that one publisher carried far ahead gives a frame back in the pause of the next', () => {
+  const { send } = slot();
+  send(1, 0, 0, 0);
+  send(1, 1, 96_000, 0, 5760);
+  send(1, 2, 96_000 + 5760, 0, 5760);
+  const ahead = 101_000 + 2 * 5760;
+  equal(send(2, 0, 0, 0), [Switch, 103, ahead]);
+  equal(send(3, 0, 0, 480_000), [Switch, 104, ahead + 480_000 - FRAME]);
+});
+
 test.run();

@@ -1,4 +1,4 @@
-import { is, ok } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import { Arrival, SourceSequence, sequenceDistance } from '../../../src/rtp/sequence.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -209,6 +209,59 @@ test('unwrapped numbers differ as the real ones do, whatever the network does', 
     newest = Math.max(newest, sent);
   }
   ok(newest > 65_536, 'it wrapped');
+});
+
+test('a packet that is not passed on takes no place: those behind it move up, and what was late before it does not', () => {
+  const sequence = new SourceSequence();
+  const places = [
+    [100, true],
+    [101, false],
+    [104, true],
+    [103, true],
+    [102, false],
+    [105, true],
+  ] as const;
+  const indexes = places.map(([number, passes]) => {
+    sequence.take(number, passes);
+    return passes ? sequence.index - 100 : null;
+  });
+  equal(indexes, [0, null, 3, 2, null, 4]);
+});
+
+test('a late packet behind one that is not passed on is the newest, and nothing is missing after it', () => {
+  const sequence = new SourceSequence();
+  sequence.take(100);
+  sequence.take(102, false);
+  is(sequence.take(101), Late);
+  sequence.take(103);
+  is(sequence.steps, 1);
+});
+
+test('what was not passed on is forgotten when its number comes round again, or the numbering begins anew', () => {
+  for (const restart of [false, true]) {
+    const sequence = new SourceSequence();
+    sequence.take(100);
+    // It shares its bit with 613.
+    sequence.take(101, false);
+    if (restart) sequence.take(614);
+    else for (let number = 102; number <= 614; number++) if (number !== 612) sequence.take(number);
+    const { index } = sequence;
+    sequence.take(615, false);
+    is(sequence.take(612), Late);
+    is(sequence.index, index - 2, restart ? 'anew' : 'come round');
+  }
+});
+
+test('within reach is what is neither a new beginning nor too old, and nothing before the first packet', () => {
+  const sequence = new SourceSequence();
+  is(sequence.isWithinReach(5), false);
+  sequence.take(1000);
+  equal(
+    [488, 489, 1000, 1256, 1257].map((number) => sequence.isWithinReach(number)),
+    [false, true, true, true, false],
+  );
+  sequence.reset();
+  is(sequence.isWithinReach(1000), false);
 });
 
 test.run();

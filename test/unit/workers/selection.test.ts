@@ -1,6 +1,7 @@
 /** The order of a conversation's sources, with integers for clocks and levels made by hand. */
 import { equal, is, ok } from 'uvu/assert';
-import { HANG_OVER, Loudness } from '../../../src/rtp/loudness.ts';
+import { NO_LEVEL } from '../../../src/rtp/audio-level.ts';
+import { HANG_OVER, Loudness, VOLUME_UNIT } from '../../../src/rtp/loudness.ts';
 import { type Candidate, Captures, Selection } from '../../../src/workers/selection.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -400,6 +401,45 @@ test('the noise floor falls with the first quieter packet', () => {
   is(loudness.hear(30, false, clock), false);
   loudness.hear(60, false, clock + FRAME);
   is(loudness.hear(30, false, clock + 2 * FRAME), true);
+});
+
+test('the strength of before an interruption counts for one packet', () => {
+  const { ann, say, clock } = interrupted(35);
+  say(ann, 30, clock);
+  is(ann.loudness.interrupted, false);
+  is(ann.loudness.strengthAt(clock + HANG_OVER), 0);
+});
+
+test('a packet without a level is softer than a voice that says how loud it is', () => {
+  const [unknown, soft] = [new Loudness(), new Loudness()];
+  ok(unknown.hear(NO_LEVEL, false, 0) && soft.hear(60, false, 0));
+  ok(unknown.volume < soft.volume);
+});
+
+test('a sound among silent packets costs little strength, and a softer voice costs it fast', () => {
+  const strengthAfter = (level: number, packets: number): number => {
+    const loudness = new Loudness();
+    let clock = 0;
+    for (; clock < 1000 * MS; clock += FRAME) loudness.hear(10, false, clock);
+    const full = loudness.strength;
+    for (let i = 0; i < packets; i++, clock += FRAME) loudness.hear(i % 2 === 0 ? QUIET : level, false, clock);
+    return loudness.strength / full;
+  };
+  ok(strengthAfter(10, 4) > 0.94, `${strengthAfter(10, 4)}`);
+  const loudness = new Loudness();
+  let clock = 0;
+  for (; clock < 1000 * MS; clock += FRAME) loudness.hear(10, false, clock);
+  const full = loudness.strength;
+  for (let i = 0; i < 15; i++, clock += FRAME) loudness.hear(60, false, clock);
+  ok(loudness.strength < 0.8 * full, `${loudness.strength / full}`);
+});
+
+test('a packet after a gap counts for no more than 60 ms', () => {
+  const loudness = new Loudness();
+  for (const at of [0, 20, 40]) loudness.hear(10, false, at * MS);
+  const gained = loudness.strength;
+  loudness.hear(10, false, 140 * MS);
+  ok(loudness.strength > gained && loudness.strength < 0.75 * 117 * VOLUME_UNIT, `${loudness.strength}`);
 });
 
 test.run();

@@ -369,4 +369,14 @@ function anyPacket(random: Random, n: number): Buffer {
   }
 }
 
+test('no slot begins with a packet that comes after it was rebuilt', () => {
+  const bench = room({ 3: {} });
+  bench.send(SPEAKER, packet(3));
+  bench.join(2, KNOWS_RED);
+  equal(heard(bench.send(SPEAKER, packet(2)), 2), []);
+  is(bench.count(Drop.BeforeSwitch), 1);
+  const [first] = bench.send(SPEAKER, packet(4)).filter(({ to }) => to === 2);
+  equal([first?.payload, first?.marker], ['frame 4', true]);
+});
+
 test.run();

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { equal, is, ok, throws } from 'uvu/assert';
 import {
+  discard,
   MAX_RECORD_BYTES,
   MIN_RING_BYTES,
   NONE,
@@ -255,5 +256,87 @@ for (const batch of [1, 16]) {
     await worker.terminate();
   });
 }
+
+/** Words of a record's header, and those of the ring that follow its base. */
+const HEAD = BASE / 4;
+const TAIL = HEAD + 16;
+const FIRST_RECORD = HEAD + 32;
+
+/** A ring that was written and read up to the last `left` bytes before its end. */
+function nearItsEnd(left: number): ReturnType<typeof ring> & { words: Int32Array } {
+  const all = ring();
+  const words = new Int32Array(all.location.memory);
+  words[HEAD] = MIN_RING_BYTES - left;
+  words[TAIL] = MIN_RING_BYTES - left;
+  return { ...all, words, reader: new RingReader(all.location), writer: new RingWriter(all.location) };
+}
+
+test('a record that would reach beyond the end is no record, though as much is published', () => {
+  const { reader, words, intact } = nearItsEnd(32);
+  words[FIRST_RECORD + MIN_RING_BYTES / 4 - 8] = 100;
+  words[HEAD] = MIN_RING_BYTES - 32 + 120;
+  is(reader.next(), NONE);
+  is(reader.corrupt, 1);
+  is(reader.next(), NONE);
+  is(reader.corrupt, 1, 'it was skipped');
+  ok(intact());
+});
+
+for (const [name, length, published] of [
+  ['a record without bytes', 0, 16],
+  ['a record with less than no bytes', -5, 16],
+  ['a record that is longer than any', MAX_RECORD_BYTES + 1, MIN_RING_BYTES],
+  ['a record of which not all is published', 100, 112],
+] as const) {
+  test(`${name} is skipped with all that is behind it, and counted`, () => {
+    const { reader, words } = nearItsEnd(MIN_RING_BYTES);
+    words[FIRST_RECORD] = length;
+    words[HEAD] = published;
+    is(reader.next(), NONE);
+    is(reader.corrupt, 1);
+    is(reader.position, published);
+  });
+}
+
+for (const [name, head] of [
+  ['in front of the tail', -8],
+  ['further ahead than the ring is long', MIN_RING_BYTES + 8],
+  ['in the midst of a word', 20],
+] as const) {
+  test(`a head ${name} is nobody's: what it promises is skipped and counted`, () => {
+    const { reader, words } = nearItsEnd(MIN_RING_BYTES);
+    words[FIRST_RECORD] = 4;
+    words[HEAD] = head;
+    is(reader.next(), NONE);
+    is(reader.corrupt, 1);
+  });
+}
+
+test('a packet is only taken where it fits together with what is left before the end', () => {
+  const { writer, reader } = nearItsEnd(64);
+  // 64 bytes before the end and 1040 behind it are needed, of 4096.
+  ok(writer.push(1, new Uint8Array(1024)));
+  ok(writer.push(2, new Uint8Array(1024)));
+  is(writer.push(3, new Uint8Array(2000)), false);
+  is(read(reader)?.id, 1);
+  is(read(reader)?.id, 2);
+});
+
+test('what its reader left is counted and given back when a ring is emptied', () => {
+  const { location, writer } = ring();
+  for (let id = 0; id < 5; id++) writer.push(id, new Uint8Array(100));
+  is(discard(location), 5);
+  is(writer.fill, 0);
+  is(discard(location), 0);
+});
+
+test('a ring tells how full it has been, and that it was too full', () => {
+  const { writer, reader } = ring();
+  for (let i = 0; i < 8; i++) writer.push(1, new Uint8Array(112));
+  read(reader);
+  is(reader.highest, 0.25);
+  while (writer.push(1, new Uint8Array(112)));
+  is(reader.highest, 1);
+});
 
 test.run();

@@ -62,4 +62,14 @@ test('no wake-up is lost between a publisher and a sleeper in another thread', a
   await worker.terminate();
 }, 60);
 
+test('who was rung for, or slept until the deadline, is awake: nobody else has to wake it', () => {
+  const bell = new Bell(new SharedArrayBuffer(BELL_BYTES), 0);
+  bell.arm();
+  bell.ring();
+  is(bell.claim(), false, 'rung for');
+  bell.arm();
+  bell.sleep(1);
+  is(bell.claim(), false, 'slept');
+});
+
 test.run();

@@ -105,4 +105,31 @@ test('a record that is no burst is skipped and counted', () => {
   not(reader.next());
 });
 
+for (const [name, payloadLength, deliveries] of [
+  ['without a payload', 0, 1],
+  ['without a delivery', 4, 0],
+  ['whose payload fits no packet', MAX_PAYLOAD_BYTES + 1, 1],
+  ['for more listeners than one burst has', 4, MAX_DELIVERIES + 1],
+] as const) {
+  test(`a record ${name} is no burst, though its length is right`, () => {
+    const { ringIn, ringOut, reader } = setUp();
+    const length = 4 + ((payloadLength + 3) & ~3) + deliveries * 16;
+    const record = new Uint8Array(length);
+    new DataView(record.buffer).setUint32(0, (deliveries << 16) | payloadLength, true);
+    ok(ringIn.push(7, record));
+    not(reader.next());
+    is(ringOut.corrupt, 1);
+  });
+}
+
+test('a burst to which nothing was added is none', () => {
+  const { ringIn, writer, reader, ringOut } = setUp();
+  ok(writer.begin(SOURCE, 5, 3));
+  writer.end(1, 1);
+  ringIn.publish();
+  not(reader.next());
+  is(ringIn.fill, 0);
+  is(ringOut.corrupt, 0);
+});
+
 test.run();

@@ -339,4 +339,12 @@ test('a ring tells how full it has been, and that it was too full', () => {
   is(reader.highest, 1);
 });
 
+test('a head that another has overwritten is right again with the next packet that finds no room', () => {
+  const { writer, words } = nearItsEnd(MIN_RING_BYTES);
+  while (writer.push(1, new Uint8Array(112)));
+  words[HEAD] = 0;
+  is(writer.push(2, new Uint8Array(112)), false);
+  is(words[HEAD], writer.position);
+});
+
 test.run();

@@ -57,8 +57,8 @@ const chosen = MUTATIONS.filter(
   ({ file, number }) => file.includes(values.file) && (numbers.length === 0 || numbers.includes(number)),
 );
 if (chosen.length === 0) throw new Error(`no mutation is meant by ${process.argv.slice(2).join(' ')}`);
-const lines = new Map(chosen.map((mutation) => [mutation, mutantOf(mutation).line]));
-const place = (mutation: Mutation): string => `#${mutation.number} ${mutation.file}:${lines.get(mutation)}`;
+const mutants = new Map(chosen.map((mutation) => [mutation, mutantOf(mutation)]));
+const place = (mutation: Mutation): string => `#${mutation.number} ${mutation.file}:${mutants.get(mutation)!.line}`;
 if (values.list) {
   for (const mutation of chosen) console.log(`${place(mutation)} ${describe(mutation)}`);
   process.exit(0);
@@ -127,7 +127,7 @@ function secondsOf(file: UnitFile): number {
 
 function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
   const files = testsOf(mutation);
-  return workspace.with(mutation, async () => {
+  return workspace.with(mutants.get(mutation)!, async () => {
     const begun = performance.now();
     let killedBy: string | null = null;
     for (const file of files) {

@@ -4,16 +4,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
-import { applyTo, type Mutant, type Mutation } from './mutation.ts';
+import { applyTo, type Mutation } from './mutation.ts';
 import { DIST } from './suite.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** What no test looks for beside the build. */
 const LEFT_OUT = new Set(['dist', '.git']);
 
-/** Returns the mutant of today's source. @throws Error if the mutation does not fit it. */
-export function mutantOf(mutation: Mutation): Mutant {
-  return applyTo(readFileSync(join(ROOT, mutation.file), 'utf8'), mutation);
+/** A module with a mutation in it. */
+export interface CompiledMutant {
+  readonly mutation: Mutation;
+  /** Where the mutation begins in the source, from 1 on. */
+  readonly line: number;
+  readonly code: string;
+}
+
+/** Makes the mutant of today's source. @throws Error if the mutation does not fit it, or the result is no TypeScript. */
+export function mutantOf(mutation: Mutation): CompiledMutant {
+  const { text, line } = applyTo(readFileSync(join(ROOT, mutation.file), 'utf8'), mutation);
+  return { mutation, line, code: compile(text, mutation.file) };
 }
 
 /** The compiled module of a source file, seen from the build. */
@@ -35,10 +44,10 @@ export class Workspace {
   }
 
   /** Puts a mutant in the place of its module until the body has ended. */
-  async with<T>(mutation: Mutation, body: () => Promise<T>): Promise<T> {
+  async with<T>({ mutation, code }: CompiledMutant, body: () => Promise<T>): Promise<T> {
     const path = join(this.dist, moduleOf(mutation.file));
     const original = readFileSync(path);
-    writeFileSync(path, compile(mutantOf(mutation).text));
+    writeFileSync(path, code);
     try {
       return await body();
     } finally {
@@ -52,8 +61,8 @@ export class Workspace {
 }
 
 /** Compiles one module as `tsconfig.json` has it, without looking at types. */
-function compile(text: string): string {
+function compile(text: string, sourcefile: string): string {
   const tsconfigRaw = { compilerOptions: { verbatimModuleSyntax: true } };
-  const { code } = transformSync(text, { loader: 'ts', target: 'es2023', format: 'esm', tsconfigRaw });
+  const { code } = transformSync(text, { loader: 'ts', target: 'es2023', format: 'esm', sourcefile, tsconfigRaw });
   return code.replace(/(["'])(\.{1,2}\/[^"']+)\.ts\1/g, '$1$2.js$1');
 }

@@ -57,7 +57,7 @@ export const workers: MutationList = {
     ['if (participant.source !== null) user.publishers--;', ''],
     ['return last < 0 ? holders.indexOf(null) : last;', 'return holders.indexOf(null);'],
     ['else if (before !== 0) fades.begin(row, before, clock);', ''],
-    ['if (source.speaking) fades.end(row);', 'fades.end(row);'],
+    ['if (source.speaking) fades', 'if (true) fades'],
     [' + excluded.size);', ');'],
     ['.publishers + excluded', ' + excluded'],
     ['slots - pinned.length', 'slots'],

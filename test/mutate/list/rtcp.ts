@@ -1,7 +1,7 @@
 import type { MutationList } from '../mutation.ts';
 
 export const rtcp: MutationList = {
-  'src/main/rtcp/rtcp-uplink.ts': [
+  'src/main/rtcp/uplink.ts': [
     ['this.prior.base === base && ', ''],
     ['this.prior.run === run && ', ''],
     ['Math.min(FRACTION_STEPS - 1, ', '('],
@@ -12,7 +12,7 @@ export const rtcp: MutationList = {
     ['Math.max(this.fraction, listeners)', 'this.fraction'],
     ['(middleOf(now) - sender.at) >>> 0', 'middleOf(now)'],
   ],
-  'src/main/rtcp/rtcp-packets.ts': [
+  'src/main/rtcp/packets.ts': [
     ['if (end > buffer.length) return null;', ''],
     ['(block.packetsLost << 8) >> 8', 'block.packetsLost'],
     ['i === 0 ? reports : []', 'reports'],
@@ -25,7 +25,7 @@ export const rtcp: MutationList = {
     ['senderInfo.ntpTimestamp >> 16n', 'senderInfo.ntpTimestamp'],
     ["new SourceDescriptionItem({ type: END, text: '' }),", ''],
   ],
-  'src/main/rtcp/rtcp-loss.ts': [
+  'src/main/rtcp/loss.ts': [
     ['if (listener === this.listener) this.forget();', ''],
     ['loss <= this.fraction(now)', 'loss < this.fraction(now)'],
     ['behind >= 0 && behind <= MAX_BEHIND', 'behind <= MAX_BEHIND'],

@@ -5,10 +5,14 @@
 import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { Conversation } from '../conversations/conversations.ts';
-import { EventErrors } from '../events/schema.ts';
 import type { Log } from '../log/log.ts';
 import type { SetupFailure, Telemetry } from '../telemetry.ts';
 import type { Connection, EndReason } from './connection.ts';
+
+/** Advice to operators, next to the one that the client gets as an event. */
+const BAD_RED_NEXT =
+  'Leave audio/red out of the client (setCodecPreferences) if it encrypts frames end to end; otherwise let it send RED ' +
+  'as RFC 2198 has it. RED=off does without RED for all clients that connect afterwards.';
 
 /** Why a connection that did not stand yet failed, where its end says it. */
 const FAILURES: Readonly<Record<EndReason, SetupFailure>> = {
@@ -58,9 +62,8 @@ export class ConnectionLog {
 
   /** Nothing of the RED that a connection sends can be read, so nobody hears it. */
   badRed(connection: Connection): void {
-    const next = EventErrors['bad-red'];
     this.log.warn(
-      { ...who(connection, connection.seat.destination), next },
+      { ...who(connection, connection.seat.destination), next: BAD_RED_NEXT },
       'nothing of the RED of a client can be read',
     );
     this.telemetry.badRed();

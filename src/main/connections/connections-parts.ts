@@ -3,13 +3,13 @@ import type { Config } from '../config.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { IndexPool } from '../conversations/index-pool.ts';
 import type { Seats } from '../conversations/seats.ts';
-import type { EventHub } from '../events/hub.ts';
 import type { ThrottleConfig } from '../limits/throttle.ts';
 import type { Log } from '../log/log.ts';
 import type { PeerConfig } from '../media/peer.ts';
 import type { MediaPorts } from '../media/ports.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { Connection } from './connection.ts';
+import type { ConnectionEvents } from './connection-events.ts';
 import type { SetupLimits } from './setups.ts';
 
 type ConnectionsConfig = PeerConfig &
@@ -32,7 +32,7 @@ export interface ConnectionsParts {
   /** As many as `MAX_CONNECTIONS`. */
   readonly indexes: IndexPool;
   readonly ports: MediaPorts;
-  readonly events: EventHub;
+  readonly events: ConnectionEvents;
   /** The slot table. */
   readonly slots: Int32Array;
   /** The source table. */

@@ -170,7 +170,8 @@ export class Connections {
       connected: () => this.establish(connection),
       closed: (why, reason) => this.end(connection, reason, why),
       packet: (bytes) => this.receive(connection, bytes),
-      eventsOpened: (channel) => this.parts.events.opened(connection, channel),
+      channelLabel: this.parts.events.label,
+      channelOpened: (channel) => this.parts.events.opened(connection, channel),
       failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
     };
     const lease = ports.take(clientKey(connection.claim), addresses);
@@ -194,7 +195,7 @@ export class Connections {
       if (connection.silenced === silenced) continue;
       connection.silenced = silenced;
       connection.seat.shard?.mute(connection.id, connection.muted);
-      this.parts.events.silenced(connection);
+      this.parts.events.mutedByOperator(connection);
     }
   }
 
@@ -257,7 +258,7 @@ export class Connections {
     connection.establishedAt = performance.now();
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
     this.life.established(connection, member.conversation);
-    if (member.silenced) this.parts.events.silenced(connection);
+    if (member.silenced) this.parts.events.mutedByOperator(connection);
     this.seat(connection, member.conversation);
     connection.watcher.current?.connected();
   }

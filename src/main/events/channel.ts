@@ -93,7 +93,7 @@ export class EventChannel {
   }
 
   /** An operator muted the client's user, or took that back. */
-  silenced(): void {
+  mutedByOperator(): void {
     this.send(writeEvent('silenced', { silenced: String(this.listener.silenced) }));
   }
 

@@ -6,11 +6,13 @@ import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { connectionIndex } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
+import type { ConnectionEvents } from '../connections/connection-events.ts';
 import type { Host } from '../conversations/seats.ts';
 import type { TextChannel, TextReader } from '../media/text-channel.ts';
 import { EventChannel } from './channel.ts';
 import type { Listener } from './requests.ts';
 import { Room } from './room.ts';
+import { EVENTS_LABEL } from './schema.ts';
 
 /** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */
 const CLIENTS_AT_A_TURN = 24;
@@ -32,7 +34,8 @@ export interface EventTables {
   readonly sources: Int32Array;
 }
 
-export class EventHub {
+export class EventHub implements ConnectionEvents {
+  readonly label = EVENTS_LABEL;
   /** Clients that sent more requests than they may, and lost their channel. */
   flooded = 0;
   private readonly config: HubConfig;
@@ -100,8 +103,8 @@ export class EventHub {
   }
 
   /** An operator muted a connection's user, or took that back. */
-  silenced(listener: Listener): void {
-    this.channels.get(listener)?.silenced();
+  mutedByOperator(listener: Listener): void {
+    this.channels.get(listener)?.mutedByOperator();
   }
 
   /** Nothing of a connection's RED can be read. */

@@ -17,7 +17,6 @@ import { randomInt } from 'node:crypto';
 import { Audio, type DataChannel, PacingHandler, PeerConnection, type Track } from 'node-datachannel';
 import { milliseconds } from '../../workers/clock.ts';
 import type { Config } from '../config.ts';
-import { EVENTS_LABEL } from '../events/schema.ts';
 import { DataBudget, type DataLimits } from '../limits/data-budget.ts';
 import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../sdp/answer.ts';
 import { parseCandidate } from '../sdp/candidates.ts';
@@ -41,8 +40,10 @@ export interface PeerEvents {
   closed(why: string, reason: 'gone' | 'flooded'): void;
   /** RTP or RTCP, decrypted; the buffer is the receiver's. */
   packet(bytes: Uint8Array): void;
-  /** The client opened the channel for events, at most once in a connection. */
-  eventsOpened(channel: TextChannel): TextReader;
+  /** Label of the one data channel whose messages are read. */
+  readonly channelLabel: string;
+  /** The client opened that channel. Called at most once. */
+  channelOpened(channel: TextChannel): TextReader;
   /** One of the above threw: a bug, to be logged. */
   failed(error: unknown): void;
 }
@@ -70,7 +71,7 @@ export class Peer {
   private readonly channels: DataChannel[] = [];
   private readonly maxChannels: number;
   private readonly budget: DataBudget;
-  private hasEvents = false;
+  private hasReader = false;
   private closing = false;
   /** RTP and RTCP packets that came. */
   received = 0;
@@ -203,7 +204,7 @@ export class Peer {
     if (!this.closing && this.isVerified()) this.events.packet(packet);
   }
 
-  /** Reads a channel of the client's; what it says is thrown away unless it is the one for events. */
+  /** Reads one of the client's channels. Its messages are thrown away unless it is the labelled one. */
   private read(channel: DataChannel): void {
     let reader: TextReader | null = null;
     this.channels.push(channel);
@@ -217,10 +218,10 @@ export class Peer {
     );
     // The reader comes first: closing a connection with an unread channel is what hangs.
     if (this.channels.length > this.maxChannels) this.flooded('too many data channels');
-    if (this.closing || this.ended || this.hasEvents || !this.isVerified() || channel.getLabel() !== EVENTS_LABEL)
-      return;
-    this.hasEvents = true;
-    reader = this.events.eventsOpened(textChannel(channel));
+    if (this.closing || this.ended || this.hasReader || !this.isVerified()) return;
+    if (channel.getLabel() !== this.events.channelLabel) return;
+    this.hasReader = true;
+    reader = this.events.channelOpened(textChannel(channel));
   }
 
   private stateChanged(state: string): void {

@@ -43,7 +43,8 @@ async function gather(config: CandidatesConfig, ports: MediaPorts, log: Log): Pr
       closed = true;
     },
     packet: nothing,
-    eventsOpened: () => ({ message: nothing, closed: nothing }),
+    channelLabel: '',
+    channelOpened: () => ({ message: nothing, closed: nothing }),
     failed: (error) => log.error({ err: error }, 'peer callback failed'),
   });
   try {

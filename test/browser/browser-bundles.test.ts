@@ -6,6 +6,7 @@ import { startGateway } from '../support/gateway.ts';
 import { openVoicePage, type Shape, TONES, type VoicePage } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('browser bundles');
 
@@ -25,10 +26,10 @@ async function connectAndTalk(page: VoicePage, other: TestClient, shape: Shape):
   const received = async (): Promise<number> =>
     Object.values((await page.stats()).inbound).reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
   await other.take();
-  while (heard < ENOUGH || (await received()) < ENOUGH) {
+  await until(`${name}: both receive packets`, async () => {
     heard += (await other.take()).filter(({ from }) => from !== SILENCE).length;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return heard >= ENOUGH && (await received()) >= ENOUGH;
+  });
   const lines = await page.lines();
   const report = `${name}: ${JSON.stringify(lines)}\n${answer}`;
   const refused = lines.slice(0, shape.first === 'data' ? 0 : 1);

@@ -70,12 +70,13 @@ inBrowsers(
     const used = inputs.at(-1)!;
     is(await ann.call('setInput', used.deviceId), null);
     // No browser can be told to pull a plug: its list is cut short instead, and it says that it has changed.
-    await ann.evaluate(`new Promise((go) => setTimeout(go, 100)).then(() => {
+    await ann.evaluate(`{
       const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
       navigator.mediaDevices.enumerateDevices = async () =>
         (await list()).filter(({ deviceId }) => deviceId !== ${JSON.stringify(used.deviceId)});
       navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
-    })`);
+      0;
+    }`);
     await ann.until("events.some(({ name, value }) => name === 'deviceLost' && value.kind === 'input')");
     await ann.until('client.microphone.track !== null');
     ok((await ann.state()).microphone.deviceId !== used.deviceId);

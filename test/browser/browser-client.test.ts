@@ -94,15 +94,10 @@ inBrowsers(test, ['chromium'], 'whose RED is encrypted end to end hears so from 
     };
   }`);
   is(await ann.start({ conversation: 'kitchen' }), null);
-  for (;;) {
-    const error = (await ann.events()).find(({ name }) => name === 'error');
-    if (error !== undefined) {
-      is(error.value.code, 'refused');
-      ok(error.value.message.includes('setCodecPreferences'), error.value.message);
-      break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await ann.until("events.some(({ name }) => name === 'error')");
+  const { value } = (await ann.events()).find(({ name }) => name === 'error')!;
+  is(value.code, 'refused');
+  ok(value.message.includes('setCodecPreferences'), value.message);
 });
 
 test.run();

@@ -5,19 +5,20 @@ import { startGateway } from '../support/gateway.ts';
 import { openVoicePage, type RtcpStats, TONES, type VoicePage } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 import { startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('browser-rtcp');
 const NAME = 'chromium: the statistics that rest on RTCP are filled and right, at both ends';
 /** A browser reports about every five seconds. */
 const SECONDS = 100;
 
-/** Asks a page until its statistics are as wanted; the scenario's deadline ends it. */
-async function reportsOf(page: VoicePage, wanted: (stats: RtcpStats) => boolean): Promise<RtcpStats> {
-  for (;;) {
+/** Asks a page until its statistics are as wanted. */
+function reportsOf(page: VoicePage, wanted: (stats: RtcpStats) => boolean): Promise<RtcpStats> {
+  const look = async (): Promise<RtcpStats | null> => {
     const stats = await page.reports();
-    if (wanted(stats)) return stats;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return wanted(stats) ? stats : null;
+  };
+  return until(`the statistics are as wanted: ${wanted}`, look, { interval: 100 });
 }
 
 async function compareReports(): Promise<void> {

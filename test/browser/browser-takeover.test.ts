@@ -8,12 +8,14 @@ import { type Gateway, startGateway } from '../support/gateway.ts';
 import { openVoicePage, TONES, type VoicePage } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
+import { pause } from '../support/waiting.ts';
 
 const test = scenarios('browser-takeover');
 const SECONDS = 600;
 const TALKERS = fileURLToPath(new URL('../support/talkers.js', import.meta.url));
 /** What two talkers send: Opus, or RED (RFC 2198), and the milliseconds in a packet of each, if they differ. */
 const TALKS = ['opus 20', 'opus 40', 'opus 60', 'opus 120', 'opus 20 60', 'red 20'];
+/** Time that a jitter buffer takes to settle; no figure says when it has. */
 const WARM_UP_MS = 4000;
 /** Ten turns of a second. */
 const MEASURE_MS = 10_500;
@@ -46,7 +48,7 @@ class Room {
     // With a microphone, though hardly heard: without one Firefox keeps the loopback's address to itself.
     is((await page.connect({ slots: 1, gains: [-70] })).code, 1000);
     is((await page.join(name)).status, 200);
-    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+    await pause(WARM_UP_MS);
     return new Room(talk, page, () => child.kill('SIGKILL'));
   }
 

@@ -7,6 +7,7 @@ import { is, match, ok } from 'uvu/assert';
 import { type Answer, type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
 import { behindProxies, type ReverseProxy, startProxy } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
+import { pause } from '../support/waiting.ts';
 
 const test = scenarios('proxy limits');
 const SECONDS = 90;
@@ -57,7 +58,8 @@ behindProxies(
       ok(seconds >= 1 && seconds <= 10, String(limited.headers['retry-after']));
       const preflight = { Origin: 'https://app.example', 'Access-Control-Request-Method': 'POST' };
       ok((await send(proxy, 'OPTIONS', '/join/a', preflight)).status < 300, 'a preflight is no request');
-      await new Promise((go) => setTimeout(go, seconds * 1000));
+      // The answer promised this time.
+      await pause(seconds * 1000);
       is((await send(proxy, 'POST', '/join/a', { Authorization: `Bearer ${token}` })).status, 200);
     }),
   SECONDS,

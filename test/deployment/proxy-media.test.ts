@@ -31,11 +31,9 @@ async function enter(
 
 /** Packets of a speaker that came since the last call; waits until there are some. */
 async function hears(listener: TestClient, speaker: TestClient, atLeast = 25): Promise<ReceivedPacket[]> {
-  const heard: ReceivedPacket[] = [];
-  while (heard.length < atLeast) {
-    heard.push(...(await listener.take()).filter(({ from }) => from !== SILENCE));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const withSound = (packets: readonly ReceivedPacket[]): ReceivedPacket[] =>
+    packets.filter(({ from }) => from !== SILENCE);
+  const heard = withSound(await listener.receives((packets) => withSound(packets).length >= atLeast));
   for (const { from } of heard) is(from, speaker.name);
   return heard;
 }

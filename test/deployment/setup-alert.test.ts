@@ -11,7 +11,7 @@ import { Relay } from '../support/relay.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
-import { HANG_MS } from '../support/waiting.ts';
+import { HANG_MS, pause } from '../support/waiting.ts';
 import { WebrtcClient } from '../support/webrtc.ts';
 
 const test = scenarios('alert of failing set-ups');
@@ -66,7 +66,8 @@ const attempts: Readonly<Record<string, { readonly attempt: Attempt; readonly ca
       socket.send(client.offer);
       for (const candidate of client.candidates) socket.send(candidate);
       await next();
-      await new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+      // This client does nothing until its patience is over.
+      await pause(PATIENCE_MS);
       socket.terminate();
       await client.close();
     },

@@ -149,12 +149,13 @@ test('who is muted by an operator is not heard, cannot unmute, and stays muted w
   await join(bob, room);
   await speaker.talk();
   const hear = async (): Promise<void> => {
-    while (!(await listener.take()).some(({ from }) => from === ann)) await new Promise((go) => setTimeout(go, 20));
+    await listener.receives((packets) => packets.some(({ from }) => from === ann));
   };
   const hearNothing = async (): Promise<void> => {
-    await new Promise((go) => setTimeout(go, 200));
+    // What was under way arrives while the speaker sends the first packets, and nothing while it sends the others.
+    await speaker.sends(10);
     await listener.take();
-    await new Promise((go) => setTimeout(go, 300));
+    await speaker.sends(15);
     equal(
       (await listener.take()).filter(({ from }) => from === ann),
       [],

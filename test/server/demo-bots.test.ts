@@ -5,6 +5,7 @@ import { MOST_BOTS } from '../../demo/bots/protocol.ts';
 import { ClientHost } from '../support/client.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('demo-bots');
 
@@ -76,7 +77,7 @@ test('they go home from a room without people', async () => {
     await ann.knows(({ speaking }) => speaking.length > 0);
     equal(crew.counts, { [ROOM]: 2 }, 'with a human they stay');
     await ann.end();
-    while (crew.counts[ROOM] !== undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the bots have left', () => crew.counts[ROOM] === undefined);
     is(said.at(-1), `0 bots in ${ROOM}`);
   } finally {
     await crew.close();
@@ -99,16 +100,14 @@ test('there are only so many of them', async () => {
   }
 });
 
-/** Waits until so many are connected in the room. */
+/** Waits until this many users have a connection in the conversation. */
 async function holds({ adminUrl }: RunningServer, count: number): Promise<void> {
-  for (;;) {
+  await until(`${count} users are connected`, async () => {
     const answer = await fetch(`${adminUrl}/conversations/${path}`);
-    if (answer.ok) {
-      const { users } = (await answer.json()) as { users: { connections: unknown[] }[] };
-      if (users.filter(({ connections }) => connections.length > 0).length === count) return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    if (!answer.ok) return false;
+    const { users } = (await answer.json()) as { users: { connections: unknown[] }[] };
+    return users.filter(({ connections }) => connections.length > 0).length === count;
+  });
 }
 
 test.run();

@@ -7,6 +7,7 @@ import { equal, is, match, not, ok } from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { type RunningDemo, startDemo } from '../support/demo.ts';
 import { scenarios } from '../support/scenario.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('demo-gateway');
 
@@ -131,7 +132,7 @@ test('nothing of it is left when it ends', async () => {
     demo.lines.some((line) => line.includes('HAS ENDED')),
     'it was meant to end',
   );
-  while (processesWith(mark)?.length) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('no process is left', () => !processesWith(mark)?.length);
 }, 40);
 
 /** Processes that have this in their environment; null where there is no telling. */

@@ -1,12 +1,12 @@
 /** A server under a crowd that takes all of its file descriptors. */
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { equal, is, match, ok } from 'uvu/assert';
 import { ClientHost } from '../support/client.ts';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('file descriptors');
 const DESCRIPTORS = 100;
@@ -40,10 +40,12 @@ test('a crowd of TCP connections gets 503 or is hung up, calls go on, and all is
   const before = descriptors(server);
   const sockets = crowd(server, 2 * DESCRIPTORS);
   // Until those beyond the limit are hung up, within a second, there may be no descriptor to say anything with.
-  while (!/^HTTP\/1\.1 503 /.test(await ask(server, 'POST /join/room', 'late').catch(() => ''))) {
+  const isRefused = async (): Promise<boolean> => {
+    if (/^HTTP\/1\.1 503 /.test(await ask(server, 'POST /join/room', 'late').catch(() => ''))) return true;
     sockets.push(...crowd(server, 3));
-    await delay(100);
-  }
+    return false;
+  };
+  await until('a request is answered with 503', isRefused, { interval: 100 });
   ok(sockets.some(({ closed }) => closed));
   for (const line of ['POST /join/room', 'GET /nothing', 'GET /connect']) {
     const answer = await ask(server, line, 'late');
@@ -55,7 +57,7 @@ test('a crowd of TCP connections gets 503 or is hung up, calls go on, and all is
   const counts = (await bob.take()).map(({ count }) => count);
   ok(counts.length > 0 && counts.every((count, i) => count === counts[0]! + i), 'those who talk have noticed nothing');
   for (const socket of sockets) socket.destroy();
-  while (descriptors(server) > before + 2) await delay(20);
+  await until('the descriptors are free', () => descriptors(server) <= before + 2);
   match(await ask(server, 'POST /join/room', 'late'), 'HTTP/1.1 200');
   is((await host.connect(server.url, 'late')).close.code, 1000);
   host.kill();

@@ -41,11 +41,7 @@ const leave = (server: RunningServer, userid: string, room: string): Promise<num
 
 /** The sequence numbers of what is heard must go on without a hole. */
 async function goesOn(client: TestClient, packets: number): Promise<void> {
-  const heard = await client.take();
-  while (heard.length < packets) {
-    heard.push(...(await client.take()));
-    await new Promise((go) => setTimeout(go, 20));
-  }
+  const heard = await client.receives(({ length }) => length >= packets);
   const numbers = heard.map(({ sequence }) => sequence);
   for (let i = 1; i < numbers.length; i++) is((numbers[i]! - numbers[i - 1]!) & 0xffff, 1);
 }

@@ -4,6 +4,7 @@ import { ClientHost, type TestClient } from '../support/client.ts';
 import { below, prng, seed } from '../support/prng.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('hostile events');
 
@@ -74,7 +75,7 @@ test('who floods loses the channel, and nothing else', () =>
   withServer(async ({ enter }) => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     await ann.say(...Array<string>(3000).fill(JSON.stringify({ v: 1, type: 'participants' })));
-    while ((await ann.state()).channelOpen) await new Promise((resolve) => setTimeout(resolve, 20));
+    await ann.losesChannel();
     is((await codes(ann)).at(-1), 'flood');
     ok(ann.view.of('page').length <= 40, `${ann.view.of('page').length} answers`);
     await ann.openChannel('events', 'again');
@@ -117,12 +118,10 @@ test('clients that come and go leave no channel behind', () =>
       if (i % 2 === 0) await client.end();
     }
     for (let i = 0; i < 4; i++) await (await host.connect(server.url, `user${i}`)).end();
-    let last: { connections: number; eventChannels: number };
-    do {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      last = JSON.parse(server.logs.findLast((line) => line.includes('"msg":"stats"'))!);
-    } while (last.connections > 0);
-    is(last.eventChannels, 0);
+    const stats = (): { connections: number; eventChannels: number } =>
+      JSON.parse(server.logs.findLast((line) => line.includes('"msg":"stats"')) ?? '{}');
+    await until('no connection is left', () => stats().connections === 0);
+    is(stats().eventChannels, 0);
   }));
 
 test.run();

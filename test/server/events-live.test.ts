@@ -121,8 +121,7 @@ test('of who mutes themselves nothing is forwarded, in the next room neither, un
   await ann!.knows((view) => view.of('ok').some(({ id }) => id === 1));
   await bob!.knows((view) => view.named(ann!.name)?.muted === true && !view.speaking.includes(ann!.name));
   await bob!.take();
-  const sent = (await ann!.state()).sent;
-  while ((await ann!.state()).sent < sent + 25) await new Promise((resolve) => setTimeout(resolve, 20));
+  await ann!.sends(25);
   equal(
     (await bob!.take()).filter(({ from }) => from === ann!.name),
     [],
@@ -166,7 +165,7 @@ test('who is replaced is told so before the connection ends', async () => {
   await old.knows(({ all }) => all.length > 0);
   const again = await host.connect((await server()).url, old.name);
   await old.knows((view) => view.of('replaced').length === 1);
-  while ((await old.state()).state !== 'closed') await new Promise((resolve) => setTimeout(resolve, 20));
+  await old.ends();
   equal((await again.look()).of('replaced'), []);
   await end([old, again]);
 });

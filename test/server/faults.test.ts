@@ -4,7 +4,7 @@ import { ClientHost, SILENCE } from '../support/client.ts';
 import type { WorkerFault } from '../support/faults.ts';
 import { FaultyServer, fillConversation, join, type Listener } from '../support/faulty-server.ts';
 import { scenarios } from '../support/scenario.ts';
-import { shortestOf } from '../support/waiting.ts';
+import { shortestOf, until } from '../support/waiting.ts';
 
 const test = scenarios('faults');
 const KILLS = 20;
@@ -32,7 +32,7 @@ test('twenty workers end under load, and each time everybody hears again within 
     const kill = async (): Promise<number> => {
       const before = faulty.replaced.length;
       const at = await faulty.break(faults[i % 3]!, i % 2);
-      while (faulty.replaced.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+      await faulty.replacements(before + 1);
       // More than a second of sound: a worker that ends as soon as it begins is another matter.
       await everybodyHears(60, at + 200);
       const gaps = rooms.flatMap(({ names, listeners }) =>
@@ -80,7 +80,7 @@ test('what a client wished for, and who had muted or deafened themselves, outlas
   for (const fault of ['terminate', 'throw'] as const) {
     const before = faulty.replaced.length;
     const at = await faulty.break(fault);
-    while (faulty.replaced.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await faulty.replacements(before + 1);
     await deaf.listen();
     deaf.heard.length = 0;
     // Until whoever is pinned has spoken there, others have the slot.
@@ -144,7 +144,7 @@ test('a worker that runs out of memory ends alone, and everybody hears again', a
   const { listeners, names } = await fillConversation(host, faulty.server, 'hall', 1, 1);
   await listeners[0]!.hears(names, 10, 0);
   const at = await faulty.break('memory');
-  while (faulty.replaced.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await faulty.replacements(1);
   await listeners[0]!.hears(names, 60, at + 200);
   // Where it collects garbage for longer than two seconds before it gives up, it has hung.
   match(faulty.replaced[0]!.err.message, /heap out of memory|the worker hung and was ended/);
@@ -219,10 +219,11 @@ test('a server whose worker hangs shuts down all the same', async () => {
   const listeners = rooms.flatMap((room) => room.listeners);
   const silentFor = (listener: Listener): number =>
     performance.timeOrigin + performance.now() - listener.heard.at(-1)!.at;
-  while (!listeners.some((listener) => silentFor(listener) > 500)) {
+  // Nothing reports a hang before the server notices it; only the silence shows it.
+  await until('a listener has heard nothing for half a second', async () => {
     for (const listener of listeners) await listener.listen();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return listeners.some((listener) => silentFor(listener) > 500);
+  });
   is(await faulty.server.stop(), 0);
   host.kill();
 }, 60);

@@ -8,7 +8,7 @@ import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
-import { shortestOf } from '../support/waiting.ts';
+import { shortestOf, until } from '../support/waiting.ts';
 
 const test = scenarios('floods of requests');
 
@@ -105,8 +105,8 @@ test('joins and leaves beyond the rate are 429, nobody is asked about them, and 
       is(permissions.asked.length, asked);
       is((await ask(url, 'POST', 'ben', 'kitchen')).status, 200);
       is(refusals(await scrape(adminUrl), 'too-many-joins'), 2);
-      while ((await ask(url, 'POST', 'ann', 'kitchen')).status !== 200)
-        await new Promise((resolve) => setTimeout(resolve, 100));
+      const joined = async (): Promise<boolean> => (await ask(url, 'POST', 'ann', 'kitchen')).status === 200;
+      await until('the rate lets the user join again', joined, { interval: 100 });
     },
   );
   await permissions.close();

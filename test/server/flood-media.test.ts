@@ -5,6 +5,7 @@ import { ClientHost, type ReceivedPacket, type TestClient } from '../support/cli
 import { type Scrape, scrape } from '../support/metrics.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('floods of media and messages');
 
@@ -44,22 +45,18 @@ const dropped = (seen: Scrape, reason: string): number =>
 const ended = (seen: Scrape, reason: string): number =>
   seen.value('sfu_connections_ended_total', { reason }) ?? Number.NaN;
 
-async function until(server: RunningServer, wanted: (seen: Scrape) => boolean): Promise<Scrape> {
-  for (;;) {
-    const seen = await scrape(server.adminUrl);
-    if (wanted(seen)) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+/** Scrapes a server until its metrics are as wanted. */
+function scrapeUntil({ adminUrl }: RunningServer, wanted: (seen: Scrape) => boolean): Promise<Scrape> {
+  const look = async (): Promise<Scrape | null> => {
+    const seen = await scrape(adminUrl);
+    return wanted(seen) ? seen : null;
+  };
+  return until(`the metrics are as wanted: ${wanted}`, look, { interval: 100 });
 }
 
-/** Collects what a listener hears until there are so many packets of somebody's. */
-async function hears(listener: TestClient, from: string, packets: number): Promise<ReceivedPacket[]> {
-  const heard: ReceivedPacket[] = [];
-  while (heard.filter((packet) => packet.from === from).length < packets) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    heard.push(...(await listener.take()));
-  }
-  return heard;
+/** Collects what a listener receives until there are this many packets from a client. */
+function hears(listener: TestClient, from: string, packets: number): Promise<ReceivedPacket[]> {
+  return listener.receives((heard) => heard.filter((packet) => packet.from === from).length >= packets);
 }
 
 const counts = (packets: readonly ReceivedPacket[], from: string): number[] =>
@@ -77,7 +74,7 @@ test(
       await honest.talk();
       await hears(listener, 'honest', 10);
       await flooder.talk(0, 2000);
-      await until(server, (seen) => dropped(seen, 'too-many') > 1000);
+      await scrapeUntil(server, (seen) => dropped(seen, 'too-many') > 1000);
       await listener.take();
       const heard = await hears(listener, 'honest', 150);
       is(missing(counts(heard, 'honest')), 0);
@@ -109,7 +106,7 @@ test(
       const poor = await enter('poor');
       await rich.talk();
       await huge.talk();
-      await until(server, (seen) => dropped(seen, 'too-much') > 20 && dropped(seen, 'too-long') > 20);
+      await scrapeUntil(server, (seen) => dropped(seen, 'too-much') > 20 && dropped(seen, 'too-long') > 20);
       await poor.talk();
       const listener = await enter('listener', { slots: 3, publishes: false });
       const heard = await hears(listener, 'poor', 50);
@@ -182,9 +179,9 @@ test('a client that loses its channel for events by a flood is counted, once, an
   withServer({ MAX_REQUESTS_PER_SECOND: '2' }, async ({ server, enter }) => {
     const ann = await enter('ann');
     await ann.say(...Array<string>(3000).fill('x'));
-    const seen = await until(server, (now) => now.value('sfu_event_floods_total') === 1);
+    const seen = await scrapeUntil(server, (now) => now.value('sfu_event_floods_total') === 1);
     is(ended(seen, 'flooded'), 0);
-    while ((await ann.state()).channelOpen) await new Promise((resolve) => setTimeout(resolve, 20));
+    await ann.losesChannel();
     is((await ann.state()).state, 'connected');
   }));
 

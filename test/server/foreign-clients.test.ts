@@ -12,6 +12,7 @@ import { WebSocket } from 'ws';
 import { ClientHost, SILENCE } from '../support/client.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('foreign clients');
 
@@ -137,9 +138,9 @@ class Foreign {
     return this.orFails(closed);
   }
 
-  /** Waits until something is so. */
+  /** Waits until a condition holds, or the client fails. */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await this.orFails(new Promise((resolve) => setTimeout(resolve, 50)));
+    await this.orFails(until(`the condition holds: ${condition}`, condition, { interval: 50 }));
   }
 
   end(): void {

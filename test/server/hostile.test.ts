@@ -6,6 +6,7 @@ import { ClientHost } from '../support/client.ts';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('hostile clients');
 
@@ -61,7 +62,7 @@ test('refused upgrades leave no socket behind, whether their clients hang up or 
   });
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('data', resolve))));
   ok(descriptors() > before);
-  while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('no socket is left', () => descriptors() <= before);
   for (const socket of sockets) socket.destroy();
   is(await server.stop(), 0);
 });

@@ -32,12 +32,7 @@ const join = (userid: string, room: string): Promise<void> => membership('POST',
 
 /** Collects what a client receives until it heard `count` packets of each of these, and returns all of it. */
 async function hear(client: TestClient, from: readonly string[], count = 20): Promise<ReceivedPacket[]> {
-  const all: ReceivedPacket[] = [];
-  for (;;) {
-    all.push(...(await client.take()));
-    if (from.every((name) => all.filter((packet) => packet.from === name).length >= count)) return all;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  return client.receives((all) => from.every((name) => all.filter((packet) => packet.from === name).length >= count));
 }
 
 function heardNames(packets: readonly ReceivedPacket[]): string[] {
@@ -185,7 +180,7 @@ test('connecting again with the same pair replaces the old connection, which hea
   const again = await connect(ann.name);
   await (await server()).logged('"reason":"replaced"', ann.name);
   await hear(again, [bob.name]);
-  while ((await ann.state()).state !== 'closed') await new Promise((resolve) => setTimeout(resolve, 20));
+  await ann.ends();
   await again.talk();
   await hear(bob, [ann.name]);
   for (const client of [ann, bob, again]) await client.end();
@@ -242,7 +237,7 @@ test('a client that goes away frees its speaker’s slot for the next', async ()
 test('a terminated server says goodbye and exits with 0', async () => {
   const client = await connect(fresh('last'));
   is(await (await server()).stop(), 0);
-  while ((await client.state()).state !== 'closed') await new Promise((resolve) => setTimeout(resolve, 20));
+  await client.ends();
   not.match((await server()).logs.join('\n'), /"level":(50|60)/);
   host.kill();
 });

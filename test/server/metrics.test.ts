@@ -11,6 +11,7 @@ import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('metrics');
 const UNREACHABLE = readOffer('chromium-156-mdns');
@@ -29,13 +30,13 @@ const server = (): Promise<RunningServer> => {
 };
 const look = async (): Promise<Scrape> => scrape((await server()).adminUrl);
 
-/** Scrapes until it is as wanted. */
-async function until(wanted: (seen: Scrape) => boolean): Promise<Scrape> {
-  for (;;) {
+/** Scrapes the server until its metrics are as wanted. */
+function scrapeUntil(wanted: (seen: Scrape) => boolean): Promise<Scrape> {
+  const seenIfWanted = async (): Promise<Scrape | null> => {
     const seen = await look();
-    if (wanted(seen)) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return wanted(seen) ? seen : null;
+  };
+  return until(`the metrics are as wanted: ${wanted}`, seenIfWanted, { interval: 100 });
 }
 
 const failures = (seen: Scrape, cause: string): number =>
@@ -46,7 +47,7 @@ async function fails(cause: string, body: (url: string, port: number) => Promise
   const { url, port } = await server();
   const before = await look();
   await body(url, port);
-  const after = await until((seen) => failures(seen, cause) === failures(before, cause) + times);
+  const after = await scrapeUntil((seen) => failures(seen, cause) === failures(before, cause) + times);
   const name = 'sfu_connection_setup_failures_total';
   is(after.sum(name), before.sum(name) + times, `only ${cause}`);
 }
@@ -113,7 +114,7 @@ test('an attempt that a newer one of the same client replaces is counted', async
     await first.closed;
   });
   for (const { socket } of sockets) socket.terminate();
-  await until((seen) => seen.value('sfu_websockets_waiting') === 0);
+  await scrapeUntil((seen) => seen.value('sfu_websockets_waiting') === 0);
 });
 
 test('an attempt that its client gives up after the answer is counted by what it waited for', async () => {
@@ -127,7 +128,7 @@ test('an attempt that its client gives up after the answer is counted by what it
     is((await first.closed).code, 4409);
   });
   for (const { socket } of sockets) socket.terminate();
-  await until((seen) => seen.value('sfu_websockets_waiting') === 0);
+  await scrapeUntil((seen) => seen.value('sfu_websockets_waiting') === 0);
 });
 
 test('connections that find no place are counted, and so are the limits', async () => {
@@ -145,7 +146,7 @@ test('connections that find no place are counted, and so are the limits', async 
   is(seen.value('sfu_connections_limit'), 6);
   is(seen.value('sfu_users_limit'), 20_000);
   for (const { socket } of open) socket.terminate();
-  await until((after) => after.value('sfu_connections', { state: 'setup' }) === 0);
+  await scrapeUntil((after) => after.value('sfu_connections', { state: 'setup' }) === 0);
 });
 
 test('a connection that is refused because the user has no room is a failure, and so is one while draining', async () => {
@@ -186,7 +187,7 @@ test('what two people in a room say is counted on its whole way', async () => {
   await ann.talk(5);
   const heard = (seen: Scrape): number => seen.value('sfu_packets_sent_total', { kind: 'rtp' })!;
   // A publisher is reported to once a second or two; the first report after some packets tells of the gaps.
-  const seen = await until(
+  const seen = await scrapeUntil(
     (now) => heard(now) >= 100 && (now.value('sfu_loss_ratio_count', { direction: 'uplink' }) ?? 0) > 0,
   );
   is(seen.value('sfu_connections', { state: 'established' }), 2);
@@ -223,7 +224,7 @@ test('what two people in a room say is counted on its whole way', async () => {
   ok(busy > 0 && busy < up, `two workers that mostly sleep were awake for ${busy} s of ${up} s`);
   ok(seen.value('sfu_worker_beat_age_seconds', { worker: '1' })! < 5);
   await ann.end();
-  const after = await until((now) => now.value('sfu_connections_ended_total', { reason: 'gone' }) === 1);
+  const after = await scrapeUntil((now) => now.value('sfu_connections_ended_total', { reason: 'gone' }) === 1);
   is(after.value('sfu_connection_life_seconds_count'), 1);
   for (const name of after.types.keys()) {
     if (!name.endsWith('_total') || name.startsWith('process')) continue;

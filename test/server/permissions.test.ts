@@ -1,6 +1,5 @@
 /** The client of the permission service, against real ones on loopback. */
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
 import { RequestError } from '../../src/main/errors.ts';
 import { createLog } from '../../src/main/log/log.ts';
@@ -14,6 +13,7 @@ import {
 } from '../support/permission-server.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('permissions');
 
@@ -294,7 +294,7 @@ test('an answer expires, and the next question is asked anew', async () => {
   const { permissions, may } = asking(server.url, PATIENT_MS, 40);
   is(await may('ann', 'kitchen'), 'not-permitted');
   server.reply = status(204);
-  while ((await may('ann', 'kitchen')) !== 'allowed') await delay(10);
+  await until('the answer has expired', async () => (await may('ann', 'kitchen')) === 'allowed', { interval: 10 });
   is(server.asked.length, 2);
   await permissions.close();
   await server.close();

@@ -11,6 +11,7 @@ import {
 import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('rtcp-media');
 const NTP_OFFSET_SECONDS = 2_208_988_800;
@@ -53,14 +54,14 @@ async function reports<P extends RtcpRrPacket | RtcpSrPacket>(
   count: number,
 ): Promise<Told<P>[]> {
   const all: Told<P>[] = [];
-  while (all.length < count) {
+  await until(`${client.name} gets ${count} reports`, async () => {
     for (const { at, bytes } of await client.takeRtcp()) {
       const compound = RtcpPacketConverter.deSerialize(Buffer.from(bytes, 'base64'));
       is((compound.at(-1) as RtcpSourceDescriptionPacket).chunks[0]!.items[0]!.text, 'backend-webrtc');
       for (const packet of compound) if (packet.type === type) all.push({ packet: packet as P, at });
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return all.length >= count;
+  });
   return all;
 }
 
@@ -69,13 +70,22 @@ const receiverReports = (client: TestClient, count: number): Promise<Told<RtcpRr
 const senderReports = (client: TestClient, count: number): Promise<Told<RtcpSrPacket>[]> =>
   reports<RtcpSrPacket>(client, 200, count);
 
-async function hear(client: TestClient, count: number): Promise<ReceivedPacket[]> {
-  const all: ReceivedPacket[] = [];
-  while (all.length < count) {
-    all.push(...(await client.take()));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return all;
+function hear(client: TestClient, count: number): Promise<ReceivedPacket[]> {
+  return client.receives(({ length }) => length >= count);
+}
+
+/**
+ * Waits for as long as a client that talks takes to get this many reports, at least a second each: in that time another
+ * client would have got its own.
+ */
+async function reportsPass(witness: TestClient, count: number): Promise<void> {
+  await witness.takeRtcp();
+  await receiverReports(witness, count);
+}
+
+/** Returns the number of connections that hold anything. */
+async function connectionCount({ adminUrl }: RunningServer): Promise<number> {
+  return ((await (await fetch(`${adminUrl}/readyz`)).json()) as { connections: number }).connections;
 }
 
 /** A receiver report as a listener would send it on what it heard. */
@@ -104,9 +114,7 @@ test('a client that has sent nothing is told nothing, not of whoever had its pla
   let after: TestClient;
   do after = await host.connect(small.url, 'after', { slots: 0 }).catch(() => stays);
   while (after === stays || after.close.code !== 1000);
-  // From one report to the next is a second at least, which is the longest that anybody waits for the first.
-  await stays.takeRtcp();
-  await receiverReports(stays, 3);
+  await reportsPass(stays, 3);
   equal(await after.takeRtcp(), []);
   for (const client of [stays, after]) await client.end();
   await small.stop();
@@ -129,23 +137,24 @@ test('a publisher that loses one packet in ten on its way is told so', async () 
 });
 
 test('who takes the place of one that ended is told nothing of the packets of its predecessor', async () => {
-  const { url } = await server();
-  const [publisher] = await gather(0);
-  await publisher.talk();
+  const running = await server();
+  const [[witness], [publisher]] = [await gather(0), await gather(0)];
+  for (const client of [witness, publisher]) await client.talk();
   const told = await receiverReports(publisher, 1);
   const foreign = told[0]!.packet.reports[0]!.ssrc;
+  const before = await connectionCount(running);
   await publisher.end();
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await until('its place is free', async () => (await connectionCount(running)) < before);
   // In no conversation: no worker writes its row.
-  const successor = await host.connect(url, 'successor', { slots: 0 });
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const successor = await host.connect(running.url, 'successor', { slots: 0 });
+  await reportsPass(witness, 3);
   const ssrcs = (await successor.takeRtcp()).flatMap(({ bytes }) =>
     RtcpPacketConverter.deSerialize(Buffer.from(bytes, 'base64')).flatMap((packet) =>
       packet instanceof RtcpRrPacket ? packet.reports.map(({ ssrc }) => ssrc) : [],
     ),
   );
   ok(!ssrcs.includes(foreign), `told of ${ssrcs}`);
-  await successor.end();
+  for (const client of [witness, successor]) await client.end();
 });
 
 test('a publisher whom nobody hears is told of its packets all the same, and its own report is timed', async () => {
@@ -236,21 +245,21 @@ test("a sender report's RTP time is its NTP time, within 20 ms, and its counts a
 });
 
 test('two seconds after the last packet the reports stop', async () => {
-  const [publisher, listener] = await gather(1);
-  await publisher.talk();
+  const [[witness], [publisher, listener]] = [await gather(0), await gather(1)];
+  for (const client of [witness, publisher]) await client.talk();
   await senderReports(listener!, 1);
   await publisher.hush();
-  await new Promise((resolve) => setTimeout(resolve, 4100));
-  // The last ones may be late where the machine is busy, though they come to an end.
+  await reportsPass(witness, 4);
+  // The last reports may be late where the machine is busy, but they come to an end.
   for (let tries = 1; ; tries++) {
     await listener!.takeRtcp();
     await publisher.takeRtcp();
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await reportsPass(witness, 3);
     const more = [await listener!.takeRtcp(), await publisher.takeRtcp()];
     if (more.flat().length === 0) break;
     ok(tries < 4, `${more.flat().length} reports more`);
   }
-  for (const client of [publisher, listener!]) await client.end();
+  for (const client of [witness, publisher, listener!]) await client.end();
 });
 
 test("a listener's report gives its round trip, and its quality is in the log when it ends", async () => {

@@ -2,9 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { equal, is, match } from 'uvu/assert';
+import { equal, match } from 'uvu/assert';
 import { type FileRun, runFile } from '../support/file-run.ts';
 import { scenarios } from '../support/scenario.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('runner');
 const HEAD = `import { scenarios } from '${new URL('../support/scenario.js', import.meta.url)}'; const test = scenarios('it');`;
@@ -69,8 +70,7 @@ test('what a file leaves behind ends with it', async () => {
     test.run();`);
   equal(failures, []);
   const pid = Number(/pid (\d+)/.exec(output)![1]);
-  for (let tries = 0; tries < 500 && runs(pid); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
-  is(runs(pid), false);
+  await until('the process has ended', () => !runs(pid));
 });
 
 test.run();

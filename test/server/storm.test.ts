@@ -3,6 +3,7 @@ import { equal, is } from 'uvu/assert';
 import { ClientHost } from '../support/client.ts';
 import { scenarios } from '../support/scenario.ts';
 import { type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('storm');
 const CLIENTS = 200;
@@ -33,9 +34,9 @@ test(`${CLIENTS} clients, ${AT_A_TIME} at a time, all connect, and leave nothing
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, connectSome));
   equal(codes, Array(CLIENTS).fill(1000));
-  while (figures(server)?.connections !== 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('no connection is left', () => figures(server)?.connections === 0);
   equal(figures(server), { connections: 0, users: 0, conversations: 0 });
-  while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('no descriptor is left', () => descriptors() <= before);
   equal(
     server.logs.filter((line) => /"level":(50|60)/.test(line)),
     [],

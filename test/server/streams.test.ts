@@ -5,6 +5,7 @@ import { ClientHost, type ReceivedPacket, SILENCE } from '../support/client.ts';
 import { rtp } from '../support/packets.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { pause, until } from '../support/waiting.ts';
 import { WebrtcClient } from '../support/webrtc.ts';
 
 const test = scenarios('streams');
@@ -59,19 +60,16 @@ class Pair {
   async send(count: number, packet: (i: number) => Buffer): Promise<void> {
     const begun = performance.now();
     for (let i = 0; i < count; i++) {
-      while (performance.now() - begun < i * PACKET_MS) await new Promise((resolve) => setTimeout(resolve, 2));
+      while (performance.now() - begun < i * PACKET_MS) await pause(2);
       ok(this.publisher.send(packet(i)));
     }
   }
 
   /** Waits until the packet with this count has arrived. @returns all with sound. */
   async hears(last: number): Promise<ReceivedPacket[]> {
-    const all: ReceivedPacket[] = [];
-    while (all.at(-1)?.count !== last) {
-      all.push(...(await this.listener.take()).filter(({ from }) => from !== SILENCE));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return all;
+    const withSound = (packets: readonly ReceivedPacket[]): ReceivedPacket[] =>
+      packets.filter(({ from }) => from !== SILENCE);
+    return withSound(await this.listener.receives((packets) => withSound(packets).at(-1)?.count === last));
   }
 
   async end(): Promise<void> {
@@ -147,8 +145,7 @@ test('with packets without sound in between, the publisher is told of no loss, a
     Array.from({ length: count }, (_, i) => i),
   );
   inARow(heard);
-  while ((pair.told.at(-1)?.highestSequence ?? 0) < packets - 1)
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('the reports reach the last packet', () => (pair.told.at(-1)?.highestSequence ?? 0) >= packets - 1);
   for (const { ssrc, fractionLost, packetsLost } of pair.told)
     equal([ssrc, fractionLost, packetsLost], [DECLARED, 0, 0]);
   ok(pair.told.length >= 3, `${pair.told.length} reports`);

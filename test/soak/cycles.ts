@@ -23,7 +23,7 @@ export async function cycle(cycles: number, parts: number, report: Report): Prom
     const from = Math.round((cycles * (part - 1)) / parts);
     const to = Math.round((cycles * part) / parts);
     for (let done = from; done < to; done += CYCLES_OF_A_HOST) {
-      await connectAndClose(server.url, Math.min(CYCLES_OF_A_HOST, to - done), report);
+      await connectAndClose(server.url, Math.min(CYCLES_OF_A_HOST, to - done), watch, report);
       await watch.look();
     }
     const figures = await watch.settled(0, 0, first?.descriptors ?? Number.POSITIVE_INFINITY);
@@ -40,7 +40,7 @@ export async function cycle(cycles: number, parts: number, report: Report): Prom
   if (code !== 0) report.violated(`the server ended with ${code}`);
 }
 
-async function connectAndClose(url: string, cycles: number, report: Report): Promise<void> {
+async function connectAndClose(url: string, cycles: number, watch: Watch, report: Report): Promise<void> {
   const host = new ClientHost();
   let next = 0;
   const some = async (): Promise<void> => {
@@ -53,7 +53,7 @@ async function connectAndClose(url: string, cycles: number, report: Report): Pro
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, some));
-  // The goodbye of the last one is under way.
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // The last clients' goodbyes have to arrive before their process ends.
+  await watch.settled(0, 0, Number.POSITIVE_INFINITY);
   host.kill();
 }

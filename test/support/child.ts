@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { HANG_MS } from './waiting.ts';
+import { HANG_MS, pause } from './waiting.ts';
 
 /** Processes to be ended with the test run, however it ends. */
 const children = new Set<ChildProcess>();
@@ -103,6 +103,6 @@ export async function listens(port: number, child: Child): Promise<void> {
     const state = await Promise.race([open, ended]);
     if (state === 'open') return;
     if (state === 'ended') throw new Error(`it ended before it listened:\n${child.lines.join('\n')}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }

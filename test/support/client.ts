@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type EventRequestInput, writeRequest } from '../../src/main/events/schema.ts';
 import { EventView } from './event-view.ts';
+import { until } from './waiting.ts';
 
 /** What the server says itself when a slot's speaker stopped. */
 export const SILENCE = '(silence)';
@@ -235,10 +236,36 @@ export class TestClient {
     return this.view;
   }
 
-  /** Waits until what the client knows is as wanted. */
+  /** Waits until what the client knows by its events is as wanted. */
   async knows(wanted: (view: EventView) => boolean): Promise<EventView> {
-    while (!wanted(await this.look())) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(`${this.name} knows what is wanted: ${wanted}`, async () => wanted(await this.look()));
     return this.view;
+  }
+
+  /** Waits until the client has sent this many more packets. */
+  async sends(packets: number): Promise<void> {
+    const before = (await this.state()).sent;
+    await until(`${this.name} sends ${packets} packets`, async () => (await this.state()).sent >= before + packets);
+  }
+
+  /** Waits until the client's peer connection is closed. */
+  async ends(): Promise<void> {
+    await until(`the connection of ${this.name} is closed`, async () => (await this.state()).state === 'closed');
+  }
+
+  /** Waits until the server has closed the client's data channel. */
+  async losesChannel(): Promise<void> {
+    await until(`the channel of ${this.name} is closed`, async () => !(await this.state()).channelOpen);
+  }
+
+  /** Collects packets until there are enough. @returns all packets received since the last call. */
+  async receives(enough: (packets: readonly ReceivedPacket[]) => boolean): Promise<ReceivedPacket[]> {
+    const all: ReceivedPacket[] = [];
+    await until(`${this.name} receives enough packets`, async () => {
+      all.push(...(await this.take()));
+      return enough(all);
+    });
+    return all;
   }
 
   async state(): Promise<ClientState> {

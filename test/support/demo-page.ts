@@ -1,4 +1,5 @@
 import type { Browser, Page, PageOptions } from './browsers.ts';
+import { pause } from './waiting.ts';
 
 /** How often a page is looked at, milliseconds. */
 const LOOK_MS = 50;
@@ -98,7 +99,7 @@ export class DemoPage {
       const seen = await this.see();
       if (wanted(seen)) return seen;
       if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}\n${JSON.stringify(seen, null, 1)}`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await pause(LOOK_MS);
     }
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type ClientHost, type ReceivedPacket, SILENCE, type TestClient } from './client.ts';
 import type { FaultOrder, WorkerFault } from './faults.ts';
 import { claimHeader, type RunningServer, startServer } from './server.ts';
+import { pause, until } from './waiting.ts';
 
 const FAULTS = new URL('./faults.js', import.meta.url);
 
@@ -31,7 +32,7 @@ export class FaultyServer {
   async stop(milliseconds: number): Promise<number> {
     const at = performance.timeOrigin + performance.now();
     this.server.process.kill('SIGSTOP');
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await pause(milliseconds);
     this.server.process.kill('SIGCONT');
     return at;
   }
@@ -54,6 +55,11 @@ export class FaultyServer {
     return this.server.logs
       .filter((line) => line.includes('a worker ended and was replaced'))
       .map((line) => JSON.parse(line));
+  }
+
+  /** Waits until this many workers have been replaced in all. */
+  async replacements(count: number): Promise<void> {
+    await until(`${count} workers were replaced`, () => this.replaced.length >= count, { interval: 5 });
   }
 
   private async order(order: FaultOrder): Promise<number> {
@@ -80,10 +86,10 @@ export class Listener {
   /** Waits until everybody named was heard so often after a moment, milliseconds since 1970. */
   async hears(names: readonly string[], count: number, after: number): Promise<void> {
     const heardOf = (name: string): number => this.heard.filter(({ from, at }) => from === name && at > after).length;
-    while (names.some((name) => heardOf(name) < count)) {
+    await until(`${this.client.name} hears ${names.join(', ')}`, async () => {
       await this.listen();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+      return names.every((name) => heardOf(name) >= count);
+    });
   }
 
   /** The longest time without a packet of somebody, beginning after a moment; milliseconds. */

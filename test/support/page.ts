@@ -2,6 +2,7 @@ import { type EventRequestInput, writeRequest } from '../../src/main/events/sche
 import type { Browser, Page } from './browsers.ts';
 import { EventView } from './event-view.ts';
 import type { Gateway } from './gateway.ts';
+import { until } from './waiting.ts';
 
 /** Tones that people sing, in Hz: far apart and no multiples of one another, so that distortion of one is never another. */
 export const TONES = [437, 631, 853, 1181, 1607, 2179] as const;
@@ -208,11 +209,11 @@ export class VoicePage {
 
   /** Waits until what the page knows is as wanted. */
   async knows(wanted: (view: EventView) => boolean): Promise<void> {
-    for (;;) {
+    const look = async (): Promise<boolean> => {
       for (const text of await this.call<string[]>('told')) this.view.take(text);
-      if (wanted(this.view)) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return wanted(this.view);
+    };
+    await until(`${this.token} knows what is wanted: ${wanted}`, look, { interval: 50 });
   }
 
   /** Asks for something over the events' channel. */

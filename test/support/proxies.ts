@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { type Child, findProgram, freeTcpPort, listens, startChild } from './child.ts';
 import type { Scenarios } from './scenario.ts';
+import { until } from './waiting.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 
@@ -192,10 +193,9 @@ function routesOf(loopback: number, { server, auth, next }: Upstreams, limit?: L
 /** traefik listens before it knows its routes: 404 until then. */
 async function routesOfTraefik(port: number, child: Child): Promise<void> {
   const preflight = { Origin: 'http://a.example', 'Access-Control-Request-Method': 'POST' };
-  for (let tries = 0; tries < 500; tries++) {
-    const answer = await fetch(`http://127.0.0.1:${port}/webrtc/`, { method: 'OPTIONS', headers: preflight });
-    if (answer.status !== 404) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`traefik knows no routes:\n${child.lines.join('\n')}`);
+  const hasRoutes = async (): Promise<boolean> =>
+    (await fetch(`http://127.0.0.1:${port}/webrtc/`, { method: 'OPTIONS', headers: preflight })).status !== 404;
+  await until('traefik has its routes', hasRoutes).catch((error: Error) => {
+    throw new Error(`${error.message}:\n${child.lines.join('\n')}`);
+  });
 }

@@ -10,7 +10,9 @@ export { pause };
 /** Longest that a test waits for an event that is sure to come, milliseconds: it finds what hangs, not what is slow. */
 export const HANG_MS = 120_000;
 
-/** How often {@link until} looks, milliseconds. */
+/** How long {@link until} waits, milliseconds: less than the shortest deadline of a scenario, whose error says less. */
+const UNTIL_MS = 100_000;
+/** How often it looks, milliseconds. */
 const LOOK_MS = 20;
 
 /**
@@ -24,7 +26,7 @@ const LOOK_MS = 20;
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { timeout = HANG_MS, interval = LOOK_MS }: { timeout?: number; interval?: number } = {},
+  { timeout = UNTIL_MS, interval = LOOK_MS }: { timeout?: number; interval?: number } = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeout;
   for (;;) {

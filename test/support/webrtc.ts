@@ -1,4 +1,5 @@
 /** A libdatachannel client that speaks the service's protocol; for tests, benchmarks and the demo's bots. */
+import { EventEmitter, once } from 'node:events';
 import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
 import { WebSocket } from 'ws';
 import { LEVEL_EXTENSION } from '../../src/main/sdp/plan.ts';
@@ -43,6 +44,8 @@ export class WebrtcClient {
   private readonly otherChannels: DataChannel[] = [];
   private readonly options: WebrtcOptions;
   private readonly told: (text: string) => void;
+  /** Emits `change` when the connection's state changes or a channel opens. */
+  private readonly changed = new EventEmitter();
   private socket: WebSocket | undefined;
 
   /**
@@ -65,16 +68,23 @@ export class WebrtcClient {
     });
     this.connection.onStateChange((state) => {
       this.state = state;
+      this.changed.emit('change');
     });
     for (let i = 0; i < Math.max(1, options.slots); i++) this.addLine(i, received);
     this.channel = options.data ? this.connection.createDataChannel(options.label ?? 'events') : null;
     this.channel?.onMessage((message) => told(String(message)));
+    this.channel?.onOpen(() => this.changed.emit('change'));
   }
 
   /** Connects; resolves when the server closes the websocket. */
   async connect(): Promise<void> {
+    const gathered = new Promise<void>((resolve) => {
+      this.connection.onGatheringStateChange((state) => {
+        if (state === 'complete') resolve();
+      });
+    });
     this.connection.setLocalDescription('offer');
-    while (this.connection.gatheringState() !== 'complete') await new Promise((resolve) => setTimeout(resolve, 2));
+    await gathered;
     const { token, claim, url } = this.options;
     const headers = token === undefined ? { 'X-User-Claim': JSON.stringify(claim) } : {};
     const query = token === undefined ? '' : `?token=${token}`;
@@ -117,7 +127,7 @@ export class WebrtcClient {
     const { channel } = this;
     while (channel?.isOpen() === false) {
       if (['disconnected', 'failed', 'closed'].includes(this.state)) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await once(this.changed, 'change');
     }
     try {
       for (const text of texts) channel?.sendMessage(text);
@@ -136,9 +146,10 @@ export class WebrtcClient {
     const channel = this.connection.createDataChannel(label);
     this.otherChannels.push(channel);
     channel.onMessage((message) => this.told(String(message)));
+    channel.onOpen(() => this.changed.emit('change'));
     while (!channel.isOpen()) {
       if (this.state === 'closed') return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await once(this.changed, 'change');
     }
     channel.sendMessage(text);
   }

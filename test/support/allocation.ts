@@ -1,7 +1,7 @@
 /**
- * Run as a process of its own with `--trace-gc` and a tiny young generation: the packet path, some times a million outgoing
- * packets after a warm-up, each between two marks; half of them with RED (RFC 2198), and all counted as main counts them. `ALLOCATE=1` adds one small object a packet, to
- * see the count go up.
+ * Runs the packet path, for a process with `--trace-gc` and a tiny young generation: a warm-up, then several rounds of
+ * a million outgoing packets, each between two marks. Half of the packets have RED (RFC 2198), and all are counted as
+ * main counts them. `ALLOCATE=1` adds one small object a packet, to show that the count of collections goes up.
  */
 import { StepRoom } from '../../bench/cases/step.ts';
 import { Histogram } from '../../src/main/histogram.ts';
@@ -17,7 +17,7 @@ const rooms = [new StepRoom(300), new StepRoom(300, true)];
 const allocates = process.env['ALLOCATE'] === '1';
 const kept: { packet: number }[] = [];
 let now = 0;
-// Reading the real clock makes a number of its own, which is not what is looked for.
+// Reading the real clock allocates a number, which is not what this measures.
 const ingress = new Ingress(undefined, undefined, () => {
   now = (now + 5000) | 0;
   return now;

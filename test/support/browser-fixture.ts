@@ -23,7 +23,7 @@ export interface FixtureOptions extends LaunchOptions {
   readonly env?: Record<string, string>;
 }
 
-/** Adds a scenario for each of these browsers. Each has servers and a browser of its own. */
+/** Adds a scenario for each of these browsers; each has servers and a browser of its own. */
 export function inBrowsers(
   test: Scenarios,
   kinds: readonly BrowserKind[],

@@ -38,7 +38,9 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Adds a scenario that needs Chromium: skipped where there is none, failed if `REQUIRE_BROWSERS` says there must be. */
+/**
+ * Adds a scenario that needs Chromium: skipped where there is none, failed if `REQUIRE_BROWSERS` says there must be.
+ */
 export function inChromium(test: Scenarios, name: string, body: () => Promise<void>, seconds: number): void {
   if (browserAvailable('chromium') || process.env['REQUIRE_BROWSERS'] === '1') test(name, body, seconds);
   else test.skip(name, 'chromium not installed');

@@ -1,4 +1,4 @@
-/** Processes that a test starts beside the server: a proxy, a stand-in, whatever a container would run. */
+/** Processes that a test starts beside the server: proxies, stand-ins and containers' commands. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,7 +8,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { HANG_MS, pause } from './waiting.ts';
 
-/** Processes to be ended with the test run, however it ends. */
+/** Processes that are killed when this one exits. */
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
@@ -19,13 +19,13 @@ export interface Child {
   /** Lines of standard output and standard error so far. */
   readonly lines: readonly string[];
   readonly exited: Promise<number | null>;
-  /** Waits for a line that contains this. @throws Error if none comes in time. */
+  /** Waits for a line that contains this part. @throws Error if none comes in time. */
   said(part: string): Promise<string>;
-  /** SIGTERM unless told otherwise, and the exit code. */
+  /** Sends a signal, SIGTERM by default, and resolves with the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts a process. What it says is collected line by line. */
+/** Starts a process and collects its output line by line. */
 export function startChild(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
@@ -75,14 +75,14 @@ export function startChild(command: string, args: readonly string[], options: Sp
   return { process: child, lines, exited, said, stop };
 }
 
-/** The path of an installed program, or undefined. */
+/** Returns the path of an installed program, or undefined. */
 export function findProgram(name: string): string | undefined {
-  // Debian keeps servers where only root looks.
+  // Debian installs servers in folders that are in root's PATH only.
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** A TCP port that is free at this moment. */
+/** Returns a TCP port that is free at this moment. */
 export async function freeTcpPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -91,7 +91,7 @@ export async function freeTcpPort(): Promise<number> {
   return port;
 }
 
-/** Resolves once something listens on the port. @throws Error if the process ends before. */
+/** Waits until a process listens on the port. @throws Error if `child` ends first. */
 export async function listens(port: number, child: Child): Promise<void> {
   const ended = child.exited.then(() => 'ended' as const);
   for (;;) {

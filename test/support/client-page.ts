@@ -1,4 +1,4 @@
-/** A page with the browser client in it: one person, mostly with one tone. */
+/** A page with the browser client: one user, mostly with one tone. */
 import { bundleClient } from '../../client/build.ts';
 import type { Participant } from '../../client/src/protocol.ts';
 import type { Browser, Page } from './browsers.ts';
@@ -18,11 +18,11 @@ export interface TimedEvent {
   readonly name: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the client tells
+  // biome-ignore lint/suspicious/noExplicitAny: each event has a value of its own type
   readonly value: any;
 }
 
-/** What a client knows, as JSON. */
+/** A client's state, as JSON. */
 export interface PlainState {
   readonly state: string;
   readonly conversation: string | null;
@@ -42,7 +42,7 @@ export interface PlainState {
   readonly volumes: readonly (number | null)[];
 }
 
-/** Options of the client that are JSON, and whether the token is a function. */
+/** The client's options that are JSON; `tokenFunction` passes the token as a function. */
 export type StartOptions = Readonly<Record<string, unknown>> & { tone?: number | undefined; tokenFunction?: boolean };
 
 export class ClientPage {
@@ -56,7 +56,7 @@ export class ClientPage {
     this.token = tokenOf(person);
   }
 
-  /** Makes a client and connects it; it sings the person's tone unless `tone` is undefined. @returns its error. */
+  /** Creates a client and connects it; it sends the user's tone unless `tone` is undefined. @returns its error. */
   start(options: StartOptions = {}): Promise<PlainError | null> {
     const all = { token: this.token, tone: this.tone, slots: 2, ...options };
     return this.page.evaluate(`harness.start(${JSON.stringify(all)})`);
@@ -89,12 +89,15 @@ export class ClientPage {
     return judge(await this.page.evaluate<Levels>(`harness.levels(${JSON.stringify(TONES)})`));
   }
 
-  /** Notes from now on when packets of whom are played. */
+  /** Records from now on when packets of each speaker are played. */
   watchVoices(): Promise<void> {
     return this.page.evaluate('harness.watchVoices()');
   }
 
-  /** The longest pause of each voice since it was first played after {@link watchVoices}, milliseconds by userid. */
+  /**
+   * Returns the longest pause of each speaker since it was first played after {@link watchVoices}, milliseconds by
+   * userid.
+   */
   pauses(): Promise<Record<string, number>> {
     return this.page.evaluate('harness.pauses()');
   }
@@ -106,13 +109,13 @@ export class ClientPage {
 
 let bundle: Promise<Uint8Array> | undefined;
 
-/** A gateway that serves the client, as it is built from its sources now. */
+/** Starts a gateway that serves the client, freshly built from its sources. */
 export async function startClientGateway(upstreamPort: number): Promise<Gateway> {
   bundle ??= bundleClient();
   return startGateway(upstreamPort, { '/voice-client.js': await bundle, '/examples/client.js': await bundle });
 }
 
-/** Opens a page with the client, which is not started yet. */
+/** Opens a page with the client, and does not start the client yet. */
 export async function openClientPage(browser: Browser, gateway: Gateway, person: Person): Promise<ClientPage> {
   const page = new ClientPage(await browser.newPage(`${gateway.url}/voice`), person);
   await page.evaluate(

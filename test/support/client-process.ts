@@ -1,6 +1,6 @@
 /**
- * WebRTC clients in a process of their own, driven over IPC: real libdatachannel peers that speak the service's protocol,
- * send numbered packets that carry their name, and note down every packet they receive.
+ * WebRTC clients in a process of their own, controlled over IPC: real libdatachannel peers that speak the service's
+ * protocol, send numbered packets that carry their names, and record every packet that they receive.
  */
 import { randomInt } from 'node:crypto';
 import type { ClientCommand, ClientOptions, ClientReply, ReceivedPacket, ReceivedRtcp } from './client.ts';
@@ -32,7 +32,7 @@ class Client {
     );
   }
 
-  /** Sends so many packets a second from now on: 8 bytes that count up, then the name. */
+  /** Sends packets from now on: 8 bytes with the packet's number, then the name. */
   talk(lossEvery: number, perSecond: number): void {
     this.lossEvery = lossEvery;
     if (this.talking !== undefined) return;
@@ -98,7 +98,7 @@ class Client {
 
 const clients = new Map<number, Client>();
 
-async function obey(command: ClientCommand): Promise<ClientReply['result']> {
+async function execute(command: ClientCommand): Promise<ClientReply['result']> {
   if (command.type === 'open') {
     const client = new Client(command.options);
     clients.set(command.client, client);
@@ -136,7 +136,7 @@ async function obey(command: ClientCommand): Promise<ClientReply['result']> {
 }
 
 process.on('message', (command: ClientCommand) => {
-  obey(command).then(
+  execute(command).then(
     (result) => process.send!({ id: command.id, result } satisfies ClientReply),
     (error: unknown) => process.send!({ id: command.id, error: String(error) } satisfies ClientReply),
   );

@@ -4,7 +4,7 @@ import { type EventRequestInput, writeRequest } from '../../src/main/events/sche
 import { EventView } from './event-view.ts';
 import { until } from './waiting.ts';
 
-/** What the server says itself when a slot's speaker stopped. */
+/** Stands for the sender of the server's own frames of silence. */
 export const SILENCE = '(silence)';
 
 const SCRIPT = fileURLToPath(new URL('./client-process.js', import.meta.url));
@@ -12,28 +12,28 @@ const SCRIPT = fileURLToPath(new URL('./client-process.js', import.meta.url));
 export interface ClientOptions {
   readonly url: string;
   readonly claim: { readonly userid: string; readonly clientid: string };
-  /** What its packets carry. */
+  /** The name that its packets carry. */
   readonly name: string;
   /** Receive slots asked for: the first on the publishing line, the others on lines of their own. */
   readonly slots: number;
   readonly publishes: boolean;
   readonly payloadType: number;
   readonly declaresSsrc: boolean;
-  /** Whether it opens a data channel; libdatachannel says goodbye only to a connection that has one. */
+  /** Whether it opens a data channel; libdatachannel sends a goodbye only over a connection that has one. */
   readonly data: boolean;
-  /** The label of that. */
+  /** The label of the data channel. */
   readonly label: string;
-  /** For a proxy that makes the claim of it. */
+  /** A token from which a proxy makes the claim. */
   readonly token?: string;
-  /** Whether it keeps what it receives until it is taken; else packets are thrown away. */
+  /** Whether it keeps received packets until they are taken; otherwise it throws them away. */
   readonly keeps: boolean;
-  /** The port of a relay on the way to the server, null for none. */
+  /** The port of a relay between client and server; null for none. */
   readonly relay: number | null;
   /** UDP ports to use, first and last; without them, any. */
   readonly ports?: readonly [number, number];
 }
 
-/** A packet as the client got it. */
+/** A packet as the client received it. */
 export interface ReceivedPacket {
   readonly mid: string;
   /** Milliseconds since 1970. */
@@ -44,13 +44,13 @@ export interface ReceivedPacket {
   readonly timestamp: number;
   readonly ssrc: number;
   readonly csrc: number | null;
-  /** The sender's own count; -1 for the server's frames of silence. */
+  /** The number that the sender wrote into the packet; -1 for the server's frames of silence. */
   readonly count: number;
   /** The sender's name, or {@link SILENCE}. */
   readonly from: string;
 }
 
-/** What a client can be told to do. */
+/** Commands for a client. */
 type Order =
   | { readonly type: 'open'; readonly options: ClientOptions }
   | { readonly type: 'say'; readonly texts: readonly string[] }
@@ -70,7 +70,7 @@ export interface ClientState {
   readonly channelOpen: boolean;
 }
 
-/** An RTCP packet as the client got it. */
+/** An RTCP packet as the client received it. */
 export interface ReceivedRtcp {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -78,7 +78,7 @@ export interface ReceivedRtcp {
   readonly bytes: string;
 }
 
-/** What a command answers. */
+/** Results of commands. */
 export type ClientAnswer =
   | null
   | { code: number; reason: string }
@@ -96,13 +96,13 @@ export interface ClientReply {
   readonly result?: ClientResult;
 }
 
-/** Client processes to be ended with the test run, however it ends. */
+/** Client processes, which are killed when this process exits. */
 const processes = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of processes) child.kill('SIGKILL');
 });
 
-/** A process that holds any number of clients. */
+/** A process that runs any number of clients. */
 export class ClientHost {
   private readonly child: ChildProcess = fork(SCRIPT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   private readonly pending = new Map<number, (reply: ClientReply) => void>();
@@ -125,15 +125,15 @@ export class ClientHost {
     return this.child.pid!;
   }
 
-  /** Whether it can be told anything. */
+  /** Whether the process runs and takes commands. */
   get alive(): boolean {
     return this.child.connected && !this.child.killed;
   }
 
   /**
-   * Connects a client and waits until the websocket is closed.
+   * Connects a client and waits until the server has closed the websocket.
    *
-   * @param url of the server. @param userid also its name, and the name its packets carry.
+   * @param url the server's URL. @param userid also the client's name, which its packets carry.
    */
   async connect(url: string, userid: string, options: Partial<Omit<ClientOptions, 'url'>> = {}): Promise<TestClient> {
     const client = ++this.lastClient;
@@ -155,12 +155,12 @@ export class ClientHost {
     return new TestClient(this, client, close, all.name);
   }
 
-  /** @throws Error with the client's own, or if the process has ended. */
+  /** Sends a command and waits for its result. @throws Error if the client failed or the process has ended. */
   async send(command: Order, client: number): Promise<ClientReply['result']> {
     if (!this.alive) throw new Error('the client process ended');
     const id = ++this.lastId;
     const reply = new Promise<ClientReply>((resolve) => this.pending.set(id, resolve));
-    // What cannot be sent any more is settled by the process's end.
+    // If the command cannot be sent any more, the end of the process settles the reply.
     this.child.send({ id, client, ...command } satisfies ClientCommand, () => undefined);
     const { error, result } = await reply;
     if (error !== undefined) throw new Error(error);
@@ -178,7 +178,7 @@ export class TestClient {
   /** How the websocket was closed. */
   readonly close: { readonly code: number; readonly reason: string };
   readonly name: string;
-  /** What it knows by the events it has taken up. */
+  /** What the client knows from the events that {@link look} has read. */
   readonly view = new EventView();
   private readonly host: ClientHost;
   private readonly client: number;
@@ -190,17 +190,22 @@ export class TestClient {
     this.name = name;
   }
 
-  /** @param lossEvery one packet in so many is numbered and not sent; 0 for none. @param perSecond packets. */
+  /**
+   * Starts to send packets.
+   *
+   * @param lossEvery leaves out every packet whose number is a multiple of this; 0 for none.
+   * @param perSecond packets a second.
+   */
   async talk(lossEvery = 0, perSecond = 50): Promise<void> {
     await this.host.send({ type: 'talk', lossEvery, perSecond }, this.client);
   }
 
-  /** Sends one RTP or RTCP packet as it is. @returns whether the client's library took it. */
+  /** Sends one RTP or RTCP packet as it is. @returns whether the client's library accepted it. */
   async send(packet: Buffer): Promise<boolean> {
     return (await this.host.send({ type: 'raw', bytes: packet.toString('base64') }, this.client)) as boolean;
   }
 
-  /** The RTCP packets received since the last call. */
+  /** Returns the RTCP packets received since the last call. */
   async takeRtcp(): Promise<ReceivedRtcp[]> {
     return (await this.host.send({ type: 'rtcp' }, this.client)) as ReceivedRtcp[];
   }
@@ -214,7 +219,7 @@ export class TestClient {
     await this.host.send({ type: 'say', texts }, this.client);
   }
 
-  /** Sends a request for the events' channel. */
+  /** Sends a request over the channel for events. */
   async request(request: EventRequestInput): Promise<void> {
     await this.say(writeRequest(request));
   }
@@ -224,12 +229,12 @@ export class TestClient {
     await this.host.send({ type: 'sayBinary', bytes }, this.client);
   }
 
-  /** Opens another data channel and says something on it. */
+  /** Opens another data channel and sends a message on it. */
   async openChannel(label: string, text: string): Promise<void> {
     await this.host.send({ type: 'channel', label, text }, this.client);
   }
 
-  /** Takes up the events that came since the last call. */
+  /** Reads the events that arrived since the last call. */
   async look(): Promise<EventView> {
     const texts = (await this.host.send({ type: 'told' }, this.client)) as string[];
     for (const text of texts) this.view.take(text);
@@ -272,7 +277,7 @@ export class TestClient {
     return (await this.host.send({ type: 'state' }, this.client)) as ClientState;
   }
 
-  /** The packets received since the last call. */
+  /** Returns the packets received since the last call. */
   async take(): Promise<ReceivedPacket[]> {
     return (await this.host.send({ type: 'take' }, this.client)) as ReceivedPacket[];
   }

@@ -4,21 +4,21 @@ import { pause } from './waiting.ts';
 /** How often a page is looked at, milliseconds. */
 const LOOK_MS = 50;
 
-/** What can be seen on the demo's page. */
+/** The visible state of the demo's page. */
 export interface Seen {
   /** `connected`, `reconnecting` and so on. */
   readonly state: string;
   readonly title: string;
-  /** Everybody in the list, with the words beside their names. */
+  /** Everybody in the list, with the text beside the name. */
   readonly people: Readonly<Record<string, string>>;
-  /** Who is listed with a ring. */
+  /** People whose list entries are marked as speaking. */
   readonly speaking: readonly string[];
-  /** Who is in each slot; empty for nobody. */
+  /** The person in each slot; empty for an empty slot. */
   readonly slots: readonly string[];
-  /** What stands at the charts, by title. */
+  /** Current values of the charts, by title. */
   readonly charts: Readonly<Record<string, string>>;
   readonly log: readonly string[];
-  /** The problem shown; empty for none. */
+  /** The problem shown; empty if there is none. */
   readonly problem: string;
   /** Id of the element with the focus, or its text. */
   readonly focus: string;
@@ -41,7 +41,7 @@ const SEE = `(() => {
   };
 })()`;
 
-/** The demo's page, used by somebody. */
+/** The demo's page, with the actions of its user. */
 export class DemoPage {
   private readonly page: Page;
 
@@ -71,14 +71,14 @@ export class DemoPage {
     return this.evaluate(`document.getElementById(${JSON.stringify(id)}).click()`);
   }
 
-  /** Pins or excludes somebody, or takes that back. */
+  /** Pins or excludes a person, or undoes it. */
   wish(userid: string, wish: 'Pin' | 'Exclude'): Promise<void> {
     return this.evaluate(`[...document.querySelectorAll('.person')]
       .find((item) => item.dataset.who === ${JSON.stringify(userid)})
       .querySelectorAll('button')[${wish === 'Pin' ? 0 : 1}].click()`);
   }
 
-  /** Moves to another room. */
+  /** Switches to another room. */
   async move(room: string): Promise<void> {
     await this.fill('next-room', room);
     await this.evaluate(`document.getElementById('switch').requestSubmit()`);
@@ -92,7 +92,7 @@ export class DemoPage {
     return this.evaluate(SEE);
   }
 
-  /** Waits until the page looks as wanted. @throws Error with what it looks like instead. */
+  /** Waits until the page looks as wanted. @throws Error with its actual state. */
   async shows(what: string, wanted: (seen: Seen) => boolean, seconds = 30): Promise<Seen> {
     const deadline = Date.now() + seconds * 1000;
     for (;;) {

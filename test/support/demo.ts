@@ -4,32 +4,32 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../demo/main.js', import.meta.url));
 
-/** Demos to be ended with the test run, however it ends. */
+/** Demos, which are killed when this process exits. */
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of children) process.kill(-child.pid!, 'SIGKILL');
 });
 
-/** `npm run demo`, as a process of its own. */
+/** `npm run demo` as a process. */
 export interface RunningDemo {
-  /** The one URL that it prints. */
+  /** The URL that it prints. */
   readonly url: string;
-  /** What it has printed so far. */
+  /** The lines that it has printed so far. */
   readonly lines: readonly string[];
-  /** Waits until a line fits, the first one from `after` on. */
+  /** Waits for the first line, from line `after` on, that matches. */
   printed(pattern: RegExp, after?: number): Promise<RegExpExecArray>;
-  /** Kills the server behind the gateway without a goodbye. */
+  /** Kills the server behind the gateway. */
   killServer(): Promise<void>;
-  /** Ctrl-C, and the exit code. */
+  /** Sends SIGINT, as Ctrl-C does, and resolves with the exit code. */
   stop(): Promise<number | null>;
 }
 
-/** Starts the demo on a free port. @param env variables over the ones chosen here. */
+/** Starts the demo on a free port. @param env variables that override the ones chosen here. */
 export async function startDemo(env: Record<string, string> = {}): Promise<RunningDemo> {
   const child = spawn(process.execPath, [MAIN], {
     env: { ...process.env, DEMO_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, which Ctrl-C reaches as a whole.
+    // The demo gets a process group of its own, because Ctrl-C reaches a whole group.
     detached: true,
   });
   children.add(child);

@@ -1,11 +1,11 @@
-/** What the files of `deploy/` may look like: strict, so that a misspelled option is an error here and not ignored there. */
+/** Schemas of the files in `deploy/`. They are strict, so that a misspelled option is an error and not ignored. */
 import * as v from 'valibot';
 
 const texts = v.array(v.string());
 const seconds = v.pipe(v.string(), v.regex(/^\d+s$/));
 const dictionary = <T extends v.GenericSchema>(values: T) => v.record(v.string(), values);
 
-/** traefik's static configuration, as much of it as is used. */
+/** The part of traefik's static configuration that is used. */
 export const TraefikFixed = v.strictObject({
   entryPoints: dictionary(
     v.strictObject({
@@ -74,7 +74,7 @@ const Service = v.union([
   }),
 ]);
 
-/** traefik's dynamic configuration, as much of it as is used. */
+/** The part of traefik's dynamic configuration that is used. */
 export const TraefikRoutes = v.strictObject({
   http: v.strictObject({
     routers: dictionary(
@@ -96,7 +96,7 @@ export const TraefikRoutes = v.strictObject({
   }),
 });
 
-/** A compose file; both spellings of a service's networks read as one. */
+/** A compose file; both spellings of a service's networks give the same result. */
 export const Compose = v.looseObject({
   services: dictionary(
     v.looseObject({
@@ -132,7 +132,7 @@ export interface Matcher {
   readonly value: string;
 }
 
-/** A router's rule: matchers with one value each, joined by `&&`. @throws Error for everything else. */
+/** Reads a router's rule: matchers with one value each, joined by `&&`. @throws Error for everything else. */
 export function readRule(rule: string): Matcher[] {
   return rule.split(' && ').map((part) => {
     const [, matcher, value] = /^(Host|Path|PathPrefix|Method)\(`([^`]+)`\)$/.exec(part) ?? [];
@@ -141,7 +141,7 @@ export function readRule(rule: string): Matcher[] {
   });
 }
 
-/** Whether an IPv4 address is in a block, as `10.0.0.0/28`. */
+/** Returns whether an IPv4 address is in a block such as `10.0.0.0/28`. */
 export function inside(address: string, block: string): boolean {
   const number = (text: string): number => text.split('.').reduce((all, byte) => all * 256 + Number(byte), 0);
   const [base = '', bits = ''] = block.split('/');

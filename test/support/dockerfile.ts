@@ -1,6 +1,6 @@
 /**
- * As much of a Dockerfile as `deploy/Dockerfile` uses, carried out without an engine: each stage is a folder, each RUN a
- * shell in it. Whatever it does not know is an error, so that nothing in the file goes untested by being skipped.
+ * Carries out the instructions that `deploy/Dockerfile` uses, without an engine: each stage is a folder, and each RUN a
+ * shell in it. Every other instruction is an error, so that no part of the file is skipped and stays untested.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -8,14 +8,14 @@ import { basename, join, relative, resolve } from 'node:path';
 
 export interface Instruction {
   readonly name: string;
-  /** Of `--name=value`. */
+  /** The options `--name=value`. */
   readonly options: Readonly<Record<string, string>>;
   readonly text: string;
 }
 
 export interface Stage {
   readonly name: string;
-  /** What FROM names, after its arguments were filled in. */
+  /** The image that FROM names, with its arguments filled in. */
   readonly base: string;
   /** The folder that stands for `/`. */
   readonly root: string;
@@ -28,7 +28,7 @@ export interface Stage {
   health: { readonly command: readonly string[]; readonly options: Readonly<Record<string, string>> } | null;
 }
 
-/** The instructions, in order. @throws Error for what is beyond this reader. */
+/** Returns the instructions in order. @throws Error for syntax that this reader does not know. */
 export function readDockerfile(text: string): Instruction[] {
   const lines = text.split('\n').filter((line) => !/^\s*#/.test(line));
   const whole = lines.join('\n').replaceAll(/\\\n/g, ' ').split('\n');
@@ -48,7 +48,7 @@ export function readDockerfile(text: string): Instruction[] {
     });
 }
 
-/** Whether `.dockerignore` lets a path of the context in; of its syntax, names without wildcards and `*`. */
+/** Returns whether `.dockerignore` lets a path of the context in. It may have `*` and names without wildcards only. */
 export function readDockerignore(text: string): (path: string) => boolean {
   const rules = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   for (const rule of rules) {
@@ -65,15 +65,15 @@ export function readDockerignore(text: string): (path: string) => boolean {
 }
 
 export interface BuildOptions {
-  /** Folder of the context; its `.dockerignore` holds. */
+  /** Folder of the context; its `.dockerignore` applies. */
   readonly context: string;
-  /** Where the stages go. */
+  /** The folder for the stages. */
   readonly folder: string;
-  /** Longest RUN, milliseconds. */
+  /** Time limit of each RUN, milliseconds. */
   readonly timeout: number;
 }
 
-/** Carries out all stages. @returns them in order; the last one is the image. */
+/** Carries out all stages. @returns the stages in order; the last one is the image. */
 export function build(instructions: readonly Instruction[], options: BuildOptions): Stage[] {
   const allows = readDockerignore(readFileSync(join(options.context, '.dockerignore'), 'utf8'));
   const args: Record<string, string> = {};
@@ -172,7 +172,7 @@ function copy(
   });
 }
 
-/** @throws Error for the shell form: a shell as process 1 would keep the signals to itself. */
+/** Reads the exec form. @throws Error for the shell form: a shell as process 1 would not pass signals on. */
 function execForm(text: string): string[] {
   const words: unknown = JSON.parse(text);
   if (!Array.isArray(words) || words.some((word) => typeof word !== 'string'))
@@ -180,7 +180,7 @@ function execForm(text: string): string[] {
   return words;
 }
 
-/** Every file below a folder, as paths relative to it. */
+/** Returns the paths of all files below a folder, relative to it. */
 export function filesOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,13 +1,13 @@
-/** What a client knows from its events: applied in order, each held to the schema. */
+/** A client's knowledge from its events: it checks each event against the schema and applies them in order. */
 import { type Participant, readEvents, type ServerEvent } from '../../src/main/events/schema.ts';
 
 export class EventView {
-  /** Everything that came, in order. */
+  /** All events, in order. */
   readonly all: ServerEvent[] = [];
-  /** Messages that it came in. */
+  /** Number of messages in which they arrived. */
   messages = 0;
   conversation: string | null = null;
-  /** Its own. */
+  /** Its own speaker number. */
   number = 0;
   total = 0;
   complete = false;
@@ -16,12 +16,12 @@ export class EventView {
   silenced = false;
   deafened = false;
   readonly participants = new Map<number, Participant>();
-  /** Numbers by mid; a slot that nobody is in is missing. */
+  /** Speaker numbers by mid; empty slots are missing. */
   readonly slots = new Map<string, number>();
-  /** Numbers that were in a slot before they were in a list. */
+  /** Speaker numbers that were in a slot before any list named them. */
   readonly unmapped: number[] = [];
 
-  /** @throws Error if the text does not fit the schema. */
+  /** Applies a message. @throws Error if the text does not fit the schema. */
   take(text: string): void {
     this.messages++;
     for (const { message, bad } of readEvents(text)) {
@@ -31,17 +31,17 @@ export class EventView {
     }
   }
 
-  /** The events of one type. */
+  /** Returns the events of one type. */
   of<T extends ServerEvent['type']>(type: T): Extract<ServerEvent, { type: T }>[] {
     return this.all.filter((event): event is Extract<ServerEvent, { type: T }> => event.type === type);
   }
 
-  /** Userids of those it knows, in order. */
+  /** Userids of all known participants, sorted. */
   get userids(): string[] {
     return [...this.participants.values()].map(({ userid }) => userid).sort();
   }
 
-  /** Userids of those who speak, in order. */
+  /** Userids of the speaking participants, sorted. */
   get speaking(): string[] {
     return [...this.participants.values()]
       .filter(({ speaking }) => speaking)

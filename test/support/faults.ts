@@ -1,19 +1,20 @@
 /**
- * Faults from outside: loaded before the server with `node --import`, it remembers the server's worker threads and breaks
- * one of them, or holds the main thread up, when the parent process says so. The server itself is as it is.
+ * Fault injection: loaded before the server with `node --import`, this module keeps track of the server's worker
+ * threads, and breaks one of them or blocks the main thread when the parent process sends an order. The server is not
+ * changed.
  *
- * Node hands `--import` on to worker threads, so the same file, in there, waits for its turn in a function that the
- * worker calls in the midst of a packet.
+ * Node passes `--import` on to worker threads. There the same module commits the fault in a function that the worker
+ * calls while it forwards a packet.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { isMainThread, type Worker, type WorkerOptions, workerData } from 'node:worker_threads';
 
-/** What can be done to a worker: it is ended from outside, or does this itself in the midst of a packet. */
+/** Faults of a worker: `terminate` ends it from outside, the others happen while it forwards a packet. */
 export const WORKER_FAULTS = ['terminate', 'throw', 'exit', 'loop', 'memory'] as const;
 export type WorkerFault = (typeof WORKER_FAULTS)[number];
 
 export type FaultOrder =
-  /** Breaks a worker, by its place among those that live; `lasting`, and all that are started from then on. */
+  /** Breaks a worker, by its index among the running ones; if `lasting`, also every worker that starts later. */
   | { readonly type: 'break'; readonly fault: WorkerFault; readonly worker: number; readonly lasting: boolean }
   /** Blocks the main thread. */
   | { readonly type: 'stall'; readonly milliseconds: number };
@@ -23,11 +24,13 @@ interface Alive {
   readonly flag: Int32Array;
 }
 
-/** Words that a worker looks at: the fault to commit, by its place in the list, after how many looks, and whether again. */
+/**
+ * Words that a worker reads: the fault's index in the list, the calls until it happens, and whether it happens again.
+ */
 const Flag = { Fault: 0, Looks: 1, Lasting: 2, Words: 3 } as const;
 
 if (isMainThread) watchWorkers();
-else if (workerData?.faultFlag instanceof Int32Array) lieInWait(workerData.faultFlag);
+else if (workerData?.faultFlag instanceof Int32Array) injectWhenTold(workerData.faultFlag);
 
 function watchWorkers(): void {
   const threads: { Worker: typeof Worker } = createRequire(import.meta.url)('node:worker_threads');
@@ -60,13 +63,13 @@ function watchWorkers(): void {
     }
     process.send!(at);
   });
-  // The orders' channel alone keeps no process alive.
+  // The channel for orders must not keep the process alive.
   process.channel?.unref();
 }
 
-function lieInWait(flag: Int32Array): void {
+function injectWhenTold(flag: Int32Array): void {
   const { min } = Math;
-  // Asked for several times in the course of a packet, before and between its listeners.
+  // The worker calls this several times for each packet, before and between its listeners.
   Math.min = (...values: number[]): number => {
     const fault = WORKER_FAULTS[Atomics.load(flag, Flag.Fault)]!;
     if (fault !== 'terminate' && Atomics.sub(flag, Flag.Looks, 1) <= 0) {

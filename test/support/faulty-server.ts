@@ -1,4 +1,4 @@
-/** A server that can be faulty from outside, rooms full of clients on it, and what is legal in what they hear. */
+/** A server with injected faults, conversations full of clients on it, and checks of what they receive. */
 import { once } from 'node:events';
 import { type ClientHost, type ReceivedPacket, SILENCE, type TestClient } from './client.ts';
 import type { FaultOrder, WorkerFault } from './faults.ts';
@@ -18,17 +18,21 @@ export class FaultyServer {
     return new FaultyServer(await startServer(env, FAULTS));
   }
 
-  /** Breaks a worker, by its place among those that live. @returns when, milliseconds since 1970. */
+  /** Injects a fault into a worker, by its index among the running ones. @returns the time, milliseconds since 1970. */
   break(fault: WorkerFault, worker = 0, lasting = false): Promise<number> {
     return this.order({ type: 'break', fault, worker, lasting });
   }
 
-  /** Blocks the main thread. @returns when it began, once it is over. */
+  /** Blocks the main thread, and resolves afterwards. @returns the time of the beginning, milliseconds since 1970. */
   stall(milliseconds: number): Promise<number> {
     return this.order({ type: 'stall', milliseconds });
   }
 
-  /** Stops the whole process for a while. @returns when, once it goes on. */
+  /**
+   * Stops the whole process for a while, and resolves afterwards.
+   *
+   * @returns the time of the beginning, milliseconds since 1970.
+   */
   async stop(milliseconds: number): Promise<number> {
     const at = performance.timeOrigin + performance.now();
     this.server.process.kill('SIGSTOP');
@@ -37,7 +41,7 @@ export class FaultyServer {
     return at;
   }
 
-  /** Figures of the newest stats line. */
+  /** The figures of the newest `stats` line. */
   get stats(): { rss: number; late: number } {
     const line = this.server.logs.findLast((text) => text.includes('"msg":"stats"'))!;
     const { rss, drops }: { rss: number; drops: { late: number } } = JSON.parse(line);
@@ -69,7 +73,7 @@ export class FaultyServer {
   }
 }
 
-/** One listener, and all that it has heard. */
+/** A listener, with every packet that it has received. */
 export class Listener {
   readonly client: TestClient;
   readonly heard: ReceivedPacket[] = [];
@@ -83,7 +87,7 @@ export class Listener {
     return this;
   }
 
-  /** Waits until everybody named was heard so often after a moment, milliseconds since 1970. */
+  /** Waits until this many packets of each named client have arrived after a moment, milliseconds since 1970. */
   async hears(names: readonly string[], count: number, after: number): Promise<void> {
     const heardOf = (name: string): number => this.heard.filter(({ from, at }) => from === name && at > after).length;
     await until(`${this.client.name} hears ${names.join(', ')}`, async () => {
@@ -92,13 +96,13 @@ export class Listener {
     });
   }
 
-  /** The longest time without a packet of somebody, beginning after a moment; milliseconds. */
+  /** Returns the longest time without a packet of a client that began after a moment, milliseconds. */
   longestGap(name: string, after: number): number {
     const times = this.heard.filter(({ from, at }) => from === name && at > after - 200).map(({ at }) => at);
     return times.slice(1).reduce((longest, at, i) => Math.max(longest, at - times[i]!), 0);
   }
 
-  /** What no receiver may ever see in the packets of one SSRC; empty if all is well. */
+  /** Returns what no receiver may ever see in the packets of one SSRC; empty if there is nothing of the kind. */
   illegal(maxJump: number): string[] {
     const wrong: string[] = [];
     const last = new Map<number, ReceivedPacket>();
@@ -115,7 +119,7 @@ export class Listener {
     return wrong;
   }
 
-  /** Numbers of speakers by name, as packets told them. */
+  /** The speaker numbers (CSRC) in the packets of each speaker, by name. */
   get numbers(): Map<string, Set<number | null>> {
     const numbers = new Map<string, Set<number | null>>();
     for (const { from, csrc } of this.heard) {
@@ -125,12 +129,12 @@ export class Listener {
   }
 }
 
-/** Packets among which one is not held up by a busy machine. */
+/** So many packets that a busy machine does not delay all of them. */
 const WINDOW = 100;
 
 /**
- * Where the media time of one SSRC leaves the clock by more than a second: 48 ticks a millisecond. Only what stays so
- * counts: a packet that comes late is followed by some that do not.
+ * Returns where the media time of one SSRC, 48 ticks a millisecond, leaves the clock by more than a second. Only a
+ * lasting difference counts: a packet that comes late is followed by some that do not.
  */
 function driftOf(packets: readonly ReceivedPacket[]): string[] {
   let media = 0;

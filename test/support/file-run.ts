@@ -1,9 +1,9 @@
-/** One test file in a process of its own. */
+/** Runs one test file in a process of its own. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Report } from './report.ts';
 
-/** Longest a process may say nothing before its first scenario, between two and after a scenario's deadline. */
+/** Longest time without a report before the first scenario, between two, and after a scenario's deadline, seconds. */
 const SLACK_SECONDS = 120;
 const ENTRY = fileURLToPath(new URL('./one-file.js', import.meta.url));
 
@@ -11,25 +11,25 @@ export interface FileRun {
   readonly name: string;
   readonly passed: number;
   readonly skipped: number;
-  /** A line for each scenario that failed, and one if the process did not end as it should. */
+  /** A line for each failed scenario, and one if the process did not end as it should. */
   readonly failures: readonly string[];
-  /** All that it said. */
+  /** Standard output and standard error. */
   readonly output: string;
   readonly seconds: number;
 }
 
-/** Process groups of the files that run now. */
+/** Process groups of the running files. */
 const groups = new Set<number>();
 
-/** Ends the files that run now, and all they started. */
+/** Ends the running files and all processes that they started. */
 export function endFiles(): void {
   for (const group of groups) signal(group, 'SIGTERM');
 }
 
-/** Runs the file. A process that crashes, hangs, ends early or has no scenario counts as a failure of its own. */
+/** Runs the file. A process that crashes, hangs, ends early or has no scenario counts as a failure. */
 export function runFile(name: string, path: string, slack = SLACK_SECONDS): Promise<FileRun> {
   const begun = performance.now();
-  // A group of its own: what a file that is killed has started ends with it.
+  // The file gets a process group of its own, so that everything that it has started ends with it.
   const child = spawn(process.execPath, [ENTRY, path], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
   const group = child.pid!;
   groups.add(group);
@@ -72,7 +72,7 @@ export function runFile(name: string, path: string, slack = SLACK_SECONDS): Prom
   return new Promise((resolve) => {
     child.once('exit', (code, by) => {
       clearTimeout(watchdog);
-      // What is left of it would keep its output open, and has no business after it.
+      // Processes that it left behind would keep its output open.
       signal(group, 'SIGKILL');
       groups.delete(group);
       // uvu's exit code is 1 for scenarios that failed.
@@ -92,6 +92,6 @@ function signal(group: number, name: NodeJS.Signals): void {
   try {
     process.kill(-group, name);
   } catch {
-    // Nobody is left in it.
+    // No process of the group is left.
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { openGateway, type Gateway as PlainGateway, urlOf } from '../../demo/gateway.ts';
 
-/** Where the pages are, seen from the compiled file in `dist/test/support`. */
+/** The folder of the pages, relative to the compiled file in `dist/test/support`. */
 const PAGES = new URL('../../../test/data/page/', import.meta.url);
 
 const FILES: Record<string, { file: string; type: string }> = {
@@ -14,16 +14,16 @@ const FILES: Record<string, { file: string; type: string }> = {
 };
 
 export interface Gateway extends PlainGateway {
-  /** Port of the server that requests are passed on to; may be another one later. */
+  /** Port of the server to which requests are passed on; a test may change it. */
   upstream: number;
-  /** Tokens that are refused, with 401. */
+  /** Tokens that are refused with 401. */
   refused: Set<string>;
 }
 
 /**
- * The demo's gateway in front of a server, which also serves the test pages, so that they share the API's origin.
+ * Starts the demo's gateway in front of a server. It also serves the test pages, so that they share the API's origin.
  *
- * @param scripts served beside them, by path.
+ * @param scripts scripts to serve as well, by path.
  */
 export async function startGateway(
   upstreamPort: number,

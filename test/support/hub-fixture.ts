@@ -11,7 +11,9 @@ import { EventView } from './event-view.ts';
 
 const SLOTS = 2;
 
-/** A worker that carries out every command at once; a slow one finishes leaves only when the test calls `finishLeaves`. */
+/**
+ * A worker that carries out every command at once; a slow one finishes leaves only when the test calls `finishLeaves`.
+ */
 class FakeShard {
   load = 0;
   slow = false;

@@ -4,30 +4,30 @@ import { freeUdpPort } from './server.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
 
-/** How a process that was expected to end by itself did so. */
+/** The end of a process that ended by itself. */
 export interface Ending {
   readonly code: number | null;
-  /** Whole lines, without the last line feed. */
+  /** Complete lines, without line feeds. */
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
 }
 
 export interface LaunchOptions {
-  /** Numeric user to run as; only root may choose. */
+  /** Numeric id of the user to run as; only root may choose. */
   readonly uid?: number;
-  /** The script to run instead of the built server's. */
+  /** The script to run instead of the built server. */
   readonly main?: string;
-  /** What follows the script on the command line. */
+  /** Arguments after the script on the command line. */
   readonly args?: readonly string[];
 }
 
-/** Processes to be ended with the test run, however it ends. */
+/** Processes that are killed when this one exits. */
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts the server with bad circumstances and waits until it gives up. */
+/** Starts a server that cannot run as configured, and waits until it ends. */
 export async function launchUntilExit(env: Record<string, string>, options: LaunchOptions = {}): Promise<Ending> {
   const { uid, main = MAIN, args = [] } = options;
   const child = spawn(process.execPath, [main, ...args], {

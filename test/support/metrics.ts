@@ -1,14 +1,14 @@
-/** Prometheus' text format, read back. */
+/** Reads Prometheus' text format. */
 
-/** A scrape. */
+/** The metrics of one scrape. */
 export class Scrape {
   readonly text: string;
-  /** By `name{labels}` as it stands there. */
+  /** Values by `name{labels}`. */
   private readonly samples = new Map<string, number>();
-  /** By name. */
+  /** By the metric's name. */
   readonly types = new Map<string, string>();
   readonly helps = new Map<string, string>();
-  /** Label names by name of the metric, without `le`. */
+  /** Label names by the metric's name, without `le`. */
   readonly labels = new Map<string, Set<string>>();
 
   constructor(text: string) {
@@ -16,24 +16,24 @@ export class Scrape {
     for (const line of text.split('\n')) this.take(line);
   }
 
-  /** A sample's value; undefined if there is none. @param labels as in `{ kind: 'rtp' }`. */
+  /** Returns a sample's value, or undefined if there is none. @param labels as in `{ kind: 'rtp' }`. */
   value(name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
     return this.samples.get(key(name, labels));
   }
 
-  /** Sum of all samples of that name. */
+  /** Returns the sum of all samples of that name. */
   sum(name: string): number {
     let sum = 0;
     for (const [sample, value] of this.samples) if (sample.split('{')[0] === name) sum += value;
     return sum;
   }
 
-  /** Samples in all. */
+  /** Number of samples. */
   get size(): number {
     return this.samples.size;
   }
 
-  /** Every value of every label. */
+  /** All values of all labels. */
   get labelValues(): string[] {
     return [...this.text.matchAll(/[{,]\w+="([^"]*)"/g)].map((match) => match[1]!);
   }
@@ -57,7 +57,7 @@ export class Scrape {
   }
 }
 
-/** Scrapes the operators' listener. */
+/** Scrapes the operators' listener. @throws Error if it does not answer with 200. */
 export async function scrape(adminUrl: string): Promise<Scrape> {
   const response = await fetch(`${adminUrl}/metrics`);
   if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);

@@ -1,21 +1,21 @@
 import { Audio, PeerConnection, type Track } from 'node-datachannel';
 
-/** A libdatachannel client in this process, whose offer and candidates are in the test's hands. */
+/** A libdatachannel client in this process, whose offer and candidates the test sends itself. */
 export interface NativeClient {
-  /** The offer without its candidates. */
+  /** The offer, without candidates. */
   readonly offer: string;
   /** Candidate attributes without `a=`, as `candidate:1 1 UDP …`. */
   readonly candidates: readonly string[];
   accept(answer: string): void;
-  /** Resolves once the connection has this state. */
+  /** Waits until the connection has this state. */
   becomes(state: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Clients and their tracks, kept from the garbage collector for as long as they live. */
+/** Keeps clients and their tracks from the garbage collector. */
 const alive = new Set<readonly [PeerConnection, Track]>();
 
-/** Makes a client with a microphone and one slot, and gathers its candidates on loopback. */
+/** Creates a client with a microphone and one slot, and gathers its candidates on loopback. */
 export async function createNativeClient(name: string): Promise<NativeClient> {
   const connection = new PeerConnection(name, {
     iceServers: [],

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const DIRECTORY = new URL('../../../test/data/offers/', import.meta.url);
 
-/** Names of the recorded offers, as in `chromium-156-sendrecv`. */
+/** Returns the names of the recorded offers, such as `chromium-156-sendrecv`. */
 export function offerNames(): string[] {
   return readdirSync(DIRECTORY)
     .filter((file) => file.endsWith('.sdp'))
@@ -10,7 +10,7 @@ export function offerNames(): string[] {
     .sort();
 }
 
-/** The text of a recorded offer, with the line ends that browsers send, whatever the checkout made of them. */
+/** Returns a recorded offer, with the line ends that browsers send, even if the checkout has others. */
 export function readOffer(name: string): string {
   return readFileSync(new URL(`${name}.sdp`, DIRECTORY), 'utf8').replace(/\r?\n/g, '\r\n');
 }
@@ -25,28 +25,28 @@ const TRANSPORT = [
 /** One m-line of an offer written for a test. */
 export interface OfferLine {
   readonly media?: 'audio' | 'video' | 'application' | 'text';
-  /** Null for none; the index of the line if not given. */
+  /** The line's index by default; null for none. */
   readonly mid?: string | null;
   /** Null for none. */
   readonly direction?: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive' | null;
   readonly port?: number;
   readonly protocol?: string;
   readonly payloadType?: number | string;
-  /** Lines added at the end of this one. */
+  /** Lines added at the end of the m-line's section. */
   readonly more?: readonly string[];
-  /** Of the lines that this stands for, those that match are left out. */
+  /** Leaves out the lines of the section that match. */
   readonly without?: RegExp;
 }
 
-/** The rest of an offer written for a test. */
+/** The session part of an offer written for a test. */
 export interface OfferShape {
-  /** Mids in the BUNDLE group; all if not given, null for no group. */
+  /** Mids in the BUNDLE group; all by default, null for no group. */
   readonly bundle?: readonly string[] | null;
   /** Attributes before the first m-line. */
   readonly session?: readonly string[];
 }
 
-/** Writes an offer with these m-lines, each a publishing and listening audio line unless it says otherwise. */
+/** Writes an offer with these m-lines; by default each is an audio line that publishes and listens. */
 export function writeOffer(lines: readonly OfferLine[], { bundle, session = [] }: OfferShape = {}): string {
   const mids = bundle === undefined ? lines.map(({ mid }, i) => (mid === undefined ? String(i) : mid)) : bundle;
   const text = ['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0'];

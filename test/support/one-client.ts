@@ -1,4 +1,6 @@
-/** One WebRTC client: `url userid port talks relay`. Prints how its websocket ended, and stays. */
+/**
+ * Runs one WebRTC client: `url userid port talks relay`. It prints how its websocket was closed, and stays connected.
+ */
 import { WebrtcClient } from './webrtc.ts';
 
 const [url, userid, port, talks, relay] = process.argv.slice(2) as [string, string, string, string, string];

@@ -1,4 +1,4 @@
-/** The API at another origin than the pages': what a proxy with CORS does, in front of the gateway for tests. */
+/** Serves the API at another origin than the pages', as a proxy with CORS does, in front of the test gateway. */
 import { createServer, type IncomingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,15 +7,15 @@ const HOST = '127.0.0.1';
 
 export interface OtherOrigin {
   readonly url: string;
-  /** Plain requests that were no preflight: their paths without queries, and their cookies. */
+  /** HTTP requests except preflights: paths without queries, and cookies. */
   readonly requests: { readonly path: string; readonly cookie: string | undefined }[];
   close(): Promise<void>;
 }
 
 /**
- * Passes everything on to a gateway. By default any page may ask, without cookies, as `deploy/` has it.
+ * Passes every request on to a gateway. By default every page may send requests without cookies, as `deploy/` has it.
  *
- * @param cookies whether pages may send them; then the cookie `token` is taken for a token.
+ * @param cookies lets pages send cookies; the cookie `token` then counts as the token.
  */
 export async function startOtherOrigin(gatewayPort: number, { cookies = false } = {}): Promise<OtherOrigin> {
   const requests: OtherOrigin['requests'] = [];

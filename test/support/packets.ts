@@ -1,4 +1,4 @@
-/** RTP packets for tests, made by werift-rtp: another hand than the one under test. */
+/** RTP packets for tests, made by werift-rtp, an implementation independent of the one under test. */
 import { RtpHeader, RtpPacket } from 'werift-rtp';
 import { SlotPacket } from '../../src/rtp/rewriter.ts';
 import { below, type Random } from './prng.ts';
@@ -15,7 +15,7 @@ export interface PacketFields {
   readonly level?: { readonly id: number; readonly level: number };
 }
 
-/** One packet; what is left out is 111, no marker, 0, 1000, none and ten bytes. */
+/** Makes a packet. By default: payload type 111, no marker, timestamp 0, SSRC 1000, no CSRC, ten bytes of payload. */
 export function rtp(fields: PacketFields): Buffer {
   const header = new RtpHeader({
     payloadType: fields.payloadType ?? 111,
@@ -32,7 +32,7 @@ export function rtp(fields: PacketFields): Buffer {
   return new RtpPacket(header, fields.payload ?? Buffer.from('0123456789')).serialize();
 }
 
-/** A whole packet with anything that RTP allows in it: CSRCs, extensions of either form, padding. */
+/** Makes a valid packet with any of the features of RTP: CSRCs, extensions of either form, padding. */
 export function anyRtp(random: Random): Buffer {
   const header = new RtpHeader({
     payloadType: below(random, 128),
@@ -61,7 +61,7 @@ export function bytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => random() & 0xff));
 }
 
-/** A packet for a slot. */
+/** Makes a packet for a slot. */
 export function slotPacket(fields: Partial<SlotPacket>): SlotPacket {
   return Object.assign(new SlotPacket(), fields);
 }

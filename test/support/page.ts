@@ -4,36 +4,39 @@ import { EventView } from './event-view.ts';
 import type { Gateway } from './gateway.ts';
 import { until } from './waiting.ts';
 
-/** Tones that people sing, in Hz: far apart and no multiples of one another, so that distortion of one is never another. */
+/**
+ * Tones that pages send, in Hz: far apart, and none a multiple of another, so that a distorted tone is never another
+ * one.
+ */
 export const TONES = [437, 631, 853, 1181, 1607, 2179] as const;
 
-/** A tone is heard from this level on. It is sung at about -13 dB. */
+/** A tone counts as heard from this level on. Pages send it at about -13 dB. */
 const HEARD_DB = -30;
 
-/** And is silent below this one. In between the observation counts as neither. */
+/** A tone counts as silent below this level. Between the two the observation counts as neither. */
 const SILENT_DB = -50;
 
 /** Observations in a row that make a condition stable; each takes about half a second. */
 const STABLE = 3;
 
-/** What a page asks for in its offer, beside its microphone. */
+/** Shape of a page's offer, beside its microphone. */
 export interface Shape {
-  /** Audio m-lines on which to hear somebody; the first is the microphone's own. */
+  /** Audio m-lines that receive; the first is the microphone's own. */
   slots?: number;
   video?: boolean;
   dataChannel?: boolean;
-  /** How loud the tone is, in dB below full, for each second over and over. */
+  /** Loudness of the tone in dB below full scale, one value a second, repeated. */
   gains?: number[];
-  /** The data channel for events. */
+  /** Whether the page opens the data channel for events. */
   events?: boolean;
   /** No microphone: the first m-line is `recvonly` too. */
   listenOnly?: boolean;
   /** URL of the sound to send instead of the tone. */
   sound?: string;
-  /** What stands on the first m-line, before the microphone. */
+  /** Contents of an m-line before the microphone's. */
   first?: 'video' | 'data' | 'inactive' | 'pcmu';
   bundlePolicy?: 'balanced' | 'max-compat' | 'max-bundle';
-  /** Whether RED is offered where the browser knows it; it is unless this is false. */
+  /** Whether the page offers RED if the browser knows it; true by default. */
   red?: boolean;
   /** Whether frames are encrypted end to end (`RTCRtpScriptTransform`). */
   e2ee?: boolean;
@@ -53,11 +56,11 @@ export interface InboundStats {
   /** Payload bytes. */
   bytesReceived: number;
   packetsLost: number;
-  /** By the jitter buffer: too late, or overlapping. */
+  /** Packets that the jitter buffer discarded because they were late or overlapped others. */
   packetsDiscarded: number;
   concealedSamples: number;
   totalSamplesReceived: number;
-  /** Seconds that all samples together spent in the jitter buffer, and how many these are. */
+  /** Seconds that all samples together spent in the jitter buffer, and the number of these samples. */
   jitterBufferDelay: number;
   jitterBufferEmittedCount: number;
 }
@@ -73,12 +76,12 @@ export interface Stats {
   packetsSent: number;
   /** Payload bytes. */
   bytesSent: number;
-  /** By mid; a slot that nothing was received on may be missing. */
+  /** By mid; a slot that received nothing may be missing. */
   inbound: Record<string, InboundStats>;
   pair?: { local: CandidateStats; remote: CandidateStats };
 }
 
-/** Statistics that rest on RTCP, by their names in webrtc-stats; what a browser does not know is missing. */
+/** Statistics that depend on RTCP, by their names in webrtc-stats; those that a browser does not know are missing. */
 export interface RtcpStats {
   /** Milliseconds since 1970. */
   now: number;
@@ -101,16 +104,16 @@ export interface RtcpStats {
   }[];
 }
 
-/** What was heard at one moment. */
+/** Tones heard at one moment. */
 export interface Hearing {
-  /** Every tone heard, once for each slot that it was heard in, in ascending order. */
+  /** Tones heard, once for each slot in which they were heard, in ascending order. */
   heard: number[];
-  /** Tones too faint to be heard and too loud to be silence. */
+  /** Tones too faint to count as heard and too loud to count as silent. */
   unclear: number[];
   levels: Levels;
 }
 
-/** Level of each of `TONES` in dB, by mid; null where the recording was too short to measure. */
+/** Level of each of {@link TONES} in dB, by mid; null where the recording was too short to measure. */
 export type Levels = Record<string, number[] | null>;
 
 export interface Person {
@@ -119,11 +122,11 @@ export interface Person {
   tone: number;
 }
 
-/** A page of the voice client in some browser: one person with one tone. */
+/** A page with the test's own client: one user with one tone. */
 export class VoicePage {
   readonly tone: number;
   readonly token: string;
-  /** What it knows by the events it has taken up. */
+  /** What the page knows from the events that {@link knows} has read. */
   readonly view = new EventView();
   private readonly page: Page;
 
@@ -138,25 +141,27 @@ export class VoicePage {
     return this.call('connect', { token: this.token, tone: this.tone, ...shape });
   }
 
-  /** Connects in a way that comes to nothing; see `fail` in the page. Resolves with how the server closed the websocket. */
+  /**
+   * Makes an attempt to connect that fails; see `fail` in the page. Resolves with how the server closed the websocket.
+   */
   fail(way: { takes?: boolean; stays?: boolean; port?: number }): Promise<{ code: number; reason: string }> {
     return this.call('fail', { token: this.token, tone: this.tone, ...way });
   }
 
   /**
-   * The same of a page that connects by itself, how many media streams its tracks came in, and how long after its websocket
-   * opened it made its offer, milliseconds.
+   * Waits until a page that connects by itself is connected. Resolves with the number of media streams of its tracks,
+   * and with the time from the opening of its websocket to its offer, milliseconds.
    */
   established(): Promise<Connected & { streams: number; offerAfter: number }> {
     return this.call('established');
   }
 
-  /** The offer that `connect` would send, with its candidates. */
+  /** Returns the offer that `connect` would send, with its candidates. */
   offer(shape: Shape = {}): Promise<string> {
     return this.call('offer', shape);
   }
 
-  /** Sings to itself over two peer connections within the page, without a server. */
+  /** Sends the tone to itself over two peer connections within the page, without a server. */
   loopback(): Promise<void> {
     return this.call('loopback', { tone: this.tone });
   }
@@ -178,7 +183,9 @@ export class VoicePage {
     return this.call('stats');
   }
 
-  /** What became of the m-lines with media; a direction is that of the answer, or the offered one where there is none. */
+  /**
+   * Returns the state of the m-lines with media; a direction is the answer's, or the offer's where the answer has none.
+   */
   lines(): Promise<{ kind: string; direction: string; sent: number }[]> {
     return this.call('lines');
   }
@@ -187,27 +194,30 @@ export class VoicePage {
     return this.call('reports');
   }
 
-  /** Contributing sources of each slot, by mid. */
+  /** Returns the contributing sources of each slot, by mid. */
   csrcs(): Promise<Record<string, number[]>> {
     return this.call('csrcs');
   }
 
-  /** Number of the speaker who is in each slot now, by mid. */
+  /** Returns the number of the speaker that is in each slot now, by mid. */
   speakers(): Promise<Record<string, number | null>> {
     return this.call('speakers');
   }
 
-  /** What changes in the slots for so many milliseconds; times are milliseconds since 1970. */
+  /** Returns the changes in the slots during the next milliseconds; times are milliseconds since 1970. */
   watchSpeakers(milliseconds: number): Promise<{ at: number; mid: string; speaker: number | null }[]> {
     return this.call('watchSpeakers', milliseconds);
   }
 
-  /** Sings on with other loudness, in dB below full, for each second over and over. Resolves with the time it began. */
+  /**
+   * Changes the loudness of the tone, in dB below full scale, one value a second, repeated. Resolves with the time of
+   * the change.
+   */
   sing(...gains: number[]): Promise<number> {
     return this.call('sing', { tone: this.tone, gains });
   }
 
-  /** Waits until what the page knows is as wanted. */
+  /** Waits until what the page knows by its events is as wanted. */
   async knows(wanted: (view: EventView) => boolean): Promise<void> {
     const look = async (): Promise<boolean> => {
       for (const text of await this.call<string[]>('told')) this.view.take(text);
@@ -216,7 +226,7 @@ export class VoicePage {
     await until(`${this.token} knows what is wanted: ${wanted}`, look, { interval: 50 });
   }
 
-  /** Asks for something over the events' channel. */
+  /** Sends a request over the channel for events. */
   ask(request: EventRequestInput): Promise<void> {
     return this.call('ask', writeRequest(request));
   }
@@ -225,12 +235,12 @@ export class VoicePage {
     return this.call('mute', muted);
   }
 
-  /** Ends the peer connection; the page stays open. */
+  /** Closes the peer connection; the page stays open. */
   hangUp(): Promise<void> {
     return this.call('close');
   }
 
-  /** Ends the peer connection and the page. */
+  /** Closes the page, and with it the peer connection. */
   close(): Promise<void> {
     return this.page.close();
   }
@@ -240,18 +250,18 @@ export class VoicePage {
   }
 }
 
-/** Opens the voice client for one person. */
+/** Opens a page with the test's own client for one user. */
 export async function openVoicePage(browser: Browser, gateway: Gateway, person: Person): Promise<VoicePage> {
   return new VoicePage(await browser.newPage(gateway.url), person);
 }
 
-/** What may be different for the example client. */
+/** Options of the example client. */
 export interface ExampleOptions {
-  /** How long the user takes to allow the microphone once the websocket is open, milliseconds. */
+  /** Time that the user takes to allow the microphone once the websocket is open, milliseconds. */
   late?: number;
   /** A STUN server. */
   stun?: string;
-  /** Another way to the server than the gateway, and the token that counts there. */
+  /** Another URL of the API than the gateway's, and the token that is valid there. */
   api?: { url: string; token: string };
 }
 
@@ -268,12 +278,12 @@ export async function openExamplePage(
   return new VoicePage(await browser.newPage(`${gateway.url}/example?${query}#${person.tone}`), person);
 }
 
-/** The token that the gateway turns into this user's claim. */
+/** Returns the token that the gateway turns into this user's claim. */
 export function tokenOf({ user, client = 'browser' }: Omit<Person, 'tone'>): string {
   return `${user}.${client}`;
 }
 
-/** Sorts the measured levels into heard, unclear and, unsaid, silent. */
+/** Sorts the measured levels: heard, unclear, or silent, which is not reported. */
 export function judge(levels: Levels): Hearing {
   const hearing: Hearing = { heard: [], unclear: [], levels };
   for (const slot of Object.values(levels)) {
@@ -289,9 +299,9 @@ export function judge(levels: Levels): Hearing {
 }
 
 /**
- * Waits until a page hears exactly these tones, each in one slot, several times in a row.
+ * Waits until a page hears exactly these tones, each in one slot, in several observations in a row.
  *
- * @param never tones that must not be heard even once meanwhile. The page's own is always one of them.
+ * @param never tones that must not be heard even once meanwhile. The page's own tone is always one of them.
  */
 export async function hearsExactly(
   page: Pick<VoicePage, 'tone' | 'token' | 'hear'>,

@@ -1,24 +1,24 @@
-/** The service that knows who may join what, on loopback, as the test has it. */
+/** A permission service on loopback, which replies as the test says. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 
-/** What it does with a question. */
+/** Handles a request. */
 export type Reply = (response: ServerResponse, request: IncomingMessage) => void;
 
 export interface PermissionServer {
   readonly port: number;
   readonly url: string;
-  /** Paths as they stood in the requests, in their order. */
+  /** Paths of the requests, in order. */
   readonly asked: string[];
-  /** What it does from now on. */
+  /** Handles requests from now on; a test may change it. */
   reply: Reply;
-  /** Resolves once so many questions have come. */
+  /** Waits until this many requests have come. */
   wasAsked(count: number): Promise<void>;
-  /** Hangs up on everybody and stops listening. */
+  /** Closes all connections and stops listening. */
   close(): Promise<void>;
 }
 
-/** Answers with a status and no body. */
+/** Returns a reply with a status and no body. */
 export function status(code: number, headers: Record<string, string> = {}): Reply {
   return (response) => response.writeHead(code, headers).end();
 }
@@ -26,7 +26,7 @@ export function status(code: number, headers: Record<string, string> = {}): Repl
 /** Never answers. */
 export const hang: Reply = () => undefined;
 
-/** Starts one. @param port the one to listen on; any that is free otherwise. */
+/** Starts a permission service. @param port the port to listen on; any free one by default. */
 export async function startPermissionServer(reply: Reply = status(204), port = 0): Promise<PermissionServer> {
   const asked: string[] = [];
   const waiting = new Set<() => void>();
@@ -61,7 +61,7 @@ export async function startPermissionServer(reply: Reply = status(204), port = 0
   return here;
 }
 
-/** Something on a port that is no such service: it does what it is told with each socket that has asked. */
+/** Starts a TCP server that is no permission service: it calls `answer` for each socket that has sent something. */
 export async function startRawServer(answer: (socket: Socket) => void): Promise<{ url: string; close(): void }> {
   const open = new Set<Socket>();
   const server = createTcpServer((socket) => {

@@ -2,10 +2,10 @@ import { ok } from 'uvu/assert';
 import { OfferError } from '../../src/main/sdp/offer.ts';
 import { type Plan, type PlanLimits, planOffer } from '../../src/main/sdp/plan.ts';
 
-/** More than any test's offer needs. */
+/** Limits that no test's offer reaches. */
 export const LIMITS = { maxSlots: 8, maxLines: 32, red: 'both' } as const satisfies PlanLimits;
 
-/** A plan in short, for each m-line: `<mid> both|publish|slot|data|refused`. */
+/** Returns a plan in short, for each m-line: `<mid> both|publish|slot|data|refused`. */
 export function words(plan: Plan): string[] {
   return plan.lines.map((line) => {
     if (line.kind !== 'audio') return `${line.mid} ${line.kind}`;
@@ -13,7 +13,7 @@ export function words(plan: Plan): string[] {
   });
 }
 
-/** The error that an offer leads to. */
+/** Returns the error for an offer that is refused. */
 export function refusal(offer: string, limits: PlanLimits = LIMITS): OfferError {
   try {
     planOffer(offer, limits);

@@ -1,4 +1,4 @@
-/** A generator of 32-bit numbers, 0 … 2^32 - 1, the same for the same seed (mulberry32). */
+/** A generator of whole numbers from 0 to 2^32 - 1, reproducible from its seed (mulberry32). */
 export type Random = () => number;
 
 export function prng(seed: number): Random {
@@ -11,14 +11,14 @@ export function prng(seed: number): Random {
   };
 }
 
-/** A whole number, 0 … below - 1. */
+/** Returns a whole number from 0 to limit - 1. */
 export function below(random: Random, limit: number): number {
   return random() % limit;
 }
 
 let chosen: number | undefined;
 
-/** The seed of this process: new in every run and printed, so that a failure can be had again with `SEED=…`. */
+/** Returns the seed of this process, new in every run. It is printed, so that `SEED=…` can repeat a failure. */
 export function seed(what: string): number {
   chosen ??= Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   console.log(`seed of ${what}: ${chosen}`);

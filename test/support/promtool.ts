@@ -1,4 +1,4 @@
-/** Prometheus' own checker, of Debian's package `prometheus`. */
+/** Prometheus' checker, from Debian's package `prometheus`. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { HANG_MS } from './waiting.ts';
 export const ALERTS = new URL('../../../deploy/alerts.yaml', import.meta.url);
 const PROMTOOL = '/usr/bin/promtool';
 
-/** Runs it. @param input its standard input. @returns its exit code and what it said. */
+/** Runs promtool. @param input its standard input. @returns its exit code and output. */
 export function promtool(args: readonly string[], input = ''): { code: number | null; text: string } {
   const { status, stdout, stderr } = spawnSync(PROMTOOL, args, { input, encoding: 'utf8', timeout: HANG_MS });
   return { code: status, text: `${stdout}${stderr}` };
@@ -23,17 +23,17 @@ export interface Rule {
   readonly annotations: { readonly summary: string; readonly description: string };
 }
 
-/** The rules in `deploy/alerts.yaml`. */
+/** Returns the rules in `deploy/alerts.yaml`. */
 export function alertRules(): Rule[] {
   const { groups } = parse(readFileSync(ALERTS, 'utf8')) as { groups: readonly { rules: readonly Rule[] }[] };
   return groups.flatMap((group) => group.rules);
 }
 
-/** Tries the alerts, as `promtool test rules` does. @param tests as in its file, one sample a minute. */
+/** Tests the alerts with `promtool test rules`. @param tests as in its file, one sample a minute. */
 export function tryAlerts(tests: readonly object[]): { code: number | null; text: string } {
   const directory = mkdtempSync(join(tmpdir(), 'rules-'));
   try {
-    // promtool compares annotations too, which hold figures: the rules are taken without them.
+    // promtool compares annotations too, and they hold figures, so the rules are tested without them.
     const bare = { groups: [{ name: 'bare', rules: alertRules().map(({ annotations: _, ...rule }) => rule) }] };
     writeFileSync(join(directory, 'alerts.yaml'), stringify(bare));
     const file = join(directory, 'test.yaml');
@@ -45,7 +45,10 @@ export function tryAlerts(tests: readonly object[]): { code: number | null; text
   }
 }
 
-/** Adds a scenario that needs promtool: skipped where there is none, failed if `REQUIRE_TOOLS` says there must be. */
+/**
+ * Adds a scenario that needs promtool. Where it is not installed, the scenario is skipped, or fails if `REQUIRE_TOOLS`
+ * is set.
+ */
 export function withPromtool(test: Scenarios, name: string, body: () => void | Promise<void>): void {
   if (existsSync(PROMTOOL) || process.env['REQUIRE_TOOLS'] === '1') test(name, body, 60);
   else test.skip(name, 'promtool not installed');

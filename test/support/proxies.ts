@@ -1,4 +1,4 @@
-/** What stands in front of the server in a deployment, started from the very files in `deploy/`. */
+/** The reverse proxies of a deployment, started from the files in `deploy/`. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 
 export type ProxyKind = 'nginx' | 'traefik';
 
-/** Where the proxy leads, as ports of this machine. */
+/** Ports of this machine to which the proxy passes requests on. */
 export interface Upstreams {
   readonly server: number;
   readonly auth: number;
@@ -20,7 +20,7 @@ export interface Upstreams {
   readonly next?: number;
 }
 
-/** Another limit of requests from one address than the one that is shipped, which takes long to be reached. */
+/** A limit of requests from one address that replaces the shipped one, which takes long to reach. */
 export interface Limit {
   readonly perMinute: number;
   readonly burst: number;
@@ -30,9 +30,9 @@ export interface ReverseProxy {
   readonly port: number;
   /** `http://127.0.0.1:port/webrtc` */
   readonly url: string;
-  /** All that it has logged. */
+  /** Returns everything that it has logged. */
   logs(): string;
-  /** Leads elsewhere from now on, as an operator would have it do: changes the file, and has it read again. */
+  /** Changes the upstreams as an operator would: changes the file and has the proxy read it again. */
   lead(upstreams: Upstreams): void;
   stop(): Promise<void>;
 }
@@ -42,7 +42,7 @@ process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Groups of processes that run. */
+/** Process groups that run. */
 const groups = new Set<number>();
 process.on('exit', () => groups.forEach(endGroup));
 
@@ -51,11 +51,11 @@ function endGroup(group: number): void {
   try {
     process.kill(-group, 'SIGKILL');
   } catch {
-    // None of it runs any more.
+    // No process of the group runs any more.
   }
 }
 
-/** A temporary folder that goes with the test run. */
+/** Creates a temporary folder, which is removed when this process exits. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `${name}-`));
   folders.push(folder);
@@ -63,8 +63,8 @@ export function temporaryFolder(name: string): string {
 }
 
 /**
- * The proxies that are installed. nginx has to be where REQUIRE_TOOLS says so; traefik is a bonus: Debian has none.
- * `TRAEFIK` may name its program.
+ * Returns the path of a proxy's program, or undefined if it is not installed. REQUIRE_TOOLS requires nginx; traefik is
+ * optional, for Debian does not have it. `TRAEFIK` may name its program.
  */
 export function proxyProgram(kind: ProxyKind): string | undefined {
   return kind === 'traefik' ? (process.env['TRAEFIK'] ?? findProgram(kind)) : findProgram(kind);
@@ -88,7 +88,7 @@ export function behindProxies(
   }
 }
 
-/** Starts a proxy of this kind with the configuration that is shipped; only ports and places are other ones. */
+/** Starts a proxy with the shipped configuration; only ports and paths differ. */
 export async function startProxy(kind: ProxyKind, upstreams: Upstreams, limit?: Limit): Promise<ReverseProxy> {
   const port = await freeTcpPort();
   const folder = temporaryFolder(kind);
@@ -133,7 +133,7 @@ function writeNginx(folder: string, port: number, { server, auth, next }: Upstre
 
 function startNginx(folder: string, port: number, upstreams: Upstreams, limit?: Limit): Started {
   writeNginx(folder, port, upstreams, limit);
-  // Debian's own paths belong to root.
+  // Debian's default paths belong to root.
   const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
     mkdirSync(join(folder, name));
     return `${name}_temp_path ${join(folder, name)};`;
@@ -143,7 +143,7 @@ events {}
 http { ${places.join(' ')} access_log off; include ${folder}/backend-webrtc.conf; }
 `;
   writeFileSync(join(folder, 'nginx.conf'), main);
-  // With a master, for without one it does not reload; so there are several processes, which end together.
+  // nginx reloads only with a master process, so there are several processes, which end as a group.
   const command = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
   const child = startChild(proxyProgram('nginx')!, command, { detached: true });
   const group = child.process.pid!;
@@ -170,7 +170,11 @@ async function startTraefik(folder: string, port: number, upstreams: Upstreams, 
   return { child, files: [], lead: write };
 }
 
-/** The shipped routes, but for where they lead. @param loopback port of the entry point on the way to backend-auth. */
+/**
+ * Returns the shipped routes with other upstreams.
+ *
+ * @param loopback port of the entry point on the way to backend-auth.
+ */
 function routesOf(loopback: number, { server, auth, next }: Upstreams, limit?: Limit): object {
   const dynamic = parse(readFileSync(join(DEPLOY, 'traefik/dynamic.yaml'), 'utf8'));
   const { services, middlewares } = dynamic.http;
@@ -190,7 +194,7 @@ function routesOf(loopback: number, { server, auth, next }: Upstreams, limit?: L
   return dynamic;
 }
 
-/** traefik listens before it knows its routes: 404 until then. */
+/** Waits until traefik has its routes: it listens before it has them, and answers 404 until then. */
 async function routesOfTraefik(port: number, child: Child): Promise<void> {
   const preflight = { Origin: 'http://a.example', 'Access-Control-Request-Method': 'POST' };
   const hasRoutes = async (): Promise<boolean> =>

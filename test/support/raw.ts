@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 
 /**
- * Sends bytes to a port of this machine and returns all that comes back, as Latin-1, until the server closes the
- * connection or what has come matches `enough`.
+ * Sends bytes to a port of this machine and returns the answer as Latin-1. The answer ends when the server closes the
+ * connection, or when it matches `enough`.
  */
 export function exchange(port: number, request: string | Uint8Array, enough?: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -17,6 +17,6 @@ export function exchange(port: number, request: string | Uint8Array, enough?: Re
   });
 }
 
-/** Lines of a websocket handshake, for requests written by hand. */
+/** Header lines of a websocket handshake, for requests written by hand. */
 export const HANDSHAKE =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';

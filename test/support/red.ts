@@ -1,14 +1,14 @@
-/** RED payloads (RFC 2198) for tests, written the plain way; and packets of them as Chromium sent them. */
+/** RED payloads (RFC 2198) for tests, written in the simplest way, and recorded packets of Chromium. */
 import { readFileSync } from 'node:fs';
 
 export interface Block {
-  /** How much older than the packet, ticks. */
+  /** Timestamp offset: how much older the block is than the packet, ticks. */
   readonly age: number;
   readonly payload: Buffer;
   readonly payloadType?: number;
 }
 
-/** A payload with these redundant blocks, in this order, and the primary one. */
+/** Returns a payload with these redundant blocks, in this order, and the primary one. */
 export function redPayload(primary: Buffer, redundant: readonly Block[] = [], payloadType = 111): Buffer {
   const headers = redundant.map(({ age, payload, payloadType: own = payloadType }) => {
     const header = Buffer.alloc(4);
@@ -20,7 +20,7 @@ export function redPayload(primary: Buffer, redundant: readonly Block[] = [], pa
 
 const RECORDED = new URL('../../../test/data/red/chromium-156.hex', import.meta.url);
 
-/** RTP packets with RED in them, as `test/data/README.md` describes. */
+/** Returns recorded RTP packets with RED, which `test/data/README.md` describes. */
 export function recordedPackets(): Buffer[] {
   const lines = readFileSync(RECORDED, 'utf8').trim().split(/\r?\n/);
   return lines.map((line) => Buffer.from(line, 'hex'));

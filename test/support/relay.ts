@@ -132,7 +132,9 @@ export class Relay {
     return below(this.random, 10_000) < percent * 100;
   }
 
-  /** Returns an RTP packet's number within its direction, whose first packet must arrive; null for others (RFC 7983). */
+  /**
+   * Returns an RTP packet's number within its direction, whose first packet must arrive; null for others (RFC 7983).
+   */
   private number(direction: Direction, packet: Buffer): number | null {
     if (packet.length < 12 || packet[0]! >> 6 !== 2 || (packet[1]! >= 192 && packet[1]! <= 223)) return null;
     const sequence = packet.readUInt16BE(2);

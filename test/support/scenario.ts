@@ -1,39 +1,39 @@
 import { suite } from 'uvu';
 import { report } from './report.ts';
 
-/** Longest a scenario may take before it fails by name, unless it asks for more. Seconds, on an idle machine. */
+/** Default time limit of a scenario on an idle machine, seconds. */
 const DEFAULT_SECONDS = 20;
 /**
- * How much longer it gets in fact: the deadline finds what hangs, and a loaded machine is not that. What a promise is
- * about is measured by the scenario itself.
+ * Factor by which a deadline exceeds the time limit: deadlines are for scenarios that hang, and a loaded machine is
+ * slow without hanging. Scenarios measure promised times themselves.
  */
-const PATIENCE = 4;
+const DEADLINE_FACTOR = 4;
 const LEAST_SECONDS = 120;
 
 export interface Scenarios {
   /**
    * Adds a scenario.
    *
-   * @param name a sentence that says what holds.
+   * @param name a sentence that states what holds.
    * @param body fails by throwing.
-   * @param seconds what it may take on an idle machine; uvu has no deadlines, and a hanging test would hang the run.
+   * @param seconds time limit on an idle machine. uvu has no deadlines, so a hanging test would hang the run.
    */
   (name: string, body: () => void | Promise<void>, seconds?: number): void;
   /** Reports a scenario as skipped, with the reason on standard output. */
   skip(name: string, why: string): void;
-  /** Hands the suite over to uvu; call it last. */
+  /** Passes the suite to uvu; call it last. */
   run(): void;
 }
 
 /**
- * A uvu suite whose scenarios have deadlines and whose failures carry their names.
+ * Creates a uvu suite whose scenarios have deadlines and whose failures carry their names.
  *
- * It offers no `before` hook on purpose: uvu counts a suite whose `before` throws as passed.
+ * It offers no `before` hook, because uvu counts a suite whose `before` throws as passed.
  */
 export function scenarios(title: string): Scenarios {
   const tests = suite(title);
   const add = (name: string, body: () => void | Promise<void>, idle = DEFAULT_SECONDS): void => {
-    const seconds = Math.max(LEAST_SECONDS, idle * PATIENCE);
+    const seconds = Math.max(LEAST_SECONDS, idle * DEADLINE_FACTOR);
     tests(name, async () => {
       let timer: NodeJS.Timeout | undefined;
       const deadline = new Promise<never>((_, reject) => {

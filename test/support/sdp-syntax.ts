@@ -1,3 +1,6 @@
+/**
+ * The lines that answers and transport offers may have: what reaches a client or the native library is nothing else.
+ */
 import { ok } from 'uvu/assert';
 import type { LocalTransport } from '../../src/main/sdp/answer.ts';
 
@@ -24,7 +27,7 @@ const SESSION = ['v=0', 's=-', 't=0 0', `a=group:BUNDLE ${MID}(?: ${MID})*`, 'c=
 const AUDIO = ['a=rtcp-mux', `a=rtpmap:${PAYLOAD_TYPE} opus/48000/2`];
 
 /** Every line that an answer may have. */
-const ANSWER = grammar([
+const ANSWER = anyOf([
   ...SESSION,
   ...AUDIO,
   'o=backend-webrtc \\d{1,15} 1 IN IP4 127\\.0\\.0\\.1',
@@ -53,7 +56,7 @@ const ANSWER = grammar([
 ]);
 
 /** Every line that the offer for the native library may have. */
-const TRANSPORT_OFFER = grammar([
+const TRANSPORT_OFFER = anyOf([
   ...SESSION,
   ...AUDIO,
   'o=- 1 1 IN IP4 127\\.0\\.0\\.1',
@@ -68,22 +71,22 @@ const TRANSPORT_OFFER = grammar([
   'a=max-message-size:\\d{1,16}',
 ]);
 
-function grammar(lines: readonly string[]): RegExp {
+function anyOf(lines: readonly string[]): RegExp {
   return new RegExp(`^(?:${lines.join('|')})$`);
 }
 
-/** Fails unless the text is CRLF-ended lines of an answer and nothing else. */
+/** Fails unless the text consists of lines of an answer, each ended by CRLF. */
 export function isCleanAnswer(text: string): void {
   isMadeOf(text, ANSWER);
 }
 
-/** Fails unless the text is CRLF-ended lines of the offer for the native library and nothing else. */
+/** Fails unless the text consists of lines of an offer for the native library, each ended by CRLF. */
 export function isCleanTransportOffer(text: string): void {
   isMadeOf(text, TRANSPORT_OFFER);
 }
 
 function isMadeOf(text: string, allowed: RegExp): void {
   const lines = text.split('\r\n');
-  ok(lines.pop() === '', 'the last line is ended too');
+  ok(lines.pop() === '', 'the last line ends with CRLF too');
   for (const line of lines) ok(allowed.test(line), `not a line that may be written: ${JSON.stringify(line)}`);
 }

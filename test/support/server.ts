@@ -7,36 +7,36 @@ import { HANG_MS } from './waiting.ts';
 const MAIN = fileURLToPath(new URL('../../src/main/main.js', import.meta.url));
 const MAX_ATTEMPTS = 3;
 
-/** A server of its own, as an operator would start it: a process, an environment, signals. */
+/** A server as an operator would start it: a process with an environment, which obeys signals. */
 export interface RunningServer {
   readonly port: number;
   /** `http://127.0.0.1:port` */
   readonly url: string;
-  /** The same for operators. */
+  /** The URL of the operators' listener. */
   readonly adminUrl: string;
   readonly process: ChildProcess;
   /** Lines of standard output so far. */
   readonly logs: string[];
-  /** Resolves with the exit code once the process is gone. */
+  /** Resolves with the exit code once the process has ended. */
   readonly exited: Promise<number | null>;
-  /** Waits until a log line contains all of these. */
+  /** Waits until a log line contains all of these parts. @returns that line. */
   logged(...parts: string[]): Promise<string>;
-  /** SIGTERM, and the exit code. */
+  /** Sends SIGTERM, and resolves with the exit code. */
   stop(): Promise<number | null>;
 }
 
-/** Processes to be ended with the test run, however it ends. */
+/** Processes that are killed when this one exits. */
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
 /**
- * Starts the server on loopback, HTTP on a free port and media on a free one.
+ * Starts a server on loopback, with a free port for HTTP and another for media.
  *
- * @param env variables over the ones chosen here.
- * @param preload a module that is loaded before the server's own; the process has a channel to this one then.
- * @param descriptors most file descriptors it may have; 0 for as many as this process.
+ * @param env variables that override the ones chosen here.
+ * @param preload a module that is loaded before the server's own; the process then has an IPC channel to this one.
+ * @param descriptors largest number of file descriptors; 0 for this process's own limit.
  */
 export async function startServer(
   env: Record<string, string> = {},
@@ -47,7 +47,7 @@ export async function startServer(
     try {
       return await launch(env, preload, descriptors);
     } catch (error) {
-      // A port that was free a moment ago may be another test's by now.
+      // Another test may have taken the port since it was found free.
       const taken = String(error).includes('EADDRINUSE') && env['MEDIA_PORTS'] === undefined;
       if (!taken || attempt === MAX_ATTEMPTS) throw error;
     }
@@ -117,7 +117,7 @@ async function launch(
   return { port, url: `http://127.0.0.1:${port}`, adminUrl, process: child, logs, exited, logged, stop };
 }
 
-/** A UDP port that is free at this moment. */
+/** Returns a UDP port that is free at this moment. */
 export function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
@@ -129,7 +129,7 @@ export function freeUdpPort(): Promise<number> {
   });
 }
 
-/** The claim header as backend-auth would set it. */
+/** Returns the claim header as backend-auth would set it. */
 export function claimHeader(userid: string, clientid = 'client'): { 'X-User-Claim': string } {
   return { 'X-User-Claim': JSON.stringify({ userid, clientid }) };
 }

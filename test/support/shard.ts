@@ -1,4 +1,4 @@
-/** A worker's forwarder without its thread: packets go in by call and come out of the real egress ring. */
+/** A worker's forwarder without its thread: tests push packets in by calls and read them from the real egress ring. */
 
 import { RtpPacket } from 'werift-rtp';
 import { OPUS_FRAME_TICKS, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../src/rtp/packet.ts';
@@ -12,7 +12,7 @@ export const SLOTS = 4;
 /** The payload of a frame of silence. */
 export const SILENCE = '\xf8\xff\xfe';
 
-/** A packet that left for a listener. */
+/** A packet sent to a listener. */
 export interface Sent {
   readonly to: number;
   readonly payloadType: number;
@@ -37,13 +37,14 @@ export interface MemberOptions {
   readonly deafened?: boolean;
 }
 
+/** A forwarder with its rings and tables; the test moves the clock. */
 export class Bench {
   readonly counters: Int32Array;
   readonly slots: Int32Array;
   forwarder: Forwarder;
-  /** Rows of publishers. */
+  /** The table of sources. */
   readonly sources: Int32Array;
-  /** What was reported of dominant speakers: conversation and number. */
+  /** Reports of dominant speakers: conversation and speaker number. */
   readonly dominant: [number, number][] = [];
   clock = 0;
   private readonly ingress: RingWriter;
@@ -70,13 +71,13 @@ export class Bench {
     this.forwarder = this.begin();
   }
 
-  /** The worker ends, and another one, which knows nobody, takes over its memory. */
+  /** Replaces the worker by another one, which takes over its memory and has no participants yet. */
   replace(): void {
     this.forwarder = this.begin();
     this.forwarder.tick(this.clock, 0);
   }
 
-  /** Connection `id` joins; its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
+  /** Lets connection `id` join. Its slots have the SSRCs `id * 100 + i` and start at sequence number 1000 * id. */
   join(id: number, options: MemberOptions = {}): void {
     const { slots = 1, payloadType = 111, redPayloadType = 0 } = options;
     for (let i = 0; i < slots; i++) {
@@ -86,7 +87,7 @@ export class Bench {
     this.rejoin(id, options);
   }
 
-  /** As `join`, but the slots go on as they are, as when a connection moves. */
+  /** Lets a connection join with the slots that it has, as when it moves. */
   rejoin(id: number, options: MemberOptions = {}): void {
     const { conversation = 1, user = id, slots = 1, payloadType = 111, publishes = true } = options;
     const { ssrcs = [], levelExtension = 0, redPayloadType = 0, muted = false, deafened = false } = options;
@@ -104,7 +105,7 @@ export class Bench {
     });
   }
 
-  /** Forwards one packet at {@link clock} and returns what left for whom. */
+  /** Forwards one packet at {@link clock} and returns the packets sent. */
   send(from: number, packet: Uint8Array): Sent[] {
     this.ingress.push(from, packet);
     const offset = this.incoming.next();
@@ -115,7 +116,7 @@ export class Bench {
     return this.drain();
   }
 
-  /** What main would send. */
+  /** Returns the packets that main would send. */
   drain(): Sent[] {
     this.egress.publish();
     const all: Sent[] = [];
@@ -148,7 +149,7 @@ export class Bench {
     return all;
   }
 
-  /** Lets time pass, in steps of 20 ms. @returns what left meanwhile. */
+  /** Lets time pass, in steps of 20 ms. @returns the packets sent meanwhile. */
   wait(ticks: number): Sent[] {
     const all: Sent[] = [];
     for (const end = (this.clock + ticks) | 0; ((end - this.clock) | 0) > 0; ) {

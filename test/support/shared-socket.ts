@@ -1,25 +1,28 @@
-/** Several clients behind one UDP socket, as behind a NAT or a TURN server with few ports: the server sees them all at one address and port. */
+/**
+ * Several clients behind one UDP socket, as behind a NAT or a TURN server with few ports: the server sees all of them
+ * at one address and port.
+ */
 import { createSocket, type Socket } from 'node:dgram';
 
 const HOST = '127.0.0.1';
 
-/** A client's way to one media port. */
-interface Way {
+/** A client's path to one media port. */
+interface Path {
   readonly socket: Socket;
   readonly server: number;
-  /** The client's own port, once something came from it. */
+  /** The client's own port, once a packet has come from it; 0 before. */
   client: number;
 }
 
 export class SharedSocket {
   private readonly far: Socket;
-  private readonly ways: Way[] = [];
+  private readonly paths: Path[] = [];
 
   private constructor(far: Socket) {
     this.far = far;
-    // Whoever it is for takes it; ICE passes over what belongs to others.
+    // Every client of the port gets the packet; ICE ignores the packets for others.
     far.on('message', (packet, { port }) => {
-      for (const { socket, server, client } of this.ways) {
+      for (const { socket, server, client } of this.paths) {
         if (server === port && client !== 0) socket.send(packet, client, HOST);
       }
     });
@@ -29,23 +32,23 @@ export class SharedSocket {
     return new SharedSocket(await bound());
   }
 
-  /** Makes a way for one more client. @returns which port it is to take for which media port. */
+  /** Adds a client. @returns the port that it uses instead of each media port. */
   async admit(mediaPorts: readonly number[]): Promise<ReadonlyMap<number, number>> {
     const taken = new Map<number, number>();
     for (const server of mediaPorts) {
-      const way: Way = { socket: await bound(), server, client: 0 };
-      way.socket.on('message', (packet, { port }) => {
-        way.client = port;
+      const path: Path = { socket: await bound(), server, client: 0 };
+      path.socket.on('message', (packet, { port }) => {
+        path.client = port;
         this.far.send(packet, server, HOST);
       });
-      this.ways.push(way);
-      taken.set(server, way.socket.address().port);
+      this.paths.push(path);
+      taken.set(server, path.socket.address().port);
     }
     return taken;
   }
 
   close(): void {
-    for (const { socket } of this.ways) socket.close();
+    for (const { socket } of this.paths) socket.close();
     this.far.close();
   }
 }

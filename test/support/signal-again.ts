@@ -1,2 +1,2 @@
-/** Loaded before the server: the signal that ends it comes a second time as soon as nothing is left to wait for. */
+/** Loaded before the server: sends it a second SIGTERM as soon as the handlers of the first have run. */
 process.once('SIGTERM', () => setImmediate(() => process.kill(process.pid, 'SIGTERM')));

@@ -1,2 +1,2 @@
-/** Loaded before the server: a signal as soon as its first worker begins, long before it listens. */
+/** Loaded before the server: sends it SIGTERM as soon as its first worker starts, long before it listens. */
 process.once('worker', () => process.kill(process.pid, 'SIGTERM'));

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { type ClientOptions, WebSocket } from 'ws';
 import { claimHeader } from './server.ts';
 
-/** A websocket at `/connect`, driven by hand. */
+/** A websocket at `/connect` whose messages the test sends and reads itself. */
 export interface SignallingSocket {
   readonly socket: WebSocket;
   /** Text frames so far. */
   readonly messages: string[];
-  /** The next text frame; rejects if the websocket closes before. */
+  /** Returns the next text frame; rejects if the websocket closes first. */
   next(): Promise<string>;
-  /** Resolves once the websocket is closed, by whomever. */
+  /** Resolves once either side has closed the websocket. */
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 

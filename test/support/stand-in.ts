@@ -1,4 +1,4 @@
-/** The stand-in for backend-auth as a process of its own, with a key of its own, and whoever makes tokens with it. */
+/** The stand-in for backend-auth as a process with a key of its own, and ways to make tokens with that key. */
 import { execFile } from 'node:child_process';
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -14,11 +14,15 @@ export interface StandIn {
   readonly child: Child;
   readonly port: number;
   readonly url: string;
-  /** Where its key is. */
+  /** The folder with its key. */
   readonly keys: string;
-  /** As its operator would make it: `node token.mjs`. @param seconds of life; negative for an expired one. */
+  /**
+   * Makes a token with `node token.mjs`, as its operator would.
+   *
+   * @param seconds lifetime; negative for an expired token.
+   */
   token(userid: string, seconds?: number): Promise<string>;
-  /** The private key, to make tokens that token.mjs does not. */
+  /** Returns the private key, for tokens that token.mjs does not make. */
   privateKey(): KeyObject;
   stop(): Promise<number | null>;
 }
@@ -37,7 +41,7 @@ export async function startStandIn(keys = temporaryFolder('keys')): Promise<Stan
   return { child, port, url: `http://127.0.0.1:${port}/`, keys, token, privateKey, stop: () => child.stop() };
 }
 
-/** A token of one's own making. @param signature made of what is signed; the key's by default. */
+/** Makes a token from any parts. @param signature a key to sign with, or a function that returns the signature. */
 export function forge(
   header: object,
   payload: unknown,

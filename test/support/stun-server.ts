@@ -1,4 +1,4 @@
-/** A STUN server (RFC 8489) that sees everybody under one address, or says nothing. */
+/** A STUN server (RFC 8489) that reports one address to every client, or does not answer. */
 import { createSocket } from 'node:dgram';
 
 const HEADER_BYTES = 20;
@@ -10,12 +10,16 @@ const IPV4 = 1;
 export interface StunServer {
   /** As in `ICE_SERVERS`. */
   readonly url: string;
-  /** Resolves once it was asked. */
+  /** Resolves once a request has come. */
   readonly asked: Promise<void>;
   close(): void;
 }
 
-/** Starts one. @param seen the IPv4 address that everybody is told to have, or null to be silent. @param host its own address. */
+/**
+ * Starts a STUN server.
+ *
+ * @param seen the IPv4 address that it reports to every client, or null not to answer. @param host its own address.
+ */
 export async function startStunServer(seen: string | null, host = '127.0.0.1'): Promise<StunServer> {
   const socket = createSocket('udp4');
   let tell: () => void = () => undefined;

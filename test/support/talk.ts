@@ -1,13 +1,13 @@
 /**
- * Synthetic conversations: people who talk in words, with pauses between them and for breath, through a real forwarder,
- * packet by packet. What is counted is how much of what each of them said reached a listener.
+ * Synthetic conversations: people who talk in words, with pauses between words and for breath, through a real
+ * forwarder, packet by packet. They count how much of each person's speech reaches a listener.
  */
 import { OPUS_FRAME_TICKS } from '../../src/rtp/packet.ts';
 import { rtp } from './packets.ts';
 import { below } from './prng.ts';
 import { Bench, SILENCE } from './shard.ts';
 
-/** What somebody's microphone reports, frame by frame: a level in -dBov, or null for a packet without one. */
+/** Returns the audio level of a microphone frame in -dBov, or null for a packet without a level. */
 export type Microphone = (frame: number) => number | null;
 
 export const FRAMES_PER_SECOND = 50;
@@ -15,10 +15,10 @@ const NOISE = 75;
 const LEVEL_ID = 3;
 
 /**
- * Speech: words of 160 to 500 ms whose syllables rise and fall by 12 dB, 40 to 200 ms between them, and a breath of 300
- * to 600 ms after every few.
+ * Returns speech: words of 160 to 500 ms whose syllables rise and fall by 12 dB, pauses of 40 to 200 ms between them,
+ * and a breath of 300 to 600 ms after every sixth.
  *
- * @param level of the loudest syllables, -dBov.
+ * @param level level of the loudest syllables, -dBov.
  */
 export function speech(random: () => number, level: number): Microphone {
   let word = 0;
@@ -39,7 +39,7 @@ export function speech(random: () => number, level: number): Microphone {
   };
 }
 
-/** Talks for `on` frames, is silent for `off`, again and again, beginning after `first` frames. */
+/** Returns a microphone that talks for `on` frames and is silent for `off`, repeatedly, after `first` frames. */
 export function turns(talk: Microphone, first: number, on: number, off: number): Microphone {
   return (frame) => {
     const at = (frame - first) % (on + off);
@@ -47,7 +47,7 @@ export function turns(talk: Microphone, first: number, on: number, off: number):
   };
 }
 
-/** A sharp noise of 40 to 120 ms every one to three seconds. */
+/** Returns a sharp noise of 40 to 120 ms every one to three seconds. */
 export function claps(random: () => number, level: number): Microphone {
   let left = 0;
   let until = 50 + below(random, 100);
@@ -63,9 +63,9 @@ export function claps(random: () => number, level: number): Microphone {
   };
 }
 
-/** Somebody in the room, and how much of them a listener heard. */
+/** A person in the conversation, and how much of their speech the listener heard. */
 export class Person {
-  /** Packets in which they said something, and those of them that arrived. */
+  /** Packets with speech, and those of them that arrived. */
   said = 0;
   heard = 0;
   /** Frame of the first packet with sound that arrived since {@link reset}; -1 for none. */
@@ -90,18 +90,18 @@ export class Person {
   }
 }
 
-/** A room with one listener who is watched; their own microphone is on, and silent. */
+/** A conversation with one observed listener, whose own microphone is on and silent. */
 export class Room {
   readonly bench: Bench;
   readonly people: Person[] = [];
   readonly listener: number;
-  /** Packets that left for the listener, and for everybody. */
+  /** Packets sent to the observed listener, and to all listeners. */
   toListener = 0;
   toAll = 0;
   frame = 0;
   private readonly silent: Person;
 
-  /** @param connections room for so many. */
+  /** @param connections largest number of connections. */
   constructor(slots: number, connections = 64) {
     this.bench = new Bench(1 << 22, connections);
     this.listener = connections - 1;
@@ -116,7 +116,7 @@ export class Room {
     return person;
   }
 
-  /** Everybody sends for so long. @param seconds may have a fraction. */
+  /** Lets everybody send for some seconds. @param seconds may have a fraction. */
   run(seconds: number): void {
     for (const end = this.frame + Math.round(seconds * FRAMES_PER_SECOND); this.frame < end; this.frame++) {
       this.bench.clock = (this.bench.clock + OPUS_FRAME_TICKS) | 0;
@@ -125,14 +125,14 @@ export class Room {
     }
   }
 
-  /** What is to be counted begins now. */
+  /** Resets the counts of everybody. */
   reset(): void {
     for (const person of this.people) person.reset();
   }
 
   private speak(person: Person): void {
     const level = person.microphone(this.frame);
-    // Discontinuous transmission: who is silent sends next to nothing.
+    // Discontinuous transmission: silent people send next to nothing.
     if (level === 127 && this.frame % 20 !== 0) return;
     const sequence = person.sequence++ & 0xffff;
     const sound = level === null || level < NOISE - 10;

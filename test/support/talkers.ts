@@ -1,7 +1,7 @@
 /**
- * Two people who talk at once, each the louder for a second in turn: real Opus at a real pace, from a process of its own.
- * `node talkers.js <server's URL> <conversation> <opus or red> <milliseconds in a packet of the first> <of the second>`;
- * it writes "talking" once both have joined.
+ * Two clients that talk at once, each the louder one for a second in turn: real Opus at a real pace, in a process of
+ * its own. `node talkers.js <server's URL> <conversation> <opus or red> <milliseconds in a packet of the first> <of the
+ * second>` writes "talking" once both have joined.
  */
 import { readVoices } from '../../demo/speech/library.ts';
 import { rtp } from './packets.ts';
@@ -14,7 +14,7 @@ const SOFT = 55;
 const TURN_MS = 1000;
 const FRAME_MS = 20;
 const FRAME_TICKS = 960;
-/** The table of contents of the frames that are used: hybrid, fullband, 20 ms, mono. */
+/** The TOC byte of the frames used (RFC 6716, section 3.1): hybrid, fullband, 20 ms, mono. */
 const TOC = 0x78;
 const COUNTED = 3;
 
@@ -22,10 +22,10 @@ const OPUS = 111;
 const RED = 63;
 
 const [url = '', conversation = 'talk', format = 'opus', ...lengths] = process.argv.slice(2);
-/** Milliseconds in a packet of each. */
+/** Milliseconds in a packet of each talker. */
 const [first = 20, second = first] = lengths.map(Number);
 
-/** Puts frames into one packet: RFC 6716, section 3.2.5, of different lengths. */
+/** Puts frames of different lengths into one packet (RFC 6716, section 3.2.5). */
 function together(frames: readonly Uint8Array[]): Buffer {
   const [first] = frames;
   if (frames.length === 1) return Buffer.from(first!);
@@ -66,7 +66,7 @@ async function enter(number: number, packetMs: number): Promise<(level: number) 
 
 const voices = await Promise.all([enter(0, first), enter(1, second)]);
 const begun = performance.now();
-/** The second one speaks in the midst of the first one's packets. */
+/** The second talker's packets begin in the middle of the first one's. */
 const due = [0, first * 0.4];
 setInterval(() => {
   for (const [i, say] of voices.entries()) {

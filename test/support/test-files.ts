@@ -19,7 +19,7 @@ export interface TestFile {
   readonly name: string;
   readonly path: string;
   readonly kind: Kind;
-  /** Starts a browser, whatever its kind. */
+  /** Whether it starts a browser, whatever its kind. */
   readonly browser: boolean;
 }
 
@@ -27,7 +27,10 @@ export interface TestFile {
 const BROWSERS = 'browsers.js';
 const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 
-/** Roughly how long the slow ones take, seconds, on two cores that do nothing else but these: they begin first. The others take less. */
+/**
+ * Rough durations of the slow files on two otherwise idle cores, seconds. The slowest begin first; all others are
+ * faster.
+ */
 const SECONDS: Readonly<Record<string, number>> = {
   'proxy-drain': 235,
   browsers: 145,
@@ -89,7 +92,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   takeover: 10,
 };
 
-/** Returns every `*.test.js` of the built tests, slowest first. */
+/** Returns all built `*.test.js` files, slowest first. */
 export function testFiles(): TestFile[] {
   const folder = fileURLToPath(new URL('..', import.meta.url));
   const files = KINDS.flatMap((kind) => {

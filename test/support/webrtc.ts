@@ -1,4 +1,4 @@
-/** A libdatachannel client that speaks the service's protocol; for tests, benchmarks and the demo's bots. */
+/** A libdatachannel client that speaks the service's protocol, for tests, benchmarks and the demo's bots. */
 import { EventEmitter, once } from 'node:events';
 import { Audio, type DataChannel, PeerConnection, type Track } from 'node-datachannel';
 import { WebSocket } from 'ws';
@@ -14,22 +14,24 @@ export interface WebrtcOptions {
   readonly payloadType: number;
   /** The SSRC that the offer declares, if any. */
   readonly ssrc: number | null;
-  /** Whether to open a data channel; libdatachannel says goodbye only over a connection that has one. */
+  /** Whether to open a data channel; libdatachannel sends a goodbye only over a connection that has one. */
   readonly data: boolean;
-  /** Its label; without one, the events'. */
+  /** Label of the data channel; that of the channel for events by default. */
   readonly label?: string;
-  /** For a proxy that makes the claim of it: goes into the query instead of the claim into a header. */
+  /** A token from which a proxy makes the claim; it goes into the query, and no claim into a header. */
   readonly token?: string;
   /** UDP ports to use, first and last. */
   readonly ports?: readonly [number, number];
   /**
-   * A local UDP port to take for the server's, or for each of its ports one. Then the client's candidates are kept from the server, so that it knows
-   * no way but the one from which the client's checks come.
+   * A local UDP port to use instead of the server's, or one for each of its ports. The server then does not get the
+   * client's candidates, so that it knows only the address from which the client's checks come.
    */
   readonly relay?: number | ReadonlyMap<number, number> | null;
-  /** Id of the header extension that tells the level (RFC 6464), if packets have it. */
+  /** Id of the audio level header extension (RFC 6464), if packets have it. */
   readonly levelId?: number;
-  /** Payload type to offer for RED (RFC 2198), which libdatachannel does not know: packets are sent as they are given. */
+  /**
+   * Payload type to offer for RED (RFC 2198). libdatachannel does not know RED, and sends packets as they are given.
+   */
   readonly redPayloadType?: number;
 }
 
@@ -40,7 +42,7 @@ export class WebrtcClient {
   private readonly connection: PeerConnection;
   private readonly tracks: Track[] = [];
   private readonly channel: DataChannel | null;
-  /** Held so that the garbage collector does not close them. */
+  /** Kept so that the garbage collector does not close them. */
   private readonly otherChannels: DataChannel[] = [];
   private readonly options: WebrtcOptions;
   private readonly told: (text: string) => void;
@@ -49,8 +51,8 @@ export class WebrtcClient {
   private socket: WebSocket | undefined;
 
   /**
-   * @param received gets each packet with the mid it came for; without it, packets are decrypted and thrown away.
-   * @param told gets each message of any data channel.
+   * @param received gets each packet with its mid; without it, packets are decrypted and thrown away.
+   * @param told gets each message of every data channel.
    */
   constructor(
     options: WebrtcOptions,
@@ -76,7 +78,7 @@ export class WebrtcClient {
     this.channel?.onOpen(() => this.changed.emit('change'));
   }
 
-  /** Connects; resolves when the server closes the websocket. */
+  /** Connects, and resolves when the server closes the websocket. */
   async connect(): Promise<void> {
     const gathered = new Promise<void>((resolve) => {
       this.connection.onGatheringStateChange((state) => {
@@ -107,7 +109,7 @@ export class WebrtcClient {
     });
   }
 
-  /** @returns false if the connection is not open. */
+  /** Sends a packet. @returns false if the connection is not open. */
   send(packet: Buffer): boolean {
     const track = this.tracks[0]!;
     try {
@@ -122,7 +124,7 @@ export class WebrtcClient {
     return this.channel?.isOpen() === true;
   }
 
-  /** Sends messages over the data channel as fast as it takes them, until it is closed. */
+  /** Sends messages over the data channel as fast as it accepts them, until it is closed. */
   async say(texts: readonly string[]): Promise<void> {
     const { channel } = this;
     while (channel?.isOpen() === false) {
@@ -141,7 +143,7 @@ export class WebrtcClient {
     this.channel?.sendMessageBinary(bytes);
   }
 
-  /** Opens another data channel and says something on it, unless the connection ends. */
+  /** Opens another data channel and sends a message on it, unless the connection ends. */
   async openChannel(label: string, text: string): Promise<void> {
     const channel = this.connection.createDataChannel(label);
     this.otherChannels.push(channel);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Claim } from './claim.ts';
 import { runCommand } from './cli.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import type { Connection } from './connections/connection.ts';
+import type { ClientConnection } from './connections/client-connection.ts';
 import { Connections } from './connections/connections.ts';
 import { Conversations } from './conversations/conversations.ts';
 import { IndexPool } from './conversations/index-pool.ts';
@@ -67,7 +67,7 @@ try {
 }
 
 async function start(config: Config, log: Log): Promise<void> {
-  const receivers: (Connection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
+  const receivers: (ClientConnection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
   const ports = await MediaPorts.open(config);
   const seats: Seats = new Seats(() => shards.leastLoaded());
   const shards = new Shards(config, receivers, seats, log, (error) => {
@@ -80,10 +80,10 @@ async function start(config: Config, log: Log): Promise<void> {
     conversations: config.MAX_CONVERSATIONS,
     participants: config.MAX_PARTICIPANTS,
   };
-  const conversations = new Conversations<Connection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
-  const indexes = new IndexPool(config.MAX_CONNECTIONS);
+  const conversations = new Conversations<ClientConnection>(registryLimits, config.MEMBERSHIP_TIMEOUT_MS);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;
+  const indexes = new IndexPool(config.MAX_CONNECTIONS, sources);
   const telemetry = new Counters();
   const tables = { slots, sources, receivers, indexes };
   const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });

@@ -5,8 +5,11 @@
  * Every parameter that becomes a label is one of a fixed set: no ids, no text of a client's.
  */
 
-import type { EndReason } from './connections/connection.ts';
 import type { CloseKind, ProblemKind } from './errors.ts';
+
+/** Why a connection ended. */
+export const END_REASONS = ['replaced', 'gone', 'flooded', 'signalling', 'draining', 'full'] as const;
+export type EndReason = (typeof END_REASONS)[number];
 
 /**
  * Why a connection never stood. Those before the websocket are refusals, and counted by {@link Telemetry.refused};

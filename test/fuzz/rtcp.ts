@@ -1,6 +1,5 @@
 /** RTCP of hostile clients through main's reader, and what it then tells others. */
 import { RtcpPacketConverter } from 'werift-rtp';
-import type { Host } from '../../src/main/conversations/seats.ts';
 import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, RtcpState } from '../../src/main/rtcp/rtcp.ts';
 import { NO_TELEMETRY } from '../../src/main/telemetry.ts';
@@ -39,7 +38,7 @@ class Room {
 
   constructor(random: Random) {
     this.random = random;
-    const host = { sitters: new Map() } as unknown as Host;
+    const host = { participants: new Map<number, Reported>() };
     this.people = Array.from({ length: PEOPLE }, (_, id) => ({
       id,
       index: id,
@@ -62,7 +61,7 @@ class Room {
       telemetry: NO_TELEMETRY,
     });
     for (const person of this.people) {
-      host.sitters.set(person.id + 1, person);
+      host.participants.set(person.id + 1, person);
       for (let i = 0; i < SLOTS; i++) {
         const row = (person.id * SLOTS + i) * SLOT_WORDS;
         openSlot(this.slots, row, random() | 0, 111, person.id, below(random, 65_536), random() | 0);

@@ -1,6 +1,7 @@
 /** The event hub with fakes of everything it depends on: no threads, no peers, no real clock. */
 
-import { Seat, Seats } from '../../src/main/conversations/seats.ts';
+import { Seat } from '../../src/main/conversations/seat.ts';
+import { Seats } from '../../src/main/conversations/seats.ts';
 import { EventHub } from '../../src/main/events/hub.ts';
 import { EventLimits } from '../../src/main/events/schema.ts';
 import type { Shard } from '../../src/main/media/shard.ts';
@@ -50,6 +51,7 @@ export class FakeConnection {
   readonly id: number;
   readonly user: number;
   readonly claim: { userid: string; clientid: string };
+  readonly isClient = true;
   readonly publication = null;
   readonly slotCount = SLOTS;
   readonly slotMids: readonly string[] = ['a', 'b'];

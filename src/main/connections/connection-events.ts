@@ -1,6 +1,6 @@
 /** The channel on which clients hear what happens to them, as connections see it. */
 import type { TextChannel, TextReader } from '../media/text-channel.ts';
-import type { Connection } from './connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 /** Gets what happens to connections, and tells their clients. */
 export interface ConnectionEvents {
@@ -8,16 +8,16 @@ export interface ConnectionEvents {
   readonly label: string;
 
   /** The connection's client opened that data channel. @returns the reader of the client's messages. */
-  opened(connection: Connection, channel: TextChannel): TextReader;
+  opened(connection: ClientConnection, channel: TextChannel): TextReader;
 
   /** The connection's seat is in another conversation, or in none. @param kicked by an operator. */
-  placed(connection: Connection, kicked: boolean): void;
+  placed(connection: ClientConnection, kicked: boolean): void;
 
   /** An operator muted the connection's user, or took that back. */
-  mutedByOperator(connection: Connection): void;
+  mutedByOperator(connection: ClientConnection): void;
 
   /** The server cannot read any RED of the connection. */
-  badRed(connection: Connection): void;
+  badRed(connection: ClientConnection): void;
 
   /**
    * The connection ends. May be called again.
@@ -25,5 +25,5 @@ export interface ConnectionEvents {
    * @param why told to its client; null if the client knows, or cannot be told.
    * @returns whether the client was told.
    */
-  ended(connection: Connection, why: 'replaced' | 'draining' | null): boolean;
+  ended(connection: ClientConnection, why: 'replaced' | 'draining' | null): boolean;
 }

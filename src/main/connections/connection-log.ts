@@ -6,8 +6,8 @@ import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { Conversation } from '../conversations/conversations.ts';
 import type { Log } from '../log/log.ts';
-import type { SetupFailure, Telemetry } from '../telemetry.ts';
-import type { Connection, EndReason } from './connection.ts';
+import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 /** Advice to operators, next to the one that the client gets as an event. */
 const BAD_RED_NEXT =
@@ -24,9 +24,6 @@ const FAILURES: Readonly<Record<EndReason, SetupFailure>> = {
   full: 'full',
 };
 
-/** All of them, for whoever counts by them. */
-export const END_REASONS = Object.keys(FAILURES) as EndReason[];
-
 export class ConnectionLog {
   private readonly log: Log;
   private readonly telemetry: Telemetry;
@@ -42,7 +39,7 @@ export class ConnectionLog {
   }
 
   /** @param conversation where it begins. */
-  established(connection: Connection, conversation: Conversation | null): void {
+  established(connection: ClientConnection, conversation: Conversation | null): void {
     const setupMs = connection.establishedAt - connection.since;
     const { slotCount: slots, publication } = connection;
     const what = { slots, publishes: publication !== null, setupMs: Math.round(setupMs) };
@@ -51,7 +48,7 @@ export class ConnectionLog {
   }
 
   /** A connection that stands is about to be placed; where it is already is no event. @param kicked by an operator. */
-  placed(connection: Connection, conversation: Conversation | null, kicked: boolean): void {
+  placed(connection: ClientConnection, conversation: Conversation | null, kicked: boolean): void {
     const from = connection.seat.destination;
     if (from === conversation) return;
     const reason = kicked ? 'kicked' : 'request';
@@ -61,7 +58,7 @@ export class ConnectionLog {
   }
 
   /** Nothing of the RED that a connection sends can be read, so nobody hears it. */
-  badRed(connection: Connection): void {
+  badRed(connection: ClientConnection): void {
     this.log.warn(
       { ...who(connection, connection.seat.destination), next: BAD_RED_NEXT },
       'nothing of the RED of a client can be read',
@@ -70,7 +67,7 @@ export class ConnectionLog {
   }
 
   /** @param stood whether it ever did. @param cause why not, if its end does not say it. */
-  ended(connection: Connection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
+  ended(connection: ClientConnection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
     const now = performance.now();
     const failure = cause ?? (reason === 'replaced' ? givenUp(connection) : FAILURES[reason]);
     const seconds = Math.round(now - connection.since) / 1000;
@@ -86,7 +83,7 @@ export class ConnectionLog {
   }
 
   /** Packets that its slots have carried. */
-  private sent({ index, slotCount }: Connection): number {
+  private sent({ index, slotCount }: ClientConnection): number {
     let packets = 0;
     for (let slot = 0; slot < slotCount; slot++) {
       packets += this.slots[(index * this.slotsPerConnection + slot) * SLOT_WORDS + Slot.Packets]! >>> 0;
@@ -96,11 +93,11 @@ export class ConnectionLog {
 }
 
 /** What a connection that its client gave up for a newer one had come to. */
-function givenUp({ answeredAt, reachable }: Connection): SetupFailure {
+function givenUp({ answeredAt, reachable }: ClientConnection): SetupFailure {
   if (answeredAt === 0) return 'replaced';
   return reachable ? 'no-dtls' : 'no-ice';
 }
 
-function who({ logged, claim }: Connection, conversation: Conversation | null): Record<string, unknown> {
+function who({ logged, claim }: ClientConnection, conversation: Conversation | null): Record<string, unknown> {
   return { connection: logged, userid: claim.userid, clientid: claim.clientid, conversation: conversation?.id ?? null };
 }

@@ -8,7 +8,7 @@ import type { Log } from '../log/log.ts';
 import type { PeerConfig } from '../media/peer.ts';
 import type { MediaPorts } from '../media/ports.ts';
 import type { Telemetry } from '../telemetry.ts';
-import type { Connection } from './connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionEvents } from './connection-events.ts';
 import type { SetupLimits } from './setups.ts';
 
@@ -27,7 +27,7 @@ type ConnectionsConfig = PeerConfig &
 
 export interface ConnectionsParts {
   readonly config: ConnectionsConfig;
-  readonly conversations: Conversations<Connection>;
+  readonly conversations: Conversations<ClientConnection>;
   readonly seats: Seats;
   /** As many as `MAX_CONNECTIONS`. */
   readonly indexes: IndexPool;
@@ -38,7 +38,7 @@ export interface ConnectionsParts {
   /** The source table. */
   readonly sources: Int32Array;
   /** Filled in here, read by the shards: connections by index. */
-  readonly receivers: (Connection | undefined)[];
+  readonly receivers: (ClientConnection | undefined)[];
   readonly log: Log;
   readonly telemetry: Telemetry;
 }

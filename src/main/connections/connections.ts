@@ -7,7 +7,6 @@
 import { performance } from 'node:perf_hooks';
 import { isRtcp } from '../../rtp/packet.ts';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
-import { SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { Conversation, Placement } from '../conversations/conversations.ts';
 import type { IndexPool } from '../conversations/index-pool.ts';
@@ -21,8 +20,8 @@ import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp } from '../rtcp/rtcp.ts';
 import type { LocalTransport } from '../sdp/answer.ts';
 import type { Plan } from '../sdp/plan.ts';
-import type { SetupFailure } from '../telemetry.ts';
-import { Connection, type EndReason } from './connection.ts';
+import type { EndReason, SetupFailure } from '../telemetry.ts';
+import { ClientConnection } from './client-connection.ts';
 import { ConnectionLog } from './connection-log.ts';
 import type { ConnectionsParts } from './connections-parts.ts';
 import { Ghosts } from './ghosts.ts';
@@ -40,15 +39,15 @@ export class Connections {
   readonly rtcp: Rtcp;
   readonly ghosts: Ghosts;
   private readonly life: ConnectionLog;
-  private readonly redWatch: RedWatch<Connection>;
+  private readonly redWatch: RedWatch<ClientConnection>;
   private readonly clients: ClientsPerUser;
   private readonly throttleLimits: ThrottleLimits;
   private readonly parts: ConnectionsParts;
   private readonly indexes: IndexPool;
-  private readonly established = new Map<string, Connection>();
+  private readonly established = new Map<string, ClientConnection>();
   /** Those that do not stand yet, by client, and which of them give way. */
-  private readonly signalling = new Map<string, Connection>();
-  private readonly setups: Setups<Connection>;
+  private readonly signalling = new Map<string, ClientConnection>();
+  private readonly setups: Setups<ClientConnection>;
   private readonly idle: (() => void)[] = [];
   private inUse = 0;
 
@@ -109,7 +108,7 @@ export class Connections {
    *
    * @throws RequestError `too-many-connections` or `full` if no place would be there for it.
    */
-  reserve(claim: Claim): Connection {
+  reserve(claim: Claim): ClientConnection {
     this.clients.makeSureOfRoom(claim);
     if (this.full) {
       const detail = `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`;
@@ -119,13 +118,13 @@ export class Connections {
     if (surplus !== null) this.displace(surplus);
     this.inUse++;
     this.clients.add(claim);
-    const connection = new Connection(claim, this.parts.seats, this.throttleLimits);
+    const connection = new ClientConnection(claim, this.parts.seats, this.throttleLimits);
     this.setups.add(connection);
     return connection;
   }
 
   /** Its websocket is open: an older attempt of the same client is given up. */
-  begin(connection: Connection): void {
+  begin(connection: ClientConnection): void {
     const key = clientKey(connection.claim);
     const older = this.signalling.get(key);
     if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');
@@ -133,7 +132,7 @@ export class Connections {
   }
 
   /** Takes a place for a connection whose offer came, of whoever gets nowhere if need be. @returns false if there is none. */
-  admit(connection: Connection): boolean {
+  admit(connection: ClientConnection): boolean {
     const stuck = this.indexes.free > 0 && this.setups.room ? null : this.setups.stuck();
     if (stuck !== null) this.displace(stuck);
     if (!this.setups.room) return false;
@@ -153,7 +152,7 @@ export class Connections {
    * @throws Error if the native library refuses.
    */
   async open(
-    connection: Connection,
+    connection: ClientConnection,
     plan: Plan,
     addresses: readonly string[],
   ): Promise<{ local: LocalTransport; ssrcs: number[] }> {
@@ -161,9 +160,6 @@ export class Connections {
     connection.publication = plan.publication;
     connection.slotCount = plan.slots.length;
     connection.slotMids = plan.slots.map(({ mid }) => mid);
-    // What arrived from whoever had the index before is nothing of this client's.
-    const source = connection.index * SOURCE_WORDS;
-    this.parts.sources.fill(0, source, source + SOURCE_WORDS);
     const firstSlot = connection.index * config.MAX_SLOTS * SLOT_WORDS;
     const ssrcs = openSlots(this.parts.slots, firstSlot, connection.id, plan);
     const events: PeerEvents = {
@@ -182,7 +178,7 @@ export class Connections {
   }
 
   /** Puts a user's connections where the registry says. @param kicked by an operator. */
-  place({ connections, conversation }: Placement<Connection>, kicked = false): void {
+  place({ connections, conversation }: Placement<ClientConnection>, kicked = false): void {
     for (const connection of connections) {
       this.life.placed(connection, conversation, kicked);
       this.seat(connection, conversation, kicked);
@@ -190,7 +186,7 @@ export class Connections {
   }
 
   /** Mutes connections for an operator, or takes that back; their clients are told. */
-  mute(connections: readonly Connection[], silenced: boolean): void {
+  mute(connections: readonly ClientConnection[], silenced: boolean): void {
     for (const connection of connections) {
       if (connection.silenced === silenced) continue;
       connection.silenced = silenced;
@@ -205,7 +201,7 @@ export class Connections {
    * @param detail goes into the log, so nothing of the client's own words.
    * @param cause why it never stood, where the reason does not say it.
    */
-  end(connection: Connection, reason: EndReason, detail: string, cause?: SetupFailure): void {
+  end(connection: ClientConnection, reason: EndReason, detail: string, cause?: SetupFailure): void {
     if (connection.state === 'ended') return;
     const stood = connection.established;
     connection.state = 'ended';
@@ -238,11 +234,11 @@ export class Connections {
   }
 
   /** Somebody else needs its place. */
-  private displace(connection: Connection): void {
+  private displace(connection: ClientConnection): void {
     this.end(connection, 'full', 'a newer connection took the place', 'displaced');
   }
 
-  private establish(connection: Connection): void {
+  private establish(connection: ClientConnection): void {
     if (connection.state !== 'signalling') return;
     const { claim } = connection;
     const key = clientKey(claim);
@@ -263,18 +259,18 @@ export class Connections {
     connection.watcher.current?.connected();
   }
 
-  private seat(connection: Connection, conversation: Conversation | null, kicked = false): void {
+  private seat(connection: ClientConnection, conversation: Conversation | null, kicked = false): void {
     connection.seat.place(conversation);
     this.parts.events.placed(connection, kicked);
   }
 
-  private receive(connection: Connection, packet: Uint8Array): void {
+  private receive(connection: ClientConnection, packet: Uint8Array): void {
     if (isRtcp(packet)) this.rtcp.receive(connection, packet);
     else this.ingress.take(connection, packet);
   }
 
   /** The last step: nothing writes for the connection any more, and all that was written has been sent. */
-  private release(connection: Connection, linger: number): void {
+  private release(connection: ClientConnection, linger: number): void {
     this.parts.events.ended(connection, null);
     connection.peer?.close(linger);
     if (connection.index >= 0) {

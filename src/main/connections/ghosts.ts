@@ -4,7 +4,7 @@
  * a ghost for half a minute. It is ended as soon as it has been silent for long enough while the newcomer knocks; if it is not
  * silent the two share a socket, and the newcomer is told to come again, for another media port.
  */
-import type { Connection } from './connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 /** How long a connection must be silent, milliseconds: */
 const Patience = {
@@ -20,29 +20,29 @@ const Patience = {
 
 export interface GhostActions {
   /** @param own whether its own client took its address. */
-  end(ghost: Connection, own: boolean): void;
+  end(ghost: ClientConnection, own: boolean): void;
   /** The newcomer cannot connect on its media port. */
-  refuse(newcomer: Connection): void;
+  refuse(newcomer: ClientConnection): void;
 }
 
 export class Ghosts {
   private readonly actions: GhostActions;
   /** By the ICE user fragment of the server's end. */
-  private readonly connections = new Map<string, Connection>();
+  private readonly connections = new Map<string, ClientConnection>();
   /** Newcomers whose case is open. */
-  private readonly open = new Set<Connection>();
+  private readonly open = new Set<ClientConnection>();
 
   constructor(actions: GhostActions) {
     this.actions = actions;
   }
 
   /** A connection's end in the library was made. */
-  add(connection: Connection, ufrag: string): void {
+  add(connection: ClientConnection, ufrag: string): void {
     connection.ufrag = ufrag;
     this.connections.set(ufrag, connection);
   }
 
-  delete({ ufrag }: Connection): void {
+  delete({ ufrag }: ClientConnection): void {
     this.connections.delete(ufrag);
   }
 
@@ -68,7 +68,7 @@ export class Ghosts {
   }
 }
 
-function patience({ peer, packetsReceived }: Connection, own: boolean): number {
+function patience({ peer, packetsReceived }: ClientConnection, own: boolean): number {
   if (own) return Patience.own;
   if (packetsReceived > 0) return Patience.publishing;
   return (peer?.received ?? 0) > 0 ? Patience.reporting : Patience.mute;

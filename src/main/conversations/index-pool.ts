@@ -1,5 +1,5 @@
 /** The indexes of participants: rows of the shared tables, each used by one participant at a time. */
-import { connectionId } from '../../workers/protocol.ts';
+import { connectionId, SOURCE_WORDS } from '../../workers/protocol.ts';
 
 /** An index that is in use. */
 export interface TakenIndex {
@@ -15,12 +15,17 @@ export class IndexPool {
   private readonly unused: number[];
   /** By index: how often it was given out. */
   private readonly generations: Uint16Array;
+  private readonly sources: Int32Array;
 
-  /** @param size at most `MAX_CONNECTION_INDEX + 1`. */
-  constructor(size: number) {
+  /**
+   * @param size at most `MAX_CONNECTION_INDEX + 1`.
+   * @param sources the source table.
+   */
+  constructor(size: number, sources: Int32Array) {
     this.size = size;
     this.unused = Array.from({ length: size }, (_, i) => size - 1 - i);
     this.generations = new Uint16Array(size);
+    this.sources = sources;
   }
 
   /** Indexes that are not in use. */
@@ -28,10 +33,15 @@ export class IndexPool {
     return this.unused.length;
   }
 
-  /** Takes an index and begins its next generation. @returns null if all are in use. */
+  /**
+   * Takes an index, begins its next generation, and clears what the source table says of its previous owner.
+   *
+   * @returns null if all are in use.
+   */
   take(): TakenIndex | null {
     const index = this.unused.pop();
     if (index === undefined) return null;
+    this.sources.fill(0, index * SOURCE_WORDS, (index + 1) * SOURCE_WORDS);
     return { id: connectionId(index, this.generations[index]!++), index };
   }
 

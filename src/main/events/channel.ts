@@ -4,7 +4,7 @@
  * A client that reads slowly is told nothing until it has caught up, and then everything anew: nothing gathers here.
  */
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
-import type { Host } from '../conversations/seats.ts';
+import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { TextChannel } from '../media/text-channel.ts';
 import { type Listener, Requests } from './requests.ts';
 import type { Room } from './room.ts';
@@ -24,7 +24,7 @@ export class EventChannel {
   private readonly channel: TextChannel;
   private readonly listener: Listener;
   private readonly rows: SlotRows;
-  private readonly roomOf: (host: Host) => Room;
+  private readonly roomOf: (hosted: HostedConversation) => Room;
   private readonly requests: Requests;
   /** The room whose state was told, up to `version`; null if a snapshot is due. */
   private told: Room | 'nowhere' | null = null;
@@ -42,7 +42,7 @@ export class EventChannel {
     channel: TextChannel,
     listener: Listener,
     rows: SlotRows,
-    roomOf: (host: Host) => Room,
+    roomOf: (hosted: HostedConversation) => Room,
     perSecond: number,
     now: number,
   ) {
@@ -71,8 +71,8 @@ export class EventChannel {
   serve(): void {
     if (this.over || this.lagging()) return;
     const { seat } = this.listener;
-    const host = seat.current;
-    if (host !== null) this.tell(this.roomOf(host));
+    const hosted = seat.current;
+    if (hosted !== null) this.tell(this.roomOf(hosted));
     else if (seat.destination === null && this.told !== 'nowhere') this.tellNowhere();
   }
 

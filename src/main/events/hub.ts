@@ -7,7 +7,7 @@ import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { connectionIndex } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { ConnectionEvents } from '../connections/connection-events.ts';
-import type { Host } from '../conversations/seats.ts';
+import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { TextChannel, TextReader } from '../media/text-channel.ts';
 import { EventChannel } from './channel.ts';
 import type { Listener } from './requests.ts';
@@ -80,7 +80,7 @@ export class EventHub implements ConnectionEvents {
     const first = connectionIndex(listener.id) * this.config.MAX_SLOTS * SLOT_WORDS;
     const rows = { table: this.tables.slots, first };
     const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
-    const events = new EventChannel(channel, listener, rows, (host) => this.roomOf(host), perSecond, this.clock());
+    const events = new EventChannel(channel, listener, rows, (hosted) => this.roomOf(hosted), perSecond, this.clock());
     this.channels.set(listener, events);
     events.serve();
     if (listener.badRed === true) events.badRed();
@@ -162,12 +162,12 @@ export class EventHub implements ConnectionEvents {
     this.restUntil = now + Math.min((SHARE - 1) * this.spent, MAX_REST_MS);
   }
 
-  /** A conversation that all connections left and came back to has a new host, and numbers that begin anew. */
-  private roomOf(host: Host): Room {
-    const { key } = host.conversation;
+  /** A conversation that all connections left and came back to has a new hosted, and numbers that begin anew. */
+  private roomOf(hosted: HostedConversation): Room {
+    const { key } = hosted.conversation;
     let room = this.rooms.get(key);
-    if (room?.host !== host) {
-      room = new Room(host, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
+    if (room?.hosted !== hosted) {
+      room = new Room(hosted, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
       this.rooms.set(key, room);
     }
     room.used = true;

@@ -1,13 +1,15 @@
 /** What one client asks for on its data channel, and the bounds of that. */
 
-import type { Host, Seat, Sitter } from '../conversations/seats.ts';
+import type { HostedConversation } from '../conversations/hosted-conversation.ts';
+import type { Participant } from '../conversations/participant.ts';
+import type { Seat } from '../conversations/seat.ts';
 import { TokenBucket } from '../limits/token-bucket.ts';
 import type { Room } from './room.ts';
 import { type BadMessage, EventErrors, type EventRequest, readRequest } from './schema.ts';
 import { writeEvent } from './text.ts';
 
 /** A connection, as far as events go. */
-export interface Listener extends Sitter {
+export interface Listener extends Participant {
   /** By the client itself. */
   selfMuted: boolean;
   /** By an operator; `muted` is either. */
@@ -25,7 +27,7 @@ export class Requests {
   pinned: readonly number[] = [];
   excluded: readonly number[] = [];
   private readonly listener: Listener;
-  private readonly roomOf: (host: Host) => Room;
+  private readonly roomOf: (hosted: HostedConversation) => Room;
   private readonly send: (text: string) => void;
   private readonly perSecond: number;
   private readonly bucket: TokenBucket;
@@ -37,7 +39,7 @@ export class Requests {
    */
   constructor(
     listener: Listener,
-    roomOf: (host: Host) => Room,
+    roomOf: (hosted: HostedConversation) => Room,
     send: (text: string) => void,
     perSecond: number,
     now: number,
@@ -127,8 +129,8 @@ export class Requests {
 
   /** The room that a request is about; null, and an error, if there is none. */
   private room(request: EventRequest): Room | null {
-    const host = this.listener.seat.current;
-    if (host !== null) return this.roomOf(host);
+    const hosted = this.listener.seat.current;
+    if (hosted !== null) return this.roomOf(hosted);
     this.refuse({ ...idOf(request), code: 'not-in-conversation', detail: `${request.type} needs a conversation` });
     return null;
   }

@@ -6,8 +6,9 @@
  * found no room in this tick's messages is still different at the next.
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
-import type { Host, Sitter } from '../conversations/seats.ts';
-import type { Participant } from './schema.ts';
+import type { HostedConversation } from '../conversations/hosted-conversation.ts';
+import type { Participant } from '../conversations/participant.ts';
+import type { Participant as ListedParticipant } from './schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
 
 /** A room that grew large counts as large until it has shrunk to this share of the limit: no to and fro at the brink. */
@@ -16,7 +17,7 @@ const SMALL_AGAIN = 0.8;
 /** One participant as it was told. */
 interface Member {
   readonly number: number;
-  readonly sitter: Sitter;
+  readonly participant: Participant;
   muted: boolean;
   speaking: boolean;
   /** Whether it is on the list that a newcomer gets. */
@@ -41,7 +42,7 @@ export interface Self {
 }
 
 export class Room {
-  readonly host: Host;
+  readonly hosted: HostedConversation;
   /** Raised with every change that members are told of. */
   version = 0;
   /** What leads from the version before to this one. */
@@ -65,8 +66,8 @@ export class Room {
    * @param sources the source table, to see who speaks.
    * @param limit participants up to which all of them are listed.
    */
-  constructor(host: Host, sources: Int32Array, limit: number) {
-    this.host = host;
+  constructor(hosted: HostedConversation, sources: Int32Array, limit: number) {
+    this.hosted = hosted;
     this.sources = sources;
     this.limit = limit;
     this.update(Number.POSITIVE_INFINITY);
@@ -78,18 +79,18 @@ export class Room {
 
   /** Looks what has changed and writes it down. @param space characters of participants that may be told. */
   update(space = MAX_LIST_LENGTH): void {
-    const { sitters } = this.host;
+    const { participants } = this.hosted;
     const changes = new Changes(space);
     this.round++;
     this.listing = null;
-    this.large = sitters.size > (this.large ? this.limit * SMALL_AGAIN : this.limit);
-    const dominant = sitters.has(this.host.dominant) ? this.host.dominant : 0;
-    for (const [number, sitter] of sitters) {
-      const member = this.members.get(number) ?? this.enter(number, sitter);
+    this.large = participants.size > (this.large ? this.limit * SMALL_AGAIN : this.limit);
+    const dominant = participants.has(this.hosted.dominant) ? this.hosted.dominant : 0;
+    for (const [number, participant] of participants) {
+      const member = this.members.get(number) ?? this.enter(number, participant);
       member.seen = this.round;
       this.compare(member, dominant, changes);
     }
-    if (this.members.size > sitters.size) this.removeUnseen(changes);
+    if (this.members.size > participants.size) this.removeUnseen(changes);
     this.write(changes, dominant);
   }
 
@@ -99,7 +100,7 @@ export class Room {
     const [first = '[]', ...more] = this.listing;
     const { total } = this;
     const snapshot = writeEvent('snapshot', {
-      conversation: JSON.stringify(this.host.conversation.id),
+      conversation: JSON.stringify(this.hosted.conversation.id),
       number: String(self.number),
       muted: String(self.muted),
       silenced: String(self.silenced),
@@ -148,9 +149,9 @@ export class Room {
     });
   }
 
-  private enter(number: number, sitter: Sitter): Member {
-    const { muted } = sitter;
-    const member = { number, sitter, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
+  private enter(number: number, participant: Participant): Member {
+    const { muted } = participant;
+    const member = { number, participant, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
     this.members.set(number, member);
     this.numbers = null;
     return member;
@@ -158,8 +159,8 @@ export class Room {
 
   /** In a large room only those who speak, and the dominant speaker, are on everybody's list. */
   private compare(member: Member, dominant: number, changes: Changes): void {
-    const { muted } = member.sitter;
-    const row = connectionIndex(member.sitter.id) * SOURCE_WORDS;
+    const { muted } = member.participant;
+    const row = connectionIndex(member.participant.id) * SOURCE_WORDS;
     const speaking = !muted && this.sources[row + SourceWord.Speaking] === 1;
     const wanted = !this.large || speaking || member.number === dominant;
     const full = this.large && this.listedCount >= this.limit && member.number !== dominant;
@@ -215,7 +216,7 @@ export class Room {
   }
 }
 
-function idOf({ number, sitter: { claim } }: Member): Pick<Participant, 'number' | 'userid' | 'clientid'> {
+function idOf({ number, participant: { claim } }: Member): Pick<ListedParticipant, 'number' | 'userid' | 'clientid'> {
   return { number, userid: claim.userid, clientid: claim.clientid };
 }
 

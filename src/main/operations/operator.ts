@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
-import type { Connection } from '../connections/connection.ts';
+import type { ClientConnection } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
@@ -12,9 +12,9 @@ import type { Health, HealthCheck } from './health.ts';
 /** What the operators' view is made of. */
 export interface OperatorParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
-  readonly conversations: Conversations<Connection>;
+  readonly conversations: Conversations<ClientConnection>;
   readonly connections: Connections;
-  readonly memberships: Memberships<Connection>;
+  readonly memberships: Memberships<ClientConnection>;
   readonly health: HealthCheck;
   /** The source table, to see who speaks. */
   readonly sources: Int32Array;
@@ -121,7 +121,7 @@ export class Operator {
     this.parts.memberships.mute(userid, conversation, muted, 'operator');
   }
 
-  private describe(connection: Connection): ConnectionDetail {
+  private describe(connection: ClientConnection): ConnectionDetail {
     const { id, claim, since, seat, slotCount, publication, selfMuted, deafened, rtcp } = connection;
     const speaking = this.parts.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
     return {

@@ -13,8 +13,7 @@ import { readReception } from '../../rtp/reception.ts';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import { readSlot, type SlotReport } from '../../rtp/sender.ts';
 import { milliseconds, toTicks } from '../../workers/clock.ts';
-import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
-import type { Host, Sitter } from '../conversations/seats.ts';
+import { connectionIndex, type Publication, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { SlotWatch, unexplained, WorstListener } from './loss.ts';
@@ -78,11 +77,20 @@ export class RtcpState {
   }
 }
 
-/** A connection as it is seen from here. */
-export interface Reported extends Sitter {
+/** A conversation as the reports see it. */
+export interface ReportedConversation {
+  /** By their numbers, which are the CSRCs in its slots. */
+  readonly participants: ReadonlyMap<number, { readonly id: number }>;
+}
+
+/** A connection as the reports see it. */
+export interface Reported {
+  readonly id: number;
   readonly index: number;
   readonly established: boolean;
-  readonly seat: { readonly current: Host | null };
+  readonly publication: Publication | null;
+  readonly slotCount: number;
+  readonly seat: { readonly current: ReportedConversation | null };
   readonly rtcp: RtcpState;
   send(packet: Uint8Array): boolean;
 }
@@ -235,7 +243,7 @@ export class Rtcp {
       connection.rtcp.slots[slot] = watch;
     }
     const number = this.parts.slots[this.row(connection, slot) + Slot.Speaker]! >>> 0;
-    const publisher = number === 0 ? undefined : connection.seat.current?.sitters.get(number);
+    const publisher = number === 0 ? undefined : connection.seat.current?.participants.get(number);
     if (publisher !== undefined) watch.see(publisher.id);
     return watch;
   }

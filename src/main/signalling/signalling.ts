@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
-import type { Connection, ConnectionWatcher, EndReason } from '../connections/connection.ts';
+import type { ClientConnection, ConnectionWatcher } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import { Close, type CloseKind, closeReason } from '../errors.ts';
 import type { Log } from '../log/log.ts';
@@ -22,7 +22,7 @@ import {
 } from '../sdp/candidates.ts';
 import { looksLikeSdp, OfferError } from '../sdp/offer.ts';
 import { planOffer } from '../sdp/plan.ts';
-import type { SetupFailure, Telemetry } from '../telemetry.ts';
+import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
 
 /**
  * How long the client's candidates are held back after the answer, milliseconds. With them the server would begin ICE
@@ -54,7 +54,7 @@ type SignallingConfig = Pick<
 
 export class Signalling implements ConnectionWatcher {
   private readonly socket: WebSocket;
-  private readonly connection: Connection;
+  private readonly connection: ClientConnection;
   private readonly connections: Connections;
   private readonly config: SignallingConfig;
   private readonly log: Log;
@@ -82,7 +82,7 @@ export class Signalling implements ConnectionWatcher {
   /** Takes the socket over; everything from here on happens by its events. */
   constructor(
     socket: WebSocket,
-    connection: Connection,
+    connection: ClientConnection,
     connections: Connections,
     config: SignallingConfig,
     log: Log,

@@ -185,7 +185,7 @@ test('metrics are written as the text format wants them', () => {
 });
 
 test('connections are counted by state, and those in a conversation by what they do', () => {
-  const [kitchen, garden] = [{ connections: 2 }, { connections: 1 }];
+  const [kitchen, garden] = [{ seats: { size: 2 } }, { seats: { size: 1 } }];
   const person = (current: Counted['seat']['current'], publishes: boolean, offloaded: boolean): Counted => ({
     state: 'established',
     slotCount: 3,

@@ -1,7 +1,6 @@
 /** The reports' timetable and bookkeeping, without a network: connections that note down what they are sent. */
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
-import type { Host } from '../../../src/main/conversations/seats.ts';
 import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../../../src/main/rtcp/rtcp.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
@@ -23,6 +22,7 @@ class Room {
   readonly people: (Reported & { readonly sent: Buffer[]; at: number[] })[];
   readonly slots: Int32Array;
   readonly sources: Int32Array;
+  readonly participants = new Map<number, Reported>();
   now = 1000;
   private readonly sequence = new SourceSequence();
   private number = 0;
@@ -30,7 +30,6 @@ class Room {
   constructor(size: number, slotCount = 1, publisherSlots = 0, telemetry: RtcpParts['telemetry'] = NO_TELEMETRY) {
     this.slots = new Int32Array(size * SLOTS * SLOT_WORDS);
     this.sources = new Int32Array(size * SOURCE_WORDS);
-    const host = { sitters: new Map() } as unknown as Host;
     this.people = Array.from({ length: size }, (_, id) => {
       const sent: Buffer[] = [];
       const at: number[] = [];
@@ -43,10 +42,10 @@ class Room {
         id === 0 ? { payloadType: 111, levelExtension: 0, redPayloadType: 0, ssrcs: [this.ssrcOf(0)] } : null;
       const claim = { userid: String(id), clientid: 'client' };
       const traits = { id, index: id, user: id, publication, slotCount: id === 0 ? publisherSlots : slotCount };
-      const state = { muted: false, deafened: false, established: true, seat: { current: host } };
+      const state = { muted: false, deafened: false, established: true, seat: { current: this } };
       return { claim, ...traits, ...state, rtcp: new RtcpState(), sent, at, send };
     });
-    host.sitters.set(9, this.people[0]!);
+    this.participants.set(9, this.people[0]!);
     for (const { index } of this.people) {
       for (let i = 0; i < slotCount; i++) {
         openSlot(this.slots, (index * SLOTS + i) * SLOT_WORDS, 1000 * index + i + 1, 111, index, 10, 0);
@@ -192,8 +191,8 @@ test('the publisher is told of the worst of its listeners, until that one is bet
 
 test('who took turns in a slot is told of the loss there, less what the other lost on its own way', () => {
   const room = new Room(3);
-  const [ann, bob, listener] = room.people as unknown as [Reported, Reported, Reported];
-  listener.seat.current!.sitters.set(8, bob);
+  const [ann, bob] = room.people as unknown as [Reported, Reported];
+  room.participants.set(8, bob);
   bob.rtcp.uplink.fraction = 30;
   room.talk(50);
   room.pass(2100);
@@ -205,11 +204,11 @@ test('who took turns in a slot is told of the loss there, less what the other lo
 
 test('a speaker whose number does not fit 31 bits is told of its loss like any other', () => {
   const room = new Room(2);
-  const [publisher, listener] = room.people as unknown as [Reported, Reported];
-  listener.seat.current!.sitters.set(0xffff_0009, publisher);
+  const publisher = room.people[0]!;
+  room.participants.set(0xffff_0009, publisher);
   room.talk(50);
   room.slots[SLOTS * SLOT_WORDS + Slot.Speaker] = 0xffff_0009 | 0;
-  listener.seat.current!.sitters.delete(9);
+  room.participants.delete(9);
   room.complain(1, 40);
   is(publisher.rtcp.worst.fraction(room.now), 40);
 });
@@ -229,7 +228,7 @@ test('a listener who has moved does not take the place of those who still listen
   room.complain(1, 20);
   room.complain(2, 10);
   room.talk(50);
-  (room.people[2] as { seat: Reported['seat'] }).seat = { current: { sitters: new Map() } as unknown as Host };
+  (room.people[2] as { seat: Reported['seat'] }).seat = { current: { participants: new Map<number, Reported>() } };
   room.complain(2, 40);
   room.pass(2100);
   is(room.told.fractionLost, 20);

@@ -1,6 +1,8 @@
 import { equal, is, ok } from 'uvu/assert';
 import type { Conversation } from '../../../src/main/conversations/conversations.ts';
-import { Seat, Seats, type Sitter } from '../../../src/main/conversations/seats.ts';
+import type { Participant } from '../../../src/main/conversations/participant.ts';
+import { Seat } from '../../../src/main/conversations/seat.ts';
+import { Seats } from '../../../src/main/conversations/seats.ts';
 import type { Shard } from '../../../src/main/media/shard.ts';
 import type { Command } from '../../../src/workers/protocol.ts';
 import { prng, seed } from '../../support/prng.ts';
@@ -14,7 +16,7 @@ type Join = Extract<Command, { type: 'join' }>;
 class FakeShard {
   load = 0;
   readonly joins: Join[] = [];
-  /** Wishes that its worker knows. */
+  /** Preferences that its worker knows. */
   readonly heard: Command[] = [];
   /** Connections that are here, by id; one that is leaving is still here. */
   readonly present = new Map<number, Join>();
@@ -58,12 +60,13 @@ interface Table {
   readonly shards: FakeShard[];
   readonly seats: Seats;
   /** Seats a new connection. */
-  sit(sitter?: Partial<Sitter>): Seat;
+  sit(participant?: Partial<Participant>): Seat;
 }
 
-/** What sitters are unless a test says otherwise. */
+/** What participants are unless a test says otherwise. */
 const STRANGER = {
   claim: { userid: 'user', clientid: 'client' },
+  isClient: true,
   publication: null,
   slotCount: 1,
   muted: false,
@@ -75,8 +78,8 @@ function table(shardCount = 1): Table {
   const leastLoaded = (): Shard => shards.reduce((a, b) => (b.load < a.load ? b : a)) as unknown as Shard;
   const seats = new Seats(leastLoaded);
   let lastId = 0;
-  const sit = (sitter: Partial<Sitter> = {}): Seat =>
-    new Seat({ ...STRANGER, id: ++lastId, user: lastId, ...sitter }, seats);
+  const sit = (participant: Partial<Participant> = {}): Seat =>
+    new Seat({ ...STRANGER, id: ++lastId, user: lastId, ...participant }, seats);
   return { shards, seats, sit };
 }
 
@@ -217,6 +220,25 @@ test('a connection weighs its slots and its publication, until it has left', () 
   is(shards[0]!.load, 6, 'until the worker has let go');
   shards[0]!.letGo();
   is(shards[0]!.load, 2);
+});
+
+test('people talk where clients of two users share a conversation, until one of them leaves', () => {
+  const { seats, sit } = table();
+  const [tab, phone] = [sit({ user: 1 }), sit({ user: 1 })];
+  for (const seat of [tab, phone]) seat.place(KITCHEN);
+  is(seats.talking, false, 'both are one user');
+  sit({ user: 2, isClient: false }).place(KITCHEN);
+  sit({ user: 3, isClient: false }).place(KITCHEN);
+  is(seats.talking, false, 'the others are no clients');
+  const other = sit({ user: 4 });
+  other.place(GARDEN);
+  is(seats.talking, false, 'they are apart');
+  other.place(null);
+  const third = sit({ user: 5 });
+  third.place(KITCHEN);
+  is(seats.talking, true);
+  third.place(null);
+  is(seats.talking, false, 'one of them is leaving');
 });
 
 test('a seat that was never taken is free at once', () => {

@@ -3,11 +3,11 @@ import { EventEmitter } from 'node:events';
 import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
 import { readConfig } from '../../../src/main/config.ts';
-import type { Connection, EndReason } from '../../../src/main/connections/connection.ts';
+import type { ClientConnection } from '../../../src/main/connections/client-connection.ts';
 import type { Connections } from '../../../src/main/connections/connections.ts';
 import { createLog } from '../../../src/main/log/log.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
-import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
+import { type EndReason, NO_TELEMETRY } from '../../../src/main/telemetry.ts';
 import { readOffer } from '../../support/offers.ts';
 import { scenarios } from '../../support/scenario.ts';
 import { LOCAL } from '../../support/sdp-syntax.ts';
@@ -68,7 +68,7 @@ function begin(): Course {
   };
   const signalling = new Signalling(
     socket as unknown as WebSocket,
-    connection as unknown as Connection,
+    connection as unknown as ClientConnection,
     connections as unknown as Connections,
     readConfig({}),
     createLog('silent'),

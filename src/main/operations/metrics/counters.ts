@@ -1,10 +1,17 @@
 /** What happens, counted. */
 
-import type { EndReason } from '../../connections/connection.ts';
-import { END_REASONS } from '../../connections/connection-log.ts';
 import { Close, Problem, type ProblemKind } from '../../errors.ts';
 import { Histogram } from '../../histogram.ts';
-import type { Asked, JoinOutcome, PermissionOutcome, SetupFailure, Telemetry, Trimmed } from '../../telemetry.ts';
+import {
+  type Asked,
+  END_REASONS,
+  type EndReason,
+  type JoinOutcome,
+  type PermissionOutcome,
+  type SetupFailure,
+  type Telemetry,
+  type Trimmed,
+} from '../../telemetry.ts';
 import { type Distribution, distribution, type Exposition, type Readings } from './exposition.ts';
 
 const MS_PER_S = 1000;

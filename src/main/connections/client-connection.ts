@@ -1,17 +1,16 @@
-/** One connection: what is known of a client from its request to the release of the last thing it held. */
+/** One client's connection: what is known of it from its request until everything that it held is released. */
 import { performance } from 'node:perf_hooks';
 import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { TakenIndex } from '../conversations/index-pool.ts';
-import { Seat, type Seats, type Sitter } from '../conversations/seats.ts';
+import type { Participant } from '../conversations/participant.ts';
+import { Seat } from '../conversations/seat.ts';
+import type { Seats } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Receiver } from '../media/egress.ts';
 import type { Peer } from '../media/peer.ts';
 import { RtcpState } from '../rtcp/rtcp.ts';
-import type { SetupFailure } from '../telemetry.ts';
-
-/** Why a connection ended. */
-export type EndReason = 'replaced' | 'gone' | 'flooded' | 'signalling' | 'draining' | 'full';
+import type { EndReason, SetupFailure } from '../telemetry.ts';
 
 /** Told what happens to one connection while its client is still on the websocket. */
 export interface ConnectionWatcher {
@@ -23,7 +22,8 @@ export interface ConnectionWatcher {
 /** Waiting for the offer: it has no index yet, and no id. From the offer on it is signalling. */
 type State = 'waiting' | 'signalling' | 'established' | 'ended';
 
-export class Connection implements Receiver, Sitter {
+export class ClientConnection implements Receiver, Participant {
+  readonly isClient = true;
   /** -1 while it waits. */
   id = -1;
   index = -1;

@@ -1,0 +1,32 @@
+/** What the conversations need to know of those who take part in them. */
+import type { Publication } from '../../workers/protocol.ts';
+import type { Claim } from '../claim.ts';
+
+/**
+ * Whatever has a seat in a conversation: a client's connection, or a source without one. It has a publication, slots,
+ * both or neither.
+ */
+export interface Participant {
+  /** Its index with a generation, from an `IndexPool`. */
+  readonly id: number;
+  /** Its name to the other participants. */
+  readonly claim: Claim;
+  /** Number of its user. Packets never go to participants of the same user. */
+  readonly user: number;
+  /** Whether a client of this process takes part through it. A process that drains waits for clients alone. */
+  readonly isClient: boolean;
+  readonly publication: Publication | null;
+  readonly slotCount: number;
+  /** If muted, the worker forwards nothing of its publication. */
+  readonly muted: boolean;
+  /** If deafened, the worker sends it nothing. */
+  readonly deafened: boolean;
+}
+
+/** Whom a listener wants to hear, by their numbers in its conversation. */
+export interface ListenerPreferences {
+  /** These first, in this order. */
+  readonly pinned: readonly number[];
+  /** These never. */
+  readonly excluded: readonly number[];
+}

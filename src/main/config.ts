@@ -5,7 +5,7 @@ import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { usableCores } from './cgroup.ts';
-import { isAddress } from './sdp/candidates.ts';
+import { isAddress } from './ip-address.ts';
 
 /** A bad variable; the message names it, what it holds and what is allowed. */
 export class ConfigError extends Error {

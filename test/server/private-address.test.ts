@@ -1,11 +1,11 @@
 /** Which candidates clients will get, told at start. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { readConfig } from '../../src/main/config.ts';
+import { isPrivate } from '../../src/main/ip-address.ts';
 import { createLog } from '../../src/main/log/log.ts';
 import { peersClosed } from '../../src/main/media/peer.ts';
 import { MediaPorts } from '../../src/main/media/ports.ts';
 import { tellCandidates } from '../../src/main/operations/announced-candidates.ts';
-import { isPrivate } from '../../src/main/operations/private-address.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
 import { startStunServer } from '../support/stun-server.ts';

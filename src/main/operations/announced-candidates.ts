@@ -1,11 +1,11 @@
 /** Tells at start which candidates clients will get, and warns when they will get none that they can reach. */
 import type { Config } from '../config.ts';
+import { isPrivate } from '../ip-address.ts';
 import type { Log } from '../log/log.ts';
 import { Peer, type PeerConfig } from '../media/peer.ts';
 import type { MediaPorts } from '../media/ports.ts';
 import { announce, parseCandidate } from '../sdp/candidates.ts';
 import type { Plan } from '../sdp/plan.ts';
-import { isPrivate } from './private-address.ts';
 
 type CandidatesConfig = Pick<Config, 'ANNOUNCED_ADDRESS' | 'GATHER_TIMEOUT_MS' | 'MEDIA_PORTS'> & PeerConfig;
 

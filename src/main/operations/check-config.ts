@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { usableCores } from '../cgroup.ts';
 import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress, maskSecrets } from '../config.ts';
-import { isPrivate } from './private-address.ts';
+import { isPrivate } from '../ip-address.ts';
 
 /** What systemd waits, unless told otherwise, before it ends a service by force, milliseconds; others wait less. */
 const USUAL_STOP_MS = 90_000;

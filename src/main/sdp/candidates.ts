@@ -1,17 +1,13 @@
 /** ICE candidates: the client's, checked before they reach the native library, and the server's, as clients see them. Pure. */
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import * as v from 'valibot';
+import { isAddress } from '../ip-address.ts';
 
 /** `candidate:<foundation> <component> <transport> <priority> <address> <port> typ <type> …`: RFC 8839, section 5.1. */
 const CANDIDATE =
   /^candidate:([\w+/]{1,32}) (\d{1,3}) (udp|tcp) (\d{1,10}) (\S{1,255}) (\d{1,5}) typ (host|srflx|prflx|relay)\b/i;
 
 const CandidateInit = v.object({ candidate: v.nullish(v.string()) });
-
-/** Whether a text is an IP address that means the same on every machine: without a zone (RFC 4007, section 11). */
-export function isAddress(text: string): boolean {
-  return isIP(text) !== 0 && !text.includes('%');
-}
 
 /** What a trickled message or an offer's line turned out to be. */
 export type RemoteCandidate =

@@ -1,5 +1,5 @@
-/** Which addresses clients elsewhere can reach. Pure. */
-import { BlockList, isIPv6 } from 'node:net';
+/** IP addresses as text. Pure. */
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 const nowhere = new BlockList();
 for (const [net, prefix] of [
@@ -20,6 +20,11 @@ for (const [net, prefix] of [
   ['fec0::', 10], // site-local, which is no more: RFC 3879
 ] as const) {
   nowhere.addSubnet(net, prefix, 'ipv6');
+}
+
+/** Whether a text is an IP address that means the same on every machine: without a zone (RFC 4007, section 11). */
+export function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
 }
 
 /** Whether an IP address, without a zone, means something only on this machine or in its own network. */

@@ -2,7 +2,7 @@
  * The lines that answers and transport offers may have: what reaches a client or the native library is nothing else.
  */
 import { ok } from 'uvu/assert';
-import type { LocalTransport } from '../../src/main/sdp/answer.ts';
+import type { LocalTransport } from '../../src/main/sdp/transport.ts';
 
 /** The server's end of a transport, as the native library reports it. */
 export const LOCAL: LocalTransport = {

@@ -18,11 +18,10 @@ import { Audio, type DataChannel, PacingHandler, PeerConnection, type Track } fr
 import { milliseconds } from '../../workers/clock.ts';
 import type { Config } from '../config.ts';
 import { DataBudget, type DataLimits } from '../limits/data-budget.ts';
-import { type LocalTransport, TRANSPORT_MID, writeTransportOffer } from '../sdp/answer.ts';
+import { TRANSPORT_MID, writeTransportOffer } from '../sdp/answer.ts';
 import { parseCandidate } from '../sdp/candidates.ts';
-import { readLocal } from '../sdp/local-transport.ts';
 import type { Plan } from '../sdp/plan.ts';
-import type { Fingerprint } from '../sdp/transport.ts';
+import { type Fingerprint, type LocalTransport, readLocalTransport } from '../sdp/transport.ts';
 import { until } from '../wait.ts';
 import { type PortLease, remote } from './port-choice.ts';
 import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
@@ -128,7 +127,7 @@ export class Peer {
     await until(() => this.ended || this.connection.gatheringState() === 'complete', timeout);
     const description = this.ended ? null : this.connection.localDescription();
     if (description === null) throw new Error('the peer connection was closed while it was being set up');
-    return readLocal(description.sdp);
+    return readLocalTransport(description.sdp);
   }
 
   /** Adds a candidate of the client's, as `readCandidate` checked it. Ignored once the peer is closed. */

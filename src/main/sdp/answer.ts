@@ -1,36 +1,24 @@
-/**
- * The two texts that follow from a plan: the answer for the client, and the offer as the native library is told it. Pure.
- */
+/** Writes the two texts that follow from a plan: the client's answer, and the offer for the native library. Pure. */
 import { LEVEL_EXTENSION, type Plan, type PlannedLine } from './plan.ts';
+import type { LocalTransport } from './transport.ts';
 
 const OPUS_PARAMETERS = 'minptime=10;useinbandfec=1;usedtx=1';
-/** What libdatachannel takes in one message; it splits nothing. Bytes. */
+/** Longest message that libdatachannel accepts, bytes; it splits none. */
 const MAX_MESSAGE_BYTES = 262_144;
 const SCTP_PORT = 5000;
-
-/** The server's end of the transport, as the native library reports it. */
-export interface LocalTransport {
-  readonly ufrag: string;
-  readonly pwd: string;
-  /** `sha-256 AB:CD:…` */
-  readonly fingerprint: string;
-  readonly setup: string;
-  /** Candidate attributes without `a=`: `candidate:1 1 UDP …`. */
-  readonly candidates: readonly string[];
-}
 
 /** The outgoing SSRC of each slot, unsigned, in the order of `Plan.slots`. */
 export type SlotSsrcs = readonly number[];
 
-/** What browsers send when nothing is said, milliseconds of audio a packet. */
+/** Milliseconds of audio that browsers put into a packet by default. */
 const USUAL_PTIME_MS = 20;
 
 /**
- * Writes the answer (RFC 3264, RFC 8829): every m-line of the offer in its place, the refused ones with port 0, all
- * candidates in the first one of the bundle, and for each slot one fixed SSRC with a media stream of its own, so that a
- * browser shows every slot as a stream.
+ * Writes the answer (RFC 3264, RFC 8829). It has every m-line of the offer in its place, the refused ones with port 0,
+ * and all candidates in the first line of the bundle. Each slot has one fixed SSRC and a media stream of its own, so
+ * that a browser shows every slot as a stream.
  *
- * @param ptime milliseconds of audio that the client is asked to put into a packet (RFC 8866, section 6.4).
+ * @param ptime milliseconds of audio that the client should put into a packet (RFC 8866, section 6.4).
  */
 export function writeAnswer(
   plan: Plan,
@@ -83,8 +71,8 @@ function mediaLines(line: PlannedLine, ssrcs: SlotSsrcs, ptime: number): string[
 }
 
 /**
- * A refused line has port 0 and means nothing (RFC 3264, section 6); yet pion, str0m, aiortc, GStreamer, webrtc-rs and
- * werift look in it for what every line has, and reject the whole answer if that is missing.
+ * Writes a refused line: it has port 0, and its content means nothing (RFC 3264, section 6). But pion, str0m, aiortc,
+ * GStreamer, webrtc-rs and werift look for the usual attributes in it, and reject the whole answer if one is missing.
  */
 function refusedLines(line: Extract<PlannedLine, { kind: 'refused' }>): string[] {
   const { media, protocol, format, encoding } = line;
@@ -100,7 +88,7 @@ function refusedLines(line: Extract<PlannedLine, { kind: 'refused' }>): string[]
 
 function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSsrcs, ptime: number): string[] {
   const { payloadType, redPayloadType } = line;
-  // What stands first is what a browser sends. What is sent to it is the server's to choose, packet by packet.
+  // A browser sends the first format. The server chooses for each packet what it sends.
   const red = redPayloadType === 0 ? [] : [redPayloadType];
   const text = [
     `m=audio 9 ${line.protocol} ${[...red, payloadType].join(' ')}`,
@@ -127,16 +115,16 @@ function audioLines(line: Extract<PlannedLine, { kind: 'audio' }>, ssrcs: SlotSs
 export const TRANSPORT_MID = '0';
 
 /**
- * The offer as the native library needs to see it: one audio line, whatever the number of slots, and the data line.
+ * Writes the offer for the native library: one audio line, whatever the number of slots, and the data line.
  *
- * All m-lines of a bundle share one transport, and the library has a track for each only to sort packets by SSRC, which
- * the worker does better. With a single track every packet comes to one callback and every slot is sent through it: a
- * connection costs one native object and two libuv handles instead of one more of each per slot, and a client that
- * declares no SSRC is understood all the same.
+ * All m-lines of a bundle share one transport. The library has a track for each line only to sort packets by SSRC,
+ * which the worker does better. With a single track, one callback receives every packet, and all slots are sent through
+ * it: a connection costs one native object and two libuv handles instead of one more of each per slot, and clients that
+ * declare no SSRC work too.
  *
- * The library does not look at payload types: RED (RFC 2198) passes, though only Opus is named here.
+ * The library ignores payload types, so RED (RFC 2198) passes although this offer has only Opus.
  *
- * Candidates are left out on purpose; they are added once the client has the answer.
+ * The offer has no candidates: they are added once the client has the answer.
  */
 export function writeTransportOffer(plan: Plan): string {
   const payloadType = plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111;

@@ -1,4 +1,4 @@
-/** ICE candidates: the client's, checked before they reach the native library, and the server's, as clients see them. Pure. */
+/** ICE candidates: checks the client's for the native library, and writes the server's for the answer. Pure. */
 import { isIPv6 } from 'node:net';
 import * as v from 'valibot';
 import { isAddress } from '../ip-address.ts';
@@ -9,10 +9,10 @@ const CANDIDATE =
 
 const CandidateInit = v.object({ candidate: v.nullish(v.string()) });
 
-/** What a trickled message or an offer's line turned out to be. */
+/** A trickled message, or a candidate line of an offer. */
 export type RemoteCandidate =
   | { readonly kind: 'usable'; readonly candidate: string }
-  /** Rightly formed but of no use here: TCP, a second component, or a name instead of an address. */
+  /** Well-formed, but the server cannot use it: TCP, a second component, or a name instead of an address. */
   | { readonly kind: 'unusable' }
   | { readonly kind: 'end' }
   | { readonly kind: 'malformed' };
@@ -20,9 +20,9 @@ export type RemoteCandidate =
 /**
  * Reads one candidate attribute, with or without `a=`.
  *
- * Names are never resolved: an mDNS name (what browsers show in place of a private address) means nothing outside the
- * client's network, and looking up whatever name a client sends would let it use the server's resolver. The client's
- * own checks reach the server all the same, and their source address becomes the candidate (RFC 8445, section 7.3.1.3).
+ * It never resolves names. Browsers show an mDNS name in place of a private address, which means nothing outside the
+ * client's network, and looking up other names would let clients use the server's resolver. The client's own checks
+ * reach the server anyway, and their source address becomes the candidate (RFC 8445, section 7.3.1.3).
  */
 export function readCandidate(text: string): RemoteCandidate {
   const line = text.replace(/^a=/, '').trim();
@@ -34,12 +34,12 @@ export function readCandidate(text: string): RemoteCandidate {
   if (component !== '1' || transport!.toLowerCase() !== 'udp' || !isAddress(address!) || Number(port) === 0) {
     return { kind: 'unusable' };
   }
-  // Written anew, so that nothing but checked fields goes on; the related address is of no use to ICE.
+  // The line is written anew, so that only checked fields pass. ICE does not need the related address.
   const base = `candidate:${foundation} 1 UDP ${priority} ${address} ${port} typ ${type!.toLowerCase()}`;
   return { kind: 'usable', candidate: type!.toLowerCase() === 'host' ? base : `${base} raddr 0.0.0.0 rport 0` };
 }
 
-/** Reads a message that trickled after the offer: a candidate line, or the JSON of an `RTCIceCandidateInit`. */
+/** Reads a message after the offer: a candidate line, or the JSON of an `RTCIceCandidateInit`. */
 export function readTrickled(message: string): RemoteCandidate {
   if (!/^\s*[{n]/.test(message)) return readCandidate(message);
   try {
@@ -52,16 +52,16 @@ export function readTrickled(message: string): RemoteCandidate {
   }
 }
 
-/** The candidates of an offer, in its order. */
+/** Returns the candidate lines of an offer, in its order. */
 export function offeredCandidates(offer: string): string[] {
   return offer.split(/\r?\n/).filter((line) => line.startsWith('a=candidate:'));
 }
 
 /**
- * The server's candidates as they stand in the answer: with announced addresses, these in place of its host
- * addresses (RFC 8445's "1:1 NAT" practice), one candidate for each address and port.
+ * Returns the server's candidates for the answer. Announced addresses, if there are any, replace its host addresses
+ * (the "1:1 NAT" practice of RFC 8445), with one candidate for each address and port.
  *
- * @param gathered attributes without `a=`, as the native library gathered them.
+ * @param gathered the native library's candidate attributes, without `a=`.
  */
 export function announce(gathered: readonly string[], announced: readonly string[]): string[] {
   const udp = gathered.filter((candidate) => CANDIDATE.exec(candidate)?.[3]?.toLowerCase() === 'udp');
@@ -74,13 +74,13 @@ export function announce(gathered: readonly string[], announced: readonly string
   return [...replaced, ...udp.filter((candidate) => !hosts.includes(candidate))];
 }
 
-/** Where a candidate attribute without `a=` points to. @returns null if it is none. */
+/** Reads address, port and type of a candidate attribute without `a=`. @returns null if it is none. */
 export function parseCandidate(candidate: string): { address: string; port: number; type: string } | null {
   const match = CANDIDATE.exec(candidate);
   return match === null ? null : { address: match[5]!, port: Number(match[6]), type: match[7]! };
 }
 
-/** RFC 8445, section 5.1.2.1: type preference 126 for hosts; IPv6 first (RFC 8421), then in the order given. */
+/** Priority by RFC 8445, section 5.1.2.1: type preference 126 for hosts, IPv6 first (RFC 8421), then by `order`. */
 function hostPriority(address: string, order: number): number {
   const local = (isIPv6(address) ? 65_535 : 32_767) - order;
   return 126 * 2 ** 24 + local * 2 ** 8 + 255;

@@ -1,22 +1,22 @@
 /**
- * What an offer's m-line says of its packets: the payload types of the two formats that are forwarded, Opus and RED around
- * Opus, and the SSRCs. Pure.
+ * Reads from an offer's m-line what its packets look like: the payload types of the two formats that the server
+ * forwards, Opus and RED around Opus, and the SSRCs. Pure.
  */
 import type { MediaDescription } from 'sdp-transform';
 
-/** Most SSRCs taken from one m-line: a browser declares one. */
+/** SSRCs read from one m-line. A browser declares one. */
 const MAX_SSRCS = 4;
-/** Formats of a refused line that are looked at. */
+/** Formats read from a refused line. */
 const MAX_FORMATS = 32;
 
-/** The payload type that the line gives Opus (RFC 7587, section 7), or null. */
+/** Returns the line's payload type for Opus (RFC 7587, section 7), or null. */
 export function opusPayloadType(media: MediaDescription): number | null {
   return payloadTypesOf(media, 'opus')[0] ?? null;
 }
 
 /**
- * The payload type that the line gives RED (RFC 2198), whose blocks must all be Opus as its format parameters say
- * (`111/111`); 0 if there is none.
+ * Returns the line's payload type for RED (RFC 2198) if its format parameters (`111/111`) say that all blocks are Opus;
+ * otherwise 0.
  */
 export function redPayloadType(media: MediaDescription, opus: number): number {
   const isRedOfOpus = (payloadType: number): boolean => {
@@ -31,20 +31,20 @@ export function redPayloadType(media: MediaDescription, opus: number): number {
   return payloadTypesOf(media, 'red').find(isRedOfOpus) ?? 0;
 }
 
-/** Usable payload types of a codec at 48 kHz with two channels, each once, however often a hostile offer names it. */
+/** Returns the usable payload types of a codec at 48 kHz with two channels, each once even if the offer repeats it. */
 function payloadTypesOf(media: MediaDescription, name: 'opus' | 'red'): number[] {
   const listed = new Set(String(media.payloads ?? '').split(' '));
   const usable = new Set<number>();
   for (const { payload, codec, rate, encoding } of media.rtp) {
     if (String(codec).toLowerCase() !== name || rate !== 48_000 || Number(encoding) !== 2) continue;
     if (!listed.has(String(payload)) || !Number.isInteger(payload) || payload < 0 || payload > 127) continue;
-    // 64 … 95 would read as RTCP: RFC 5761, section 4.
+    // 64 … 95 would look like RTCP: RFC 5761, section 4.
     if (payload < 64 || payload > 95) usable.add(payload);
   }
   return [...usable];
 }
 
-/** The SSRCs that the line declares (RFC 5576), as signed words; none if it declares none. */
+/** Returns the SSRCs that the line declares (RFC 5576), as signed words. */
 export function declaredSsrcs(media: MediaDescription): number[] {
   const ssrcs = new Set<number>();
   for (const { id } of media.ssrcs ?? []) {
@@ -65,11 +65,11 @@ const STATIC_ENCODINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * One format of a line for the answer that refuses it. Clients look up its encoding even where they are refused, and pion and
- * webrtc-rs take what the first audio line has, refused or not, for all of them.
+ * Chooses the format of a refused line in the answer. Clients look up its encoding although the line is refused, and
+ * pion and webrtc-rs take the format of the first audio line, refused or not, for all audio lines.
  *
- * @param formats those of the m-line.
- * @returns Opus, or else the first format that has an encoding, or else the first one that is a token.
+ * @param formats the m-line's formats.
+ * @returns Opus; otherwise the first format that has an encoding; otherwise the first one that is a token.
  */
 export function describeFormat(
   media: MediaDescription,
@@ -85,7 +85,7 @@ export function describeFormat(
   return { format: tokens[0] ?? '0', encoding: null };
 }
 
-/** As in `VP8/90000` or `opus/48000/2`; null if the line does not say, or not in clean words. */
+/** Returns an encoding such as `VP8/90000` or `opus/48000/2`; null if the line has none, or a malformed one. */
 function encodingOf(media: MediaDescription, format: string): string | null {
   if (!/^\d{1,3}$/.test(format)) return null;
   const mapped = media.rtp.find(({ payload }) => String(payload) === format);

@@ -1,10 +1,10 @@
-/** An offer's text, parsed: what the parser makes of it, and the lines that it drops or merges. Pure. */
+/** Parses an offer's text. Keeps the text's lines too, because the parser drops or merges some. Pure. */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 
-/** Lines of text in an offer: parsing takes 10 µs a line, and a browser writes 50 an m-line. */
+/** Lines of text in an offer. Parsing takes 10 µs per line, and a browser writes 50 lines per m-line. */
 const MAX_TEXT_LINES = 3000;
 
-/** Why an offer cannot be answered; `kind` decides the close code, `message` is for the client's developer. */
+/** An offer cannot be answered. `kind` decides the close code; `message` is for the client's developer. */
 export class OfferError extends Error {
   readonly kind: 'bad-sdp' | 'no-audio';
   constructor(kind: OfferError['kind'], message: string) {
@@ -17,7 +17,7 @@ export class OfferError extends Error {
 /** One m-line with its attributes. */
 export interface OfferedLine {
   readonly media: MediaDescription;
-  /** The lines of its section as they were sent; the first one is the m-line. */
+  /** The lines of its section as the client sent them; the first one is the m-line. */
   readonly text: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export interface Offer {
   readonly lines: readonly OfferedLine[];
 }
 
-/** Whether a text could be an SDP at all: RFC 8866, section 5 wants `v=0` first. */
+/** Whether a text can be an SDP: it begins with `v=0` (RFC 8866, section 5). */
 export function looksLikeSdp(text: string): boolean {
   return /^v=0\r?\n/.test(text);
 }
@@ -55,10 +55,10 @@ export function parseOffer(text: string): Offer {
   return { session, text: sections[0]!, lines };
 }
 
-/** Splits a text at its m-lines; the first section is the session's. */
+/** Splits a text before each m-line. The first section is the session's. */
 function sectionsOf(text: string): string[][] {
   const sections: string[][] = [[]];
-  // The parser's own rules: what ends a line, and what is one.
+  // These are the parser's rules for line ends, and for what a line is.
   for (const line of text.split(/(\r\n|\r|\n)/)) {
     if (!/^[a-z]=/.test(line)) continue;
     if (line.startsWith('m=')) sections.push([]);

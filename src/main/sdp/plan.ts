@@ -1,7 +1,7 @@
 /**
- * An offer read into a plan: what the connection publishes, its receive slots, and what is refused. Pure.
+ * Reads an offer into a plan: the connection's publication, its receive slots, and the refused lines. Pure.
  *
- * Nothing of the offer's text reaches the native library or the answer but tokens that were checked here one by one.
+ * Of the offer's text, only tokens that this module has checked one by one reach the native library or the answer.
  */
 import type { MediaDescription } from 'sdp-transform';
 import type { Publication } from '../../workers/protocol.ts';
@@ -13,25 +13,26 @@ import { type RemoteTransport, readTransport } from './transport.ts';
 export const LEVEL_EXTENSION = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 
 const DEFAULT_SCTP_PORT = 5000;
-/** What RFC 8841, section 6 has in force when an offer says nothing. */
+/** Longest message of a client whose offer has no limit, bytes: RFC 8841, section 6. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
 
-/** Characters in a mid. Browsers count: `0`, `1`. */
+/** Characters in a mid. Browsers write small numbers. */
 const MAX_MID = 64;
 /** RFC 8866, section 9. */
 const TOKEN = /^[\w!#$%&'*+.^`{|}~-]{1,64}$/;
-/** One m-line of the answer, in the order of the offer. */
+
+/** One m-line of the answer. */
 export type PlannedLine =
   | {
       readonly kind: 'audio';
       readonly mid: string;
       readonly protocol: string;
       readonly payloadType: number;
-      /** The one of RED (RFC 2198); 0 if it is not offered or not taken. */
+      /** Payload type of RED (RFC 2198); 0 if it is not offered or not accepted. */
       readonly redPayloadType: number;
-      /** Id that the offer gave the audio level extension (RFC 6464), where this line publishes; 0 for none. */
+      /** The offer's id of the audio level extension (RFC 6464), if this line publishes; 0 for none. */
       readonly levelExtension: number;
-      /** Whether the client's audio on this line is taken. */
+      /** Whether this line is the client's publication. */
       readonly publishes: boolean;
       /** Index into {@link Plan.slots}, or null if nothing is sent on this line. */
       readonly slot: number | null;
@@ -42,13 +43,13 @@ export type PlannedLine =
       readonly mid: string | null;
       readonly media: string;
       readonly protocol: string;
-      /** A payload type, or what else the offer has in its place. */
+      /** A payload type, or whatever token the offer has in its place. */
       readonly format: string;
-      /** Its encoding, as in `VP8/90000`; null if the offer does not say. */
+      /** The format's encoding, as in `VP8/90000`; null if the offer has none. */
       readonly encoding: string | null;
       /**
-       * Whether the line stays in the bundle, inactive, instead of being rejected by port 0: the transport of the whole
-       * bundle is described in its first line, and Chromium with `bundlePolicy: 'max-bundle'` has no other.
+       * Whether the line stays in the bundle, inactive, instead of being rejected by port 0. The first line describes
+       * the transport of the whole bundle, and Chromium with `bundlePolicy: 'max-bundle'` has no other transport.
        */
       readonly staysInBundle: boolean;
       readonly why: string;
@@ -58,28 +59,28 @@ export type PlannedLine =
 export interface PlannedSlot {
   readonly mid: string;
   readonly payloadType: number;
-  /** The one to send RED with; 0 if none is to be sent. */
+  /** Payload type of the RED to send; 0 for no RED. */
   readonly redPayloadType: number;
 }
 
-/** What an offer asks for and what it is given. */
+/** An offer as the server understands it, and what it accepts of it. */
 export interface Plan extends RemoteTransport {
   readonly lines: readonly PlannedLine[];
   readonly publication: Publication | null;
   /** Receive slots in the order of their m-lines. */
   readonly slots: readonly PlannedSlot[];
-  /** m-lines that would have been slots, had more been allowed. */
+  /** m-lines that would be slots if `maxSlots` were higher. */
   readonly surplusSlots: number;
-  /** Mids of the lines in the bundle, in the offer's order; null if the offer bundles nothing, and one line is accepted. */
+  /** Mids of the lines in the bundle, in the offer's order; null if the accepted line is in no bundle. */
   readonly bundle: readonly string[] | null;
   readonly data: { readonly port: number; readonly maxMessageSize: number } | null;
 }
 
-/** What the server's configuration allows a plan. */
+/** The limits that the configuration sets. */
 export interface PlanLimits {
-  /** Receive slots allowed; recvonly lines beyond are refused. */
+  /** Receive slots; further recvonly lines are refused. */
   readonly maxSlots: number;
-  /** m-lines allowed, of any kind. */
+  /** m-lines of any kind. */
   readonly maxLines: number;
   readonly red: RedUse;
 }
@@ -87,9 +88,9 @@ export interface PlanLimits {
 /**
  * Reads an offer.
  *
- * Rules: an audio m-line with Opus that sends publishes, the first such line only; one that receives is a slot, up to
+ * The first audio m-line with Opus that sends is the publication. Audio m-lines with Opus that receive are slots, up to
  * `maxSlots`. All accepted lines share the transport of the first of them (RFC 8843), so each must be in its BUNDLE
- * group. Video, further publishers and surplus slots are refused line by line; the connection goes on without them.
+ * group. Video, further publications and surplus slots are refused line by line; the connection works without them.
  *
  * @throws OfferError if nothing can be answered.
  */
@@ -128,7 +129,7 @@ function isBundled(line: PlannedLine): boolean {
   return line.kind !== 'refused' || line.staysInBundle;
 }
 
-/** Whether a bundle's transport can be described in this line though nothing is sent on it. */
+/** Whether this line can describe a bundle's transport although nothing is sent on it. */
 function canCarry(media: MediaDescription): boolean {
   return !isRejected(media) && isSecureRtp(media) && media.rtcpMux !== undefined;
 }
@@ -142,15 +143,15 @@ function isSecureRtp(media: MediaDescription): boolean {
   return /^(UDP|TCP)\/TLS\/RTP\/SAVPF$|^RTP\/SAVPF$/.test(String(media.protocol));
 }
 
-/** Goes through the m-lines in order and remembers what was given away. */
+/** Plans the m-lines in their order, and remembers what earlier ones got. */
 class Planner {
   publication: Plan['publication'] = null;
   readonly slots: PlannedSlot[] = [];
   surplusSlots = 0;
   data: Plan['data'] = null;
-  /** The first accepted m-line, whose bundle all others have to be in. */
+  /** The first accepted m-line. All others have to be in its bundle. */
   carrier: OfferedLine | null = null;
-  /** Mids of that bundle as the offer lists them; null if the line is in none. */
+  /** Mids of that bundle in the offer's order; null if the line is in none. */
   group: readonly string[] | null = null;
   private readonly mids = new Set<string>();
   private readonly offer: Offer;
@@ -223,7 +224,6 @@ class Planner {
     if (media.rtcpMux === undefined) return 'no a=rtcp-mux';
     const payloadType = opusPayloadType(media);
     if (payloadType === null) return 'no opus/48000/2 with a usable payload type';
-
     const direction = media.direction ?? this.offer.session.direction ?? 'sendrecv';
     const sends = direction === 'sendrecv' || direction === 'sendonly';
     const receives = direction === 'sendrecv' || direction === 'recvonly';
@@ -245,7 +245,7 @@ class Planner {
   }
 }
 
-/** @param extensions of the line, then of the session (RFC 8285, section 5); one that the client only receives is none. */
+/** Returns the audio level extension's id: the line's, or else the session's (RFC 8285, section 5); 0 if not sent. */
 function levelExtensionId(extensions: NonNullable<MediaDescription['ext']>): number {
   const sent = extensions.filter(({ direction }) => direction !== 'recvonly' && direction !== 'inactive');
   // One-byte header extensions have the ids 1 … 14: RFC 8285, section 4.2.
@@ -253,7 +253,7 @@ function levelExtensionId(extensions: NonNullable<MediaDescription['ext']>): num
   return id >= 1 && id <= 14 && Number.isInteger(id) ? id : 0;
 }
 
-/** What a refused line is called in the answer: its own words where they are clean. */
+/** Returns media, protocol and format of a refused line for the answer: the offer's where they are clean tokens. */
 function describeLine({ media, text }: OfferedLine): {
   media: string;
   protocol: string;

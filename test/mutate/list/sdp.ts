@@ -58,13 +58,13 @@ export const sdp: MutationList = {
     ['Number(port) > 65_535', 'Number(port) > 65_536'],
     ['|| line.length > 512', ''],
     ["component !== '1' ||", ''],
-    ["!text.includes('%')", 'true'],
     ["=== 'host' ? base", "=== 'relay' ? base"],
     ['if (announced.length === 0) return udp;', ''],
     ['...udp.filter((candidate) => !hosts.includes(candidate))', ''],
     ['isIPv6(address) ? 65_535 : 32_767', '65_535'],
     [') - order;', ');'],
   ],
+  'src/main/ip-address.ts': [["!text.includes('%')", 'true']],
   'src/main/sdp/answer.ts': [
     ['line.mid === carrier && carrier !== null', 'true'],
     ['plan.bundle?.[0] ?? ', ''],
@@ -91,8 +91,6 @@ export const sdp: MutationList = {
       '[...sections.map(({ media }) => media), offer.session]',
       '[offer.session, ...sections.map(({ media }) => media)]',
     ],
-  ],
-  'src/main/sdp/local-transport.ts': [
     ['if (match === null) throw', 'if (false) throw'],
     ['(candidate:.*?)\\r?$/gm', '(candidate:.*?)$/gm'],
   ],

@@ -1,8 +1,9 @@
 /** Plans written as answers, and as the offer that the native library is told. */
 import { type MediaDescription, parse, type SessionDescription } from 'sdp-transform';
 import { equal, is, match, ok } from 'uvu/assert';
-import { type LocalTransport, writeAnswer, writeTransportOffer } from '../../../src/main/sdp/answer.ts';
+import { writeAnswer, writeTransportOffer } from '../../../src/main/sdp/answer.ts';
 import { LEVEL_EXTENSION, type Plan, type PlannedLine, planOffer } from '../../../src/main/sdp/plan.ts';
+import type { LocalTransport } from '../../../src/main/sdp/transport.ts';
 import { type OfferLine, offerNames, readOffer, writeOffer } from '../../support/offers.ts';
 import { LIMITS } from '../../support/plans.ts';
 import { scenarios } from '../../support/scenario.ts';

@@ -7,7 +7,7 @@ import { StepRoom } from '../../bench/cases/step.ts';
 import { Histogram } from '../../src/main/histogram.ts';
 import { Throttle, ThrottleLimits } from '../../src/main/limits/throttle.ts';
 import { FORWARD_BOUNDS } from '../../src/main/media/egress.ts';
-import { Ingress } from '../../src/main/media/ingress.ts';
+import { Ingress, type PacketTap } from '../../src/main/media/ingress.ts';
 
 const WARM_UP_STEPS = 6000;
 const STEPS = 1700;
@@ -18,10 +18,14 @@ const allocates = process.env['ALLOCATE'] === '1';
 const kept: { packet: number }[] = [];
 let now = 0;
 // Reading the real clock allocates a number, which is not what this measures.
-const ingress = new Ingress(undefined, undefined, () => {
+const clock = (): number => {
   now = (now + 5000) | 0;
   return now;
-});
+};
+let tapped = 0;
+const tap: PacketTap = { packet: (_, bytes) => (tapped = (tapped + bytes.length) | 0) };
+const ingress = new Ingress({ clock });
+const tappedIngress = new Ingress({ clock, taps: [tap, tap] });
 const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
 const publisher = { id: 1, packetsReceived: 0, throttle, seat: { shard: { push: () => true } } };
 const packet = new Uint8Array(120);
@@ -34,7 +38,7 @@ function run(steps: number): number {
       const left = room.step();
       packets += left;
       for (let k = 0; k < left; k++) {
-        ingress.take(publisher, packet);
+        (k % 2 === 0 ? ingress : tappedIngress).take(publisher, packet);
         times.add(k * 4000);
       }
       if (allocates) for (let k = 0; k < left; k++) kept[k % 16] = { packet: k };

@@ -5,6 +5,7 @@ import type { IndexPool } from '../conversations/index-pool.ts';
 import type { Seats } from '../conversations/seats.ts';
 import type { ThrottleConfig } from '../limits/throttle.ts';
 import type { Log } from '../log/log.ts';
+import type { Ingress } from '../media/ingress.ts';
 import type { PeerConfig } from '../media/peer.ts';
 import type { MediaPorts } from '../media/ports.ts';
 import type { Telemetry } from '../telemetry.ts';
@@ -14,21 +15,14 @@ import type { SetupLimits } from './setups.ts';
 
 type ConnectionsConfig = PeerConfig &
   ThrottleConfig &
-  Pick<
-    Config,
-    | 'MAX_CONNECTIONS'
-    | 'MAX_CONNECTIONS_PER_USER'
-    | 'MAX_RTP_BYTES'
-    | 'MAX_SLOTS'
-    | 'MAX_DELAY_MS'
-    | 'GATHER_TIMEOUT_MS'
-  > &
+  Pick<Config, 'MAX_CONNECTIONS' | 'MAX_CONNECTIONS_PER_USER' | 'MAX_SLOTS' | 'GATHER_TIMEOUT_MS'> &
   SetupLimits;
 
 export interface ConnectionsParts {
   readonly config: ConnectionsConfig;
   readonly conversations: Conversations<ClientConnection>;
   readonly seats: Seats;
+  readonly ingress: Ingress;
   /** As many as `MAX_CONNECTIONS`. */
   readonly indexes: IndexPool;
   readonly ports: MediaPorts;

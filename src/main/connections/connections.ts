@@ -13,9 +13,8 @@ import type { IndexPool } from '../conversations/index-pool.ts';
 import { RequestError } from '../errors.ts';
 import { ClientsPerUser } from '../limits/clients-per-user.ts';
 import { ThrottleLimits } from '../limits/throttle.ts';
-import { Ingress } from '../media/ingress.ts';
+import type { Ingress } from '../media/ingress.ts';
 import { Peer, type PeerEvents } from '../media/peer.ts';
-import { StallWatch } from '../media/stall.ts';
 import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp } from '../rtcp/rtcp.ts';
 import type { Plan } from '../sdp/plan.ts';
@@ -58,9 +57,7 @@ export class Connections {
     this.indexes = parts.indexes;
     this.throttleLimits = ThrottleLimits.of(parts.config);
     this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
-    const stall = new StallWatch(parts.config.MAX_DELAY_MS);
-    stall.start();
-    this.ingress = new Ingress(parts.config.MAX_RTP_BYTES, stall);
+    this.ingress = parts.ingress;
     this.ghosts = new Ghosts({
       end: (ghost, own) =>
         this.end(ghost, own ? 'replaced' : 'gone', 'silent, and another connection came from its address and port'),

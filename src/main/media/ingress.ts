@@ -1,17 +1,17 @@
-/** The way of clients' packets to the workers, and what becomes of those that do not get there. */
+/** The way of packets to the workers and to the taps, and what becomes of those that do not get there. */
 import { MAX_PACKET_BYTES } from '../../rtp/packet.ts';
 import { milliseconds, toStamp } from '../../workers/clock.ts';
 import { type Throttle, Throttled } from '../limits/throttle.ts';
 import type { Shard } from './shard.ts';
 import { Traffic } from './traffic.ts';
 
-/** Packets that did not reach a worker, by reason. */
+/** Packets that did not reach a worker, by reason. No tap gets them either. */
 export interface IngressDrops {
-  /** The user is in no conversation, or on the way from one to the next. */
+  /** The publisher is in no conversation, or on its way from one to the next. */
   notJoined: number;
   /** Larger than `MAX_RTP_BYTES`. */
   tooLong: number;
-  /** It waited for longer than `MAX_DELAY_MS` while the main thread stood still. */
+  /** It waited longer than `MAX_DELAY_MS` because the main thread was blocked. */
   late: number;
   /** More packets than `MAX_PACKETS_PER_SECOND`. */
   tooMany: number;
@@ -21,36 +21,60 @@ export interface IngressDrops {
   ingressFull: number;
 }
 
-/** Whose packets come. */
+/** The origin of packets: a client's connection, or a source without a peer. */
 export interface Publisher {
   readonly id: number;
-  /** RTP packets that came, whatever became of them. */
+  /** RTP packets that came in, dropped ones included. */
   packetsReceived: number;
   readonly throttle: Throttle;
   readonly seat: { readonly shard: Pick<Shard, 'push'> | null };
 }
 
+/**
+ * A second reader of the packets that the workers get: a recorder, or the outgoing side of a cluster.
+ *
+ * A tap that throws is detached, and never gets a packet again; workers and other taps get theirs all the same.
+ */
+export interface PacketTap {
+  /**
+   * Takes a packet that a worker has taken: one RTP packet as it came in, behind the throttle. Called for every such
+   * packet on the main thread, so it must be quick and should allocate nothing.
+   *
+   * @param bytes to be neither changed nor kept; a tap copies what it needs later.
+   * @param stamp when the packet came in, of `toStamp`.
+   */
+  packet(publisher: Publisher, bytes: Uint8Array, stamp: number): void;
+}
+
+export interface IngressOptions {
+  /** Longest packet that is taken, bytes. The workers' memory is laid out for the default. */
+  readonly maxBytes?: number;
+  /** Whether packets that come in now have waited too long. */
+  readonly stall?: { readonly late: boolean };
+  /** Stamps, of `toStamp`; read once a packet. */
+  readonly clock?: () => number;
+  readonly taps?: readonly PacketTap[];
+  /** Gets the error of a tap that threw and was detached. Must not throw. */
+  readonly tapFailed?: (error: unknown) => void;
+}
+
 export class Ingress {
   readonly drops: IngressDrops = { notJoined: 0, tooLong: 0, late: 0, tooMany: 0, tooMuch: 0, ingressFull: 0 };
-  /** RTP as it came, whatever became of it. */
+  /** RTP that came in, dropped packets included. */
   readonly traffic = new Traffic();
   private readonly maxBytes: number;
   private readonly stall: { readonly late: boolean };
   private readonly clock: () => number;
+  private readonly tapFailed: (error: unknown) => void;
+  /** Those that have not thrown. */
+  private taps: readonly PacketTap[];
 
-  /**
-   * @param maxBytes of one packet; the workers' memory is laid out for the default.
-   * @param stall whether what comes now has waited for too long.
-   * @param clock stamps, as of `toStamp`; read once a packet.
-   */
-  constructor(
-    maxBytes = MAX_PACKET_BYTES,
-    stall: { readonly late: boolean } = { late: false },
-    clock: () => number = () => toStamp(milliseconds()),
-  ) {
-    this.maxBytes = maxBytes;
-    this.stall = stall;
-    this.clock = clock;
+  constructor(options: IngressOptions = {}) {
+    this.maxBytes = options.maxBytes ?? MAX_PACKET_BYTES;
+    this.stall = options.stall ?? { late: false };
+    this.clock = options.clock ?? (() => toStamp(milliseconds()));
+    this.taps = options.taps ?? [];
+    this.tapFailed = options.tapFailed ?? (() => undefined);
   }
 
   /** Takes one RTP packet. Allocates nothing. */
@@ -65,7 +89,7 @@ export class Ingress {
     else this.push(publisher, shard, packet);
   }
 
-  /** Here and not in the worker, where a flood would have taken the ring's room from others already. */
+  /** Throttles here rather than in the worker: there a flood would already have taken the others' room in the ring. */
   private push(publisher: Publisher, shard: Pick<Shard, 'push'>, packet: Uint8Array): void {
     const { drops } = this;
     const now = this.clock();
@@ -78,6 +102,23 @@ export class Ingress {
         return;
       default:
         if (!shard.push(publisher.id, packet, now)) drops.ingressFull++;
+        else if (this.taps.length > 0) this.tap(publisher, packet, now);
     }
+  }
+
+  private tap(publisher: Publisher, packet: Uint8Array, stamp: number): void {
+    const { taps } = this;
+    for (let i = 0; i < taps.length; i++) {
+      try {
+        taps[i]!.packet(publisher, packet, stamp);
+      } catch (error) {
+        this.detach(taps[i]!);
+        this.tapFailed(error);
+      }
+    }
+  }
+
+  private detach(tap: PacketTap): void {
+    this.taps = this.taps.filter((one) => one !== tap);
   }
 }

@@ -113,7 +113,7 @@ function run(random: Random, tally: Counters): number {
     fixture.now += 60_000;
     fixture.tick();
   }
-  insist(fixture.hub.roomCount === 0, () => `${fixture.hub.roomCount} rooms are left behind`);
+  insist(fixture.hub.conversationCount === 0, () => `${fixture.hub.conversationCount} conversations are left behind`);
   return MESSAGES_A_CASE;
 }
 

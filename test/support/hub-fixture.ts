@@ -46,7 +46,7 @@ class FakeShard {
 /** A client connection, which has no channel until {@link openChannel} is called. */
 export class FakeConnection {
   selfMuted = false;
-  silenced = false;
+  mutedByOperator = false;
   deafened = false;
   readonly id: number;
   readonly user: number;
@@ -72,7 +72,7 @@ export class FakeConnection {
   }
 
   get muted(): boolean {
-    return this.selfMuted || this.silenced;
+    return this.selfMuted || this.mutedByOperator;
   }
 
   set muted(muted: boolean) {

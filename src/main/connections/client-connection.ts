@@ -33,7 +33,7 @@ export class ClientConnection implements Receiver, Participant {
   slotCount = 0;
   slotMids: readonly string[] = [];
   selfMuted = false;
-  silenced = false;
+  mutedByOperator = false;
   deafened = false;
   /** Nothing of the RED that it sends can be read; its client was told. */
   badRed = false;
@@ -80,7 +80,7 @@ export class ClientConnection implements Receiver, Participant {
   }
 
   get muted(): boolean {
-    return this.selfMuted || this.silenced;
+    return this.selfMuted || this.mutedByOperator;
   }
 
   get established(): boolean {

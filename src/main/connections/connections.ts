@@ -183,10 +183,10 @@ export class Connections {
   }
 
   /** Mutes connections for an operator, or takes that back; their clients are told. */
-  mute(connections: readonly ClientConnection[], silenced: boolean): void {
+  mute(connections: readonly ClientConnection[], muted: boolean): void {
     for (const connection of connections) {
-      if (connection.silenced === silenced) continue;
-      connection.silenced = silenced;
+      if (connection.mutedByOperator === muted) continue;
+      connection.mutedByOperator = muted;
       connection.seat.shard?.mute(connection.id, connection.muted);
       this.parts.events.mutedByOperator(connection);
     }
@@ -246,12 +246,12 @@ export class Connections {
     this.signalling.delete(key);
     this.setups.remove(connection);
     connection.user = member.user;
-    connection.silenced = member.silenced;
+    connection.mutedByOperator = member.mutedByOperator;
     connection.state = 'established';
     connection.establishedAt = performance.now();
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
     this.life.established(connection, member.conversation);
-    if (member.silenced) this.parts.events.mutedByOperator(connection);
+    if (member.mutedByOperator) this.parts.events.mutedByOperator(connection);
     this.seat(connection, member.conversation);
     connection.watcher.current?.connected();
   }

@@ -41,14 +41,14 @@ export interface Membership<C> {
   readonly userid: string;
   readonly connections: readonly C[];
   /** Muted by an operator. */
-  readonly silenced: boolean;
+  readonly mutedByOperator: boolean;
 }
 
 interface User<C> {
   readonly key: number;
   readonly connections: Set<C>;
   conversation: Occupied | null;
-  silenced: boolean;
+  mutedByOperator: boolean;
   /** When a membership without a connection is forgotten; milliseconds on the caller's clock. */
   forgetAt: number;
 }
@@ -104,8 +104,8 @@ export class Conversations<C> {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
     if (conversation === undefined) return members;
-    for (const [userid, { connections, silenced, conversation: current }] of this.users) {
-      if (current === conversation) members.push({ userid, connections: [...connections], silenced });
+    for (const [userid, { connections, mutedByOperator, conversation: current }] of this.users) {
+      if (current === conversation) members.push({ userid, connections: [...connections], mutedByOperator });
     }
     return members;
   }
@@ -115,10 +115,10 @@ export class Conversations<C> {
    *
    * @returns their connections; null if they are not in that conversation.
    */
-  silence(userid: string, id: string, silenced: boolean): C[] | null {
+  mute(userid: string, id: string, muted: boolean): C[] | null {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) return null;
-    user.silenced = silenced;
+    user.mutedByOperator = muted;
     return [...user.connections];
   }
 
@@ -131,12 +131,12 @@ export class Conversations<C> {
   connect(
     userid: string,
     connection: C,
-  ): { user: number; conversation: Conversation | null; silenced: boolean } | null {
+  ): { user: number; conversation: Conversation | null; mutedByOperator: boolean } | null {
     const user = this.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
     this.waiting.delete(userid);
-    return { user: user.key, conversation: user.conversation, silenced: user.silenced };
+    return { user: user.key, conversation: user.conversation, mutedByOperator: user.mutedByOperator };
   }
 
   /** Takes a connection away. The user's membership stays for a while, so that they can connect again. */
@@ -202,7 +202,7 @@ export class Conversations<C> {
     if (known !== undefined) return known;
     if (this.users.size >= this.limits.users) return null;
     const key = ++this.lastUserKey;
-    const user: User<C> = { key, connections: new Set(), conversation: null, silenced: false, forgetAt: 0 };
+    const user: User<C> = { key, connections: new Set(), conversation: null, mutedByOperator: false, forgetAt: 0 };
     this.users.set(userid, user);
     return user;
   }
@@ -216,7 +216,7 @@ export class Conversations<C> {
 
   private dropIfIdle(userid: string, user: User<C>): void {
     // A mute would be shaken off by leaving and coming back.
-    if (user.connections.size > 0 || user.conversation !== null || user.silenced) return;
+    if (user.connections.size > 0 || user.conversation !== null || user.mutedByOperator) return;
     this.users.delete(userid);
     this.waiting.delete(userid);
   }

@@ -6,8 +6,8 @@
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { TextChannel } from '../media/text-channel.ts';
-import { type Listener, Requests } from './requests.ts';
-import type { Room } from './room.ts';
+import type { ConversationView } from './conversation-view.ts';
+import { type EventParticipant, Requests } from './requests.ts';
 import { MAX_BATCH_LENGTH, writeEvent } from './text.ts';
 
 /** Bytes that may wait for a client before it counts as slow. */
@@ -22,12 +22,12 @@ export interface SlotRows {
 
 export class EventChannel {
   private readonly channel: TextChannel;
-  private readonly listener: Listener;
+  private readonly participant: EventParticipant;
   private readonly rows: SlotRows;
-  private readonly roomOf: (hosted: HostedConversation) => Room;
+  private readonly viewOf: (hosted: HostedConversation) => ConversationView;
   private readonly requests: Requests;
-  /** The room whose state was told, up to `version`; null if a snapshot is due. */
-  private told: Room | 'nowhere' | null = null;
+  /** The view whose state was told, up to `version`; null if a snapshot is due. */
+  private told: ConversationView | 'nowhere' | null = null;
   private version = 0;
   /** The conversation that the client knows it is in, or on its way to. */
   private conversation: string | null;
@@ -40,19 +40,19 @@ export class EventChannel {
   /** @param perSecond requests taken in the long run. @param now milliseconds, on the caller's clock. */
   constructor(
     channel: TextChannel,
-    listener: Listener,
+    participant: EventParticipant,
     rows: SlotRows,
-    roomOf: (hosted: HostedConversation) => Room,
+    viewOf: (hosted: HostedConversation) => ConversationView,
     perSecond: number,
     now: number,
   ) {
     this.channel = channel;
-    this.listener = listener;
+    this.participant = participant;
     this.rows = rows;
-    this.roomOf = roomOf;
-    this.requests = new Requests(listener, roomOf, (text) => this.send(text), perSecond, now);
-    this.conversation = listener.seat.destination?.id ?? null;
-    this.toldSlots = listener.slotMids.map(() => 0);
+    this.viewOf = viewOf;
+    this.requests = new Requests(participant, viewOf, (text) => this.send(text), perSecond, now);
+    this.conversation = participant.seat.destination?.id ?? null;
+    this.toldSlots = participant.slotMids.map(() => 0);
   }
 
   /** Whether nothing will be said any more. */
@@ -70,9 +70,9 @@ export class EventChannel {
   /** Tells what is new. */
   serve(): void {
     if (this.over || this.lagging()) return;
-    const { seat } = this.listener;
+    const { seat } = this.participant;
     const hosted = seat.current;
-    if (hosted !== null) this.tell(this.roomOf(hosted));
+    if (hosted !== null) this.tell(this.viewOf(hosted));
     else if (seat.destination === null && this.told !== 'nowhere') this.tellNowhere();
   }
 
@@ -82,7 +82,7 @@ export class EventChannel {
    * @param kicked by an operator.
    */
   placed(kicked: boolean): void {
-    const conversation = this.listener.seat.destination?.id ?? null;
+    const conversation = this.participant.seat.destination?.id ?? null;
     if (this.over || conversation === this.conversation) return;
     const before = this.conversation;
     this.conversation = conversation;
@@ -94,7 +94,7 @@ export class EventChannel {
 
   /** An operator muted the client's user, or took that back. */
   mutedByOperator(): void {
-    this.send(writeEvent('silenced', { silenced: String(this.listener.silenced) }));
+    this.send(writeEvent('silenced', { silenced: String(this.participant.mutedByOperator) }));
   }
 
   /** Nothing of the client's RED can be read, so nobody hears it. */
@@ -123,51 +123,51 @@ export class EventChannel {
     this.over = true;
   }
 
-  private tell(room: Room): void {
-    // A newcomer is told of the room once the room knows it.
-    if (!room.has(this.listener.seat.number)) return;
-    if (this.told === room && this.version === room.version - 1) {
-      for (const text of room.texts) this.add(text);
-    } else if (this.told !== room || this.version !== room.version) {
-      const { selfMuted, silenced, deafened, seat } = this.listener;
+  private tell(view: ConversationView): void {
+    // A newcomer is told of the view once the view knows it.
+    if (!view.has(this.participant.seat.number)) return;
+    if (this.told === view && this.version === view.version - 1) {
+      for (const text of view.texts) this.add(text);
+    } else if (this.told !== view || this.version !== view.version) {
+      const { selfMuted, mutedByOperator, deafened, seat } = this.participant;
       const { pinned, excluded } = this.requests;
-      const self = { number: seat.number, muted: selfMuted, silenced, deafened, pinned, excluded };
-      for (const text of room.snapshot(self)) this.add(text);
-      for (const text of room.mapping(pinned)) this.add(text);
+      const self = { number: seat.number, muted: selfMuted, mutedByOperator, deafened, pinned, excluded };
+      for (const text of view.snapshot(self)) this.add(text);
+      for (const text of view.mapping(pinned)) this.add(text);
       this.toldSlots.fill(0);
     }
-    this.told = room;
-    this.version = room.version;
-    this.tellSlots(room);
+    this.told = view;
+    this.version = view.version;
+    this.tellSlots(view);
     this.flush();
   }
 
-  private tellSlots(room: Room): void {
+  private tellSlots(view: ConversationView): void {
     const { toldSlots } = this;
     const { table, first } = this.rows;
     let changed: { mid: string; number: number }[] | null = null;
     for (let i = 0; i < toldSlots.length; i++) {
       const speaker = table[first + i * SLOT_WORDS + Slot.Speaker]! >>> 0;
-      // Whoever the room does not know yet is told at the next tick, and whoever it knows no more is gone.
-      const number = room.has(speaker) ? speaker : 0;
+      // Whoever the view does not know yet is told at the next tick, and whoever it knows no more is gone.
+      const number = view.has(speaker) ? speaker : 0;
       if (number === toldSlots[i]) continue;
       toldSlots[i] = number;
       changed ??= [];
-      changed.push({ mid: this.listener.slotMids[i]!, number });
+      changed.push({ mid: this.participant.slotMids[i]!, number });
     }
     if (changed === null) return;
-    for (const text of room.mapping(changed.map(({ number }) => number))) this.add(text);
+    for (const text of view.mapping(changed.map(({ number }) => number))) this.add(text);
     this.add(writeEvent('slots', { slots: JSON.stringify(changed) }));
   }
 
   private tellNowhere(): void {
-    const { selfMuted, silenced, deafened } = this.listener;
+    const { selfMuted, mutedByOperator, deafened } = this.participant;
     this.send(
       writeEvent('snapshot', {
         conversation: 'null',
         number: '0',
         muted: String(selfMuted),
-        silenced: String(silenced),
+        silenced: String(mutedByOperator),
         deafened: String(deafened),
         pinned: '[]',
         excluded: '[]',

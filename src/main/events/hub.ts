@@ -10,8 +10,8 @@ import type { ConnectionEvents } from '../connections/connection-events.ts';
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { TextChannel, TextReader } from '../media/text-channel.ts';
 import { EventChannel } from './channel.ts';
-import type { Listener } from './requests.ts';
-import { Room } from './room.ts';
+import { ConversationView } from './conversation-view.ts';
+import type { EventParticipant } from './requests.ts';
 import { EVENTS_LABEL } from './schema.ts';
 
 /** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */
@@ -42,9 +42,9 @@ export class EventHub implements ConnectionEvents {
   private readonly tables: EventTables;
   private readonly later: (body: () => void) => void;
   private readonly clock: () => number;
-  private readonly channels = new Map<Listener, EventChannel>();
+  private readonly channels = new Map<EventParticipant, EventChannel>();
   /** By key of the conversation; only those that somebody is told of. */
-  private readonly rooms = new Map<number, Room>();
+  private readonly views = new Map<number, ConversationView>();
   private busy = false;
   /** Time that the last telling took, milliseconds, and when the next may begin. */
   private spent = 0;
@@ -71,45 +71,52 @@ export class EventHub implements ConnectionEvents {
   }
 
   /** Conversations that are looked at. */
-  get roomCount(): number {
-    return this.rooms.size;
+  get conversationCount(): number {
+    return this.views.size;
   }
 
   /** A client opened its channel: it gets its snapshot now, or at the next tick if its place is news. */
-  opened(listener: Listener, channel: TextChannel): TextReader {
-    const first = connectionIndex(listener.id) * this.config.MAX_SLOTS * SLOT_WORDS;
+  opened(participant: EventParticipant, channel: TextChannel): TextReader {
+    const first = connectionIndex(participant.id) * this.config.MAX_SLOTS * SLOT_WORDS;
     const rows = { table: this.tables.slots, first };
     const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
-    const events = new EventChannel(channel, listener, rows, (hosted) => this.roomOf(hosted), perSecond, this.clock());
-    this.channels.set(listener, events);
+    const events = new EventChannel(
+      channel,
+      participant,
+      rows,
+      (hosted) => this.viewOf(hosted),
+      perSecond,
+      this.clock(),
+    );
+    this.channels.set(participant, events);
     events.serve();
-    if (listener.badRed === true) events.badRed();
+    if (participant.badRed === true) events.badRed();
     if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
     return {
       message: (text) => {
         if (!events.receive(text, this.clock())) this.flooded++;
-        if (events.ended) this.forget(listener, events);
+        if (events.ended) this.forget(participant, events);
       },
       closed: () => {
         events.closed();
-        this.forget(listener, events);
+        this.forget(participant, events);
       },
     };
   }
 
   /** A connection was placed in a conversation or taken out. @param kicked by an operator. */
-  placed(listener: Listener, kicked = false): void {
-    this.channels.get(listener)?.placed(kicked);
+  placed(participant: EventParticipant, kicked = false): void {
+    this.channels.get(participant)?.placed(kicked);
   }
 
   /** An operator muted a connection's user, or took that back. */
-  mutedByOperator(listener: Listener): void {
-    this.channels.get(listener)?.mutedByOperator();
+  mutedByOperator(participant: EventParticipant): void {
+    this.channels.get(participant)?.mutedByOperator();
   }
 
   /** Nothing of a connection's RED can be read. */
-  badRed(listener: Listener): void {
-    this.channels.get(listener)?.badRed();
+  badRed(participant: EventParticipant): void {
+    this.channels.get(participant)?.badRed();
   }
 
   /**
@@ -129,9 +136,9 @@ export class EventHub implements ConnectionEvents {
    * @param why told to its client; null if that knows, or cannot be told.
    * @returns whether it was told.
    */
-  ended(listener: Listener, why: 'replaced' | 'draining' | null): boolean {
-    const events = this.channels.get(listener);
-    this.channels.delete(listener);
+  ended(participant: EventParticipant, why: 'replaced' | 'draining' | null): boolean {
+    const events = this.channels.get(participant);
+    this.channels.delete(participant);
     const told = why !== null && events?.farewell(why) === true;
     events?.closed();
     return told;
@@ -141,10 +148,10 @@ export class EventHub implements ConnectionEvents {
   tick(): void {
     const begun = this.clock();
     if (this.busy || begun < this.restUntil) return;
-    for (const [key, room] of this.rooms) {
-      if (room.used) room.update();
-      else this.rooms.delete(key);
-      room.used = false;
+    for (const [key, view] of this.views) {
+      if (view.used) view.update();
+      else this.views.delete(key);
+      view.used = false;
     }
     this.busy = true;
     this.spent = this.clock() - begun;
@@ -163,18 +170,18 @@ export class EventHub implements ConnectionEvents {
   }
 
   /** A conversation that all connections left and came back to has a new hosted, and numbers that begin anew. */
-  private roomOf(hosted: HostedConversation): Room {
+  private viewOf(hosted: HostedConversation): ConversationView {
     const { key } = hosted.conversation;
-    let room = this.rooms.get(key);
-    if (room?.hosted !== hosted) {
-      room = new Room(hosted, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
-      this.rooms.set(key, room);
+    let view = this.views.get(key);
+    if (view?.hosted !== hosted) {
+      view = new ConversationView(hosted, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
+      this.views.set(key, view);
     }
-    room.used = true;
-    return room;
+    view.used = true;
+    return view;
   }
 
-  private forget(listener: Listener, events: EventChannel): void {
-    if (this.channels.get(listener) === events) this.channels.delete(listener);
+  private forget(participant: EventParticipant, events: EventChannel): void {
+    if (this.channels.get(participant) === events) this.channels.delete(participant);
   }
 }

@@ -4,16 +4,16 @@ import type { HostedConversation } from '../conversations/hosted-conversation.ts
 import type { Participant } from '../conversations/participant.ts';
 import type { Seat } from '../conversations/seat.ts';
 import { TokenBucket } from '../limits/token-bucket.ts';
-import type { Room } from './room.ts';
+import type { ConversationView } from './conversation-view.ts';
 import { type BadMessage, EventErrors, type EventRequest, readRequest } from './schema.ts';
 import { writeEvent } from './text.ts';
 
 /** A connection, as far as events go. */
-export interface Listener extends Participant {
+export interface EventParticipant extends Participant {
   /** By the client itself. */
   selfMuted: boolean;
   /** By an operator; `muted` is either. */
-  readonly silenced: boolean;
+  readonly mutedByOperator: boolean;
   /** Its RED cannot be read. */
   readonly badRed?: boolean;
   deafened: boolean;
@@ -26,8 +26,8 @@ export class Requests {
   /** Numbers that the client wants to hear first, and those that it does not want to hear. */
   pinned: readonly number[] = [];
   excluded: readonly number[] = [];
-  private readonly listener: Listener;
-  private readonly roomOf: (hosted: HostedConversation) => Room;
+  private readonly participant: EventParticipant;
+  private readonly viewOf: (hosted: HostedConversation) => ConversationView;
   private readonly send: (text: string) => void;
   private readonly perSecond: number;
   private readonly bucket: TokenBucket;
@@ -38,14 +38,14 @@ export class Requests {
    * @param now milliseconds, on the caller's clock.
    */
   constructor(
-    listener: Listener,
-    roomOf: (hosted: HostedConversation) => Room,
+    participant: EventParticipant,
+    viewOf: (hosted: HostedConversation) => ConversationView,
     send: (text: string) => void,
     perSecond: number,
     now: number,
   ) {
-    this.listener = listener;
-    this.roomOf = roomOf;
+    this.participant = participant;
+    this.viewOf = viewOf;
     this.send = send;
     this.perSecond = perSecond;
     this.bucket = new TokenBucket(2 * perSecond, perSecond, now);
@@ -75,20 +75,20 @@ export class Requests {
   }
 
   private answer(request: EventRequest): void {
-    const { listener } = this;
+    const { participant } = this;
     switch (request.type) {
       case 'mute':
         return this.mute(request);
       case 'deafen':
-        listener.deafened = request.deafened;
+        participant.deafened = request.deafened;
         this.listen();
         return this.confirm(request);
       case 'pin':
       case 'exclude':
         return this.choose(request);
       case 'participants': {
-        const room = this.room(request);
-        if (room !== null) this.send(room.page(request.id, request.after, request.limit));
+        const view = this.view(request);
+        if (view !== null) this.send(view.page(request.id, request.after, request.limit));
         return;
       }
       default:
@@ -97,19 +97,19 @@ export class Requests {
   }
 
   private mute(request: Extract<EventRequest, { type: 'mute' }>): void {
-    const { listener } = this;
-    if (listener.silenced && !request.muted) {
+    const { participant } = this;
+    if (participant.mutedByOperator && !request.muted) {
       return this.refuse({ ...idOf(request), code: 'silenced', detail: 'an operator muted this user' });
     }
-    listener.selfMuted = request.muted;
-    listener.seat.shard?.mute(listener.id, listener.muted);
+    participant.selfMuted = request.muted;
+    participant.seat.shard?.mute(participant.id, participant.muted);
     this.confirm(request);
   }
 
   private choose(request: Extract<EventRequest, { type: 'pin' | 'exclude' }>): void {
-    const room = this.room(request);
-    if (room === null) return;
-    const unknown = request.numbers.find((number) => !room.has(number));
+    const view = this.view(request);
+    if (view === null) return;
+    const unknown = request.numbers.find((number) => !view.has(number));
     if (unknown !== undefined) {
       return this.refuse({ ...idOf(request), code: 'unknown-number', detail: `nobody here has number ${unknown}` });
     }
@@ -118,19 +118,19 @@ export class Requests {
     else this.excluded = numbers;
     this.listen();
     // The client may have the number from a packet alone.
-    if (request.type === 'pin') for (const text of room.mapping(numbers)) this.send(text);
+    if (request.type === 'pin') for (const text of view.mapping(numbers)) this.send(text);
     this.confirm(request);
   }
 
   private listen(): void {
     const { pinned, excluded } = this;
-    this.listener.seat.listen({ pinned, excluded });
+    this.participant.seat.listen({ pinned, excluded });
   }
 
-  /** The room that a request is about; null, and an error, if there is none. */
-  private room(request: EventRequest): Room | null {
-    const hosted = this.listener.seat.current;
-    if (hosted !== null) return this.roomOf(hosted);
+  /** The view that a request is about; null, and an error, if there is none. */
+  private view(request: EventRequest): ConversationView | null {
+    const hosted = this.participant.seat.current;
+    if (hosted !== null) return this.viewOf(hosted);
     this.refuse({ ...idOf(request), code: 'not-in-conversation', detail: `${request.type} needs a conversation` });
     return null;
   }

@@ -138,7 +138,7 @@ export class Memberships<C> {
    */
   mute(userid: string, conversation: string, muted: boolean, by: Authority): void {
     const { registry, connections, log } = this.parts;
-    const affected = registry.silence(userid, conversation, muted);
+    const affected = registry.mute(userid, conversation, muted);
     if (affected === null) throw notThere();
     connections.mute(affected, muted);
     log.info({ userid, conversation }, `${muted ? 'muted' : 'unmuted'} by an ${by}`);

@@ -105,7 +105,7 @@ export class Operator {
   conversation(id: string): ConversationDetail {
     const members = this.parts.conversations.members(id);
     if (members.length === 0) throw new RequestError('not-found', 'Nobody is in that conversation.');
-    const users = members.map(({ userid, silenced, connections }) => {
+    const users = members.map(({ userid, mutedByOperator: silenced, connections }) => {
       return { userid, silenced, connections: connections.map((connection) => this.describe(connection)) };
     });
     return { id, users };

@@ -328,14 +328,14 @@ test('a mute of an operator outlasts leaving and coming back, until the user wou
   const all = registry();
   all.join('eve', 'hall', 0);
   all.connect('eve', 'e1');
-  equal(all.silence('eve', 'hall', true), ['e1']);
+  equal(all.mute('eve', 'hall', true), ['e1']);
   all.disconnect('eve', 'e1', 1000);
   all.leave('eve', 'hall');
   is(all.forget(1000 + PATIENCE - 1), 0);
-  is(all.connect('eve', 'e2')?.silenced, true);
+  is(all.connect('eve', 'e2')?.mutedByOperator, true);
   all.disconnect('eve', 'e2', 2000);
   is(all.forget(2000 + PATIENCE), 1);
-  is(all.connect('eve', 'e3')?.silenced, false);
+  is(all.connect('eve', 'e3')?.mutedByOperator, false);
   all.disconnect('eve', 'e3', 3000);
   isEmpty(all);
 });

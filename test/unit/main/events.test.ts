@@ -433,7 +433,7 @@ test('a room that all left and came back to is told anew', () => {
   const cid = fixture.connect('cid').place(2).openChannel();
   fixture.tick();
   fixture.tick();
-  is(fixture.hub.roomCount, 1, 'nobody is told of the first room any more');
+  is(fixture.hub.conversationCount, 1, 'nobody is told of the first room any more');
   cid.place(1);
   fixture.tick();
   equal(cid.view.userids, ['bob', 'cid']);

@@ -1,8 +1,8 @@
 /**
- * What the members of one conversation are told about it. All of them are told the same, so each tick's changes are
- * found and written once, and each member's own part is only its slots.
+ * What the entries of one conversation are told about it. All of them are told the same, so each tick's changes are
+ * found and written once, and each entry's own part is only its slots.
  *
- * This is state, not a log: a room holds what has been told, {@link Room.update} compares it with what is so, and what
+ * This is state, not a log: a room holds what has been told, {@link ConversationView.update} compares it with what is so, and what
  * found no room in this tick's messages is still different at the next.
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
@@ -15,7 +15,7 @@ import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writePart
 const SMALL_AGAIN = 0.8;
 
 /** One participant as it was told. */
-interface Member {
+interface Entry {
   readonly number: number;
   readonly participant: Participant;
   muted: boolean;
@@ -35,15 +35,15 @@ export interface Self {
   /** By itself. */
   readonly muted: boolean;
   /** By an operator. */
-  readonly silenced: boolean;
+  readonly mutedByOperator: boolean;
   readonly deafened: boolean;
   readonly pinned: readonly number[];
   readonly excluded: readonly number[];
 }
 
-export class Room {
+export class ConversationView {
   readonly hosted: HostedConversation;
-  /** Raised with every change that members are told of. */
+  /** Raised with every change that entries are told of. */
   version = 0;
   /** What leads from the version before to this one. */
   texts: readonly string[] = [];
@@ -51,7 +51,7 @@ export class Room {
   used = true;
   private readonly sources: Int32Array;
   private readonly limit: number;
-  private readonly members = new Map<number, Member>();
+  private readonly entries = new Map<number, Entry>();
   private large = false;
   private listedCount = 0;
   private dominant = 0;
@@ -74,7 +74,7 @@ export class Room {
   }
 
   has(number: number): boolean {
-    return this.members.has(number);
+    return this.entries.has(number);
   }
 
   /** Looks what has changed and writes it down. @param space characters of participants that may be told. */
@@ -86,24 +86,24 @@ export class Room {
     this.large = participants.size > (this.large ? this.limit * SMALL_AGAIN : this.limit);
     const dominant = participants.has(this.hosted.dominant) ? this.hosted.dominant : 0;
     for (const [number, participant] of participants) {
-      const member = this.members.get(number) ?? this.enter(number, participant);
-      member.seen = this.round;
-      this.compare(member, dominant, changes);
+      const entry = this.entries.get(number) ?? this.add(number, participant);
+      entry.seen = this.round;
+      this.compare(entry, dominant, changes);
     }
-    if (this.members.size > participants.size) this.removeUnseen(changes);
+    if (this.entries.size > participants.size) this.removeUnseen(changes);
     this.write(changes, dominant);
   }
 
   /** All that a newcomer has to be told: a snapshot, and further participants if one message does not hold them. */
   snapshot(self: Self): string[] {
-    this.listing ??= pack([...this.members.values()].filter(({ listed }) => listed).map(describe));
+    this.listing ??= pack([...this.entries.values()].filter(({ listed }) => listed).map(describe));
     const [first = '[]', ...more] = this.listing;
     const { total } = this;
     const snapshot = writeEvent('snapshot', {
       conversation: JSON.stringify(this.hosted.conversation.id),
       number: String(self.number),
       muted: String(self.muted),
-      silenced: String(self.silenced),
+      silenced: String(self.mutedByOperator),
       deafened: String(self.deafened),
       pinned: JSON.stringify(self.pinned),
       excluded: JSON.stringify(self.excluded),
@@ -120,25 +120,25 @@ export class Room {
 
   /** Tells who has these numbers, unless everybody in the room knows it. */
   mapping(numbers: readonly number[]): string[] {
-    const unknown = numbers.flatMap((number) => this.members.get(number) ?? []).filter(({ listed }) => !listed);
-    for (const member of unknown) member.mapped = true;
+    const unknown = numbers.flatMap((number) => this.entries.get(number) ?? []).filter(({ listed }) => !listed);
+    for (const entry of unknown) entry.mapped = true;
     return pack(unknown.map(describe)).map((chunk) => writeParticipants(this.total, this.complete, chunk));
   }
 
   /** The participants whose numbers follow `after`, as many as are asked for and fit. */
   page(id: number | undefined, after: number, limit: number): string {
-    this.numbers ??= [...this.members.keys()];
+    this.numbers ??= [...this.entries.keys()];
     const { numbers } = this;
     const first = firstAbove(numbers, after);
     let next = first;
-    let room = MAX_LIST_LENGTH;
+    let space = MAX_LIST_LENGTH;
     const texts: string[] = [];
     for (; next < numbers.length && texts.length < limit; next++) {
-      const member = this.members.get(numbers[next]!)!;
-      const text = describe(member);
-      if (text.length > room) break;
-      member.mapped = true;
-      room -= text.length;
+      const entry = this.entries.get(numbers[next]!)!;
+      const text = describe(entry);
+      if (text.length > space) break;
+      entry.mapped = true;
+      space -= text.length;
       texts.push(text);
     }
     return writeEvent('page', {
@@ -149,60 +149,60 @@ export class Room {
     });
   }
 
-  private enter(number: number, participant: Participant): Member {
+  private add(number: number, participant: Participant): Entry {
     const { muted } = participant;
-    const member = { number, participant, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
-    this.members.set(number, member);
+    const entry = { number, participant, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
+    this.entries.set(number, entry);
     this.numbers = null;
-    return member;
+    return entry;
   }
 
   /** In a large room only those who speak, and the dominant speaker, are on everybody's list. */
-  private compare(member: Member, dominant: number, changes: Changes): void {
-    const { muted } = member.participant;
-    const row = connectionIndex(member.participant.id) * SOURCE_WORDS;
+  private compare(entry: Entry, dominant: number, changes: Changes): void {
+    const { muted } = entry.participant;
+    const row = connectionIndex(entry.participant.id) * SOURCE_WORDS;
     const speaking = !muted && this.sources[row + SourceWord.Speaking] === 1;
-    const wanted = !this.large || speaking || member.number === dominant;
-    const full = this.large && this.listedCount >= this.limit && member.number !== dominant;
-    const listed = wanted && (member.listed || !full);
-    if ((listed && !member.listed) || (muted !== member.muted && member.mapped)) {
-      this.tell(member, muted, speaking, listed, changes);
+    const wanted = !this.large || speaking || entry.number === dominant;
+    const full = this.large && this.listedCount >= this.limit && entry.number !== dominant;
+    const listed = wanted && (entry.listed || !full);
+    if ((listed && !entry.listed) || (muted !== entry.muted && entry.mapped)) {
+      this.tell(entry, muted, speaking, listed, changes);
     } else if (wanted && !listed) {
       // Beyond the list nobody is told who speaks.
-      if (muted !== member.muted) this.change(member, muted, member.speaking, listed);
-    } else if (speaking !== member.speaking) {
-      if (changes.speaks(member.number, speaking)) this.change(member, muted, speaking, wanted);
-    } else if (muted !== member.muted || wanted !== member.listed) {
-      this.change(member, muted, speaking, wanted);
+      if (muted !== entry.muted) this.change(entry, muted, entry.speaking, listed);
+    } else if (speaking !== entry.speaking) {
+      if (changes.speaks(entry.number, speaking)) this.change(entry, muted, speaking, wanted);
+    } else if (muted !== entry.muted || wanted !== entry.listed) {
+      this.change(entry, muted, speaking, wanted);
     }
   }
 
-  private tell(member: Member, muted: boolean, speaking: boolean, listed: boolean, changes: Changes): void {
-    if (!changes.is(writeParticipant({ ...idOf(member), muted, speaking }))) return;
-    member.mapped = true;
-    this.change(member, muted, speaking, listed);
+  private tell(entry: Entry, muted: boolean, speaking: boolean, listed: boolean, changes: Changes): void {
+    if (!changes.is(writeParticipant({ ...idOf(entry), muted, speaking }))) return;
+    entry.mapped = true;
+    this.change(entry, muted, speaking, listed);
   }
 
-  private change(member: Member, muted: boolean, speaking: boolean, listed: boolean): void {
-    this.listedCount += Number(listed) - Number(member.listed);
-    member.muted = muted;
-    member.speaking = speaking;
-    member.listed = listed;
-    member.text = null;
+  private change(entry: Entry, muted: boolean, speaking: boolean, listed: boolean): void {
+    this.listedCount += Number(listed) - Number(entry.listed);
+    entry.muted = muted;
+    entry.speaking = speaking;
+    entry.listed = listed;
+    entry.text = null;
   }
 
   private removeUnseen(changes: Changes): void {
-    for (const [number, member] of this.members) {
-      if (member.seen === this.round) continue;
-      if (member.mapped && !changes.leaves(number)) continue;
-      if (member.listed) this.listedCount--;
-      this.members.delete(number);
+    for (const [number, entry] of this.entries) {
+      if (entry.seen === this.round) continue;
+      if (entry.mapped && !changes.leaves(number)) continue;
+      if (entry.listed) this.listedCount--;
+      this.entries.delete(number);
       this.numbers = null;
     }
   }
 
   private write(changes: Changes, dominant: number): void {
-    const total = this.members.size;
+    const total = this.entries.size;
     const complete = this.listedCount === total;
     const counts = total !== this.total || complete !== this.complete;
     const texts = changes.write(total, complete, counts);
@@ -216,14 +216,14 @@ export class Room {
   }
 }
 
-function idOf({ number, participant: { claim } }: Member): Pick<ListedParticipant, 'number' | 'userid' | 'clientid'> {
+function idOf({ number, participant: { claim } }: Entry): Pick<ListedParticipant, 'number' | 'userid' | 'clientid'> {
   return { number, userid: claim.userid, clientid: claim.clientid };
 }
 
-function describe(member: Member): string {
-  const { muted, speaking } = member;
-  member.text ??= writeParticipant({ ...idOf(member), muted, speaking });
-  return member.text;
+function describe(entry: Entry): string {
+  const { muted, speaking } = entry;
+  entry.text ??= writeParticipant({ ...idOf(entry), muted, speaking });
+  return entry.text;
 }
 
 /** Index of the first of the ascending numbers that is greater than `bound`. */

@@ -1,7 +1,8 @@
 /**
- * One client's events: what it was told, and what it has to be told next.
+ * One client's events: what the client has been sent, and what it has to be sent next.
  *
- * A client that reads slowly is told nothing until it has caught up, and then everything anew: nothing gathers here.
+ * A client that reads slowly gets nothing until it has caught up, and then a new snapshot, so no backlog builds up
+ * here.
  */
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
@@ -10,10 +11,10 @@ import type { ConversationView } from './conversation-view.ts';
 import { type EventParticipant, Requests } from './requests.ts';
 import { MAX_BATCH_LENGTH, writeEvent } from './text.ts';
 
-/** Bytes that may wait for a client before it counts as slow. */
+/** A client counts as slow if more bytes than this wait for it. */
 export const MAX_BUFFERED_BYTES = 65_536;
 
-/** Where a client's slots are: rows of the slot table. */
+/** The place of a client's slots in the slot table. */
 export interface SlotRows {
   readonly table: Int32Array;
   /** The first word of its first slot. */
@@ -26,10 +27,10 @@ export class EventChannel {
   private readonly rows: SlotRows;
   private readonly viewOf: (hosted: HostedConversation) => ConversationView;
   private readonly requests: Requests;
-  /** The view whose state was told, up to `version`; null if a snapshot is due. */
+  /** The view that the client knows, up to `version`; null if a snapshot is due. */
   private told: ConversationView | 'nowhere' | null = null;
   private version = 0;
-  /** The conversation that the client knows it is in, or on its way to. */
+  /** The conversation that the client knows it is in, or moving to. */
   private conversation: string | null;
   private readonly toldSlots: number[];
   private readonly batch: string[] = [];
@@ -37,7 +38,7 @@ export class EventChannel {
   private slow = false;
   private over = false;
 
-  /** @param perSecond requests taken in the long run. @param now milliseconds, on the caller's clock. */
+  /** @param perSecond requests accepted in the long run. @param now milliseconds, on the caller's clock. */
   constructor(
     channel: TextChannel,
     participant: EventParticipant,
@@ -55,19 +56,24 @@ export class EventChannel {
     this.toldSlots = participant.slotMids.map(() => 0);
   }
 
-  /** Whether nothing will be said any more. */
+  /** Whether the channel is closed, or nothing will be sent on it any more. */
   get ended(): boolean {
     return this.over;
   }
 
-  /** Takes what the client said. @param text null for a binary message. @returns false if it was one too many. */
+  /**
+   * Takes a message of the client.
+   *
+   * @param text null for a binary message.
+   * @returns false if it exceeded the rate, which closes the channel.
+   */
   receive(text: string | null, now: number): boolean {
     if (this.over || this.requests.receive(text, now)) return true;
     this.end();
     return false;
   }
 
-  /** Tells what is new. */
+  /** Sends what has changed since the last call. */
   serve(): void {
     if (this.over || this.lagging()) return;
     const { seat } = this.participant;
@@ -77,9 +83,9 @@ export class EventChannel {
   }
 
   /**
-   * The connection was placed anew, in a conversation or nowhere. What it had pinned or excluded it has no more.
+   * The connection was placed in another conversation, or in none. Its pinned and excluded numbers are gone.
    *
-   * @param kicked by an operator.
+   * @param kicked whether an operator took it out.
    */
   placed(kicked: boolean): void {
     const conversation = this.participant.seat.destination?.id ?? null;
@@ -97,22 +103,22 @@ export class EventChannel {
     this.send(writeEvent('silenced', { silenced: String(this.participant.mutedByOperator) }));
   }
 
-  /** Nothing of the client's RED can be read, so nobody hears it. */
+  /** The server cannot read any of the client's RED, so nobody hears it. */
   badRed(): void {
     this.requests.refuse({ code: 'bad-red', detail: 'the RED packets that this client sends cannot be read' });
   }
 
-  /** The server shuts down, and the connection ends at the latest after `within` milliseconds. */
+  /** The server shuts down, and the connection ends within this many milliseconds. */
   draining(within: number): void {
     this.send(writeDraining(within));
   }
 
-  /** Says why the connection ends now. @returns whether it could be said. */
+  /** Says why the connection ends now. @returns whether the message was sent. */
   farewell(why: 'replaced' | 'draining'): boolean {
     return !this.over && this.channel.send(why === 'draining' ? writeDraining(0) : writeEvent(why));
   }
 
-  /** Closes the channel; the connection stands on. */
+  /** Closes the channel. The connection goes on. */
   end(): void {
     this.over = true;
     this.channel.close();
@@ -124,7 +130,7 @@ export class EventChannel {
   }
 
   private tell(view: ConversationView): void {
-    // A newcomer is told of the view once the view knows it.
+    // A newcomer gets its snapshot once it is in the view itself.
     if (!view.has(this.participant.seat.number)) return;
     if (this.told === view && this.version === view.version - 1) {
       for (const text of view.texts) this.add(text);
@@ -148,7 +154,7 @@ export class EventChannel {
     let changed: { mid: string; number: number }[] | null = null;
     for (let i = 0; i < toldSlots.length; i++) {
       const speaker = table[first + i * SLOT_WORDS + Slot.Speaker]! >>> 0;
-      // Whoever the view does not know yet is told at the next tick, and whoever it knows no more is gone.
+      // A speaker who is not in the view yet is announced at the next tick; one who has left is shown as nobody.
       const number = view.has(speaker) ? speaker : 0;
       if (number === toldSlots[i]) continue;
       toldSlots[i] = number;
@@ -181,7 +187,7 @@ export class EventChannel {
     this.told = 'nowhere';
   }
 
-  /** Whether the client has not read yet what made it slow. */
+  /** Whether a slow client still has bytes to read. */
   private lagging(): boolean {
     if (!this.slow) return false;
     if (this.channel.bufferedAmount() > 0) return true;
@@ -190,7 +196,7 @@ export class EventChannel {
     return false;
   }
 
-  /** Puts an event into the next message. */
+  /** Adds an event to the next message. */
   private add(text: string): void {
     if (this.batchLength + text.length > MAX_BATCH_LENGTH) this.flush();
     this.batch.push(text);

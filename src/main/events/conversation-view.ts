@@ -1,9 +1,9 @@
 /**
- * What the entries of one conversation are told about it. All of them are told the same, so each tick's changes are
- * found and written once, and each entry's own part is only its slots.
+ * What the clients in one conversation know about it. All of them get the same, so each tick's changes are found and
+ * written once; only the slots differ from client to client.
  *
- * This is state, not a log: a room holds what has been told, {@link ConversationView.update} compares it with what is so, and what
- * found no room in this tick's messages is still different at the next.
+ * A view is state, not a log. It holds what has been announced, and {@link ConversationView.update} compares that with
+ * the conversation. A change that does not fit into this tick's messages is still a difference at the next tick.
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
@@ -11,30 +11,32 @@ import type { Participant } from '../conversations/participant.ts';
 import type { Participant as ListedParticipant } from './schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
 
-/** A room that grew large counts as large until it has shrunk to this share of the limit: no to and fro at the brink. */
+/**
+ * A large conversation is large until it has shrunk to this share of the limit, so that it does not flip at the limit.
+ */
 const SMALL_AGAIN = 0.8;
 
-/** One participant as it was told. */
+/** One participant as it was announced. */
 interface Entry {
   readonly number: number;
   readonly participant: Participant;
   muted: boolean;
   speaking: boolean;
-  /** Whether it is on the list that a newcomer gets. */
+  /** Whether it is on the list that newcomers get. */
   listed: boolean;
-  /** Whether anybody was told of it, and so has to be told when it goes. */
+  /** Whether a client got it, and so has to hear when it leaves. */
   mapped: boolean;
-  /** JSON, written when it is first needed. */
+  /** JSON; null until it is needed. */
   text: string | null;
+  /** The last round of {@link ConversationView.update} that found it. */
   seen: number;
 }
 
-/** What a snapshot says of its receiver. */
+/** What a snapshot says about its recipient. */
 export interface Self {
   readonly number: number;
-  /** By itself. */
+  /** By the client itself. */
   readonly muted: boolean;
-  /** By an operator. */
   readonly mutedByOperator: boolean;
   readonly deafened: boolean;
   readonly pinned: readonly number[];
@@ -43,11 +45,11 @@ export interface Self {
 
 export class ConversationView {
   readonly hosted: HostedConversation;
-  /** Raised with every change that entries are told of. */
+  /** Counts the updates that have something to announce. */
   version = 0;
-  /** What leads from the version before to this one. */
+  /** The events that lead from the version before to this one. */
   texts: readonly string[] = [];
-  /** Whether somebody was served since this was last cleared. */
+  /** Whether a client was served since the hub last cleared this. */
   used = true;
   private readonly sources: Int32Array;
   private readonly limit: number;
@@ -58,13 +60,13 @@ export class ConversationView {
   private total = 0;
   private complete = false;
   private round = 0;
-  /** All numbers in ascending order, and the list for newcomers; null if they have to be made anew. */
+  /** All numbers in ascending order, and the list for newcomers; null if they have to be built again. */
   private numbers: readonly number[] | null = null;
   private listing: readonly string[] | null = null;
 
   /**
-   * @param sources the source table, to see who speaks.
-   * @param limit participants up to which all of them are listed.
+   * @param sources the source table, which says who speaks.
+   * @param limit a conversation with more participants is large: it lists only some of them.
    */
   constructor(hosted: HostedConversation, sources: Int32Array, limit: number) {
     this.hosted = hosted;
@@ -77,7 +79,7 @@ export class ConversationView {
     return this.entries.has(number);
   }
 
-  /** Looks what has changed and writes it down. @param space characters of participants that may be told. */
+  /** Finds the changes and writes their events. @param space characters of participants that these may have. */
   update(space = MAX_LIST_LENGTH): void {
     const { participants } = this.hosted;
     const changes = new Changes(space);
@@ -94,7 +96,7 @@ export class ConversationView {
     this.write(changes, dominant);
   }
 
-  /** All that a newcomer has to be told: a snapshot, and further participants if one message does not hold them. */
+  /** Writes a newcomer's events: a snapshot, and further participants if they do not fit into it. */
   snapshot(self: Self): string[] {
     this.listing ??= pack([...this.entries.values()].filter(({ listed }) => listed).map(describe));
     const [first = '[]', ...more] = this.listing;
@@ -118,14 +120,14 @@ export class ConversationView {
     ];
   }
 
-  /** Tells who has these numbers, unless everybody in the room knows it. */
+  /** Writes who has these numbers, without the participants on the list, whom everybody knows. */
   mapping(numbers: readonly number[]): string[] {
     const unknown = numbers.flatMap((number) => this.entries.get(number) ?? []).filter(({ listed }) => !listed);
     for (const entry of unknown) entry.mapped = true;
     return pack(unknown.map(describe)).map((chunk) => writeParticipants(this.total, this.complete, chunk));
   }
 
-  /** The participants whose numbers follow `after`, as many as are asked for and fit. */
+  /** Writes a page of participants, those with the next numbers above `after`: at most `limit`, and as many as fit. */
   page(id: number | undefined, after: number, limit: number): string {
     this.numbers ??= [...this.entries.keys()];
     const { numbers } = this;
@@ -157,7 +159,10 @@ export class ConversationView {
     return entry;
   }
 
-  /** In a large room only those who speak, and the dominant speaker, are on everybody's list. */
+  /**
+   * Compares one participant with its entry. In a large conversation, only those who speak and the dominant speaker are
+   * on the list.
+   */
   private compare(entry: Entry, dominant: number, changes: Changes): void {
     const { muted } = entry.participant;
     const row = connectionIndex(entry.participant.id) * SOURCE_WORDS;
@@ -168,7 +173,7 @@ export class ConversationView {
     if ((listed && !entry.listed) || (muted !== entry.muted && entry.mapped)) {
       this.tell(entry, muted, speaking, listed, changes);
     } else if (wanted && !listed) {
-      // Beyond the list nobody is told who speaks.
+      // If the list is full, further speakers are not announced.
       if (muted !== entry.muted) this.change(entry, muted, entry.speaking, listed);
     } else if (speaking !== entry.speaking) {
       if (changes.speaks(entry.number, speaking)) this.change(entry, muted, speaking, wanted);
@@ -226,7 +231,7 @@ function describe(entry: Entry): string {
   return entry.text;
 }
 
-/** Index of the first of the ascending numbers that is greater than `bound`. */
+/** Returns the index of the first of the ascending numbers that is greater than `bound`. */
 function firstAbove(numbers: readonly number[], bound: number): number {
   let low = 0;
   let high = numbers.length;

@@ -1,6 +1,6 @@
 /**
- * The events of all clients: one timer looks what has changed, conversation by conversation, and tells it client by
- * client, a few at a time, so that packets are never kept waiting.
+ * The events of all clients. At each tick the hub finds the changes of every conversation and sends them client by
+ * client, a few at a time, so that packets do not have to wait.
  */
 import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
@@ -14,19 +14,21 @@ import { ConversationView } from './conversation-view.ts';
 import type { EventParticipant } from './requests.ts';
 import { EVENTS_LABEL } from './schema.ts';
 
-/** Clients that are told before the event loop gets a turn: about 1 ms of work, nearly all of it the library's. */
+/** Clients served before the event loop gets a turn: about 1 ms of work, nearly all of it in the native library. */
 const CLIENTS_AT_A_TURN = 24;
-/** Of the main thread's time, events take no more than one part in so many: the more there is to tell, the rarer. */
+/**
+ * Events take at most one part in this many of the main thread's time: the longer a tick takes, the rarer ticks are.
+ */
 const SHARE = 10;
 /**
- * Longest that nobody is told anything, milliseconds: what looks like more work is a machine that stood still in the midst of it, or
- * thousands of clients, who then take more than their share.
+ * Longest pause after a tick, milliseconds. A tick that would need a longer one was interrupted because the machine
+ * stood still, or it served thousands of clients, which then take more than their share.
  */
 const MAX_REST_MS = 2000;
 
 type HubConfig = Pick<Config, 'MAX_SLOTS' | 'MAX_LISTED_PARTICIPANTS' | 'MAX_REQUESTS_PER_SECOND'>;
 
-/** What the hub reads. */
+/** The tables that the hub reads. */
 export interface EventTables {
   /** The slot table. */
   readonly slots: Int32Array;
@@ -36,23 +38,23 @@ export interface EventTables {
 
 export class EventHub implements ConnectionEvents {
   readonly label = EVENTS_LABEL;
-  /** Clients that sent more requests than they may, and lost their channel. */
+  /** Clients that lost their channel because they sent too many requests. */
   flooded = 0;
   private readonly config: HubConfig;
   private readonly tables: EventTables;
   private readonly later: (body: () => void) => void;
   private readonly clock: () => number;
   private readonly channels = new Map<EventParticipant, EventChannel>();
-  /** By key of the conversation; only those that somebody is told of. */
+  /** By key of the conversation; only those of conversations that have clients with a channel. */
   private readonly views = new Map<number, ConversationView>();
   private busy = false;
-  /** Time that the last telling took, milliseconds, and when the next may begin. */
+  /** Work of the current or last tick, milliseconds, and the earliest time of the next one. */
   private spent = 0;
   private restUntil = 0;
-  /** When connections end because the server shuts down; null as long as it does not. */
+  /** When connections end because the server shuts down; null if it does not shut down. */
   private drainedAt: number | null = null;
 
-  /** @param later how to go on after the event loop's turn. @param clock milliseconds. */
+  /** @param later continues after the event loop's turn. @param clock milliseconds. */
   constructor(
     config: HubConfig,
     tables: EventTables,
@@ -65,17 +67,17 @@ export class EventHub implements ConnectionEvents {
     this.clock = clock;
   }
 
-  /** Clients that are told events. */
+  /** Clients that have a channel. */
   get count(): number {
     return this.channels.size;
   }
 
-  /** Conversations that are looked at. */
+  /** Conversations that have a view. */
   get conversationCount(): number {
     return this.views.size;
   }
 
-  /** A client opened its channel: it gets its snapshot now, or at the next tick if its place is news. */
+  /** A client opened its channel. It gets its snapshot now, or at the next tick if it is new in its conversation. */
   opened(participant: EventParticipant, channel: TextChannel): TextReader {
     const first = connectionIndex(participant.id) * this.config.MAX_SLOTS * SLOT_WORDS;
     const rows = { table: this.tables.slots, first };
@@ -104,7 +106,7 @@ export class EventHub implements ConnectionEvents {
     };
   }
 
-  /** A connection was placed in a conversation or taken out. @param kicked by an operator. */
+  /** A connection was placed in a conversation or taken out of one. @param kicked whether an operator did that. */
   placed(participant: EventParticipant, kicked = false): void {
     this.channels.get(participant)?.placed(kicked);
   }
@@ -114,15 +116,15 @@ export class EventHub implements ConnectionEvents {
     this.channels.get(participant)?.mutedByOperator();
   }
 
-  /** Nothing of a connection's RED can be read. */
+  /** The server cannot read any of a connection's RED. */
   badRed(participant: EventParticipant): void {
     this.channels.get(participant)?.badRed();
   }
 
   /**
-   * The server shuts down: tells everybody, also who opens a channel from now on, by when connections end.
+   * The server shuts down: tells all clients, and those that open a channel later, when their connections end.
    *
-   * @param within milliseconds; at 0 nobody is told, for they hear it as they end.
+   * @param within milliseconds. If it is 0, this tells nobody: clients hear it as their connections end.
    */
   drain(within: number): void {
     if (within === 0) return;
@@ -133,8 +135,8 @@ export class EventHub implements ConnectionEvents {
   /**
    * A connection ends.
    *
-   * @param why told to its client; null if that knows, or cannot be told.
-   * @returns whether it was told.
+   * @param why told to its client; null if the client knows, or cannot be told.
+   * @returns whether the client was told.
    */
   ended(participant: EventParticipant, why: 'replaced' | 'draining' | null): boolean {
     const events = this.channels.get(participant);
@@ -144,7 +146,7 @@ export class EventHub implements ConnectionEvents {
     return told;
   }
 
-  /** Looks for changes and tells them. To be called a few times a second; now and then it has to be skipped. */
+  /** Finds changes and sends them. Call this a few times a second; a call during work or a pause does nothing. */
   tick(): void {
     const begun = this.clock();
     if (this.busy || begun < this.restUntil) return;
@@ -169,7 +171,7 @@ export class EventHub implements ConnectionEvents {
     this.restUntil = now + Math.min((SHARE - 1) * this.spent, MAX_REST_MS);
   }
 
-  /** A conversation that all connections left and came back to has a new hosted, and numbers that begin anew. */
+  /** Returns the view. If all participants left and came back, the conversation is hosted anew, with other numbers. */
   private viewOf(hosted: HostedConversation): ConversationView {
     const { key } = hosted.conversation;
     let view = this.views.get(key);

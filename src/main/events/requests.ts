@@ -1,5 +1,4 @@
-/** What one client asks for on its data channel, and the bounds of that. */
-
+/** The requests of one client on its channel for events, and their limits. */
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { Participant } from '../conversations/participant.ts';
 import type { Seat } from '../conversations/seat.ts';
@@ -8,13 +7,13 @@ import type { ConversationView } from './conversation-view.ts';
 import { type BadMessage, EventErrors, type EventRequest, readRequest } from './schema.ts';
 import { writeEvent } from './text.ts';
 
-/** A connection, as far as events go. */
+/** A participant whose client gets events. */
 export interface EventParticipant extends Participant {
-  /** By the client itself. */
+  /** Muted by the client itself. */
   selfMuted: boolean;
-  /** By an operator; `muted` is either. */
+  /** Muted by an operator. `muted` is true if one or both are. */
   readonly mutedByOperator: boolean;
-  /** Its RED cannot be read. */
+  /** Whether the server cannot read its RED. */
   readonly badRed?: boolean;
   deafened: boolean;
   readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'number' | 'shard'>;
@@ -23,7 +22,7 @@ export interface EventParticipant extends Participant {
 }
 
 export class Requests {
-  /** Numbers that the client wants to hear first, and those that it does not want to hear. */
+  /** Numbers of the participants that the client wants to hear first, and of those that it does not want to hear. */
   pinned: readonly number[] = [];
   excluded: readonly number[] = [];
   private readonly participant: EventParticipant;
@@ -33,8 +32,8 @@ export class Requests {
   private readonly bucket: TokenBucket;
 
   /**
-   * @param send for answers.
-   * @param perSecond messages taken in the long run; twice as many at once.
+   * @param send sends an answer.
+   * @param perSecond messages accepted in the long run; twice as many are accepted at once.
    * @param now milliseconds, on the caller's clock.
    */
   constructor(
@@ -51,7 +50,7 @@ export class Requests {
     this.bucket = new TokenBucket(2 * perSecond, perSecond, now);
   }
 
-  /** Takes a message. @param text null for a binary one. @returns false if it was one too many. */
+  /** Takes a message. @param text null for a binary one. @returns false if it exceeded the rate. */
   receive(text: string | null, now: number): boolean {
     if (!this.bucket.take(now)) {
       const { perSecond } = this;
@@ -68,7 +67,7 @@ export class Requests {
     return true;
   }
 
-  /** Numbers mean nothing any more: the connection has moved. */
+  /** Forgets all numbers, which mean nothing after a move. */
   forgetPeople(): void {
     this.pinned = [];
     this.excluded = [];
@@ -117,7 +116,7 @@ export class Requests {
     if (request.type === 'pin') this.pinned = numbers;
     else this.excluded = numbers;
     this.listen();
-    // The client may have the number from a packet alone.
+    // The client may know the number only from a packet.
     if (request.type === 'pin') for (const text of view.mapping(numbers)) this.send(text);
     this.confirm(request);
   }
@@ -127,7 +126,7 @@ export class Requests {
     this.participant.seat.listen({ pinned, excluded });
   }
 
-  /** The view that a request is about; null, and an error, if there is none. */
+  /** Returns the view for a request. Without a conversation, answers with an error and returns null. */
   private view(request: EventRequest): ConversationView | null {
     const hosted = this.participant.seat.current;
     if (hosted !== null) return this.viewOf(hosted);
@@ -139,7 +138,7 @@ export class Requests {
     if (id !== undefined) this.send(writeEvent('ok', { id: String(id) }));
   }
 
-  /** Tells what is wrong. */
+  /** Sends an error. */
   refuse({ id, code, detail }: BadMessage): void {
     this.send(
       writeEvent('error', {

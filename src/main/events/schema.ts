@@ -1,19 +1,19 @@
 /**
- * What is said on the data channel `events`, in both directions: one schema for the server and for its clients. It
- * imports nothing but valibot, so that a browser's bundle can use it as it stands.
+ * The messages of the data channel `events` in both directions: one schema for the server and its clients. It imports
+ * only valibot, so that a browser's bundle can use it unchanged.
  *
  * Each event and each request is a JSON object with the version `v` and a `type`. A client sends one request in a text
- * message; a server sends one event, or a JSON list of events, for a message costs the same however much is in it.
- * Members that are not listed here are ignored on both ends, and a client ignores types that it does not know, so that
- * both may be added without a new version.
+ * message. The server sends one event or a JSON list of events, because a message costs the same whatever its length.
+ * Both ends ignore members that are not listed here, and a client ignores unknown types, so that both can be added
+ * without a new version.
  */
 import * as v from 'valibot';
 
-/** The label of the channel. */
+/** Label of the data channel. */
 export const EVENTS_LABEL = 'events';
 export const EVENTS_VERSION = 1;
 
-/** Bounds of what a client may send; `burst` and `perSecond` unless `MAX_REQUESTS_PER_SECOND` says otherwise. */
+/** Limits of a client's messages. `MAX_REQUESTS_PER_SECOND` can change `burst` and `perSecond`. */
 export const EventLimits = {
   /** Characters (UTF-16) in a message. */
   messageLength: 4096,
@@ -29,7 +29,7 @@ export const EventLimits = {
   page: 100,
 } as const;
 
-/** What was wrong with a client's message, or with what it sends, and what to do about it. */
+/** What can be wrong with a client's message or packets, and what to do about it. */
 export const EventErrors = {
   'not-text': 'Send text messages, not binary ones.',
   'too-long': `Send at most ${EventLimits.messageLength} characters in a message.`,
@@ -37,22 +37,23 @@ export const EventErrors = {
   'bad-version': `Send "v": ${EVENTS_VERSION}.`,
   'unknown-type': 'Send one of mute, deafen, pin, exclude and participants.',
   'bad-message': 'Correct the member that the detail names.',
-  'unknown-number': 'Take numbers from the participants told since the last snapshot; nothing was changed.',
-  silenced: 'Wait for the event silenced with false; only an operator can take it back.',
+  'unknown-number': 'Use numbers from the last snapshot and the events after it; nothing was changed.',
+  silenced: 'Wait for the event silenced with false; only an operator can unmute this user.',
   'not-in-conversation': 'Join a conversation, wait for its snapshot, and ask again.',
   'bad-red':
-    'Leave audio/red out with setCodecPreferences and connect again where frames are encrypted end to end; otherwise send RED as RFC 2198 has it.',
-  flood: 'The channel is closed and the connection stands on; connect again to have events, and send less.',
+    'If frames are encrypted end to end, leave audio/red out with setCodecPreferences and connect again; ' +
+    'otherwise send RED as RFC 2198 has it.',
+  flood: 'The channel is closed, and the connection goes on. Connect again to get events, and send less.',
 } as const;
 export type EventErrorCode = keyof typeof EventErrors;
 
 const MAX_NUMBER = 2 ** 32 - 1;
 const version = v.literal(EVENTS_VERSION);
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_NUMBER));
-/** The number of a participant in the conversation: what packets carry as CSRC. */
+/** A participant's number in the conversation, which is the CSRC in its packets. */
 const participantNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_NUMBER));
 const numbers = v.array(participantNumber);
-/** The client's own number for a request, echoed in what answers it. */
+/** The client's own number for a request; the answer repeats it. */
 const requestId = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const id = v.optional(requestId);
 
@@ -63,7 +64,7 @@ const ParticipantSchema = v.object({
   muted: v.boolean(),
   speaking: v.boolean(),
 });
-/** One connection in a conversation. */
+/** One participant of a conversation. */
 export type Participant = v.InferOutput<typeof ParticipantSchema>;
 
 /** Client to server, by type. */
@@ -91,7 +92,7 @@ const requests = {
   }),
 };
 export type EventRequest = v.InferOutput<(typeof requests)[keyof typeof requests]>;
-/** What a client writes; members with a default may be left out. */
+/** A request as a client writes it: members with a default may be left out. */
 export type EventRequestInput = v.InferInput<(typeof requests)[keyof typeof requests]>;
 
 /** Server to client, by type. */
@@ -159,32 +160,32 @@ export const EVENT_SCHEMAS = events;
 export const REQUEST_TYPES = Object.keys(requests) as EventRequest['type'][];
 export const EVENT_TYPES = Object.keys(events) as ServerEvent['type'][];
 
-/** A message that could not be taken; with the client's `id` if that much could be read. */
+/** A message that cannot be accepted, with the client's `id` if that could be read. */
 export interface BadMessage {
   readonly code: EventErrorCode;
   readonly detail: string;
   readonly id?: number;
 }
 
-/** What a text was read as. */
+/** The result of reading a text. */
 export type Reading<T> =
   | { readonly message: T; readonly bad: null }
   | { readonly message: null; readonly bad: BadMessage };
 
-/** Reads what a client sent. Never throws. */
+/** Reads a client's message. Never throws. */
 export function readRequest(text: string): Reading<EventRequest> {
   if (text.length > EventLimits.messageLength) return refused('too-long', `the message has ${text.length} characters`);
   return read<EventRequest>(requests, parse(text));
 }
 
-/** Reads what the server sent, event by event. Never throws; to a client, `unknown-type` is nothing to worry about. */
+/** Reads a message of the server, event by event. Never throws. A client should ignore `unknown-type`. */
 export function readEvents(text: string): Reading<ServerEvent>[] {
   const json = parse(text);
   const list: readonly unknown[] = Array.isArray(json) ? json : [json];
   return list.map((one) => read<ServerEvent>(events, one));
 }
 
-/** Writes what a client sends. @throws ValiError if it does not fit the schema. */
+/** Writes a client's message. @throws ValiError if the request does not fit the schema. */
 export function writeRequest(request: EventRequestInput): string {
   return JSON.stringify(v.parse(requests[request.type] as v.GenericSchema<EventRequestInput>, request));
 }
@@ -199,7 +200,7 @@ function read<T>(schemas: Readonly<Record<string, v.GenericSchema>>, json: unkno
   if (raw['v'] !== EVENTS_VERSION) return refused('bad-version', `v must be ${EVENTS_VERSION}`, requested);
   const type = raw['type'];
   if (typeof type !== 'string' || !Object.hasOwn(schemas, type)) {
-    return refused('unknown-type', 'type must be one that is known', requested);
+    return refused('unknown-type', 'the type is not known', requested);
   }
   const result = v.safeParse(schemas[type]!, raw, { abortEarly: true });
   if (result.success) return { message: result.output as T, bad: null };

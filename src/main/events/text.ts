@@ -1,29 +1,29 @@
-/** Events as text. They are put together from parts that are JSON already, so that many can share one part. */
+/** Writes events as text. They consist of parts that are JSON already, so that many events can share one part. */
 import { EVENTS_VERSION, type Participant, type ServerEvent } from './schema.ts';
 
 /**
- * Characters of events in one message. With the three bytes that a character may have in UTF-8, a message stays below the
- * 65,536 bytes that every client takes (RFC 8841, section 6).
+ * Characters of events in one message. A character may have three bytes in UTF-8, and a message stays below the 65,536
+ * bytes that every client accepts (RFC 8841, section 6).
  */
 export const MAX_BATCH_LENGTH = 20_000;
 /** Characters of participants in one event. */
 export const MAX_LIST_LENGTH = 12_000;
-/** Numbers in one list of an event: together with the participants still less than a batch. */
+/** Numbers in one list of an event. Together with the participants they are shorter than a batch. */
 const MAX_NUMBERS = 500;
 
-/** An event. @param members JSON by name. */
+/** Writes an event. @param members JSON by name. */
 export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<string, string>> = {}): string {
   let text = `{"v":${EVENTS_VERSION},"type":"${type}"`;
   for (const [name, json] of Object.entries(members)) text += `,"${name}":${json}`;
   return `${text}}`;
 }
 
-/** One participant for a list. */
+/** Writes one participant for a list. */
 export function writeParticipant({ number, userid, clientid, muted, speaking }: Participant): string {
   return JSON.stringify({ number, userid, clientid, muted, speaking });
 }
 
-/** A `participants` event. @param changed a list that is JSON already. */
+/** Writes a `participants` event. @param changed a JSON list. */
 export function writeParticipants(
   total: number,
   complete: boolean,
@@ -38,7 +38,7 @@ export function writeParticipants(
   });
 }
 
-/** Puts JSON values into JSON lists that each fit into one event. */
+/** Packs JSON values into JSON lists, each of which fits into one event. */
 export function pack(items: readonly string[]): string[] {
   const lists: string[] = [];
   let list = '';
@@ -53,7 +53,7 @@ export function pack(items: readonly string[]): string[] {
   return lists;
 }
 
-/** The changes of one tick, as far as they fit: who does not fit is for the next. */
+/** The changes of one tick, as far as they fit; the others are left to the next tick. */
 export class Changes {
   private readonly changed: string[] = [];
   private readonly left: number[] = [];
@@ -66,7 +66,7 @@ export class Changes {
     this.space = space;
   }
 
-  /** A participant is new, or another than before. @returns false if it does not fit. */
+  /** A participant is new or has changed. @returns false if it does not fit. */
   is(participant: string): boolean {
     if (participant.length > this.space) return false;
     this.space -= participant.length + 1;
@@ -74,17 +74,17 @@ export class Changes {
     return true;
   }
 
-  /** A participant is gone. @returns false if it does not fit. */
+  /** A participant has left. @returns false if it does not fit. */
   leaves(number: number): boolean {
     return add(this.left, number);
   }
 
-  /** A participant began or ceased to speak. @returns false if it does not fit. */
+  /** A participant began or stopped speaking. @returns false if it does not fit. */
   speaks(number: number, speaking: boolean): boolean {
     return add(speaking ? this.started : this.stopped, number);
   }
 
-  /** The events that tell them. @param counts whether `total` or `complete` is news. */
+  /** Writes the events of these changes. @param counts whether `total` or `complete` has changed. */
   write(total: number, complete: boolean, counts: boolean): string[] {
     const { changed, left, started, stopped } = this;
     const texts: string[] = [];

@@ -2,19 +2,25 @@ import type { MutationList } from '../mutation.ts';
 
 export const limits: MutationList = {
   'src/main/limits/throttle.ts': [
-    ['if (packets > BURST_US)', 'if (packets >= BURST_US)'],
-    ['if (bits > BURST_US) return Throttled.Bits;', 'if (bits >= BURST_US) return Throttled.Bits;'],
-    ['distance < 0 || distance > 2 * BURST_US ? 0 : distance', 'distance < 0 ? 0 : distance'],
-    ['distance < 0 || ', ''],
-    ['(now + packets + perPacket) | 0', '(now + perPacket) | 0'],
-    ['bytes * perKibibyte', '1024 * perKibibyte'],
+    ['const BURST_US = 1_000_000;', 'const BURST_US = 2_000_000;'],
+    ['(stamp - this.lastStamp) >>> 0', 'stamp - this.lastStamp'],
+    ['this.lastStamp = stamp;', ''],
+    ['if (!packets.admits(time)) return Throttled.Packets;', ''],
+    ['if (!bits.admits(time)) return Throttled.Bits;', ''],
+    ['packets.charge(time, limits.perPacket);', ''],
+    ['bytes * limits.perKibibyte', '1024 * limits.perKibibyte'],
     ['kilobits * 1000', 'kilobits * 1024'],
   ],
+  'src/main/limits/gcra.ts': [
+    ['> this.tolerance', '>= this.tolerance'],
+    ['Math.max(this.until, now)', 'this.until'],
+    ['Math.max(this.until, now)', 'now'],
+    ['if (!this.admits(now)) return false;', 'this.admits(now);'],
+  ],
   'src/main/limits/token-bucket.ts': [
-    ['if (this.tokens < 1) return false;', 'if (this.tokens < 0) return false;'],
-    ['Math.min(this.burst, this', '(this'],
-    ['    this.last = now;\n    if', '    if'],
-    ['this.tokens -= cost;', 'this.tokens--;'],
+    ['(burst - 1) * this.msPerToken', 'burst * this.msPerToken'],
+    ['1000 / perSecond', '1024 / perSecond'],
+    ['cost * this.msPerToken', 'this.msPerToken'],
   ],
   'src/main/limits/user-rates.ts': [
     ['this.makeRoom(now - BURST_S * 1000);', 'this.makeRoom(now - BURST_S * 500);'],

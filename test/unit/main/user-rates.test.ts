@@ -1,5 +1,5 @@
 /** What is counted by user: how often they do something, and how many clients they have. */
-import { is, ok } from 'uvu/assert';
+import { is, ok, throws } from 'uvu/assert';
 import { ClientsPerUser } from '../../../src/main/limits/clients-per-user.ts';
 import { UserRates } from '../../../src/main/limits/user-rates.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -72,6 +72,14 @@ test('a user has as many clients as allowed; a known one may come again', () => 
   clients.remove(claim('ann', 'a'));
   clients.remove(claim('ann', 'b'));
   is(clients.userCount, 0);
+});
+
+test('a client for whom there is no room is refused, and told how many its user has', () => {
+  const clients = new ClientsPerUser(1);
+  clients.makeSureOfRoom({ userid: 'ann', clientid: 'a' });
+  clients.add({ userid: 'ann', clientid: 'a' });
+  clients.makeSureOfRoom({ userid: 'ann', clientid: 'a' });
+  throws(() => clients.makeSureOfRoom({ userid: 'ann', clientid: 'b' }), /All 1 connections/);
 });
 
 test.run();

@@ -4,7 +4,6 @@ export const sdp: MutationList = {
   'src/main/sdp/offer.ts': [
     ['if (count > MAX_TEXT_LINES)', 'if (count > 2 * MAX_TEXT_LINES)'],
     ['if (session.media.length === 0)', 'if (false)'],
-    ['if (!/^[a-z]=/.test(line)) continue;', ''],
     ['/^v=0\\r?\\n/', '/^v=0/'],
   ],
   'src/main/sdp/plan.ts': [

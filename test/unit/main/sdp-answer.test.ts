@@ -240,4 +240,20 @@ test('a packet time other than the usual is asked for where the client publishes
   equal(lines(40), ['a=ptime:40']);
 });
 
+test('the native library is told who receives, the limits of the data channel, and the DTLS role as the client has them', () => {
+  const told = (lines: OfferLine[]): SessionDescription =>
+    parse(writeTransportOffer(planOffer(writeOffer(lines), LIMITS)));
+  is(told([{ direction: 'recvonly' }]).media[0]!.direction, 'recvonly');
+  is(told([{ direction: 'sendonly' }]).media[0]!.direction, 'sendrecv');
+  const data: OfferLine = { media: 'application', without: /max-message/, more: ['a=max-message-size:1000'] };
+  is(told([{}, data]).media[1]!.maxMessageSize, 1000);
+  for (const setup of ['active', 'passive']) {
+    const all = told([{ without: /setup/, more: [`a=setup:${setup}`] }, data]).media;
+    equal(
+      all.map((media) => media.setup),
+      [setup, setup],
+    );
+  }
+});
+
 test.run();

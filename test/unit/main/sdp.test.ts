@@ -2,7 +2,7 @@
 
 import { equal, is, match, ok } from 'uvu/assert';
 import { closeReason } from '../../../src/main/errors.ts';
-import { type Plan, type PlanLimits, planOffer } from '../../../src/main/sdp/plan.ts';
+import { LEVEL_EXTENSION, type Plan, type PlanLimits, planOffer } from '../../../src/main/sdp/plan.ts';
 import { type OfferLine, writeOffer } from '../../support/offers.ts';
 import { LIMITS, refusal, words } from '../../support/plans.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -440,6 +440,65 @@ test('what is no SDP is refused with the next step', () => {
 
 test('lone line feeds are taken for line ends', () => {
   equal(planOffer(writeOffer([{}]).replaceAll('\r\n', '\n'), LIMITS), plan([{}]));
+});
+
+test('as many lines of text as are allowed are read, and one more is not', () => {
+  const offer = (lines: number): string => {
+    const start = writeOffer([{}]);
+    return start + 'a=x\r\n'.repeat(lines - start.split('\n').length);
+  };
+  equal(words(planOffer(offer(3000), LIMITS)), ['0 both']);
+  const error = refusal(offer(3001));
+  equal([error.kind, error.message], ['bad-sdp', 'the offer has more than 3000 lines']);
+});
+
+test('an offer without any m-line, or whose first line is not v=0 alone, is no SDP', () => {
+  match(refusal('v=0\r\ns=-\r\n').message, /no m-line/);
+  is(refusal('v=0\r\ns=-\r\n').kind, 'bad-sdp');
+  is(refusal(writeOffer([{}]).replace('v=0', 'v=01')).kind, 'bad-sdp');
+});
+
+test('surplus slots are counted, and lines that take none are not', () => {
+  const limits = { ...LIMITS, maxSlots: 1 };
+  is(plan([{ direction: 'recvonly' }, {}, { direction: 'recvonly' }], limits).surplusSlots, 2);
+  is(plan([{}, { direction: 'sendonly' }, { direction: 'inactive' }], limits).surplusSlots, 0);
+});
+
+test('a size of messages that no library can have is the default', () => {
+  const size = (text: string): number | undefined =>
+    plan([{}, { media: 'application', without: /max-message/, more: [`a=max-message-size:${text}`] }]).data
+      ?.maxMessageSize;
+  equal([size('-1'), size('9007199254740992'), size('70000')], [65_536, 65_536, 70_000]);
+});
+
+test('payload types from 64 to 95, which read as RTCP, are not used; their neighbours are', () => {
+  for (const payloadType of [63, 96]) is(plan([{ payloadType }]).publication?.payloadType, payloadType);
+  for (const payloadType of [64, 95]) match(refusal(writeOffer([{ payloadType }])).message, /no opus/);
+});
+
+test('up to four SSRCs are taken from a line, as signed words, and what is none is passed over', () => {
+  const declared = (...ids: (string | number)[]): readonly number[] | undefined =>
+    plan([{ without: /ssrc:/, more: ids.map((id) => `a=ssrc:${id} cname:x`) }]).publication?.ssrcs;
+  equal(declared(1, 2, 3, 4, 5), [1, 2, 3, 4]);
+  equal(declared(4_294_967_295, 2_147_483_648), [-1, -2_147_483_648]);
+  equal(declared(4_294_967_296, 7), [7]);
+});
+
+test('a refused line is described by Opus if it has that, by a format that needs no name, or by its first one', () => {
+  const described = (formats: string, more: string[]): unknown => {
+    const line: OfferLine = { payloadType: formats, direction: 'sendonly', without: /rtpmap/, more };
+    const [, refused] = plan([{}, line]).lines;
+    return refused?.kind === 'refused' ? [refused.format, refused.encoding] : null;
+  };
+  equal(described('0 111', ['a=rtpmap:111 opus/48000/2']), ['111', 'opus/48000/2']);
+  equal(described('98 8', []), ['8', 'PCMA/8000']);
+  equal(described('98 99', []), ['98', null]);
+});
+
+test('the id of the level extension is a whole number from 1 to 14, and other ids are none', () => {
+  const id = (text: string): number | undefined =>
+    plan([{ without: /extmap/, more: [`a=extmap:${text} ${LEVEL_EXTENSION}`] }]).publication?.levelExtension;
+  equal(['0', '1', '14', '15', '1.5'].map(id), [0, 1, 14, 0, 0]);
 });
 
 test.run();

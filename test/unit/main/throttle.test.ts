@@ -65,4 +65,17 @@ test('who was silent for hours, half a turn of the clock or more, begins anew', 
   }
 });
 
+test('a kilobit is a thousand bits', () => {
+  const throttle = new Throttle(new ThrottleLimits(1000, 1024));
+  // 128,000 bytes a second, and as many at once.
+  let taken = 0;
+  while (throttle.take(1000, START) === Throttled.No) taken++;
+  is(taken, 129);
+  for (let second = 1; second <= 4; second++) {
+    let more = 0;
+    while (throttle.take(1000, START + second * SECOND) === Throttled.No) more++;
+    is(more, 128, `second ${second}`);
+  }
+});
+
 test.run();

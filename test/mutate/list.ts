@@ -1,10 +1,23 @@
 /** The mutations of `npm run mutate`: what a careless hand might do to the code, each to be noticed by a unit test. */
+import { conversations } from './list/conversations.ts';
 import { events } from './list/events.ts';
 import { limits } from './list/limits.ts';
+import { media } from './list/media.ts';
+import { memberships } from './list/memberships.ts';
 import { rtcp } from './list/rtcp.ts';
 import { rtp } from './list/rtp.ts';
 import { sdp } from './list/sdp.ts';
 import { workers } from './list/workers.ts';
 import { type Mutation, numbered } from './mutation.ts';
 
-export const MUTATIONS: readonly Mutation[] = numbered([rtp, workers, sdp, limits, events, rtcp]);
+export const MUTATIONS: readonly Mutation[] = numbered([
+  rtp,
+  workers,
+  sdp,
+  limits,
+  events,
+  rtcp,
+  media,
+  conversations,
+  memberships,
+]);

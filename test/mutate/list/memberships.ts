@@ -1,0 +1,54 @@
+import type { MutationList } from '../mutation.ts';
+
+export const memberships: MutationList = {
+  'src/main/memberships/memberships.ts': [
+    [
+      "if (by === 'operator') return this.enter(userid, conversation, by);\n    this.takeRate(userid);",
+      'this.takeRate(userid);',
+    ],
+    [
+      'return this.enter(userid, conversation, by);\n    this.takeRate(userid);',
+      'return this.enter(userid, conversation, by);',
+    ],
+    [
+      'return this.exit(userid, conversation, by);\n    this.takeRate(userid);',
+      'return this.exit(userid, conversation, by);',
+    ],
+    ['if (by.gone()) return;', ''],
+    ['if (this.queue.waiting(userid) === 0) return leave();', 'return leave();'],
+    ['if (!registry.isIn(userid, conversation)) throw notThere();', ''],
+    ['registry.leave(userid, conversation), true)', 'registry.leave(userid, conversation))'],
+    ['if (affected === null) throw notThere();', 'if (affected === null) return;'],
+    ['connections.mute(affected, muted);', ''],
+    ["placement === 'participants' ? 'conversation-full' : 'full'", "'full'"],
+    ["telemetry.joined('joined');", ''],
+    ['    telemetry.left();\n', ''],
+    ['    connections.place(placement);\n', ''],
+    ['if (!this.queue.hasRoom(userid)) throw', 'if (false) throw'],
+    ['const MAX_WAITING = 16;', 'const MAX_WAITING = 17;'],
+  ],
+  'src/main/memberships/draining.ts': [
+    ['if (this.registry.isIn(userid, conversation)) this.moves(userid);', ''],
+    ['if (this.registry.isConnected(userid)) ignoringRefusals(act);', ''],
+    ['if (this.registry.isConnected(userid)) ignoringRefusals(act);', 'ignoringRefusals(act);'],
+    ['if (this.registry.isConnected(userid)) act();', ''],
+    ['if (this.registry.isConnected(userid)) act();', 'act();'],
+    ['if (this.registry.isConnected(userid)) this.moving', 'this.moving'],
+    ['&& !this.moving.has(userid)', ''],
+    ['if (!this.hasBegun) return;', ''],
+    ['if (!(error instanceof RequestError)) throw error;', ''],
+    ['if (!(error instanceof RequestError)) throw error;', 'throw error;'],
+    ['    this.moves(userid);\n    throw', '    throw'],
+  ],
+  'src/main/memberships/serial-queue.ts': [
+    ['this.waiting(key) < this.limit', 'this.waiting(key) <= this.limit'],
+    ["if (checked.status === 'rejected') throw checked.reason;", ''],
+    ['Promise.allSettled([ready, line.last])', 'Promise.allSettled([ready])'],
+    ['if (--line.count === 0) this.lines.delete(key);', '--line.count;'],
+    ['    line.last = mine;\n', ''],
+  ],
+  'src/main/memberships/refusals.ts': [
+    ["'conversation-full', detail", "'full', detail"],
+    ['2 * perSecond', 'perSecond'],
+  ],
+};

@@ -1,4 +1,5 @@
 /** The mutations of `npm run mutate`: what a careless hand might do to the code, each to be noticed by a unit test. */
+import { connections } from './list/connections.ts';
 import { conversations } from './list/conversations.ts';
 import { events } from './list/events.ts';
 import { limits } from './list/limits.ts';
@@ -19,5 +20,6 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   rtcp,
   media,
   conversations,
+  connections,
   memberships,
 ]);

@@ -1,10 +1,10 @@
 /** The server's end of a transport, as the native library describes it. */
 import { equal, throws } from 'uvu/assert';
-import { readLocal } from '../../../src/main/sdp/local-transport.ts';
+import { readLocalTransport } from '../../../src/main/sdp/transport.ts';
 import { scenarios } from '../../support/scenario.ts';
 import { LOCAL } from '../../support/sdp-syntax.ts';
 
-const test = scenarios('local transport');
+const test = scenarios('transport');
 const LINES = [
   'v=0',
   'm=audio 9 UDP/TLS/RTP/SAVPF 111',
@@ -18,14 +18,14 @@ const LINES = [
 
 for (const end of ['\r\n', '\n']) {
   test(`lines that end with ${JSON.stringify(end)} are read without that`, () => {
-    equal(readLocal(LINES.join(end)), LOCAL);
+    equal(readLocalTransport(LINES.join(end)), LOCAL);
   });
 }
 
 test('what is missing is named', () => {
   for (const name of ['setup', 'ice-ufrag', 'ice-pwd', 'fingerprint']) {
     const text = LINES.filter((line) => !line.startsWith(`a=${name}`)).join('\r\n');
-    throws(() => readLocal(text), new RegExp(`no a=${name}`));
+    throws(() => readLocalTransport(text), new RegExp(`no a=${name}`));
   }
 });
 

@@ -1,0 +1,120 @@
+/** Connections that are being set up: whose turn it is to make room. */
+import { equal, is, throws } from 'uvu/assert';
+import { type Setup, Setups } from '../../../src/main/connections/setups.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('setups being counted');
+
+interface Named extends Setup {
+  readonly name: string;
+  answeredAt: number;
+  reachable: boolean;
+}
+
+function setUp(limits: Partial<Record<'MAX_WAITING' | 'MAX_SETUPS' | 'MAX_SETUPS_PER_USER', number>> = {}) {
+  const time = { now: 100_000 };
+  const setups = new Setups<Named>(
+    { MAX_WAITING: 10, MAX_SETUPS: 10, MAX_SETUPS_PER_USER: 10, ...limits },
+    () => time.now,
+  );
+  /** A client, as in `ann/phone`, that waits for its offer. */
+  const waits = (name: string): Named => {
+    const [userid, clientid] = name.split('/') as [string, string];
+    const setup = { name, claim: { userid, clientid }, answeredAt: 0, reachable: false };
+    setups.add(setup);
+    return setup;
+  };
+  const connects = (name: string): Named => {
+    const setup = waits(name);
+    setups.connect(setup);
+    return setup;
+  };
+  const surplus = (name: string): string | null => {
+    const [userid, clientid] = name.split('/') as [string, string];
+    return setups.surplus({ userid, clientid })?.name ?? null;
+  };
+  return { setups, time, waits, connects, surplus };
+}
+
+test('as many wait as may; for the next one the oldest of all gives up', () => {
+  const { setups, waits, connects, surplus } = setUp({ MAX_WAITING: 2 });
+  connects('cid/a');
+  const first = waits('ann/a');
+  is(surplus('bob/a'), null);
+  waits('bob/a');
+  is(setups.waitingCount, 2);
+  is(surplus('dot/a'), 'ann/a');
+  setups.remove(first);
+  is(surplus('dot/a'), null);
+});
+
+test('a user with as many setups as one may have gives up the own one that has waited longest', () => {
+  const { setups, waits, connects, surplus } = setUp({ MAX_SETUPS_PER_USER: 3 });
+  connects('ann/a');
+  waits('ann/b');
+  is(surplus('ann/d'), null);
+  const third = waits('ann/c');
+  is(surplus('ann/d'), 'ann/b');
+  is(surplus('ann/c'), null, 'an attempt of the same client makes room by itself');
+  is(surplus('bob/a'), null);
+  setups.remove(third);
+  is(surplus('ann/d'), null);
+});
+
+test('a user all of whose setups connect is refused', () => {
+  const { connects, surplus } = setUp({ MAX_SETUPS_PER_USER: 2 });
+  connects('ann/a');
+  connects('ann/b');
+  throws(() => surplus('ann/c'), /2 connections of this user are being set up/);
+  is(surplus('ann/b'), null);
+});
+
+test('as many connect as may, and a setup that ends makes room', () => {
+  const { setups, waits, connects } = setUp({ MAX_SETUPS: 2 });
+  const first = connects('ann/a');
+  waits('bob/a');
+  is(setups.room, true, 'who waits does not count');
+  connects('cid/a');
+  is(setups.room, false);
+  setups.remove(first);
+  is(setups.room, true);
+  equal(
+    setups.all().map(({ name }) => name),
+    ['bob/a', 'cid/a'],
+  );
+});
+
+test('stuck is who has no ICE two seconds after the answer, the first of them; who was not answered is not', () => {
+  const { setups, time, connects } = setUp();
+  const [unanswered, ...others] = [connects('ann/a'), connects('bob/a'), connects('cid/a')];
+  for (const setup of others) setup.answeredAt = time.now;
+  is(setups.stuck(), null);
+  time.now += 1999;
+  is(setups.stuck(), null);
+  time.now += 1;
+  is(setups.stuck()?.name, 'bob/a');
+  others[0]!.reachable = true;
+  is(setups.stuck()?.name, 'cid/a');
+  is(unanswered!.answeredAt, 0);
+});
+
+test('who has ICE and no DTLS is stuck after eight seconds, the first of them, and behind those without ICE', () => {
+  const { setups, time, connects } = setUp();
+  const all = [connects('ann/a'), connects('bob/a'), connects('cid/a')];
+  for (const setup of all.slice(0, 2)) Object.assign(setup, { answeredAt: time.now, reachable: true });
+  time.now += 7999;
+  is(setups.stuck(), null);
+  time.now += 1;
+  is(setups.stuck()?.name, 'ann/a');
+  all[2]!.answeredAt = time.now - 2000;
+  is(setups.stuck()?.name, 'cid/a');
+});
+
+test('a new server, whose clock has not run for as long, has nobody who is stuck', () => {
+  const { setups, time, connects } = setUp();
+  time.now = 5000;
+  connects('ann/a');
+  is(setups.stuck(), null);
+});
+
+test.run();

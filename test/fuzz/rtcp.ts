@@ -24,8 +24,8 @@ const EXTREMES = [0, 1, -1, 0x7fff_ffff, -0x8000_0000];
 
 type Person = Reported & { rtcp: RtcpState };
 
-/** A room in which everybody publishes and hears. */
-class Room {
+/** A conversation in which everybody publishes and hears. */
+class Conversation {
   private readonly rtcp: Rtcp;
   private readonly people: Person[];
   private readonly slots = new Int32Array(PEOPLE * SLOTS * SLOT_WORDS);
@@ -182,7 +182,7 @@ export const rtcp: FuzzTarget = {
   async start() {
     return {
       run(random, tally) {
-        new Room(random).run(tally);
+        new Conversation(random).run(tally);
         return PACKETS_A_CASE;
       },
       rss: process.memoryUsage.rss,

@@ -16,8 +16,8 @@ const test = scenarios('rtcp');
 const SLOTS = 20;
 const TICK_MS = 50;
 
-/** A room of connections, of which the first publishes. */
-class Room {
+/** A conversation of connections, of which the first publishes. */
+class Conversation {
   readonly rtcp: Rtcp;
   readonly people: (Reported & { readonly sent: Buffer[]; at: number[] })[];
   readonly slots: Int32Array;
@@ -108,20 +108,20 @@ class Room {
 }
 
 test('whoever sends and receives nothing is sent no reports', () => {
-  const room = new Room(3);
-  room.pass(5000);
-  is(room.rtcp.counts.sent, 0);
+  const conversation = new Conversation(3);
+  conversation.pass(5000);
+  is(conversation.rtcp.counts.sent, 0);
 });
 
 test('each connection is reported to once in one to two seconds, not all at once', () => {
-  const room = new Room(200);
+  const conversation = new Conversation(200);
   for (let second = 0; second < 20; second++) {
-    room.talk(50);
-    room.pass(1000);
+    conversation.talk(50);
+    conversation.pass(1000);
   }
   const atOnce = new Map<number, number>();
   const pauses = new Set<number>();
-  for (const { at } of room.people) {
+  for (const { at } of conversation.people) {
     ok(at.length >= 9 && at.length <= 20, `${at.length} reports in 20 s`);
     for (let i = 1; i < at.length; i++) {
       const pause = at[i]! - at[i - 1]!;
@@ -135,23 +135,23 @@ test('each connection is reported to once in one to two seconds, not all at once
 });
 
 test('when very many are due, no tick takes long, and nobody is left out', () => {
-  const room = new Room(2000);
-  room.talk(50);
-  room.pass(TICK_MS);
-  const before = room.rtcp.counts.sent;
-  room.now += 5000;
-  room.talk(50);
-  room.rtcp.tick(room.now);
-  is(room.rtcp.counts.sent - before, 128);
-  room.pass(1000);
-  ok(room.people.every(({ sent }) => sent.length > 0));
+  const conversation = new Conversation(2000);
+  conversation.talk(50);
+  conversation.pass(TICK_MS);
+  const before = conversation.rtcp.counts.sent;
+  conversation.now += 5000;
+  conversation.talk(50);
+  conversation.rtcp.tick(conversation.now);
+  is(conversation.rtcp.counts.sent - before, 128);
+  conversation.pass(1000);
+  ok(conversation.people.every(({ sent }) => sent.length > 0));
 });
 
 test('a connection with more slots than a packet has room for gets several', () => {
-  const room = new Room(2, SLOTS, SLOTS);
-  room.talk(50);
-  room.pass(1100);
-  const packets = room.people[1]!.sent.map(
+  const conversation = new Conversation(2, SLOTS, SLOTS);
+  conversation.talk(50);
+  conversation.pass(1100);
+  const packets = conversation.people[1]!.sent.map(
     (packet) => RtcpPacketConverter.deSerialize(packet).filter(({ type }) => type === 200) as RtcpSrPacket[],
   );
   equal(
@@ -159,20 +159,20 @@ test('a connection with more slots than a packet has room for gets several', () 
     [16, 4],
   );
   is(new Set(packets.slice(0, 2).flatMap((reports) => reports.map(({ ssrc }) => ssrc))).size, SLOTS);
-  ok(room.people[1]!.sent.every(({ length }) => length < 1000));
-  const blocks = room.people[0]!.sent.slice(0, 2).map(
+  ok(conversation.people[1]!.sent.every(({ length }) => length < 1000));
+  const blocks = conversation.people[0]!.sent.slice(0, 2).map(
     (packet) => (RtcpPacketConverter.deSerialize(packet)[0] as RtcpSrPacket).reports.length,
   );
   equal(blocks, [1, 0], 'the publication is reported on once');
 });
 
 test('the publisher is told of the worst of its listeners, until that one is better off', () => {
-  const room = new Room(4);
+  const conversation = new Conversation(4);
   const after = (complaints: [number, number][]): number => {
-    room.talk(50);
-    for (const [listener, fraction] of complaints) room.complain(listener, fraction);
-    room.pass(2100);
-    return room.told.fractionLost;
+    conversation.talk(50);
+    for (const [listener, fraction] of complaints) conversation.complain(listener, fraction);
+    conversation.pass(2100);
+    return conversation.told.fractionLost;
   };
   is(after([]), 0);
   is(
@@ -186,91 +186,93 @@ test('the publisher is told of the worst of its listeners, until that one is bet
   is(after([]), 40);
   is(after([[2, 3]]), 3);
   is(after([[1, 10]]), 10);
-  is(room.told.packetsLost, 0);
+  is(conversation.told.packetsLost, 0);
 });
 
 test('who took turns in a slot is told of the loss there, less what the other lost on its own way', () => {
-  const room = new Room(3);
-  const [ann, bob] = room.people as unknown as [Reported, Reported];
-  room.participants.set(8, bob);
+  const conversation = new Conversation(3);
+  const [ann, bob] = conversation.people as unknown as [Reported, Reported];
+  conversation.participants.set(8, bob);
   bob.rtcp.uplink.fraction = 30;
-  room.talk(50);
-  room.pass(2100);
-  room.slots[2 * SLOTS * SLOT_WORDS + Slot.Speaker] = 8;
-  room.complain(2, 40);
-  is(ann.rtcp.worst.fraction(room.now), 10);
-  is(bob.rtcp.worst.fraction(room.now), 40);
+  conversation.talk(50);
+  conversation.pass(2100);
+  conversation.slots[2 * SLOTS * SLOT_WORDS + Slot.Speaker] = 8;
+  conversation.complain(2, 40);
+  is(ann.rtcp.worst.fraction(conversation.now), 10);
+  is(bob.rtcp.worst.fraction(conversation.now), 40);
 });
 
 test('a speaker whose number does not fit 31 bits is told of its loss like any other', () => {
-  const room = new Room(2);
-  const publisher = room.people[0]!;
-  room.participants.set(0xffff_0009, publisher);
-  room.talk(50);
-  room.slots[SLOTS * SLOT_WORDS + Slot.Speaker] = 0xffff_0009 | 0;
-  room.participants.delete(9);
-  room.complain(1, 40);
-  is(publisher.rtcp.worst.fraction(room.now), 40);
+  const conversation = new Conversation(2);
+  const publisher = conversation.people[0]!;
+  conversation.participants.set(0xffff_0009, publisher);
+  conversation.talk(50);
+  conversation.slots[SLOTS * SLOT_WORDS + Slot.Speaker] = 0xffff_0009 | 0;
+  conversation.participants.delete(9);
+  conversation.complain(1, 40);
+  is(publisher.rtcp.worst.fraction(conversation.now), 40);
 });
 
 test('a listener who leaves takes its complaint along', () => {
-  const room = new Room(3);
-  room.talk(50);
-  room.complain(1, 40);
-  (room.people[1] as { seat: Reported['seat'] }).seat = { current: null };
-  room.pass(2100);
-  is(room.told.fractionLost, 0);
+  const conversation = new Conversation(3);
+  conversation.talk(50);
+  conversation.complain(1, 40);
+  (conversation.people[1] as { seat: Reported['seat'] }).seat = { current: null };
+  conversation.pass(2100);
+  is(conversation.told.fractionLost, 0);
 });
 
 test('a listener who has moved does not take the place of those who still listen', () => {
-  const room = new Room(3);
-  room.talk(50);
-  room.complain(1, 20);
-  room.complain(2, 10);
-  room.talk(50);
-  (room.people[2] as { seat: Reported['seat'] }).seat = { current: { participants: new Map<number, Reported>() } };
-  room.complain(2, 40);
-  room.pass(2100);
-  is(room.told.fractionLost, 20);
+  const conversation = new Conversation(3);
+  conversation.talk(50);
+  conversation.complain(1, 20);
+  conversation.complain(2, 10);
+  conversation.talk(50);
+  (conversation.people[2] as { seat: Reported['seat'] }).seat = {
+    current: { participants: new Map<number, Reported>() },
+  };
+  conversation.complain(2, 40);
+  conversation.pass(2100);
+  is(conversation.told.fractionLost, 20);
 });
 
 test('who came to the place of a publisher that has gone is not told of its losses', () => {
-  const room = new Room(2);
-  room.talk(50);
-  const gone = room.people[0]!;
+  const conversation = new Conversation(2);
+  conversation.talk(50);
+  const gone = conversation.people[0]!;
   const next = { ...gone, id: connectionId(0, 1), rtcp: new RtcpState() };
-  room.pass(2100);
-  room.people[0] = next;
-  room.complain(1, 40);
-  is(next.rtcp.worst.fraction(room.now), 0);
+  conversation.pass(2100);
+  conversation.people[0] = next;
+  conversation.complain(1, 40);
+  is(next.rtcp.worst.fraction(conversation.now), 0);
 });
 
 test('the round trip is now without the time that the client held the report, if that can be', () => {
   const trips: number[] = [];
   const losses: string[] = [];
   const telemetry = { rtt: (ms: number) => trips.push(ms), loss: (way: string) => losses.push(way) };
-  const room = new Room(2, 1, 0, telemetry as unknown as RtcpParts['telemetry']);
-  room.talk(50);
-  const ago = (ms: number): number => middleOf(performance.timeOrigin + room.now - ms);
-  room.complain(1, 0, ago(1300), 65_536);
+  const conversation = new Conversation(2, 1, 0, telemetry as unknown as RtcpParts['telemetry']);
+  conversation.talk(50);
+  const ago = (ms: number): number => middleOf(performance.timeOrigin + conversation.now - ms);
+  conversation.complain(1, 0, ago(1300), 65_536);
   is(trips.length, 1);
   ok(Math.abs(trips[0]! - 300) < 1, `${trips[0]} ms`);
-  for (const lsr of [0, ago(-60_000), ago(20_000)]) room.complain(1, 0, lsr);
-  room.complain(1, 0, 0, ago(300));
+  for (const lsr of [0, ago(-60_000), ago(20_000)]) conversation.complain(1, 0, lsr);
+  conversation.complain(1, 0, 0, ago(300));
   is(trips.length, 1, 'no report yet, from the future, from long ago');
-  room.complain(1, 0, ago(-0.4), 32);
+  conversation.complain(1, 0, ago(-0.4), 32);
   is(trips.at(-1), Math.max(0, trips.at(-1)!), 'never less than nothing');
   is(losses.length, 6);
-  room.rtcp.receive(room.people[1]!, writeCompound(1, [], null, 0));
+  conversation.rtcp.receive(conversation.people[1]!, writeCompound(1, [], null, 0));
   is(losses.length, 6, 'of no slot nothing is said');
 });
 
 test('reports, and those that the library does not take, are counted', () => {
-  const room = new Room(2, 1, 1);
-  room.talk(50);
-  room.slots[Slot.Packets] = 0;
-  room.pass(2100);
-  const { rtcp, people } = room;
+  const conversation = new Conversation(2, 1, 1);
+  conversation.talk(50);
+  conversation.slots[Slot.Packets] = 0;
+  conversation.pass(2100);
+  const { rtcp, people } = conversation;
   const sent = people.flatMap(({ sent: all }) => all);
   equal([rtcp.counts.sent, rtcp.sent.packets], [sent.length, sent.length]);
   is(
@@ -278,20 +280,20 @@ test('reports, and those that the library does not take, are counted', () => {
     sent.reduce((sum, { length }) => sum + length, 0),
   );
   const [report] = RtcpPacketConverter.deSerialize(people[0]!.sent[0]!) as [RtcpRrPacket];
-  is(report.ssrc, room.slots[Slot.Ssrc], 'who has slots reports as the first of them');
-  room.complain(1, 0);
+  is(report.ssrc, conversation.slots[Slot.Ssrc], 'who has slots reports as the first of them');
+  conversation.complain(1, 0);
   ok(rtcp.received.packets === 1 && rtcp.received.bytes > 30);
   for (const person of people) Object.assign(person, { send: () => false });
-  room.talk(50);
-  room.pass(2100);
+  conversation.talk(50);
+  conversation.pass(2100);
   ok(rtcp.counts.failed >= 2 && rtcp.counts.sent === sent.length);
 });
 
 test("a complaint about an SSRC that is not the listener's is nobody's", () => {
-  const room = new Room(3);
-  room.talk(50);
+  const conversation = new Conversation(3);
+  conversation.talk(50);
   const block = reportBlock({
-    ...room.people,
+    ...conversation.people,
     ssrc: 2001,
     fractionLost: 40,
     packetsLost: 0,
@@ -300,33 +302,33 @@ test("a complaint about an SSRC that is not the listener's is nobody's", () => {
     lsr: 0,
     dlsr: 0,
   });
-  room.rtcp.receive(room.people[1]!, writeCompound(1, [], block, 0));
-  room.pass(2100);
-  is(room.told.fractionLost, 0);
-  is(room.people[1]!.rtcp.quality.downlink, null);
+  conversation.rtcp.receive(conversation.people[1]!, writeCompound(1, [], block, 0));
+  conversation.pass(2100);
+  is(conversation.told.fractionLost, 0);
+  is(conversation.people[1]!.rtcp.quality.downlink, null);
 });
 
 test("a listener's reports are its quality", () => {
-  const room = new Room(2);
-  room.talk(50);
-  room.complain(1, 64);
-  const { quality } = room.people[1]!.rtcp;
+  const conversation = new Conversation(2);
+  conversation.talk(50);
+  conversation.complain(1, 64);
+  const { quality } = conversation.people[1]!.rtcp;
   is(quality.downlink?.loss, 0.25);
-  for (let i = 0; i < 15; i++) room.complain(1, 128);
+  for (let i = 0; i < 15; i++) conversation.complain(1, 128);
   ok(quality.downlink!.loss > 0.48);
   equal(quality.summary()['rttMs'], undefined);
 });
 
 test('a flood is counted and not read, a malformed packet is counted', () => {
-  const room = new Room(2);
-  room.talk(50);
-  for (let i = 0; i < 1000; i++) room.complain(1, 64);
-  const { counts } = room.rtcp;
+  const conversation = new Conversation(2);
+  conversation.talk(50);
+  for (let i = 0; i < 1000; i++) conversation.complain(1, 64);
+  const { counts } = conversation.rtcp;
   is(counts.received, 1000);
   ok(counts.flooded >= 1000 - 40, `${counts.flooded} of 1000`);
-  room.rtcp.receive(room.people[0]!, Buffer.from([0x80, 201, 0, 9]));
+  conversation.rtcp.receive(conversation.people[0]!, Buffer.from([0x80, 201, 0, 9]));
   is(counts.malformed, 1);
-  room.rtcp.receive(room.people[0]!, Buffer.from([0x81, 203, 0, 1, 0, 0, 0, 7]));
+  conversation.rtcp.receive(conversation.people[0]!, Buffer.from([0x81, 203, 0, 1, 0, 0, 0, 7]));
   is(counts.ignored, 1);
 });
 

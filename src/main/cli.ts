@@ -1,13 +1,17 @@
-/** What the command line asks for: usually nothing, and the service runs. */
+/** The command line: usually without an option, and the service runs. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ConfigError, type Environment, readConfig } from './config.ts';
+import { type Config, ConfigError, type Environment, readConfig } from './config.ts';
 import { readEnvFile } from './env-file.ts';
+import { createLog } from './log/log.ts';
 import { reportConfig } from './operations/check-config.ts';
 import { whyUnhealthy } from './operations/healthcheck.ts';
 import { help } from './operations/help.ts';
 import { visible } from './visible.ts';
 
+/** `.env` in the package's root; variables that are already set win. */
+const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 
 /** Exit codes. */
@@ -24,20 +28,46 @@ const options = {
 
 type Options = { readonly [Name in keyof typeof options]?: boolean };
 
-/**
- * Does what the command line asks for.
- *
- * @param args without node and the script. @param envFile where `.env` would be.
- * @returns the exit code, or null if nothing was asked for and the service is to run.
- */
-export async function runCommand(args: readonly string[], envFile: string): Promise<number | null> {
+/** Does what the command line asks for, then exits; without an option the service runs. @param args the options. */
+export async function run(args: readonly string[]): Promise<void> {
+  const exitCode = await runCommand(args);
+  if (exitCode !== null) process.exit(exitCode);
+  const config = configure();
+  const log = createLog(config.LOG_LEVEL);
+  try {
+    // Loading it takes longer than all the rest of the start, and commands do not need it.
+    const { start } = await import('./service.ts');
+    await start(config, log);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (log.isLevelEnabled('fatal')) log.fatal(message);
+    else console.error(visible(message));
+    process.exit(1);
+  }
+}
+
+/** @returns the exit code, or null if nothing was asked for. */
+async function runCommand(args: readonly string[]): Promise<number | null> {
   const asked = readArguments(args);
   if (asked === null) return MISUSED;
   if (asked.help) return print(help());
   if (asked.version) return print(JSON.parse(readFileSync(PACKAGE, 'utf8')).version);
-  if (asked['check-config']) return check(envFile);
-  if (asked.healthcheck) return checkHealth(envFile);
+  if (asked['check-config']) return check();
+  if (asked.healthcheck) return checkHealth();
   return null;
+}
+
+/** Reads the configuration of the service; exits with the reason if it is bad. */
+function configure(): Config {
+  try {
+    // For all of the process: libraries and Node itself may have variables there.
+    Object.assign(process.env, { ...readEnvFile(ENV_FILE), ...process.env });
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(visible(error.message));
+    process.exit(1);
+  }
 }
 
 function readArguments(args: readonly string[]): Options | null {
@@ -51,10 +81,10 @@ function readArguments(args: readonly string[]): Options | null {
   }
 }
 
-function check(envFile: string): number {
+function check(): number {
   let file: Environment;
   try {
-    file = readEnvFile(envFile);
+    file = readEnvFile(ENV_FILE);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(visible(error.message));
@@ -67,10 +97,10 @@ function check(envFile: string): number {
   return errors.length === 0 ? GOOD : BAD;
 }
 
-async function checkHealth(envFile: string): Promise<number> {
+async function checkHealth(): Promise<number> {
   let why: string | null;
   try {
-    why = await whyUnhealthy(readConfig({ ...readEnvFile(envFile), ...process.env }).ADMIN_LISTEN);
+    why = await whyUnhealthy(readConfig({ ...readEnvFile(ENV_FILE), ...process.env }).ADMIN_LISTEN);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     why = error.message;

@@ -3,4 +3,5 @@ import { endAtSignals } from './operations/early-signals.ts';
 
 // Whoever asks something on the command line wants its answer, not an exit code that looks like one.
 if (process.argv.length === 2) endAtSignals();
-await import('./service.ts');
+const { run } = await import('./cli.ts');
+await run(process.argv.slice(2));

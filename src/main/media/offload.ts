@@ -7,6 +7,7 @@
  * take from the main thread what it lacks.
  */
 import { performance } from 'node:perf_hooks';
+import type { Config } from '../config.ts';
 import type { Log } from '../log/log.ts';
 import { IdleCpu } from './idle.ts';
 
@@ -50,9 +51,10 @@ export function offloadNext(peers: Iterable<Offloadable>, load: Load, limits: Of
 /** Looks at the load for as long as the process lives. @param connections by index, with holes. */
 export function offloadUnderLoad(
   connections: readonly ({ readonly peer: Offloadable | null } | undefined)[],
-  limits: OffloadLimits,
+  config: Pick<Config, 'OFFLOAD_PERCENT' | 'OFFLOAD_IDLE_PERCENT'>,
   log: Log,
 ): void {
+  const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
   if (limits.threshold >= 1) return;
   const idle = new IdleCpu(performance.now());
   let before = performance.eventLoopUtilization();

@@ -1,6 +1,7 @@
 /** The figures of the running service as one log line every so often; off unless `STATS_INTERVAL_MS` says so. */
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Count, Drop } from '../../workers/protocol.ts';
+import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
@@ -22,8 +23,9 @@ export interface StatsSources {
   readonly shards: readonly Shard[];
 }
 
-/** Logs the figures of each interval; counts are since the start. */
-export function logStats(sources: StatsSources, interval: number, log: Log): void {
+/** Logs the figures at every interval, if there is one; counts are since the start. */
+export function logStats(sources: StatsSources, config: Pick<Config, 'STATS_INTERVAL_MS'>, log: Log): void {
+  if (config.STATS_INTERVAL_MS === 0) return;
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
   let utilization = performance.eventLoopUtilization();
@@ -34,7 +36,7 @@ export function logStats(sources: StatsSources, interval: number, log: Log): voi
     log.info({ ...snapshot(sources), loop: { busy: round(busy), ...loopDelay(loop) } }, 'stats');
     loop.reset();
     for (const shard of sources.shards) shard.egress.forwardTime.reset();
-  }, interval).unref();
+  }, config.STATS_INTERVAL_MS).unref();
 }
 
 function snapshot({ connections, conversations, events, shards }: StatsSources): Record<string, unknown> {

@@ -39,7 +39,7 @@ const MAX_CONTROL_FRAMES = 64;
 /** Messages allowed beyond four times the candidates taken. */
 const MAX_OTHER_MESSAGES = 64;
 
-type SignallingConfig = Pick<
+export type SignallingConfig = Pick<
   Config,
   | 'MAX_SLOTS'
   | 'MAX_MEDIA_LINES'

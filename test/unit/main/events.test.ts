@@ -78,7 +78,7 @@ test('who speaks and who is dominant is told once, and not of the muted', () => 
   bob!.setSpeaking(true);
   cid!.setSpeaking(true);
   cid!.muted = true;
-  fixture.seats.dominantChanged(1, 2);
+  fixture.seats.hosted.dominantChanged(1, 2);
   fixture.tick();
   equal(ann!.view.of('speaking'), [{ v: 1, type: 'speaking', started: [2], stopped: [] }]);
   equal(ann!.view.of('dominant'), [{ v: 1, type: 'dominant', number: 2 }]);
@@ -221,7 +221,7 @@ test('in a large room a listener is told who is in its slot, speaking or not, an
   is(ann!.view.participants.get(7)?.userid, 'user6');
   ann!.send({ v: 1, type: 'pin', numbers: [9] });
   ann!.buffered = MAX_BUFFERED_BYTES + 1;
-  fixture.seats.dominantChanged(1, 3);
+  fixture.seats.hosted.dominantChanged(1, 3);
   fixture.tick();
   ann!.buffered = 0;
   fixture.tick();
@@ -552,7 +552,7 @@ test('all that is new for a client comes in one message', () => {
   const before = ann!.view.messages;
   fixture.connect('cid').place(1);
   bob!.setSpeaking(true);
-  fixture.seats.dominantChanged(1, 2);
+  fixture.seats.hosted.dominantChanged(1, 2);
   ann!.fillSlot(0, 2);
   fixture.tick();
   equal(

@@ -6,6 +6,7 @@ import { equal, is, ok } from 'uvu/assert';
 import { RtpPacket } from 'werift-rtp';
 import type { Claim } from '../../../src/main/claim.ts';
 import { readConfig } from '../../../src/main/config.ts';
+import { HostedConversations } from '../../../src/main/conversations/hosted-conversations.ts';
 import { IndexPool } from '../../../src/main/conversations/index-pool.ts';
 import type { Participant } from '../../../src/main/conversations/participant.ts';
 import { PeerlessSource } from '../../../src/main/conversations/peerless-source.ts';
@@ -32,10 +33,11 @@ const GARDEN = { id: 'garden', key: 2 };
 /** So long that no packet is late, however busy the machine is. */
 const config = readConfig({ WORKERS: '2', MAX_CONNECTIONS: '4', MAX_SLOTS: '2', MAX_DELAY_MS: '5000' });
 const receivers: (Receiver | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
-const seats: Seats = new Seats(() => shards.leastLoaded());
-const shards = new Shards(config, receivers, seats, createLog('silent'), (error) => {
+const hosted = new HostedConversations();
+const shards = new Shards(config, receivers, hosted, createLog('silent'), (error) => {
   throw error;
 });
+const seats = new Seats(() => shards.leastLoaded(), hosted);
 const indexes = new IndexPool(config.MAX_CONNECTIONS, shards.sources);
 const ingress = new Ingress();
 const parts = { indexes, seats, ingress, throttleLimits: new ThrottleLimits(200, 1000) };
@@ -184,17 +186,17 @@ test('after the end of a source its index, its seat and its conversation are fre
   const { source } = voice;
   source.place(KITCHEN);
   const { shard } = source.seat;
-  equal([indexes.free, seats.hosted, shard?.load], [indexes.size - 1, 1, 1]);
+  equal([indexes.free, seats.hosted.count, shard?.load], [indexes.size - 1, 1, 1]);
   source.end();
-  equal([indexes.free, seats.hosted], [indexes.size - 1, 1], 'its worker has not let go yet');
+  equal([indexes.free, seats.hosted.count], [indexes.size - 1, 1], 'its worker has not let go yet');
   ok(await until(() => indexes.free === indexes.size, 5000));
-  equal([seats.hosted, shard?.load, source.seat.shard, source.seat.destination], [0, 0, null, null]);
+  equal([seats.hosted.count, shard?.load, source.seat.shard, source.seat.destination], [0, 0, null, null]);
   const { notJoined } = ingress.drops;
   voice.say();
   source.place(KITCHEN);
   voice.say();
   is(ingress.drops.notJoined, notJoined + 2);
-  is(seats.hosted, 0);
+  is(seats.hosted.count, 0);
   const next = new Voice('bob', 2).source;
   is(connectionIndex(next.id), connectionIndex(source.id), 'the index is used again');
   is.not(next.id, source.id, 'under another id');
@@ -219,13 +221,13 @@ test('sources alone, or with one client, do not count as people who talk', async
   const sources = [new Voice('ann', 1).source, new Voice('bob', 2).source];
   const [first, second] = [new Listener(3), new Listener(4)];
   for (const source of sources) source.place(KITCHEN);
-  is(seats.talking, false);
+  is(seats.hosted.talking, false);
   first.seat.place(KITCHEN);
-  is(seats.talking, false, 'one client listens to sources');
+  is(seats.hosted.talking, false, 'one client listens to sources');
   second.seat.place(KITCHEN);
-  is(seats.talking, true);
+  is(seats.hosted.talking, true);
   for (const one of [...sources, first, second]) one.end();
-  is(seats.talking, false);
+  is(seats.hosted.talking, false);
   ok(await until(() => indexes.free === indexes.size, 5000));
 });
 

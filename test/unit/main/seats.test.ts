@@ -139,13 +139,13 @@ test('where a connection is bound is known while it moves, and who is dominant a
   is(seat.destination, null);
   seat.place(KITCHEN);
   const kitchen = seat.current!;
-  seats.dominantChanged(KITCHEN.key, seat.number);
+  seats.hosted.dominantChanged(KITCHEN.key, seat.number);
   is(kitchen.dominant, 1);
   seat.place(GARDEN);
   is(seat.current, null);
   is(seat.destination, GARDEN);
   shards[0]!.letGo();
-  seats.dominantChanged(KITCHEN.key, 7);
+  seats.hosted.dominantChanged(KITCHEN.key, 7);
   is(kitchen.dominant, 1, 'the room is gone');
   is(seat.current?.dominant, 0);
 });
@@ -180,7 +180,7 @@ test('a connection sent away and back meanwhile leaves and joins again, with a n
       [1, 1, 3],
     ],
   );
-  is(seats.hosted, 1);
+  is(seats.hosted.count, 1);
 });
 
 test('a connection placed nowhere leaves, and stays out until it is placed again', () => {
@@ -192,7 +192,7 @@ test('a connection placed nowhere leaves, and stays out until it is placed again
   seat.place(null);
   shards[0]!.letGo();
   is(seat.shard, null);
-  is(seats.hosted, 0);
+  is(seats.hosted.count, 0);
   seat.place(KITCHEN);
   is(seat.shard as unknown, shards[0]);
 });
@@ -226,19 +226,19 @@ test('people talk where clients of two users share a conversation, until one of 
   const { seats, sit } = table();
   const [tab, phone] = [sit({ user: 1 }), sit({ user: 1 })];
   for (const seat of [tab, phone]) seat.place(KITCHEN);
-  is(seats.talking, false, 'both are one user');
+  is(seats.hosted.talking, false, 'both are one user');
   sit({ user: 2, isClient: false }).place(KITCHEN);
   sit({ user: 3, isClient: false }).place(KITCHEN);
-  is(seats.talking, false, 'the others are no clients');
+  is(seats.hosted.talking, false, 'the others are no clients');
   const other = sit({ user: 4 });
   other.place(GARDEN);
-  is(seats.talking, false, 'they are apart');
+  is(seats.hosted.talking, false, 'they are apart');
   other.place(null);
   const third = sit({ user: 5 });
   third.place(KITCHEN);
-  is(seats.talking, true);
+  is(seats.hosted.talking, true);
   third.place(null);
-  is(seats.talking, false, 'one of them is leaving');
+  is(seats.hosted.talking, false, 'one of them is leaving');
 });
 
 test('a seat that was never taken is free at once', () => {
@@ -262,7 +262,7 @@ test('a seat is free exactly once, when the worker has let go', () => {
   seat.place(null);
   is(freed, 1);
   is(shards[0]!.joins.length, 1, 'no place is taken after that');
-  is(seats.hosted, 0);
+  is(seats.hosted.count, 0);
 });
 
 test('a seat given up while moving is free exactly once and joins nothing more', () => {
@@ -279,7 +279,7 @@ test('a seat given up while moving is free exactly once and joins nothing more',
   is(shards[0]!.joins.length, 1);
   is(shards[0]!.pending, 0);
   is(shards[0]!.load, 0);
-  is(seats.hosted, 0);
+  is(seats.hosted.count, 0);
 });
 
 test('after random moves everybody is where they were placed last, and at the end nothing is held', () => {
@@ -327,7 +327,7 @@ test('after random moves everybody is where they were placed last, and at the en
       shards.map(({ load }) => load),
       shards.map(() => 0),
     );
-    is(seats.hosted, 0);
+    is(seats.hosted.count, 0);
   }
 });
 
@@ -350,7 +350,7 @@ test('a new worker is told of everybody who is there, as they are now, and of no
   const before = first.joins.slice(0, 2);
   const load = first.load;
   first.dies();
-  equal(seats.rebuild(first as unknown as Shard), { conversations: 1, connections: 2 });
+  equal(seats.hosted.rebuild(first as unknown as Shard), { conversations: 1, connections: 2 });
   equal(first.joins.slice(3), [{ ...before[0], muted: true, deafened: true }, before[1]]);
   equal(first.heard, [{ type: 'listen', connection: 70_001, deafened: true, pinned: [number], excluded: [] }]);
   equal([first.load, bob.number, second.joins.length], [load, number, 1]);
@@ -361,7 +361,7 @@ test('a new worker is told of everybody who is there, as they are now, and of no
   seat.place(CELLAR);
   first.letGo();
   first.dies();
-  seats.rebuild(first as unknown as Shard);
+  seats.hosted.rebuild(first as unknown as Shard);
   equal(first.heard, []);
 });
 

@@ -1,0 +1,27 @@
+/** `GET /connect`: a place for the connection, then its signalling on the websocket. */
+import type { Claim } from '../claim.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Log } from '../log/log.ts';
+import { Signalling, type SignallingConfig } from '../signalling/signalling.ts';
+import type { Telemetry } from '../telemetry.ts';
+import type { Upgrade } from './routes.ts';
+
+export interface ConnectParts {
+  readonly memberships: { checkConnect(userid: string): void };
+  readonly connections: Connections;
+  readonly config: SignallingConfig;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+}
+
+/** Returns the handler, which throws a RequestError if there is no place. */
+export function connectHandler({ memberships, connections, config, log, telemetry }: ConnectParts) {
+  return (claim: Claim): Upgrade => {
+    memberships.checkConnect(claim.userid);
+    const connection = connections.reserve(claim);
+    return {
+      opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
+      abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),
+    };
+  };
+}

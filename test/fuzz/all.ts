@@ -1,4 +1,4 @@
-/** Every fuzz target, in the order in which they run. */
+/** All fuzz targets, in the order in which they run. */
 import { channel } from './channel.ts';
 import { connect } from './connect.ts';
 import { headers } from './headers.ts';

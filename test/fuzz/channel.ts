@@ -1,4 +1,4 @@
-/** The messages of `messages.ts` over real data channels to a real server. */
+/** Sends the messages of `messages.ts` over real data channels to a real server. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClientHost, type TestClient } from '../support/client.ts';
@@ -10,22 +10,22 @@ import { FuzzedServer } from './process.ts';
 import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 
 const AT_A_TIME = 4;
-/** What is asked last, and messages that are a flood and that are none: `EventLimits`. */
+/** The last request's id, and numbers of messages that are a flood and that are none: see `EventLimits`. */
 const LAST = 123_456;
 const FLOOD = 40;
 const NO_FLOOD = 18;
 const POLL_MS = 20;
-/** What the client's own library sends in one message, whatever the characters. */
+/** Longest message that the client's library sends, with any characters. */
 const MAX_LENGTH = 60_000;
 
-/** Whether the last request was answered, or refused as one of a flood. */
+/** Returns whether the last request was answered, or refused as part of a flood. */
 function answered({ all }: EventView): boolean {
   return all.some(
     (event) => ('id' in event && event.id === LAST) || (event.type === 'error' && event.code === 'flood'),
   );
 }
 
-/** Says much at once, and waits until it was answered or the channel closed. */
+/** Sends many messages at once, and waits until the last one is answered or the channel is closed. */
 async function converse(client: TestClient, random: Random, tally: Counters): Promise<number> {
   const flood = oneIn(random, 5);
   const count = flood ? FLOOD : 1 + below(random, NO_FLOOD);
@@ -33,7 +33,7 @@ async function converse(client: TestClient, random: Random, tally: Counters): Pr
     return anyMessage(random, [1, 65_537, below(random, 2 ** 17)])?.slice(0, MAX_LENGTH) ?? null;
   });
   const last = JSON.stringify({ v: 1, type: 'participants', id: LAST });
-  // All at once, and no more: a closed channel cannot be spoken to.
+  // A flood goes out in one call, because the channel may be closed before the next one.
   if (flood) await client.say(...texts.map((text) => text ?? ''), last);
   else {
     for (const text of texts) await (text === null ? client.sayBinary(below(random, 5000)) : client.say(text));
@@ -43,7 +43,7 @@ async function converse(client: TestClient, random: Random, tally: Counters): Pr
   const view = await client.look();
   const errors = view.of('error');
   insist(flood || answered(view), () => 'the channel closed without a flood');
-  // Closing overtakes what was said just before it now and then.
+  // Now and then the close overtakes the messages before it.
   if (!answered(view)) tally.add('closed before it was told why');
   for (const { code } of errors) tally.add(code);
   tally.add('ok', view.of('ok').length);

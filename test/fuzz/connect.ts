@@ -1,4 +1,4 @@
-/** Offers through the real `/connect` of a real server, with what follows them: candidates, silence, a client that goes. */
+/** Offers to `/connect` of a real server, and what may follow them: candidates, nothing, or a client that leaves. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Close } from '../../src/main/errors.ts';
 import { below, type Random } from '../support/prng.ts';
@@ -9,12 +9,12 @@ import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 
 const AT_A_TIME = 24;
 const { internal: _, ...good } = Close;
-/** Those that the README names, but that of an internal error; and 1005, which answers a client's own close. */
+/** The documented close codes except that of an internal error, and 1005, which answers a client's own close. */
 const CODES: ReadonlySet<number> = new Set([1007, 1009, ...Object.values(good).map(({ code }) => code)]);
-/** A client is slower than the server's hold of candidates now and then, milliseconds. */
+/** Longest pause of a client, milliseconds: now and then longer than the server holds candidates back. */
 const MAX_WAIT_MS = 250;
 
-/** Says something as a first message. */
+/** Sends a first message, or none. */
 function offer(random: Random, { socket }: SignallingSocket): void {
   switch (below(random, 60)) {
     case 0:
@@ -29,7 +29,7 @@ function offer(random: Random, { socket }: SignallingSocket): void {
     case 3:
       return socket.send(anyTrickle(random));
     case 4:
-      // None at all.
+      // No offer.
       return;
     default:
       return socket.send(anyOffer(random));

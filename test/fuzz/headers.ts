@@ -1,4 +1,4 @@
-/** The header reader against another hand's: of what ours takes, werift-rtp must read the same. */
+/** Compares the header reader with werift-rtp, which must read the same from every packet that ours accepts. */
 import { RtpPacket } from 'werift-rtp';
 import { Header, RtpHeader, readHeader } from '../../src/rtp/packet.ts';
 import { below, type Random } from '../support/prng.ts';
@@ -16,7 +16,7 @@ function compare(ours: RtpHeader, packet: Buffer): void {
     ours.ssrc >>> 0 === theirs.ssrc &&
     ours.payloadType === theirs.payloadType &&
     (ours.marker === 1) === theirs.marker;
-  // Where an extension is broken, or ends with the id 15, theirs takes for the payload what still belongs to it.
+  // Where an extension is broken, or ends with the id 15, werift-rtp counts the rest of it as payload.
   const broken = ours.extensionLength > 0 && theirs.payloadOffset !== ours.payloadOffset;
   const whole = broken || payload.equals(packet.subarray(ours.payloadOffset, ours.payloadOffset + ours.payloadLength));
   insist(same && whole, () => `${JSON.stringify(ours)}, ${JSON.stringify(theirs)}: ${packet.toString('hex')}`);

@@ -1,11 +1,11 @@
 /**
- * Fuzzes for as long as it is told to:
+ * Runs the fuzz targets:
  *
  * ```
  * npm run fuzz -- [--minutes N] [--count N] [--target name,name] [--seed S] [--case K]
  * ```
- * Without `--minutes` and `--count`, one minute in all. `--count` is for each target, in the target's unit. `--case` runs
- * one case alone, as the line of a failure says. Ends with 1 if anything was found.
+ * Without `--minutes` and `--count` it runs for one minute in all. `--count` applies to each target, in the target's
+ * unit. `--case` runs one case alone, which the line of a failure names. The exit code is 1 if anything was found.
  */
 import { parseArgs } from 'node:util';
 import { targets } from './all.ts';
@@ -13,7 +13,7 @@ import { type FuzzBudget, type FuzzReport, runTarget } from './target.ts';
 
 const MINUTE_MS = 60_000;
 const MIB = 1024 * 1024;
-/** Growth of the resident memory from the first tenth of a run to its end that counts as a leak, bytes. */
+/** Growth of the resident memory from the first tenth of a run to its end from which it counts as a leak, bytes. */
 const MAX_GROWTH = 128 * MIB;
 
 const { values } = parseArgs({

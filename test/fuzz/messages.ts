@@ -34,7 +34,10 @@ const STRANGE = [
   '',
 ];
 
-/** Returns a request, a request with a strange value in it, or text that is no request; null stands for a binary message. */
+/**
+ * Returns a request, a request with a strange value in it, or text that is no request; null stands for a binary
+ * message.
+ */
 export function anyMessage(random: Random, numbers: readonly number[]): string | null {
   if (oneIn(random, 20)) return null;
   const some = (): string => JSON.stringify(Array.from({ length: below(random, 20) }, () => pick(random, numbers)));

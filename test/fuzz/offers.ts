@@ -1,4 +1,4 @@
-/** Offers of real browsers, changed: what the planner makes of them, without a socket. */
+/** Mutated offers of real browsers for the planner, without a socket. */
 import { closeReason } from '../../src/main/errors.ts';
 import { writeAnswer, writeTransportOffer } from '../../src/main/sdp/answer.ts';
 import { offeredCandidates, readCandidate } from '../../src/main/sdp/candidates.ts';
@@ -13,20 +13,20 @@ import { mutateText } from './text.ts';
 
 const OFFERS = offerNames().map(readOffer);
 const SSRCS = [11, 22, 33, 44, 55, 66, 77, 88];
-/** Longest time that one offer may take, milliseconds of the processor: the largest is a few. */
+/** CPU time that one offer may take, milliseconds; the largest takes a few. */
 const MAX_MS = 500;
 
-/** An offer of a real browser after one to a dozen changes. */
+/** Returns an offer of a real browser after one to twelve mutations. */
 export function anyOffer(random: Random): string {
   const offer = pick(random, OFFERS);
   if (oneIn(random, 20)) return offer;
   let changed = mutateText(random, offer, OFFERS);
   while (oneIn(random, 3)) changed = mutateText(random, changed, OFFERS);
-  // Most changes are to what follows the first line, without which nothing is looked at.
+  // Most mutations spare the first line, because an offer without it is refused at once.
   return oneIn(random, 8) ? changed : `v=0\r\n${changed.replace(/^v=0\r?\n/, '')}`;
 }
 
-/** Plans an offer and writes what follows from it. @returns what came of it. */
+/** Plans an offer, and writes the answer and the transport offer. @returns the outcome. */
 export function judgeOffer(offer: string): string {
   const begun = process.cpuUsage().user;
   try {
@@ -65,7 +65,7 @@ export const plans: FuzzTarget = {
   },
 };
 
-/** What may trickle after an offer: candidates, changed, or anything. */
+/** Returns a message that follows an offer: a mutated candidate, or anything else. */
 export function anyTrickle(random: Random): string {
   const line = pick(random, CANDIDATES);
   switch (below(random, 5)) {

@@ -1,4 +1,4 @@
-/** What may leave for a listener, checked packet by packet at the place where the native library would take it. */
+/** Checks every packet to a listener where the native library would get it. */
 import type { Receiver } from '../../src/main/media/egress.ts';
 import { MAX_PACKET_BYTES, SENT_HEADER_BYTES } from '../../src/rtp/packet.ts';
 import { sequenceDistance } from '../../src/rtp/sequence.ts';
@@ -6,11 +6,11 @@ import { SILENCE_FRAME } from '../../src/workers/fades.ts';
 
 /** Version 2, no padding, no extension, one CSRC. */
 const FIRST_BYTE = 0x81;
-/** Furthest that one packet of a source follows another, and that a late one lies behind: those of `sequence.ts`. */
+/** Largest steps of sequence numbers forward and back: the limits of `sequence.ts`. */
 const MAX_FORWARD = 256;
 const WINDOW = 512;
 
-/** Somebody who has, or had, a number in a conversation. */
+/** A participant that has, or had, a speaker number. */
 export interface Speaker {
   readonly conversation: number;
   readonly user: number;
@@ -18,18 +18,18 @@ export interface Speaker {
   readonly connection: number;
 }
 
-/** The first thing that was wrong, if anything was. */
+/** Counts the packets of all listeners, and keeps the first failure. */
 export class OutputCheck {
   failure: string | null = null;
-  /** Whether a full ring may have left holes. */
+  /** Whether a full ring may leave holes. */
   holes = false;
-  /** Packets and frames of silence that were sent. */
+  /** Packets and frames of silence that the listeners received. */
   packets = 0;
   silence = 0;
-  /** By number. */
+  /** By speaker number. */
   readonly speakers = new Map<number, Speaker>();
 
-  /** @throws Error with the failure. */
+  /** @throws Error with the first failure, if there is one. */
   throwIfFailed(): void {
     if (this.failure !== null) throw new Error(this.failure);
   }
@@ -40,10 +40,10 @@ class Stream {
   private started = false;
   private newest = 0;
   private timestamp = 0;
-  /** One bit a sequence number: sent, and not 32,768 or more ago. */
+  /** One bit for each sequence number that was sent less than 32,768 numbers ago. */
   private readonly seen = new Int32Array(2048);
 
-  /** @returns what is wrong with the next packet's numbers, or null. */
+  /** Takes the next packet's numbers. @returns what is wrong with them, or null. */
   take(sequence: number, timestamp: number, holes: boolean): string | null {
     const ahead = this.started ? sequenceDistance(sequence, this.newest) : 1;
     if (ahead > 0) {
@@ -67,17 +67,17 @@ class Stream {
   }
 }
 
-/** A listener's end. */
+/** A listener that checks what it receives. */
 export class Listener implements Receiver {
   readonly id: number;
   readonly user: number;
-  /** Where it is, until its worker has let go; 0 for nowhere. */
+  /** Its conversation, until the worker has released it; 0 for none. */
   conversation = 0;
   deafened = false;
   private readonly output: OutputCheck;
   private readonly payloadTypes: readonly number[];
   private readonly streams: ReadonlyMap<number, Stream>;
-  /** Looks further: at a packet of a number, its payload a part of it. */
+  /** Further checks of a packet, with the speaker number and the payload. */
   private readonly look: (listener: Listener, number: number, payload: Uint8Array) => string | null;
 
   /** @param ssrcs of its slots, signed. @param payloadTypes of Opus and RED. */
@@ -118,7 +118,7 @@ export class Listener implements Receiver {
     if (numbers !== null) return numbers;
     const number = view.getInt32(12);
     const speaker = output.speakers.get(number);
-    if (speaker === undefined) return `nobody ever had the number ${number}`;
+    if (speaker === undefined) return `no participant ever had the number ${number}`;
     if (speaker.conversation !== this.conversation) return `from conversation ${speaker.conversation}`;
     if (speaker.user === this.user) return 'from its own user';
     const payload = packet.subarray(SENT_HEADER_BYTES);

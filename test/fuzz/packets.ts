@@ -1,6 +1,6 @@
 /**
- * Packets through the worker's own step and main's way out: ring, forwarder, ring, egress, and at the end listeners that
- * check every packet.
+ * Packets through a worker's step and main's egress: ring, forwarder, ring, egress, and finally listeners that check
+ * every packet.
  */
 import { Egress } from '../../src/main/media/egress.ts';
 import { milliseconds, toStamp } from '../../src/workers/clock.ts';
@@ -15,14 +15,14 @@ import { PacketMaker } from './wire.ts';
 
 const PACKETS_A_CASE = 20_000;
 const MAX_DELAY_MS = 60_000;
-/** More than any packet of a case becomes. */
+/** A batch larger than all packets that one packet can cause. */
 const ALL = 1_000_000;
-/** What a packet is dropped for as a whole; other reasons count listeners' packets. */
+/** Reasons for which a packet is dropped as a whole; the other reasons count packets of single listeners. */
 const WHOLE: readonly number[] = Object.entries(Drop)
   .filter(([reason]) => reason !== 'BeforeSwitch' && reason !== 'EgressFull')
   .map(([, index]) => index);
 
-/** One worker's step and the way out, without threads. */
+/** One worker's step and main's egress, without threads. */
 class Pipeline {
   readonly output = new OutputCheck();
   readonly participants: Participants;
@@ -34,7 +34,7 @@ class Pipeline {
   private readonly egress: Egress;
   private readonly maker: PacketMaker;
   private clock: number;
-  /** Who sent the packet that is on its way, and its bytes. */
+  /** The sender of the current packet, and its bytes. */
   private sender: Participant | null = null;
   private packet: Buffer = Buffer.alloc(0);
 
@@ -57,7 +57,7 @@ class Pipeline {
     this.clock = random() | 0;
   }
 
-  /** A packet of somebody's, or of nobody's. */
+  /** Sends a packet of some participant, or of none. */
   send(random: Random): void {
     this.pass(oneIn(random, 100_000) ? random() >>> 1 : below(random, 100));
     const participant = this.anybody(random);
@@ -80,7 +80,7 @@ class Pipeline {
     this.sender = null;
   }
 
-  /** Mostly somebody whose packets get far. */
+  /** Returns some participant, mostly one whose packets are forwarded. */
   private anybody(random: Random): Participant | undefined {
     for (let tries = 0; tries < 4; tries++) {
       const participant = this.participants.all[below(random, CONNECTIONS)];
@@ -90,7 +90,7 @@ class Pipeline {
     return this.participants.all[below(random, CONNECTIONS)];
   }
 
-  /** Somebody comes, goes, mutes or chooses. */
+  /** Lets some participant come, go, mute or choose whom it hears. */
   change(random: Random): void {
     const { participants, forwarder } = this;
     const index = below(random, CONNECTIONS);
@@ -118,11 +118,11 @@ class Pipeline {
     }
   }
 
-  /** Everybody leaves. Nothing may be left, and everything must have been counted. */
+  /** Lets everybody leave, and checks that nothing is left and that all packets are counted. */
   close(packets: number, tally: Counters): void {
     for (const participant of this.participants.all) if (participant !== undefined) this.leave(participant);
     insist(this.forwarder.conversationCount === 0, () => 'a conversation is left behind');
-    insist(!this.forwarder.fading, () => 'a slot of nobody fades');
+    insist(!this.forwarder.fading, () => 'a slot without a listener fades');
     const { output, egress } = this;
     const count = (index: number): number => this.counters[index]!;
     insist(count(Count.PacketsIn) === packets, () => `${count(Count.PacketsIn)} of ${packets} packets came in`);
@@ -154,7 +154,7 @@ class Pipeline {
 
   private flush(): void {
     this.outgoing.publish();
-    insist(!this.egress.send(ALL), () => 'the way out does not come to an end');
+    insist(!this.egress.send(ALL), () => 'the egress does not come to an end');
     this.output.throwIfFailed();
   }
 

@@ -1,4 +1,4 @@
-/** Who is where while packets are fuzzed: connections that come, go, move, mute and choose, at random. */
+/** The participants while packets are fuzzed: connections that come, go, move, mute and choose at random. */
 import { openSlot, SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { type Command, connectionId, type Publication } from '../../src/workers/protocol.ts';
 import { below, type Random } from '../support/prng.ts';
@@ -15,23 +15,23 @@ const REDS = [0, 63, 63, 127];
 
 type Join = Extract<Command, { type: 'join' }>;
 
-/** One connection, from its opening to the next one of the same index. */
+/** A connection, until another one gets its index. */
 export interface Participant {
   readonly listener: Listener;
   readonly publisher: PublisherState;
   readonly publication: Publication | null;
   readonly slots: number;
-  /** In the conversation that it is in. */
+  /** Its speaker number in its conversation. */
   number: number;
   muted: boolean;
   excluded: readonly number[];
 }
 
-/** Makes participants, and the commands about them. */
+/** Creates participants, and the commands about them. */
 export class Participants {
-  /** By index. */
+  /** Participants by index. */
   readonly all: (Participant | undefined)[] = new Array(CONNECTIONS).fill(undefined);
-  /** What main delivers to, by index. */
+  /** The receivers to which main delivers, by index. */
   readonly listeners: (Listener | undefined)[] = new Array(CONNECTIONS).fill(undefined);
   readonly slots = new SharedArrayBuffer(CONNECTIONS * SLOTS * SLOT_WORDS * 4);
   private readonly output: OutputCheck;
@@ -41,14 +41,14 @@ export class Participants {
   private numbers = 0;
   private ssrcs = 0;
 
-  /** @param slots the slot table, if there is one already. */
+  /** @param slots the slot table; a new one by default. */
   constructor(output: OutputCheck, slots?: SharedArrayBuffer, look?: ConstructorParameters<typeof Listener>[5]) {
     this.output = output;
     this.look = look;
     this.table = new Int32Array(slots ?? this.slots);
   }
 
-  /** A new connection at an index that nobody holds. */
+  /** Opens a connection at a free index. */
   open(random: Random, index: number): Participant {
     const id = connectionId(index, this.generations[index]!++);
     const slots = below(random, SLOTS + 1);
@@ -89,7 +89,7 @@ export class Participants {
     return participant;
   }
 
-  /** Lets somebody who is nowhere into a conversation. */
+  /** Returns the command that lets a participant without a conversation join one. */
   join(random: Random, participant: Participant): Join {
     const { listener, publication, slots } = participant;
     const conversation = 1 + below(random, CONVERSATIONS);
@@ -114,7 +114,7 @@ export class Participants {
     };
   }
 
-  /** What somebody asks for, of numbers that may be nobody's. */
+  /** Returns a participant's wishes, with speaker numbers that may belong to no participant. */
   listen(random: Random, { listener }: Participant): Extract<Command, { type: 'listen' }> {
     const some = (most: number): number[] =>
       Array.from({ length: below(random, most) }, () =>
@@ -129,7 +129,7 @@ export class Participants {
     };
   }
 
-  /** Nobody holds the index any more. */
+  /** Frees an index. */
   close(index: number): void {
     this.all[index] = undefined;
     this.listeners[index] = undefined;

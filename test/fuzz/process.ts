@@ -1,11 +1,11 @@
-/** A real server that is fuzzed from outside, and what must be true of it afterwards. */
+/** A real server that is fuzzed from outside, and the checks of its state afterwards. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { insist } from './target.ts';
 
 const PAGE_BYTES = 4096;
-/** How long a server may take to be rid of what was fuzzed, milliseconds. */
+/** Time in which a server must release what the fuzzing left, milliseconds. */
 const QUIET_MS = 30_000;
 
 /** A server with short deadlines, so that thousands of attempts fit a minute. */
@@ -25,7 +25,7 @@ export class FuzzedServer {
     return new FuzzedServer(await startServer({ ...short, GATHER_TIMEOUT_MS: '1000', RED: 'both', ...env }));
   }
 
-  /** Resident memory, bytes; 0 where the system does not tell. */
+  /** Returns the resident memory, bytes; 0 where the system does not report it. */
   rss(): number {
     try {
       const pages = readFileSync(`/proc/${this.server.process.pid}/statm`, 'utf8').split(' ')[1];
@@ -35,7 +35,7 @@ export class FuzzedServer {
     }
   }
 
-  /** @throws if the server has ended or logged an error. */
+  /** @throws Error if the server has ended or logged an error. */
   check(): void {
     insist(this.ended === undefined, () => `the server ended with ${this.ended}: ${this.server.logs.slice(-3)}`);
     const errors = this.server.logs.filter((line) => !line.startsWith('{') || /"level":(50|60)/.test(line));
@@ -43,7 +43,7 @@ export class FuzzedServer {
     this.server.logs.length = 0;
   }
 
-  /** Nothing may be left behind, and it must answer as ever and end well. */
+  /** Checks that nothing is left behind and that the server still answers, and ends it. */
   async end(): Promise<void> {
     this.check();
     const { server } = this;

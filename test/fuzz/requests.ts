@@ -1,4 +1,4 @@
-/** HTTP requests, byte by byte, to both listeners of a real server: claims, ids of conversations, methods, anything. */
+/** HTTP requests as bytes to both listeners of a real server: claims, ids of conversations, methods, anything. */
 import { connect } from 'node:net';
 import { below, type Random } from '../support/prng.ts';
 import { HANDSHAKE } from '../support/raw.ts';
@@ -8,9 +8,9 @@ import { mutateText } from './text.ts';
 import { mutateBytes } from './wire.ts';
 
 const AT_A_TIME = 32;
-/** Those of the README, and what Node and the websocket library answer to what is no proper request. */
+/** The documented statuses, and those with which Node and the websocket library answer malformed requests. */
 const STATUSES: ReadonlySet<number> = new Set([101, 200, 400, 403, 404, 405, 408, 413, 417, 426, 431, 503]);
-/** How long a client waits for a server that has not hung up, milliseconds. */
+/** Time in which the server must have closed the connection, milliseconds. */
 const PATIENCE_MS = 10_000;
 const MOST_BYTES = 40_000;
 
@@ -127,7 +127,7 @@ function path(random: Random): string {
   return oneIn(random, 40) ? `http://x${text}` : text;
 }
 
-/** A right method and path, but for the id in it. */
+/** Returns a valid method and a valid path except for the id in it. */
 function idLine(random: Random): string {
   const id = oneIn(random, 3) ? 'room' : anyId(random);
   const user = oneIn(random, 2) ? 'ann' : anyId(random);
@@ -135,7 +135,7 @@ function idLine(random: Random): string {
   return pick(random, [...paths, `GET /conversations/${id}`, `POST /conversations/${id}/users/${user}/kick`]);
 }
 
-/** Characters, escaped well, or not at all, or cut off. */
+/** Returns characters that are escaped, not escaped, or escaped wrongly. */
 function anyId(random: Random): string {
   const most = oneIn(random, 20) ? 300 : 12;
   const raw = String.fromCharCode(
@@ -146,7 +146,7 @@ function anyId(random: Random): string {
   return (escaped + pick(random, ESCAPES)).slice(below(random, 3)).replace(/[\r\n ]/g, '');
 }
 
-/** One request or two, as bytes. */
+/** Returns one request or two, as bytes. */
 export function anyRequest(random: Random): Buffer {
   const line = oneIn(random, 3) ? `${pick(random, METHODS)} ${path(random)}` : idLine(random);
   let text = `${line} HTTP/1.1\r\nHost: x\r\n`;
@@ -164,7 +164,7 @@ export function anyRequest(random: Random): Buffer {
   return room.subarray(0, mutateBytes(random, room, bytes.length, room.length));
 }
 
-/** Sends it, says that nothing more comes, and waits until the server has hung up. @returns what it said. */
+/** Sends a request, ends its side, and waits until the server has closed the connection. @returns the answer. */
 function ask(port: number, request: Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -174,7 +174,7 @@ function ask(port: number, request: Buffer): Promise<string> {
       reject(new Error(`not hung up after ${PATIENCE_MS} ms`));
     }, PATIENCE_MS);
     socket.on('data', (chunk) => chunks.push(chunk));
-    // A server that refuses what it has not read wholly resets the connection.
+    // A server that refuses a request before it has read all of it resets the connection.
     socket.once('error', () => undefined);
     socket.once('close', () => {
       clearTimeout(timer);

@@ -1,6 +1,6 @@
 /**
- * Rings whose memory a hostile neighbour writes into. Their readers must neither throw nor look outside nor go on for
- * ever, must count what makes no sense, and must go on with what is written afterwards.
+ * Rings into whose memory a hostile neighbour writes. Their readers must not throw, read outside of the ring or loop
+ * for ever; they must count corrupt records, and read what is written afterwards.
  */
 import { Egress } from '../../src/main/media/egress.ts';
 import { SENT_HEADER_BYTES } from '../../src/rtp/packet.ts';
@@ -13,20 +13,20 @@ import { type Counters, type FuzzTarget, insist, oneIn, pick } from './target.ts
 
 const ROUNDS_A_CASE = 200;
 const CAPACITIES = [4096, 4096, 8192, 65_536, 262_144];
-/** Words of a ring before its records, and those that mean something: `ring.ts`. */
+/** Words of a ring before its records, and those in use: see `ring.ts`. */
 const CONTROL_WORDS = 32;
-/** Head, dropped, tail and highest; what counts the corruption is left alone. */
+/** Head, dropped, tail and highest. The count of corrupt records is not changed. */
 const CONTROL = [0, 0, 0, 1, 16, 16, 16, 18];
 const RECORD_HEADER_BYTES = 16;
-/** Rounds of writing and reading after which a ring must be as good as new. */
+/** Rounds of writing and reading after which a ring must work as if new. */
 const HEALING_ROUNDS = 2;
 const RECEIVERS = 8;
 const MAX_DELAY_MS = 60_000;
-/** Packets that one send may be asked for, and sends until a ring must be empty. */
+/** Packets for one call of `send`, and the number of calls after which a ring must be empty. */
 const BUDGET = 1_000;
 const SENDS = 100;
 
-/** The neighbour: writes anything anywhere into one ring. */
+/** The neighbour, which writes anything anywhere into one ring. */
 class Neighbour {
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
@@ -81,7 +81,7 @@ class Neighbour {
       case 2:
         return below(random, 2048);
       case 3:
-        // What looks like a burst: its payload's length, and how many it is for.
+        // Looks like a burst: its payload's length and its number of deliveries.
         return (below(random, 140) << 16) | below(random, 2048);
       default:
         return words[below(random, words.length)]!;
@@ -139,7 +139,7 @@ function packetCase(random: Random, tally: Counters): void {
   tally.add('corrupt', reader.corrupt);
 }
 
-/** A ring of bursts, and main's way out of it. */
+/** A ring of bursts, and main's egress. */
 class Exit {
   private readonly writer: RingWriter;
   private readonly bursts: BurstWriter;
@@ -166,7 +166,7 @@ class Exit {
     this.neighbour = new Neighbour(random, this.memory.memory, this.memory.egress.base, capacity);
   }
 
-  /** Writes a burst, honest in form. */
+  /** Writes a well-formed burst. */
   write(length: number, connections: readonly number[]): boolean {
     const { bursts, writer, memory } = this;
     const written = bursts.begin(memory.silence, Math.max(1, length), connections.length);
@@ -176,7 +176,7 @@ class Exit {
     return written;
   }
 
-  /** Writes records that may be anything, or bursts for more than there may be. */
+  /** Writes arbitrary records, or bursts with more deliveries than are allowed. */
   scribble(): void {
     const { random } = this;
     const [payload, deliveries] = [1 + below(random, 40), below(random, 127)];
@@ -189,7 +189,7 @@ class Exit {
     for (let i = oneIn(random, 4) ? 64 : 1; i > 0; i--) this.writer.push(random() | 0, bytes, stamp);
   }
 
-  /** Sends until nothing is at hand. */
+  /** Sends until the ring is empty. */
   drain(): { to: number; packet: Uint8Array }[] {
     const { counts } = this.egress;
     this.got = [];

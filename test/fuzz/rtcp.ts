@@ -1,4 +1,4 @@
-/** RTCP of hostile clients through main's reader, and what it then tells others. */
+/** RTCP of hostile clients through main's reader, and the reports that main then sends to others. */
 import { RtcpPacketConverter } from 'werift-rtp';
 import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, RtcpState } from '../../src/main/rtcp/rtcp.ts';
@@ -16,7 +16,7 @@ import { mutateBytes } from './wire.ts';
 const PACKETS_A_CASE = 2000;
 const PEOPLE = 8;
 const SLOTS = 4;
-/** Packets that one client may send in a second: `rtcp.ts`. */
+/** Packets that one client may send in a second: see `rtcp.ts`. */
 const ADMITTED = 20;
 const MAX_BYTES = 1600;
 const TYPES = [192, 200, 201, 202, 203, 204, 205, 206, 207, 223];
@@ -24,7 +24,7 @@ const EXTREMES = [0, 1, -1, 0x7fff_ffff, -0x8000_0000];
 
 type Person = Reported & { rtcp: RtcpState };
 
-/** A conversation in which everybody publishes and hears. */
+/** A conversation in which everybody publishes and listens. */
 class Conversation {
   private readonly rtcp: Rtcp;
   private readonly people: Person[];
@@ -92,7 +92,7 @@ class Conversation {
     tally.add('reports sent', rtcp.counts.sent);
   }
 
-  /** Packets arrive and leave, so that there is something to be told. */
+  /** Lets packets arrive and leave, so that there is something to report. */
   private talk(): void {
     const { random, slots, sources } = this;
     const clock = toTicks(milliseconds());
@@ -117,7 +117,7 @@ class Conversation {
     }
   }
 
-  /** A report that fits, mostly, then broken; or a chain of anything. */
+  /** Returns a mostly valid report after mutations, or a chain of arbitrary packets. */
   private next(person: Person): Uint8Array {
     const { random, buffer } = this;
     let length = 0;
@@ -165,7 +165,7 @@ class Conversation {
     insist(rttMs === null || (rttMs >= 0 && rttMs <= 10_000), () => `a round trip of ${rttMs} ms`);
   }
 
-  /** What goes out is RTCP that another hand can read. */
+  /** Checks that an independent implementation can read the RTCP sent. */
   private sent(packet: Uint8Array): boolean {
     const read = readCompound(packet);
     insist(read !== null && read.ignored === 0, () => `sent ${Buffer.from(packet).toString('hex')}`);

@@ -1,7 +1,7 @@
-/** What a fuzz target is, how one is run, and what is told of it. */
+/** Fuzz targets: their interface, how they run, and the report. */
 import { below, prng, type Random } from '../support/prng.ts';
 
-/** What came of the units of a run, by kind. */
+/** Counts of the outcomes of a run, by kind. */
 export class Counters {
   readonly counts = new Map<string, number>();
 
@@ -13,7 +13,7 @@ export class Counters {
     return this.counts.get(kind) ?? 0;
   }
 
-  /** The most frequent first. */
+  /** Returns the counts, the most frequent first. */
   toString(): string {
     return [...this.counts]
       .sort(([, a], [, b]) => b - a)
@@ -22,37 +22,37 @@ export class Counters {
   }
 }
 
-/** Something to be fuzzed. Each of its cases follows from a number alone. */
+/** A fuzz target. A seed alone determines each of its cases. */
 export interface FuzzTarget {
   readonly name: string;
-  /** What is counted, as in `packets`. */
+  /** The unit that is counted, such as `packets`. */
   readonly unit: string;
-  /** Cases at a time. */
+  /** Number of cases at a time. */
   readonly parallel: number;
-  /** Part of the time that is shared by all targets. */
+  /** Share of the time that all targets have together. */
   readonly weight: number;
-  /** Starts what the cases run against. */
+  /** Starts the object of the cases, such as a server. */
   start(): Promise<FuzzStage>;
 }
 
-/** What the cases of one run share. */
+/** The object that the cases of one run share. */
 export interface FuzzStage {
-  /** Runs one case. @returns how many units it had. @throws what it found. */
+  /** Runs one case. @returns its number of units. @throws Error with what it found. */
   run(random: Random, tally: Counters): number | Promise<number>;
-  /** Resident memory of the process that is fuzzed, bytes. */
+  /** Returns the resident memory of the fuzzed process, bytes. */
   rss(): number;
-  /** Ends it all. @throws if anything was left behind. */
+  /** Ends the object. @throws Error if anything was left behind. */
   end(): Promise<void>;
 }
 
-/** How long a target is run. */
+/** The limits of a run. */
 export interface FuzzBudget {
   readonly seed: number;
-  /** Stops after so many units; none if not given. */
+  /** Stops after this many units; never if not given. */
   readonly count?: number;
-  /** Stops after so long, milliseconds; never if not given. */
+  /** Stops after this time, milliseconds; never if not given. */
   readonly time?: number;
-  /** The one case to run. */
+  /** The only case to run. */
   readonly only?: number;
 }
 
@@ -67,15 +67,15 @@ export interface FuzzReport {
   readonly tally: Counters;
 }
 
-/** Longest a case may take before it counts as stuck, milliseconds: wide, for machines that do other things too. */
+/** Time after which a case counts as stuck, milliseconds; generous, for machines that do other things too. */
 const CASE_TIMEOUT_MS = 60_000;
-/** Cases without a promise, after which the event loop turns, milliseconds. */
+/** Time of synchronous cases after which the event loop gets a turn, milliseconds. */
 const TURN_MS = 20;
 
 /**
  * Runs cases until the budget is used up.
  *
- * @throws Error that names the seed and the case, with what it found as its cause.
+ * @throws Error that names the seed and the case, with the failure as its cause.
  */
 export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise<FuzzReport> {
   const stage = await target.start();
@@ -117,17 +117,17 @@ export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise
   return { name: target.name, unit: target.unit, cases: run.cases, units: run.units, seconds, rss, tally };
 }
 
-/** The random numbers of one case. */
+/** Returns the random numbers of one case. */
 export function caseRandom(seed: number, number: number): Random {
   return prng(prng(seed ^ Math.imul(number + 1, 0x9e3779b1))());
 }
 
-/** One of these. */
+/** Returns one of these values. */
 export function pick<T>(random: Random, values: readonly T[]): T {
   return values[below(random, values.length)]!;
 }
 
-/** True once in so many times. */
+/** Returns true once in this many times. */
 export function oneIn(random: Random, times: number): boolean {
   return below(random, times) === 0;
 }

@@ -1,8 +1,8 @@
-/** Changes of texts: of characters, tokens, numbers and lines. */
+/** Mutations of texts: characters, tokens, numbers and lines. */
 import { below, type Random } from '../support/prng.ts';
 import { oneIn, pick } from './target.ts';
 
-/** What parsers trip over. */
+/** Characters and tokens that break parsers. */
 const EVIL = [
   '\r',
   '\n',
@@ -69,7 +69,7 @@ const NUMBERS = [
   '9'.repeat(40),
 ];
 
-/** One to four changes. */
+/** Mutates a text one to four times. */
 export function mutateText(random: Random, text: string, others: readonly string[] = []): string {
   let changed = text;
   for (let changes = 1 + below(random, 4); changes > 0 && changed.length > 0; changes--) {
@@ -130,7 +130,7 @@ function changeLine(random: Random, text: string, others: readonly string[]): st
       lines[at] = lines[at]!.replace(/[:= ].*/, (rest) => rest[0]! + pick(random, [...EVIL, ...NUMBERS]));
       break;
     case 4:
-      // Many of one kind, or one that is very long.
+      // One very long line, or many equal ones.
       if (oneIn(random, 4)) lines[at] = lines[at]! + pick(random, EVIL).repeat(below(random, 3000));
       else lines.splice(at, 0, ...Array.from({ length: below(random, 200) }, () => lines[at]!));
       break;

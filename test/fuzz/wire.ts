@@ -1,11 +1,14 @@
-/** RTP as a hostile or broken publisher may send it: mostly right, so that it gets far, and wrong in every place. */
+/**
+ * RTP as a hostile or broken publisher may send it: mostly valid, so that it gets far, and wrong now and then in every
+ * field.
+ */
 import { below, type Random } from '../support/prng.ts';
 import { oneIn, pick } from './target.ts';
 
-/** Longest packet made, bytes: more than is taken, and as much as fits a ring's record. */
+/** Longest packet made, bytes: longer than the server accepts, and as long as a ring's record. */
 export const MAX_MADE_BYTES = 2032;
 
-/** How a publisher numbers what it sends, and what its offer said. */
+/** A publisher's numbering, and what its offer declared. */
 export interface PublisherState {
   readonly payloadType: number;
   /** 0 for none. */
@@ -23,7 +26,7 @@ const POOL_BYTES = 65_536;
 const FRAME_TICKS = 960;
 const ONE_BYTE_PROFILE = 0xbede;
 
-/** Changes some bytes. @returns the length that is left of `length`, 1 … `most`. */
+/** Changes some bytes. @returns the new length, 1 … `most`. */
 export function mutateBytes(random: Random, bytes: Buffer, length: number, most: number): number {
   let end = length;
   for (let changes = 1 + below(random, 4); changes > 0; changes--) {
@@ -39,7 +42,7 @@ export function mutateBytes(random: Random, bytes: Buffer, length: number, most:
         bytes[at] = pick(random, [0, 1, 0x7f, 0x80, 0xfe, 0xff]);
         break;
       case 3:
-        // The fixed header is where it counts.
+        // Most errors that matter are in the fixed header.
         bytes[below(random, Math.min(end, 16))] = random() & 0xff;
         break;
       case 4:
@@ -58,7 +61,7 @@ export function mutateBytes(random: Random, bytes: Buffer, length: number, most:
   return Math.max(1, end);
 }
 
-/** Writes packets, one after the other, into one buffer. */
+/** Writes packets into one buffer, one at a time. */
 export class PacketMaker {
   private readonly buffer = Buffer.alloc(MAX_MADE_BYTES + 64);
   private readonly pool: Buffer;
@@ -68,7 +71,7 @@ export class PacketMaker {
     for (let i = 0; i < POOL_BYTES; i += 4) this.pool.writeUInt32LE(random(), i);
   }
 
-  /** The next packet of a publisher's; good until the next call. */
+  /** Returns the publisher's next packet, which is valid until the next call. */
   next(random: Random, publisher: PublisherState): Buffer {
     if (oneIn(random, 64)) return this.garbage(random);
     step(random, publisher);
@@ -127,7 +130,7 @@ export class PacketMaker {
     }
   }
 
-  /** Blocks of RFC 2198, their ages those of the packets before, or anything. */
+  /** Writes RED blocks (RFC 2198), mostly with the ages of the packets before. */
   private red(random: Random, at: number, { payloadType }: PublisherState): number {
     const { buffer } = this;
     const blocks = oneIn(random, 8) ? below(random, 12) : below(random, 4);
@@ -148,7 +151,7 @@ export class PacketMaker {
     return this.fill(random, end, Math.min(room, bytes + below(random, 40)));
   }
 
-  /** Puts `length` bytes of noise at a place. @returns where they end. */
+  /** Writes `length` random bytes. @returns the offset of their end. */
   private fill(random: Random, at: number, length: number): number {
     const end = Math.min(at + length, MAX_MADE_BYTES);
     const from = below(random, POOL_BYTES - MAX_MADE_BYTES);
@@ -157,7 +160,7 @@ export class PacketMaker {
   }
 }
 
-/** Numbers the next packet: in order, lost, doubled, late, started over. */
+/** Numbers the next packet: in order, after a loss, twice, late, or with a new start. */
 function step(random: Random, publisher: PublisherState): void {
   const dice = below(random, 256);
   let by = 1;

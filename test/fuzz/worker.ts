@@ -1,4 +1,4 @@
-/** The packets of `packets.ts` once more, through a real worker thread, with everything between it and main. */
+/** The packets of `packets.ts` through a real worker thread, with everything between it and main. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { readConfig } from '../../src/main/config.ts';
 import { createLog } from '../../src/main/log/log.ts';
@@ -13,17 +13,17 @@ import { type Counters, type FuzzTarget, insist, oneIn } from './target.ts';
 import { PacketMaker } from './wire.ts';
 
 const PACKETS_A_CASE = 20_000;
-/** Packets before the event loop turns. */
+/** Packets after which the event loop gets a turn. */
 const BATCH = 256;
 
-/** The threads of one case. */
+/** A worker thread and its participants, for one case. */
 class Traffic {
   private readonly output = new OutputCheck();
   private readonly listeners: Participants['listeners'][number][] = new Array(CONNECTIONS).fill(undefined);
   private readonly shards: Shards;
   private readonly participants: Participants;
   private readonly maker: PacketMaker;
-  /** Connections that their worker has not let go. */
+  /** Participants that the worker has not released yet. */
   private readonly leaving = new Set<Participant>();
   private pushed = 0;
 
@@ -34,7 +34,7 @@ class Traffic {
     this.shards = new Shards(config, this.listeners, NOTHING_SERVED, createLog('silent'), (error) => {
       this.output.failure ??= `the worker ended: ${error}`;
     });
-    // Rings may refuse what comes too fast.
+    // Rings may refuse packets that come too fast.
     this.output.holes = true;
     this.participants = new Participants(this.output, this.shards.slots.buffer as SharedArrayBuffer);
     this.maker = new PacketMaker(random);
@@ -60,7 +60,7 @@ class Traffic {
     return this.shards.all[0]!;
   }
 
-  /** @returns false if the ring is full. */
+  /** Sends a packet. @returns false if the ring is full. */
   private send(random: Random): boolean {
     const participant = this.participants.all[below(random, CONNECTIONS)];
     if (participant === undefined) return true;
@@ -90,7 +90,7 @@ class Traffic {
     }
   }
 
-  /** @param index to be freed afterwards, or null. */
+  /** Lets a participant leave. @param index the index to free afterwards, or null. */
   private leave(participant: Participant, index: number | null = null): void {
     if (participant.listener.conversation === 0 || this.leaving.has(participant)) return;
     this.leaving.add(participant);

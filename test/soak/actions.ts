@@ -1,4 +1,4 @@
-/** What clients and operators do in a soak. */
+/** The actions of clients and operators in a soak. */
 import { Close } from '../../src/main/errors.ts';
 import { readOffer } from '../support/offers.ts';
 import { claimHeader } from '../support/server.ts';
@@ -6,14 +6,14 @@ import { openSocket } from '../support/socket.ts';
 import { call } from './figures.ts';
 import type { SoakClient, SoakState } from './state.ts';
 
-/** All that the README documents; 1007 and 1009 are the websocket library's. */
+/** The documented close codes; 1007 and 1009 are the websocket library's. */
 const DOCUMENTED = new Set<number>([1007, 1009, ...Object.values(Close).map(({ code }) => code)]);
-/** A browser whose addresses are names, so that nothing ever comes of it. */
+/** The offer of a browser whose addresses are names, so that it never connects. */
 const UNREACHABLE = readOffer('chromium-156-mdns');
 
 type Action = (state: SoakState) => Promise<void> | void;
 
-/** Something that is done, and how often among all. */
+/** An action, and its weight among all actions. */
 export interface WeightedAction {
   readonly name: string;
   readonly weight: number;
@@ -26,8 +26,8 @@ export const ACTIONS: readonly WeightedAction[] = [
   { name: 'kill', weight: 1, act: (state) => state.killOne() },
   { name: 'join', weight: 14, act: (state) => membership(state, 'POST', 200) },
   { name: 'leave', weight: 4, act: (state) => membership(state, 'DELETE', 200) },
-  { name: 'talk', weight: 6, act: (state) => withSomebody(state, ({ client }) => client.talk(state.below(2) * 20)) },
-  { name: 'hush', weight: 6, act: (state) => withSomebody(state, ({ client }) => client.hush()) },
+  { name: 'talk', weight: 6, act: (state) => withSomeClient(state, ({ client }) => client.talk(state.below(2) * 20)) },
+  { name: 'hush', weight: 6, act: (state) => withSomeClient(state, ({ client }) => client.hush()) },
   { name: 'ask', weight: 14, act: ask },
   { name: 'babble', weight: 2, act: babble },
   { name: 'operate', weight: 6, act: operate },
@@ -38,14 +38,14 @@ export const ACTIONS: readonly WeightedAction[] = [
   { name: 'unreachable', weight: 1, act: unreachable },
 ];
 
-/** Counts how a websocket ended. */
+/** Counts a closed websocket, and reports a close code that was not expected. */
 function closed(state: SoakState, what: string, code: number, wanted: readonly number[]): void {
   state.report.count(`closed ${code} `);
-  if (!DOCUMENTED.has(code)) state.report.violated(`${what}: closed with ${code}, which is documented nowhere`);
+  if (!DOCUMENTED.has(code)) state.report.violated(`${what}: closed with ${code}, which no document names`);
   else if (!wanted.includes(code)) state.report.violated(`${what}: closed with ${code}, not ${wanted.join(' or ')}`);
 }
 
-async function withSomebody(state: SoakState, act: (client: SoakClient) => Promise<unknown>): Promise<void> {
+async function withSomeClient(state: SoakState, act: (client: SoakClient) => Promise<unknown>): Promise<void> {
   const client = state.pick(state.clients);
   if (client !== undefined) await act(client);
 }
@@ -53,7 +53,7 @@ async function withSomebody(state: SoakState, act: (client: SoakClient) => Promi
 async function connect(state: SoakState): Promise<void> {
   const claim = state.claim();
   const host = state.host();
-  // Without a data channel the library says no goodbye.
+  // Without a data channel the library sends no goodbye.
   const data = !state.vanish || state.below(5) > 0;
   const client = await host.connect(state.server.url, `${claim.userid}/${claim.clientid}`, {
     claim,
@@ -63,7 +63,7 @@ async function connect(state: SoakState): Promise<void> {
     data,
     keeps: false,
   });
-  // A port of a client that was killed a moment ago is its own for 30 s: then nothing can come of it.
+  // The port of a client that has just been killed stays its own for 30 s, and a new client on it cannot connect.
   closed(state, 'connect', client.close.code, [1000, 4406, 4409, 4502, 4504]);
   if (client.close.code !== 1000) return client.end();
   const older = state.clients.find((one) => one.claim.userid === claim.userid && one.claim.clientid === claim.clientid);
@@ -75,7 +75,7 @@ async function connect(state: SoakState): Promise<void> {
 }
 
 async function hangUp(state: SoakState): Promise<void> {
-  await withSomebody(state, (client) => {
+  await withSomeClient(state, (client) => {
     state.remove(client);
     return client.client.end();
   });
@@ -87,9 +87,9 @@ async function membership(state: SoakState, method: string, wanted: number): Pro
   if (status !== wanted) state.report.violated(`${method} /join: ${status} ${body}`);
 }
 
-/** One of the requests over the channel for events. */
+/** Sends one of the requests over the channel for events. */
 async function ask(state: SoakState): Promise<void> {
-  await withSomebody(state, async ({ client, data }) => {
+  await withSomeClient(state, async ({ client, data }) => {
     if (!data) return;
     const numbers = [...(await client.look()).participants.keys()];
     const some = numbers.filter(() => state.below(3) === 0).slice(0, 16);
@@ -105,9 +105,9 @@ async function ask(state: SoakState): Promise<void> {
   });
 }
 
-/** What no client of ours would say over a data channel. */
+/** Sends what no client of ours would send over a data channel. */
 async function babble(state: SoakState): Promise<void> {
-  await withSomebody(state, async ({ client, data }) => {
+  await withSomeClient(state, async ({ client, data }) => {
     if (!data) return;
     const texts = [
       '',
@@ -122,7 +122,7 @@ async function babble(state: SoakState): Promise<void> {
   });
 }
 
-/** An operator looks, kicks and mutes. */
+/** Does one of an operator's requests: reads, kicks or mutes. */
 async function operate(state: SoakState): Promise<void> {
   const base = `${state.server.adminUrl}/conversations`;
   const room = state.room();
@@ -173,7 +173,7 @@ async function silentWebsocket(state: SoakState): Promise<void> {
   closed(state, 'silent websocket', (await signal.closed).code, [4408, 4409]);
 }
 
-/** Without a goodbye, before the offer, after it, or after the answer. */
+/** Drops the websocket before the offer, after it, or after the answer. */
 async function tornWebsocket(state: SoakState): Promise<void> {
   const signal = await openSocket(state.server.url, `torn ${state.below(1000)}`);
   const after = state.below(3);

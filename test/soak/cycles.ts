@@ -1,4 +1,4 @@
-/** Connect and close, again and again: what that leaves behind. */
+/** Connects and closes clients repeatedly, and checks what that leaves behind. */
 import { ClientHost } from '../support/client.ts';
 import { describe, type Figures, Watch } from './figures.ts';
 import type { Report } from './report.ts';
@@ -6,14 +6,14 @@ import { startSoaked } from './soak.ts';
 
 const AT_A_TIME = 8;
 /**
- * One connection in so many may fail: on an overloaded machine a client of the library's now and then takes longer for
- * the answer than the server holds back ICE.
+ * One connection in this many may fail: on an overloaded machine a client's library now and then takes longer to
+ * process the answer than the server holds back ICE.
  */
 const FAILS_ONE_IN = 1000;
-/** Cycles of one client process: what it keeps is none of the server's business. */
+/** Cycles of one client process. Replacing it keeps its own growth out of the figures. */
 const CYCLES_OF_A_HOST = 500;
 
-/** Has clients connect and close so often, and compares the server's figures with those after the first part. */
+/** Lets clients connect and close this often, and compares the server's figures with those after the first part. */
 export async function cycle(cycles: number, parts: number, report: Report): Promise<void> {
   const server = await startSoaked();
   const watch = new Watch(server, report);

@@ -1,4 +1,4 @@
-/** What a server holds, seen from outside: `/proc`, its listener for operators, its log. Linux only. */
+/** What a server holds, as seen from outside: `/proc`, the operators' listener and the log. Linux only. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,15 +6,15 @@ import { cpuOf } from '../../bench/room/process.ts';
 import type { RunningServer } from '../support/server.ts';
 import type { Report } from './report.ts';
 
-/** Longest wait for vanished clients to be noticed (ICE consent, 30 s) and memberships to end, milliseconds. */
+/** Longest wait until the server notices vanished clients (ICE consent, 30 s) and memberships end, milliseconds. */
 const SETTLE_TIMEOUT_MS = 60_000;
 const ERROR_LEVEL = 50;
-/** Memory that a process may hold more than before without a leak: its heaps grow in steps. */
+/** Growth of the memory that is no leak, for heaps grow in steps. */
 const RSS_SHARE = 1.15;
 const RSS_MIB = 16;
 
 const EMPTY_TIMEOUT_MS = 10_000;
-/** Gauges of `/metrics` that are 0 when nobody is there. */
+/** Gauges of `/metrics` that are 0 without clients. */
 const HELD =
   /^sfu_(?:connections|event_channels|users|conversations|conversations_active|participants|publishers|slots|worker_load)[ {]/;
 
@@ -27,7 +27,7 @@ export interface Figures {
   readonly conversations: number;
 }
 
-/** The members of a `stats` line that are looked at here. */
+/** The members of a `stats` line that are checked here. */
 interface Stats {
   readonly shards: readonly {
     readonly packetsIn: number;
@@ -43,7 +43,7 @@ interface Stats {
   }[];
 }
 
-/** Reads the answer of a request whose socket is not kept. */
+/** Sends a request on a socket of its own. @returns status and body. */
 export function call(method: string, url: string, headers: Record<string, string> = {}): Promise<[number, string]> {
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, headers, agent: false }, (response) => {
@@ -60,7 +60,7 @@ export function call(method: string, url: string, headers: Record<string, string
   });
 }
 
-/** Watches one server. */
+/** Observes one server. */
 export class Watch {
   private readonly server: RunningServer;
   private readonly report: Report;
@@ -68,7 +68,7 @@ export class Watch {
   private readonly cpuBefore: number;
   private readonly begun = performance.now();
   highestRssMib = 0;
-  /** Whether the reference' connections have no reason to end. */
+  /** Whether an end of the reference call's connections is a violation. */
   referenceStays = true;
 
   constructor(server: RunningServer, report: Report) {
@@ -77,12 +77,12 @@ export class Watch {
     this.cpuBefore = this.cpuSeconds();
   }
 
-  /** CPU of the server since the watch began, % of a core. */
+  /** CPU of the server since the beginning, % of a core. */
   get cpuPercent(): number {
     return ((this.cpuSeconds() - this.cpuBefore) * 100_000) / (performance.now() - this.begun);
   }
 
-  /** Looks at what the server has logged since, whether it lives and whether it is well. */
+  /** Checks what the server has logged since the last call, that it runs, and that it is healthy. */
   async look(): Promise<void> {
     this.readLog();
     const { server, report } = this;
@@ -110,7 +110,7 @@ export class Watch {
     };
   }
 
-  /** Waits until nothing is held any more but this, or so many descriptors; what is held all the same is a violation. */
+  /** Waits until the server holds no more than this; what it still holds after the time-out is a violation. */
   async settled(connections: number, conversations: number, descriptors: number): Promise<Figures> {
     const begun = performance.now();
     const held = (figures: Figures): boolean =>
@@ -127,7 +127,7 @@ export class Watch {
     return figures;
   }
 
-  /** Waits until the gauges of what the server holds are 0, now that nobody is there; others are a violation. */
+  /** Waits until the gauges of what the server holds are 0, without clients; other values are a violation. */
   async emptied(): Promise<void> {
     const begun = performance.now();
     for (;;) {
@@ -142,7 +142,7 @@ export class Watch {
     }
   }
 
-  /** Compares with an earlier settled state. */
+  /** Compares the figures with those of an earlier settled state. */
   compare(before: Figures, after: Figures): void {
     const { report } = this;
     if (after.threads > before.threads) report.violated(`threads: ${before.threads}, then ${after.threads}`);
@@ -151,7 +151,7 @@ export class Watch {
     }
   }
 
-  /** Waits for a line of figures with nothing under way, and checks its balance. */
+  /** Waits for the next `stats` line, and checks that the counts of packets balance. */
   async balance(): Promise<void> {
     const before = this.lastStats;
     while (this.lastStats === before) {
@@ -208,7 +208,7 @@ export function describe(figures: Figures): string {
   return `${rssMib.toFixed(1)} MiB resident, ${descriptors} descriptors, ${threads} threads, ${registry}`;
 }
 
-/** What is no line of the log at all comes from a library or a crash. */
+/** Returns whether a line is an error. One that is no JSON comes from a library or a crash. */
 function isError(line: string): boolean {
   try {
     return (JSON.parse(line) as { level: number }).level >= ERROR_LEVEL;

@@ -1,6 +1,6 @@
 /**
- * Soaks a server: `npm run soak -- --minutes 5`, or `-- --cycles 5000`. Ends with 1 if anything was violated. With
- * `--seed` the same things are done again, as far as the clock lets them.
+ * Soaks a server: `npm run soak -- --minutes 5`, or `-- --cycles 5000`. The exit code is 1 if there were violations.
+ * `--seed` repeats the actions of an earlier run, as far as timing allows.
  */
 import { parseArgs } from 'node:util';
 import { cycle } from './cycles.ts';
@@ -17,7 +17,7 @@ const { values } = parseArgs({
     cycles: { type: 'string' },
   },
 });
-/** What a round takes after its churn, seconds: ICE consent of those who vanished. */
+/** Time that a round takes after its churn, seconds: ICE consent of vanished clients. */
 const SETTLING_S = 35;
 const report = new Report();
 const minutes = Number(values.minutes);

@@ -1,13 +1,16 @@
-/** Two clients who talk with each other all the time in a room of their own: nothing that others do may be heard there. */
+/**
+ * Two clients that talk to each other all the time in a conversation of their own: nothing that others do may affect
+ * it.
+ */
 import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
 import { claimHeader } from '../support/server.ts';
 import { call } from './figures.ts';
 import type { Report } from './report.ts';
 
-/** Longest time without a packet that passes for a busy machine, milliseconds. */
+/** Longest time without a packet that counts as the effect of a busy machine, milliseconds. */
 const MAX_PAUSE_MS = 10_000;
 
-interface Ear {
+interface Listener {
   readonly client: TestClient;
   readonly other: string;
   last: ReceivedPacket | null;
@@ -20,13 +23,13 @@ export class ReferenceCall {
   longestPause = 0;
   private readonly host = new ClientHost();
   private readonly report: Report;
-  private ears: Ear[] = [];
+  private listeners: Listener[] = [];
 
   constructor(report: Report) {
     this.report = report;
   }
 
-  /** Connects both, and has them talk. */
+  /** Connects both clients, and lets them talk. */
   async open(url: string): Promise<void> {
     const [ann, bob] = ['reference-ann', 'reference-bob'] as const;
     for (const [name, other] of [
@@ -36,44 +39,44 @@ export class ReferenceCall {
       const client = await this.host.connect(url, name);
       if (client.close.code !== 1000)
         this.report.violated(`a client of the reference call got ${client.close.code} ${client.close.reason}`);
-      // Not before: on a busy machine a membership without a connection may time out meanwhile.
+      // Joins only now: on a busy machine a membership without a connection may time out first.
       await call('POST', `${url}/join/reference`, claimHeader(name));
-      this.ears.push({ client, other, last: null, lastAt: performance.now() });
+      this.listeners.push({ client, other, last: null, lastAt: performance.now() });
     }
-    for (const { client } of this.ears) await client.talk();
+    for (const { client } of this.listeners) await client.talk();
   }
 
-  /** Looks at what both have heard since. */
+  /** Checks what both clients have received since the last call. */
   async listen(): Promise<void> {
-    for (const ear of this.ears) {
-      for (const packet of await ear.client.take()) this.take(ear, packet);
-      if (performance.now() - ear.lastAt > MAX_PAUSE_MS) {
-        const { state, sent } = await ear.client.state();
-        const silent = `${ear.client.name} has heard nothing for ${MAX_PAUSE_MS} ms`;
+    for (const listener of this.listeners) {
+      for (const packet of await listener.client.take()) this.take(listener, packet);
+      if (performance.now() - listener.lastAt > MAX_PAUSE_MS) {
+        const { state, sent } = await listener.client.state();
+        const silent = `${listener.client.name} has heard nothing for ${MAX_PAUSE_MS} ms`;
         this.report.violated(
-          `${silent}; it is ${state}, has sent ${sent}, and heard ${ear.last?.count ?? 'nothing'} last`,
+          `${silent}; it is ${state}, has sent ${sent}, and heard ${listener.last?.count ?? 'nothing'} last`,
         );
-        ear.lastAt = performance.now();
+        listener.lastAt = performance.now();
       }
     }
   }
 
   async close(): Promise<void> {
-    for (const { client } of this.ears) await client.end();
-    this.ears = [];
+    for (const { client } of this.listeners) await client.end();
+    this.listeners = [];
   }
 
   kill(): void {
     this.host.kill();
   }
 
-  private take(ear: Ear, packet: ReceivedPacket): void {
-    const { last } = ear;
-    ear.last = packet;
-    ear.lastAt = performance.now();
+  private take(listener: Listener, packet: ReceivedPacket): void {
+    const { last } = listener;
+    listener.last = packet;
+    listener.lastAt = performance.now();
     this.heard++;
-    const by = `at ${new Date(packet.at).toISOString()} ${ear.client.name}`;
-    if (packet.from !== ear.other) this.report.violated(`${by} heard ${packet.from}`);
+    const by = `at ${new Date(packet.at).toISOString()} ${listener.client.name}`;
+    if (packet.from !== listener.other) this.report.violated(`${by} heard ${packet.from}`);
     if (last === null) return;
     this.longestPause = Math.max(this.longestPause, packet.at - last.at);
     const numbers = (packet.sequence - last.sequence) & 0xffff;

@@ -1,12 +1,12 @@
-/** What a soak found: lines as they happen, and what must not happen. */
+/** The report of a soak: lines as things happen, and violations. */
 export class Report {
   readonly violations: string[] = [];
-  /** How often what happened. */
+  /** Numbers of occurrences, by name. */
   readonly counts = new Map<string, number>();
   private readonly begun = performance.now();
   private readonly quiet: boolean;
 
-  /** @param quiet prints violations only. */
+  /** @param quiet whether to print violations only. */
   constructor(quiet = false) {
     this.quiet = quiet;
   }
@@ -29,7 +29,7 @@ export class Report {
     this.print(`VIOLATED: ${text}`);
   }
 
-  /** All counts whose names begin so, in one line. */
+  /** Returns all counts whose names begin with the prefix, in one line. */
   summary(prefix: string): string {
     return [...this.counts]
       .filter(([name]) => name.startsWith(prefix))

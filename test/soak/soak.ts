@@ -1,4 +1,4 @@
-/** The course of a soak: rounds of churn, each of which ends with everybody gone. */
+/** The course of a soak: rounds of churn, each of which ends with all clients gone. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prng } from '../support/prng.ts';
 import { freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
@@ -8,10 +8,10 @@ import { ReferenceCall } from './reference-call.ts';
 import type { Report } from './report.ts';
 import { SoakState } from './state.ts';
 
-/** Longest that anything may take, milliseconds: all timeouts of the server are shorter. */
+/** Time limit of each action, milliseconds: all time-outs of the server are shorter. */
 const ACTION_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 1000;
-/** How often the curve has a point, looks. */
+/** The report gets a point of the curve after this many looks. */
 const CURVE_EVERY = 60;
 
 const START_ATTEMPTS = 3;
@@ -25,40 +25,40 @@ const ENVIRONMENT = {
   CONNECT_TIMEOUT_MS: '10000',
   MEMBERSHIP_TIMEOUT_MS: '3000',
   STATS_INTERVAL_MS: '1000',
-  // Where other work keeps the machine from this for a second, that is no hole in what the reference hear.
+  // A machine that is busy with other work for a second must not leave a hole in the reference call.
   MAX_DELAY_MS: '60000',
 };
 
 export interface SoakOptions {
-  /** The first one warms up, and is what the others are compared with. */
+  /** Number of rounds. The first one warms up, and the others are compared with it. */
   readonly rounds: number;
-  /** Churn of a round, seconds; then it takes up to half a minute until all who vanished are missed. */
+  /** Churn of a round, seconds; it takes up to half a minute more until the server misses all vanished clients. */
   readonly seconds: number;
-  /** Clients at a time, about. */
+  /** Rough number of clients at a time. */
   readonly clients: number;
-  /** Deeds a second. */
+  /** Actions a second. */
   readonly rate: number;
   readonly seed: number;
-  /** Whether clients vanish without a goodbye, which takes the server up to 30 s to notice. */
+  /** Whether clients vanish without a goodbye; the server takes up to 30 s to notice. */
   readonly vanish: boolean;
 }
 
 /**
- * Starts a server as in production, but with short timeouts. V8 lets garbage gather by the dozens of MiB, in which a leak
- * would hide for hours, so its heap is kept small: 11 MiB are in use.
+ * Starts a server as in production, except for short time-outs and a small heap: V8 lets dozens of MiB of garbage
+ * gather, in which a leak would hide for hours, and only 11 MiB are in use.
  */
 export async function startSoaked(): Promise<RunningServer> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await startServer({ ...ENVIRONMENT, MEDIA_PORTS: `${await freeUdpPort()},${await freeUdpPort()}` });
     } catch (error) {
-      // On a busy machine somebody may take a free port meanwhile.
+      // Another process may have taken the port since it was found free.
       if (attempt === START_ATTEMPTS || !String(error).includes('EADDRINUSE')) throw error;
     }
   }
 }
 
-/** Soaks a server. What was found is in the report. */
+/** Soaks a server, and writes the findings to the report. */
 export async function soak(options: SoakOptions, report: Report): Promise<void> {
   const server = await startSoaked();
   const watch = new Watch(server, report);
@@ -103,7 +103,7 @@ async function rounds(options: SoakOptions, state: SoakState, watch: Watch, refe
   }
 }
 
-/** Looks at the server and listens with the reference, for so long or until that. */
+/** Checks the server and the reference call every second, for a time in milliseconds or until a promise settles. */
 async function attend(
   state: SoakState,
   watch: Watch,
@@ -123,7 +123,7 @@ async function attend(
   }
 }
 
-/** Has things done at an even rate, then everybody hang up. */
+/** Starts actions at an even rate, and lets all clients hang up afterwards. */
 async function churn(options: SoakOptions, state: SoakState, ms: number): Promise<void> {
   const underWay = new Set<Promise<void>>();
   const begun = performance.now();
@@ -138,7 +138,7 @@ async function churn(options: SoakOptions, state: SoakState, ms: number): Promis
   await state.empty();
 }
 
-/** A deed by chance; above the wanted number of clients somebody hangs up instead of connecting. */
+/** Chooses an action at random; above the wanted number of clients, one hangs up instead of another connecting. */
 function choose({ clients, vanish }: SoakOptions, state: SoakState): WeightedAction {
   const actions = vanish ? ACTIONS : ACTIONS.filter(({ name }) => name !== 'kill');
   let at = state.below(actions.reduce((sum, { weight }) => sum + weight, 0));
@@ -159,7 +159,7 @@ async function perform({ name, act }: WeightedAction, state: SoakState): Promise
   try {
     await Promise.race([act(state), deadline]);
   } catch (error) {
-    // That of a client whose process was killed meanwhile.
+    // An action fails where the client's process is killed meanwhile.
     if (!String(error).includes('the client process ended')) state.report.violated(`${name}: ${error}`);
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** Who is there in a soak: client processes, and the clients in them. */
+/** The clients of a soak, and their processes. */
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { below, type Random } from '../support/prng.ts';
 import type { RunningServer } from '../support/server.ts';
@@ -24,7 +24,7 @@ export class SoakState {
   readonly server: RunningServer;
   readonly report: Report;
   readonly random: Random;
-  /** Whether clients may go without a goodbye. */
+  /** Whether clients may vanish without a goodbye. */
   readonly vanish: boolean;
   clients: SoakClient[] = [];
   private readonly hosts = Array.from({ length: HOSTS }, () => new ClientHost());
@@ -60,7 +60,7 @@ export class SoakState {
     this.clients = this.clients.filter((one) => one !== client);
   }
 
-  /** Kills one client process, and puts an empty one in its place. */
+  /** Kills one client process, and starts an empty one in its place. */
   killOne(): void {
     const at = this.below(HOSTS);
     const host = this.hosts[at]!;
@@ -69,7 +69,7 @@ export class SoakState {
     this.hosts[at] = new ClientHost();
   }
 
-  /** Everybody hangs up. */
+  /** Lets all clients hang up. */
   async empty(): Promise<void> {
     const leaving = this.clients;
     this.clients = [];

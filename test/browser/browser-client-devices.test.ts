@@ -24,7 +24,7 @@ function devices(page: ClientPage): Promise<Listed> {
 inBrowsers(
   test,
   EACH,
-  'the microphone is processed, is heard, and can be changed and taken back while talking',
+  'the microphone is processed, is heard, and can be changed and released while talking',
   async ({ open, browser }) => {
     const ann = await open('ann');
     is(await ann.start(OWN_MICROPHONE), null);
@@ -120,16 +120,11 @@ inBrowsers(test, EACH, 'without a microphone it listens, and says why', async ({
   await hearsExactly(ann, [bob.tone]);
 });
 
-inBrowsers(
-  test,
-  ['chromium'],
-  'a machine without a microphone is told apart from one that forbids it',
-  async ({ open }) => {
-    const ann = await open('ann');
-    is(await ann.start(OWN_MICROPHONE), null);
-    await ann.until("client.microphone.error?.code === 'microphone-missing'");
-  },
-);
+inBrowsers(test, ['chromium'], 'a missing microphone and a forbidden one are different errors', async ({ open }) => {
+  const ann = await open('ann');
+  is(await ann.start(OWN_MICROPHONE), null);
+  await ann.until("client.microphone.error?.code === 'microphone-missing'");
+});
 
 inBrowsers(test, ['chromium'], 'one mixed element plays all, each voice as loud as wanted', async ({ open }) => {
   const [ann, bob, cat] = [await open('ann'), await open('bob'), await open('cat')];
@@ -151,24 +146,29 @@ inBrowsers(test, ['chromium'], 'one mixed element plays all, each voice as loud 
   await hears(bob.tone, cat.tone);
 });
 
-inBrowsers(test, EACH, 'where the browser waits for a click it says so, and plays after it', async ({ open }) => {
-  const [ann, bob] = [await open('ann'), await open('bob')];
-  is(await bob.start({ conversation: 'studio' }), null);
-  // Pages under a test's control count as clicked on.
-  await ann.evaluate(`{
+inBrowsers(
+  test,
+  EACH,
+  'where the browser waits for a click the client says so, and plays after it',
+  async ({ open }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    is(await bob.start({ conversation: 'studio' }), null);
+    // Pages under a test's control count as clicked on.
+    await ann.evaluate(`{
     const { play } = HTMLMediaElement.prototype;
     window.click = () => { HTMLMediaElement.prototype.play = play; };
     window.block = () => {
       HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
     };
   }`);
-  await ann.evaluate('block()');
-  is(await ann.start({ ...OWN_MICROPHONE, microphone: false }), null);
-  await ann.until("client.audioBlocked && events.some(({ name, value }) => name === 'audioBlocked' && value)");
-  is(await ann.evaluate('voiceClient.resume()'), false);
-  await ann.evaluate('click()');
-  is(await ann.evaluate('voiceClient.resume()'), true);
-  await ann.until('!client.audioBlocked && client.slots.every(({ element }) => !element.paused)');
-});
+    await ann.evaluate('block()');
+    is(await ann.start({ ...OWN_MICROPHONE, microphone: false }), null);
+    await ann.until("client.audioBlocked && events.some(({ name, value }) => name === 'audioBlocked' && value)");
+    is(await ann.evaluate('voiceClient.resume()'), false);
+    await ann.evaluate('click()');
+    is(await ann.evaluate('voiceClient.resume()'), true);
+    await ann.until('!client.audioBlocked && client.slots.every(({ element }) => !element.paused)');
+  },
+);
 
 test.run();

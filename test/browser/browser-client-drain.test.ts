@@ -17,7 +17,7 @@ async function states(page: ClientPage): Promise<TimedEvent[]> {
 inBrowsers(
   test,
   EACH,
-  'who is alone moves on at once when the server shuts down',
+  'a client that is alone moves on at once when the server shuts down',
   async ({ open, server, gateway, startAnother }) => {
     const ann = await open('ann');
     is(await ann.start({ conversation: 'attic' }), null);
@@ -39,7 +39,7 @@ inBrowsers(
 inBrowsers(
   test,
   EACH,
-  'who talk with each other move on together, soon, and miss nothing of each other',
+  'clients that talk with each other move on together, soon, and miss nothing of each other',
   async ({ open, server, gateway, startAnother }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
@@ -104,7 +104,7 @@ const SWALLOW = `{
 inBrowsers(
   test,
   EACH,
-  'a join or leave that is answered with 200 and that the connection hears nothing of is tried again',
+  'a join or leave that is answered with 200 and has no effect on the connection is tried again',
   async ({ open, startAnother, gateway }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     is(await bob.start({ conversation: 'attic' }), null);

@@ -25,29 +25,24 @@ inBrowsers(test, EACH, 'another tab takes over, and the first one lets it', asyn
   is((await second.state()).state, 'connected');
 });
 
-inBrowsers(
-  test,
-  ['chromium'],
-  'a refused token ends it, unless another one is to be had',
-  async ({ open, gateway }) => {
-    const [ann, bob] = [await open('ann'), await open('bob')];
-    gateway.refused.add(ann.token).add(bob.token);
-    const refusal = await ann.start();
-    is(refusal?.code, 'unauthorized');
-    is(refusal?.status, 401);
-    is((await ann.state()).state, 'closed');
-    const attempt = bob.start({ tokenFunction: true });
-    await bob.until("events.some(({ name }) => name === 'retry')");
-    gateway.refused.clear();
-    is(await attempt, null);
-    is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
-    is((await bob.state()).conversation, null);
-    await bob.call('close');
-    is(await bob.start({ conversation: '..' }), null, 'the connection stands');
-    const [moved] = (await bob.events()).filter(({ name }) => name === 'conversation');
-    equal([moved?.value.conversation, moved?.value.error.code], [null, 'bad-conversation']);
-  },
-);
+inBrowsers(test, ['chromium'], 'a refused token ends it, unless it can get another one', async ({ open, gateway }) => {
+  const [ann, bob] = [await open('ann'), await open('bob')];
+  gateway.refused.add(ann.token).add(bob.token);
+  const refusal = await ann.start();
+  is(refusal?.code, 'unauthorized');
+  is(refusal?.status, 401);
+  is((await ann.state()).state, 'closed');
+  const attempt = bob.start({ tokenFunction: true });
+  await bob.until("events.some(({ name }) => name === 'retry')");
+  gateway.refused.clear();
+  is(await attempt, null);
+  is((await bob.call('join', 'x'.repeat(300)))?.code, 'bad-conversation');
+  is((await bob.state()).conversation, null);
+  await bob.call('close');
+  is(await bob.start({ conversation: '..' }), null, 'the connection stands');
+  const [moved] = (await bob.events()).filter(({ name }) => name === 'conversation');
+  equal([moved?.value.conversation, moved?.value.error.code], [null, 'bad-conversation']);
+});
 
 inBrowsers(
   test,
@@ -64,46 +59,56 @@ inBrowsers(
   { env: { MAX_CONNECTIONS: '1' } },
 );
 
-inBrowsers(test, ['chromium'], 'a server that is not there is given up on, and says so', async ({ open, server }) => {
-  const ann = await open('ann');
-  server.process.kill('SIGKILL');
-  const failure = await ann.start({ connectTimeout: 2000 });
-  is(failure?.code, 'server-error');
-  is(failure?.status, 502);
-  match(failure!.message, 'Given up after 2000 ms');
-  is((await ann.call('join', 'attic'))?.code, 'closed');
-  is((await (await open('bob')).start({ url: 'http://127.0.0.1:9', connectTimeout: 10 }))?.code, 'unreachable');
-});
+inBrowsers(
+  test,
+  ['chromium'],
+  'it gives up on a server that does not answer, and says so',
+  async ({ open, server }) => {
+    const ann = await open('ann');
+    server.process.kill('SIGKILL');
+    const failure = await ann.start({ connectTimeout: 2000 });
+    is(failure?.code, 'server-error');
+    is(failure?.status, 502);
+    match(failure!.message, 'Given up after 2000 ms');
+    is((await ann.call('join', 'attic'))?.code, 'closed');
+    is((await (await open('bob')).start({ url: 'http://127.0.0.1:9', connectTimeout: 10 }))?.code, 'unreachable');
+  },
+);
 
-inBrowsers(test, EACH, 'what cannot be had anew is kept as long as it lives', async ({ open, server, gateway }) => {
-  const [ann, bob] = [await open('ann'), await open('bob')];
-  for (const page of [ann, bob])
-    is(await page.start({ conversation: 'attic', backoff: { first: 50, most: 50 } }), null);
-  await hearsExactly(ann, [bob.tone]);
-  gateway.refused.add(ann.token);
-  await ann.call('reconnect');
-  await ann.until("events.some(({ name }) => name === 'error')");
-  const told = (await ann.events()).filter(({ name }) => ['error', 'retry', 'state'].includes(name));
-  equal(
-    told.map(({ name, value }) => [name, value.code ?? value.state]),
-    [
-      ['state', 'connecting'],
-      ['state', 'connected'],
-      ['error', 'unauthorized'],
-    ],
-    'it is not tried again',
-  );
-  await hearsExactly(ann, [bob.tone]);
-  is((await ann.events()).filter(({ name }) => name === 'retry').length, 0);
-  server.process.kill('SIGKILL');
-  await ann.until("client.state === 'closed'", 40);
-  is((await states(ann)).at(-1)!.value.error.code, 'unauthorized');
-});
+inBrowsers(
+  test,
+  EACH,
+  'a connection that cannot be replaced is kept as long as it lives',
+  async ({ open, server, gateway }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    for (const page of [ann, bob])
+      is(await page.start({ conversation: 'attic', backoff: { first: 50, most: 50 } }), null);
+    await hearsExactly(ann, [bob.tone]);
+    gateway.refused.add(ann.token);
+    await ann.call('reconnect');
+    await ann.until("events.some(({ name }) => name === 'error')");
+    const told = (await ann.events()).filter(({ name }) => ['error', 'retry', 'state'].includes(name));
+    equal(
+      told.map(({ name, value }) => [name, value.code ?? value.state]),
+      [
+        ['state', 'connecting'],
+        ['state', 'connected'],
+        ['error', 'unauthorized'],
+      ],
+      'it is not tried again',
+    );
+    await hearsExactly(ann, [bob.tone]);
+    is((await ann.events()).filter(({ name }) => name === 'retry').length, 0);
+    server.process.kill('SIGKILL');
+    await ann.until("client.state === 'closed'", 40);
+    is((await states(ann)).at(-1)!.value.error.code, 'unauthorized');
+  },
+);
 
 inBrowsers(
   test,
   ['chromium'],
-  'a proxy that knows no way for a while ends nothing',
+  'a proxy that has no upstream for a while ends nothing',
   async ({ open, server, gateway, startAnother }) => {
     const ann = await open('ann');
     is(await ann.start({ conversation: 'attic', backoff: { most: 500 } }), null);

@@ -75,7 +75,7 @@ const APPLICATION = `
 inBrowsers(
   test,
   EACH,
-  'the client’s tells of everything from the beginning, and mutes',
+  'the client’s example reports everything from the beginning, and mutes',
   async (fixture) => {
     const bob = await fixture.open('bob');
     is(await bob.start({ conversation: 'standup' }), null);
@@ -91,7 +91,7 @@ inBrowsers(
 inBrowsers(
   test,
   EACH,
-  'the client’s shows its button where the browser waits for a click',
+  'the client’s example shows its button where the browser waits for a click',
   async (fixture) => {
     const blocked = `${APPLICATION};
       const { play } = HTMLMediaElement.prototype;
@@ -105,7 +105,7 @@ inBrowsers(
   { fakeDevices: true },
 );
 
-inBrowsers(test, EACH, 'listeners that come after connect miss nothing', async (fixture) => {
+inBrowsers(test, EACH, 'listeners that are added after connect miss nothing', async (fixture) => {
   const bob = await fixture.open('bob');
   is(await bob.start({ conversation: 'standup' }), null);
   const late = `
@@ -129,7 +129,7 @@ inBrowsers(test, EACH, 'listeners that come after connect miss nothing', async (
 inBrowsers(
   test,
   EACH,
-  'the server’s, without a client, connects, is seen and hears',
+  'the server’s example, without a client, connects, is seen and hears',
   async (fixture) => {
     const bob = await fixture.open('bob');
     is(await bob.start({ conversation: 'attic' }), null);

@@ -93,7 +93,7 @@ inBrowsers(test, CHROMIUM, 'a network that changes all the time lets attempts co
   equal(states, ['reconnecting', 'connected']);
 });
 
-inBrowsers(test, CHROMIUM, 'who is replaced while joining does not come back', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'a client that is replaced while joining does not come back', async ({ open }) => {
   const [ann, other] = [await open('ann'), await open('ann')];
   const token = JSON.stringify(ann.token);
   await make(
@@ -107,10 +107,14 @@ inBrowsers(test, CHROMIUM, 'who is replaced while joining does not come back', a
   is((await other.state()).state, 'connected');
 });
 
-inBrowsers(test, CHROMIUM, 'connections that fall as soon as they stand are made with pauses', async ({ open }) => {
-  const ann = await open('ann');
-  await make(ann, '{}');
-  const delays = await ann.evaluate<number[]>(`(async () => {
+inBrowsers(
+  test,
+  CHROMIUM,
+  'connections that end as soon as they are established are made with pauses',
+  async ({ open }) => {
+    const ann = await open('ann');
+    await make(ann, '{}');
+    const delays = await ann.evaluate<number[]>(`(async () => {
     const delays = [];
     const enough = new Promise((go) => made.on('retry', ({ delay }) => delays.push(delay) === ${RETRIES} && go()));
     made.on('state', ({ state }) => {
@@ -121,10 +125,11 @@ inBrowsers(test, CHROMIUM, 'connections that fall as soon as they stand are made
     made.close();
     return delays;
   })()`);
-  for (let i = 1; i < delays.length; i++) ok(delays[i]! >= delays[i - 1]!, String(delays));
-});
+    for (let i = 1; i < delays.length; i++) ok(delays[i]! >= delays[i - 1]!, String(delays));
+  },
+);
 
-inBrowsers(test, CHROMIUM, 'attempts that came to nothing leave nothing behind', async ({ open }) => {
+inBrowsers(test, CHROMIUM, 'failed attempts leave nothing behind', async ({ open }) => {
   const ann = await open('ann');
   await make(ann, "{ url: 'http://127.0.0.1:9', backoff: { first: 20, most: 20 } }");
   const kept = await ann.evaluate<number>(`new Promise((go) => {

@@ -20,7 +20,7 @@ async function since(page: ClientPage, moment: number, state: string): Promise<n
 inBrowsers(
   test,
   EACH,
-  'after the server died they are back in their conversation',
+  'after the server’s death clients are back in their conversation',
   async ({ open, server, startAnother }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ tokenFunction: true }), null);
@@ -57,7 +57,7 @@ inBrowsers(
   },
 );
 
-inBrowsers(test, EACH, 'it comes back when the network was dead for a while', async ({ open, server }) => {
+inBrowsers(test, EACH, 'it comes back after the network was dead for a while', async ({ open, server }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   for (const page of [ann, bob]) is(await page.start({ conversation: 'attic', attemptTimeout: 5000 }), null);
   await hearsExactly(ann, [bob.tone]);

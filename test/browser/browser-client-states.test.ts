@@ -107,7 +107,7 @@ inBrowsers(
 inBrowsers(
   test,
   EACH,
-  'a reconnection that was asked for is no loss, however late the old one is let go',
+  'a reconnection on request is no loss, however late the old connection is released',
   async ({ open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);

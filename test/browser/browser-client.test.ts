@@ -7,7 +7,7 @@ import { scenarios } from '../support/scenario.ts';
 const test = scenarios('browser client');
 const EACH = ['chromium', 'firefox'] as const;
 
-inBrowsers(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
+inBrowsers(test, EACH, 'three clients meet, hear, see, mute, deafen, exclude, and move', async ({ open }) => {
   const pages = [await open('ann'), await open('bob'), await open('cat')] as const;
   const [ann, bob, cat] = pages;
   for (const page of pages) is(await page.start({ conversation: 'kitchen' }), null);
@@ -64,7 +64,7 @@ inBrowsers(test, EACH, 'three meet, hear, see, mute, deafen, exclude, and move',
   await hearsExactly(ann, []);
 });
 
-inBrowsers(test, EACH, 'who only listens hears, and can start to talk at any time', async ({ open }) => {
+inBrowsers(test, EACH, 'a client that only listens hears, and can start to talk at any time', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await ann.start({ conversation: 'hall', microphone: false, tone: undefined }), null);
   is(await bob.start({ conversation: 'hall' }), null);
@@ -79,7 +79,7 @@ inBrowsers(test, EACH, 'who only listens hears, and can start to talk at any tim
   await ann.until("events.some(({ name }) => name === 'statistics')");
 });
 
-inBrowsers(test, ['chromium'], 'whose RED is encrypted end to end hears so from the client', async ({ open }) => {
+inBrowsers(test, ['chromium'], 'the client reports RED that is encrypted end to end', async ({ open }) => {
   const ann = await open('ann');
   await ann.evaluate(`{
     const cipher = 'onrtctransform = ({ transformer: { readable, writable } }) => readable.pipeThrough(new TransformStream({ ' +

@@ -59,7 +59,7 @@ function scenario(name: string, body: () => Promise<void>): void {
   inChromium(test, name, body, SECONDS);
 }
 
-scenario('Chromium sends RED, hears it as RED, and who does not know it hears the same voices as Opus', () =>
+scenario('Chromium sends RED and hears it as RED, and clients that do not know it hear the same voices as Opus', () =>
   inHouse({ RED: 'both' }, async ({ server, enter }) => {
     const [ann, ben, cat] = await Promise.all([enter(A), enter(B), enter(C, { red: false })]);
     await Promise.all([hearsExactly(ann, [B, C]), hearsExactly(ben, [A, C]), hearsExactly(cat, [A, B])]);
@@ -90,7 +90,7 @@ scenario('with RED=off nobody sends it', () =>
 );
 
 scenario(
-  'frames encrypted end to end: with RED nobody hears them and they are told so, without it they are heard',
+  'frames encrypted end to end: with RED nobody hears them and the sender is told, without it they are heard',
   () =>
     inHouse({ RED: 'uplink' }, async ({ server, enter }) => {
       const secret = { e2ee: true, events: true };

@@ -312,12 +312,14 @@ for (const kind of ['chromium', 'firefox'] as const) {
   scenario([kind], `${kind}: four people with three slots hear exactly the other three`, () =>
     shareOneRoom(four, { slots: 3 }),
   );
-  scenario([kind], `${kind}: nobody hears another room, and who moves is heard there and no longer here`, () =>
-    moveBetweenRooms(kind),
+  scenario(
+    [kind],
+    `${kind}: nobody hears another conversation, and a client that moves is heard there and no longer here`,
+    () => moveBetweenRooms(kind),
   );
-  scenario([kind], `${kind}: the contributing source says who is in a slot`, () => knowTheSpeakers(kind));
+  scenario([kind], `${kind}: the contributing source says which speaker is in a slot`, () => knowTheSpeakers(kind));
   scenario([kind], `${kind}: packets of 40 ms are sent where PTIME_MS asks for them`, () => sendLargerPackets(kind));
-  scenario([kind], `${kind}: who connects again is in the conversation still`, () => connectAgain(kind));
+  scenario([kind], `${kind}: a client that connects again is still in the conversation`, () => connectAgain(kind));
   scenario(
     [kind],
     `${kind}: addresses hidden behind mDNS names do not matter`,
@@ -327,7 +329,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
   scenario([kind], `${kind}: the example of the README works as it stands`, () => followExample(kind));
 }
 
-scenario(['chromium', 'firefox'], 'Chromium and Firefox, whose Opus payload types differ, hear one another', () =>
+scenario(['chromium', 'firefox'], 'Chromium and Firefox, whose Opus payload types differ, hear each other', () =>
   shareOneRoom(['chromium', 'firefox', 'chromium', 'firefox'], { slots: 3 }),
 );
 

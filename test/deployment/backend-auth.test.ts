@@ -70,7 +70,7 @@ test('without a token it is 400, and that says what to send', async () => {
   }
 });
 
-test('the header wins over the query, also where it is a bad one', async () => {
+test('the header wins over the query, even if the header is bad', async () => {
   const { token } = await standIn();
   const [good, other] = [await token('ann'), await token('bob')];
   equal(JSON.parse((await ask(bearer(good), `/?token=${other}`)).claim!).userid, 'ann');
@@ -86,7 +86,7 @@ test('the scheme is read in any case, as RFC 9110 has it', async () => {
   is((await ask({ Authorization: `bEARER  ${await token('ann')}` })).status, 200);
 });
 
-test('two tokens are none: nobody can tell which of them another reader would take', async () => {
+test('two tokens count as none: nobody can tell which of them another reader would take', async () => {
   const { token, port } = await standIn();
   const [ann, bob] = [await token('ann'), await token('bob')];
   is((await ask({}, `/?token=${ann}&token=${bob}`)).status, 400);
@@ -192,7 +192,7 @@ test('a claim is ASCII in the header, and says the same', async () => {
   equal(JSON.parse(answer.claim!), claim);
 });
 
-test('a claim that the client sent is no answer, and a token is not logged', async () => {
+test('a claim that the client sends is not in the answer, and a token is not logged', async () => {
   const { token, child } = await standIn();
   const made = await token('ann');
   is((await ask({ 'X-User-Claim': JSON.stringify(CLAIM) })).claim, undefined);
@@ -219,7 +219,7 @@ test('the private key is made once, is only its owner’s, and outlasts a restar
   is(await second.stop(), 0);
 });
 
-test('whoever asks for a token wrongly, or too early, is told how', async () => {
+test('a wrong or too early request for a token is answered with how to do it', async () => {
   const { token } = await standIn();
   const why = await token('').catch((error: Error) => error.message);
   ok(String(why).includes('usage: node token.mjs'));

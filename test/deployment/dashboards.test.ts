@@ -60,7 +60,7 @@ function exists(seen: Scrape, name: string): boolean {
   return seen.types.get(name.replace(/_(?:bucket|sum|count)$/, '')) === 'histogram';
 }
 
-test('every expression is about metrics that exist, and label values that exist', async () => {
+test('every expression names metrics and label values that exist', async () => {
   const seen = await known();
   for (const expr of [...panelExprs, ...rules.map((rule) => rule.expr)]) {
     ok(named(expr).length > 0, expr);
@@ -136,7 +136,7 @@ withPromtool(test, 'promtool takes the alerts and every expression of the dashbo
 const series = (name: string, values: string): { series: string; values: string } => ({ series: name, values });
 const HOST = 'job="webrtc",instance="a:8081"';
 
-withPromtool(test, 'alerts fire on what they are for, and not on a server that does its work', () => {
+withPromtool(test, 'alerts fire for their causes, and not on a server that does its work', () => {
   const build = series(`sfu_build_info{${HOST},version="1"}`, '1x30');
   const bad = [
     build,

@@ -21,7 +21,7 @@ const compose = v.parse(Compose, parse(read('compose.yaml'), { merge: true }));
 const guide = read('README.md');
 const instances = Object.entries(compose.services).filter(([name]) => name.startsWith('backend-webrtc-'));
 
-test('every YAML file is YAML, without a key that is there twice', () => {
+test('every YAML file is valid, without a duplicate key', () => {
   const files = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
   ok(files.length >= 6, String(files));
   for (const file of files) {
@@ -31,7 +31,7 @@ test('every YAML file is YAML, without a key that is there twice', () => {
   }
 });
 
-test('traefik: whatever a router names is there, and whatever is there is named', () => {
+test('traefik: routers name only what exists, and everything that exists is named', () => {
   const { routers, middlewares, services, serversTransports } = routes;
   const named = Object.values(routers).flatMap((router) => router.middlewares);
   equal([...new Set(named)].sort(), Object.keys(middlewares).sort());
@@ -130,7 +130,7 @@ test('traefik leads to services of compose.yaml, on the port of the service, in 
   equal(Object.keys(compose.services['traefik']!.networks), ['proxy']);
 });
 
-test('the operators’ listener is where traefik is not, and published nowhere', () => {
+test('the operators’ listener is in a network without traefik, and published nowhere', () => {
   const { subnet, ip_range: dynamic } = compose.networks['monitoring']!.ipam!.config[0]!;
   is(compose.networks['monitoring']!.internal, true);
   for (const [name, { environment, networks, ports }] of instances) {
@@ -148,7 +148,7 @@ test('the operators’ listener is where traefik is not, and published nowhere',
   );
 });
 
-test('each instance is configured as the server takes it, and time to drain is left to it', () => {
+test('the server accepts each instance’s configuration, and each has time to drain', () => {
   const ranges: string[] = [];
   for (const [name, service] of instances) {
     match(service.environment['ANNOUNCED_ADDRESS']!, /^\$\{ANNOUNCED_ADDRESS:\?.+\}$/, 'nothing goes without it');
@@ -170,7 +170,7 @@ test('each instance is configured as the server takes it, and time to drain is l
   is(new Set(ranges).size, ranges.length, 'both run at the same time, on ports of their own');
 });
 
-test('images are those of the guide, node’s is the Dockerfile’s, and the engine’s socket is nowhere', () => {
+test('images are those of the guide, node’s is the Dockerfile’s, and nothing mounts the engine’s socket', () => {
   const node = /^ARG NODE=(\S+)$/m.exec(read('Dockerfile'))?.[1];
   const told = new Map([...guide.matchAll(/^\| `([\w/]+)` \| `(\S+)` \|/gm)].map(([, name, tag]) => [name!, tag!]));
   is(told.get('node'), node);
@@ -189,7 +189,7 @@ test('images are those of the guide, node’s is the Dockerfile’s, and the eng
 
 const isThere = (path: string): boolean => existsSync(join(DEPLOY, path));
 
-test('what compose.yaml mounts is there', () => {
+test('every file that compose.yaml mounts exists', () => {
   for (const { volumes } of Object.values(compose.services)) {
     for (const [path = ''] of volumes.map((volume) => volume.split(':', 1))) {
       if (path.startsWith('./')) ok(isThere(path), path);
@@ -198,13 +198,13 @@ test('what compose.yaml mounts is there', () => {
   }
 });
 
-test('every variable of compose.yaml is in env.example, and none besides', () => {
+test('every variable of compose.yaml is in env.example, and no other', () => {
   const used = new Set([...read('compose.yaml').matchAll(/\$\{(\w+)/g)].map(([, name]) => name!));
   const offered = [...read('env.example').matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
   equal(offered.sort(), [...used, 'COMPOSE_PROFILES'].sort());
 });
 
-test('the guide: its YAML is YAML, its variables exist, its files are there', () => {
+test('the guide: its YAML is valid, and its variables and files exist', () => {
   const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!);
   ok(blocks.length > 0);
   for (const block of blocks) {
@@ -217,7 +217,7 @@ test('the guide: its YAML is YAML, its variables exist, its files are there', ()
   for (const [, path] of guide.matchAll(/\]\(((?!https?:|#)[^)#]+)(?:#[^)]*)?\)/g)) ok(isThere(path!), path!);
 });
 
-test('the guide: its manifest for Kubernetes is configured as the server takes it, and leaves time to drain', () => {
+test('the guide: the server accepts its configuration for Kubernetes, which leaves time to drain', () => {
   const documents = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text]) => parseAllDocuments(text!));
   const deployment = documents.map((document) => document.toJS()).find(({ kind }) => kind === 'Deployment');
   const { spec } = deployment.spec.template;

@@ -31,7 +31,7 @@ function stages(): Stage[] {
 }
 const image = (): Stage => stages().at(-1)!;
 
-test('the reader refuses what it does not know, so that nothing is skipped', () => {
+test('the reader refuses instructions that it does not know, so that nothing is skipped', () => {
   const options = { context: ROOT, folder: temporaryFolder('image'), timeout: 1000 };
   for (const line of ['ADD a b', 'VOLUME /x', 'COPY --chown=node:node package.json ./', 'CMD node x', 'COPY .env ./']) {
     throws(() => build(readDockerfile(`FROM x AS s${line.length}\n${line}\n`), options), undefined, line);
@@ -62,7 +62,7 @@ test(
   SECONDS,
 );
 
-test('the image holds what runs, no compiler, no source, no test, and nothing that its user may write', () => {
+test('the image holds only what runs: no compiler, no source, no test, and nothing that its user may write', () => {
   const app = join(image().root, 'app');
   const files = filesOf(app);
   for (const path of files) match(path, /^(package\.json|dist\/src\/|node_modules\/)/);
@@ -83,7 +83,7 @@ test('the image holds what runs, no compiler, no source, no test, and nothing th
   console.log(`image: ${(bytes / 1e6).toFixed(1)} MB in ${files.length} files over node's own layers`);
 });
 
-test('ports, user, signal and variables are what the README says', () => {
+test('ports, user, signal and variables are those of the README', () => {
   const { env, exposed, user, stopSignal, command } = image();
   equal(env, { NODE_ENV: 'production', LISTEN: ':8080' });
   equal(exposed, ['8080/tcp', `${DEFAULTS['MEDIA_PORTS']}/udp`]);

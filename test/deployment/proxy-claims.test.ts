@@ -87,7 +87,7 @@ behindProxies(
 
 behindProxies(
   test,
-  'a claim cannot be struck out by naming it in Connection, nor a token be smuggled in by forwarding headers',
+  'naming the claim in Connection does not remove it, and forwarding headers smuggle no token in',
   (kind) =>
     withRecorder(kind, async ({ proxy, auth, recorder }) => {
       const token = await auth.token('ann');
@@ -140,7 +140,7 @@ behindProxies(
 
 behindProxies(
   test,
-  'where backend-auth says yes and names nobody, nobody it is',
+  'where backend-auth allows a request and names nobody, the request has no claim',
   async (kind) => {
     const [recorder, auth] = await Promise.all([startRecorder(), startRecorder()]);
     const proxy = await startProxy(kind, { server: recorder.port, auth: auth.port });

@@ -140,7 +140,7 @@ upgrading(
 
 upgrading(
   ['chromium'],
-  'who joins, leaves or reconnects meanwhile is where they wanted to be, and the others stay together',
+  'clients that join, leave or reconnect meanwhile are where they wanted to be, and the others stay together',
   async ({ blue, open }) => {
     const [ann, bob, cid, dan] = [await open('ann'), await open('bob'), await open('cid'), await open('dan')];
     for (const one of [ann, bob, cid, dan]) await one.enter('room');
@@ -190,7 +190,7 @@ for (const [what, signal] of [
 
 upgrading(
   ['chromium'],
-  'who waits for somebody who does not move is not left in silence where the old one ends meanwhile',
+  'a client that waits for one that does not move is not left in silence when the old instance ends',
   async ({ blue, green, open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     await Promise.all([ann.enter('room'), bob.enter('room')]);
@@ -209,7 +209,7 @@ upgrading(
 
 upgrading(
   ['chromium'],
-  'people talk on where the proxy does not know the next one yet, move once it does, and stay when the old one is taken out',
+  'people talk on while the proxy does not know the next instance, move once it does, and stay when the old one is removed',
   async ({ blue, green, proxy, auth, open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     await Promise.all([ann.enter('room'), bob.enter('room')]);

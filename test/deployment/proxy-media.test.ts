@@ -118,7 +118,7 @@ behindProxies(
 
 behindProxies(
   test,
-  'an upgrade cuts nobody: newcomers come to the next instance without an error, those who talk lose no packet',
+  'an upgrade cuts nobody off: newcomers reach the next instance without an error, and those who talk lose no packet',
   async (kind) => {
     const [old, next, auth] = await Promise.all([
       startServer({ ...PATIENT, DRAIN_TIMEOUT_MS: '40000' }),

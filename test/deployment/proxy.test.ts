@@ -32,7 +32,7 @@ async function joined({ server }: ProxiedServer, conversation: string): Promise<
 
 behindProxies(
   test,
-  'a token gets through and decides who it is; none is 400, a bad one 401, each with CORS headers',
+  'a token gets through and becomes the claim; none is 400, a bad one 401, each with CORS headers',
   (kind) =>
     withProxy(kind, async (proxied) => {
       const { proxy, auth } = proxied;
@@ -100,7 +100,7 @@ behindProxies(
 
 behindProxies(
   test,
-  'the operators’ paths are not there, and paths with tricks lead nowhere without a token',
+  'the operators’ paths do not exist, and paths with tricks lead nowhere without a token',
   (kind) =>
     withProxy(kind, async ({ server, proxy, auth }) => {
       const token = await auth.token('ann');

@@ -51,7 +51,7 @@ async function ask<T = { detail: string }>(path: string, init: RequestInit = {})
 const userPath = (room: string, user: string, act: string): string =>
   `/conversations/${encodeURIComponent(room)}/users/${encodeURIComponent(user)}/${act}`;
 
-test('a server that runs is healthy and ready, and says by what it knows', async () => {
+test('a running server is healthy and ready, and gives the reasons', async () => {
   const { status, body } = await ask<Health>('/healthz');
   is(status, 200);
   is(body.healthy, true);
@@ -63,7 +63,7 @@ test('a server that runs is healthy and ready, and says by what it knows', async
   is((await fetch(`${(await server()).adminUrl}/readyz`, { method: 'HEAD' })).status, 200);
 });
 
-test('with all connections in use it is alive but not ready', async () => {
+test('with all connections in use it is healthy but not ready', async () => {
   const full = await startServer({ MAX_CONNECTIONS: '1' });
   const socket = await openSocket(full.url, 'ann');
   is((await fetch(`${full.adminUrl}/readyz`)).status, 200, 'who has made no offer has no place');
@@ -84,7 +84,7 @@ test('neither listener answers for the other', async () => {
   is((await fetch(`${adminUrl}/connect`)).status, 404);
 });
 
-test('conversations are listed page by page, and each with who is in it', async () => {
+test('conversations are listed page by page, each with its members', async () => {
   const rooms = [fresh('room'), fresh('room'), fresh('room')];
   const [ann, absent] = [fresh('ann'), fresh('absent')];
   const client = await connect(ann);
@@ -122,7 +122,7 @@ test('conversations are listed page by page, and each with who is in it', async 
   await client.end();
 });
 
-test('who is kicked is told so, is no more in the conversation, and may come back', async () => {
+test('a user who is kicked is told, is out of the conversation, and may come back', async () => {
   const room = fresh('room');
   const [ann, bob] = [fresh('ann'), fresh('bob')];
   const clients = [await connect(ann), await connect(ann, 'other'), await connect(bob)];
@@ -141,7 +141,7 @@ test('who is kicked is told so, is no more in the conversation, and may come bac
   for (const client of clients) await client.end();
 });
 
-test('who is muted by an operator is not heard, cannot unmute, and stays muted when they come again', async () => {
+test('a user whom an operator muted is not heard, cannot unmute, and stays muted after reconnecting', async () => {
   const [room, elsewhere] = [fresh('room'), fresh('elsewhere')];
   const [ann, bob] = [fresh('ann'), fresh('bob')];
   let [speaker, listener] = [await connect(ann), await connect(bob)];
@@ -205,7 +205,7 @@ test('a web page is no operator', async () => {
   match(response, 'Origin');
 });
 
-test('a web page cannot make the listener its own site by what its name resolves to', async () => {
+test('a web page cannot make the listener its own site by DNS rebinding', async () => {
   const { port } = new URL((await server()).adminUrl);
   const ask = (host: string): Promise<string> =>
     exchange(Number(port), `GET /conversations HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);

@@ -144,7 +144,7 @@ test('cores are whole ones, at least one, and no more than the machine has', () 
   is(usableCores(null), all);
 });
 
-test('what is used and throttled is read where the quota is', () => {
+test('usage and throttling are read from the group with the quota', () => {
   const two = look({
     '/proc/self/mountinfo': V2,
     '/proc/self/cgroup': '0::/a/b\n',

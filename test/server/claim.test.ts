@@ -77,13 +77,13 @@ test('a missing claim is refused with a word about who sets it', () => {
   match(refusal([]).message, 'it is missing');
 });
 
-test('a claim that is there twice is refused, even if both are the same', () => {
+test('a duplicate claim is refused, even if both are the same', () => {
   const [claim] = GOOD[0]!;
   match(refusal([claim, claim]).message, 'it is there 2 times');
   match(refusal([claim, '']).message, 'it is there 2 times');
 });
 
-test('a refusal never repeats what the header says', () => {
+test('a refusal never repeats the header', () => {
   ok(!refusal(['{"userid":"hunter2","clientid":7}']).message.includes('hunter2'));
   ok(!refusal(['hunter2']).message.includes('hunter2'));
 });

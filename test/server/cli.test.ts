@@ -44,7 +44,7 @@ function warnings(env: Record<string, string>): readonly string[] {
   return warnings;
 }
 
-test('--help says how it is used, every variable with its default, the signals and the exit codes', async () => {
+test('--help names the usage, every variable with its default, the signals and the exit codes', async () => {
   const { code, stdout, stderr } = await run(['--help']);
   is(code, 0);
   equal(stderr, []);
@@ -71,7 +71,7 @@ test('--version prints the version of package.json', async () => {
   equal(await run(['--version']), { code: 0, stdout: [version], stderr: [] });
 }, 60);
 
-test('an unknown option or an argument is 2 with a hint, and nothing is started', async () => {
+test('an unknown option or an argument ends it with 2 and a hint, and nothing is started', async () => {
   for (const args of [
     ['--nope'],
     ['-h'],
@@ -142,7 +142,7 @@ test('a value of several lines is shown in one', async () => {
   ok(stdout.includes('MEDIA_PORTS=40000, 40001 # environment'));
 }, 60);
 
-test('--check-config warns of what is hardly meant', () => {
+test('--check-config warns of values that are probably mistakes', () => {
   equal(warnings({ WORKERS: '1' }), []);
   const cases: [Record<string, string>, RegExp][] = [
     [{ LISTEN: '127.0.0.1:8080', ADMIN_LISTEN: '127.0.0.1:8080' }, /^LISTEN and ADMIN_LISTEN are the same port/],
@@ -166,13 +166,13 @@ test('--check-config warns of what is hardly meant', () => {
   }
 });
 
-test('--check-config with warnings is 0 all the same', async () => {
+test('--check-config with warnings still ends with 0', async () => {
   const { code, stderr } = await run(['--check-config'], { ADMIN_LISTEN: '', ANNOUNCED_ADDRESS: '203.0.113.7' });
   is(code, 0);
   equal(stderr, ['warning: ADMIN_LISTEN is empty: there are no health checks and no metrics']);
 }, 60);
 
-test('--check-config does not warn of what only looks alike', () => {
+test('--check-config does not warn of values that only look like mistakes', () => {
   const fine: Record<string, string>[] = [
     { LISTEN: '127.0.0.1:8080', ADMIN_LISTEN: '127.0.0.2:8080' },
     { LISTEN: ':0' },
@@ -185,7 +185,7 @@ test('--check-config does not warn of what only looks alike', () => {
   for (const env of fine) equal(warnings(env), [], JSON.stringify(env));
 });
 
-test('--check-config names slips of the pen in .env, and leaves other programs’ variables alone', async () => {
+test('--check-config names misspelled variables in .env, and leaves other programs’ variables alone', async () => {
   const file = 'MAX_SLOT=4\nLOGLEVEL=debug\nmedia_ports=40000\nCOMPOSE_PROJECT_NAME=x\nPORT=1\nLISTEN=:8080\n';
   const { code, stderr } = await runWith(file, ['--check-config'], { ANNOUNCED_ADDRESS: '203.0.113.7', MAX_SLOT: '4' });
   is(code, 0);

@@ -114,7 +114,7 @@ test('a .env beside the package is read, and a variable of the environment wins 
   }
 });
 
-test('a .env that cannot be read is named, with what to do', async () => {
+test('an unreadable .env is named, with what to do', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'backend-webrtc-'));
   try {
     cpSync(BUILT, join(directory, 'dist/src'), { recursive: true });

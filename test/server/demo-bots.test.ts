@@ -63,7 +63,7 @@ test('they follow when there is another server', async () => {
   }
 }, 60);
 
-test('they go home from a room without people', async () => {
+test('they leave a room without people', async () => {
   const server = await startServer();
   const host = new ClientHost();
   const said: string[] = [];

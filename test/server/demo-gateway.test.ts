@@ -37,7 +37,7 @@ async function withDemo(body: (demo: RunningDemo) => Promise<void>): Promise<voi
 }
 
 test(
-  'it says loudly what it is for, prints one URL, and serves the page with a strict policy there',
+  'it prints its purpose and one URL, and serves the page there with a strict policy',
   () =>
     withDemo(async ({ url, lines }) => {
       ok(lines.some((line) => line.includes('FOR DEVELOPMENT ONLY')));
@@ -102,7 +102,7 @@ test(
 );
 
 test(
-  'it takes sensible orders for bots only',
+  'it accepts valid orders for bots only',
   () =>
     withDemo(async ({ url }) => {
       const order = async (body: unknown): Promise<Answer> =>

@@ -30,7 +30,7 @@ function ask(server: RunningServer, line: string, userid: string): Promise<strin
   return exchange(server.port, `${line} HTTP/1.1\r\nHost: x\r\nX-User-Claim: ${claim}\r\nConnection: close\r\n\r\n`);
 }
 
-test('a crowd of TCP connections gets 503 or is hung up, calls go on, and all is well when it is gone', async () => {
+test('a crowd of TCP connections gets 503 or is closed, calls go on, and all is well afterwards', async () => {
   const server = await startServer({}, undefined, DESCRIPTORS);
   const host = new ClientHost();
   for (const name of ['ann', 'bob']) match(await ask(server, 'POST /join/room', name), 'HTTP/1.1 200');

@@ -59,7 +59,7 @@ test('a signal while the server starts ends it with exit code 0', async () => {
   equal(stdout, [], 'it did not get as far as listening');
 });
 
-test('people who talk go on until they are done, and nobody new comes in', async () => {
+test('people who talk go on until they leave, and nobody new comes in', async () => {
   const { server, host, people } = await party(['ann', 'bob']);
   const [ann, bob] = people;
   // Who keeps company, so that nobody is alone for long while ann and bob move one after the other.
@@ -98,7 +98,7 @@ test('people who talk go on until they are done, and nobody new comes in', async
   host.kill();
 }, 40);
 
-test('who goes on is sent to the next instance with all that they ask for, which takes effect here as well', async () => {
+test('users who go on are sent to the next instance with every request, which takes effect here as well', async () => {
   const { server, host, people } = await party(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people;
   // As long as these two are together, the server does not end.
@@ -129,7 +129,7 @@ test('who goes on is sent to the next instance with all that they ask for, which
   host.kill();
 });
 
-test('operators mute and take out while it drains, and those who are left go on', async () => {
+test('operators mute and kick while it drains, and the others go on', async () => {
   const { server, host, people } = await party(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people as [TestClient, TestClient, TestClient];
   server.process.kill('SIGTERM');
@@ -213,7 +213,7 @@ test('with nobody there it ends at once', async () => {
   ok(performance.now() - begun < 30_000);
 });
 
-test('who opens the events after the signal is told as well, of the time that is left', async () => {
+test('a client that opens the events after the signal is told the time that is left as well', async () => {
   const { server, host, people } = await party(['ann', 'bob']);
   const late = await host.connect(server.url, 'cid', { label: 'something else' });
   is(await join(server, 'cid', 'room'), 200);
@@ -227,7 +227,7 @@ test('who opens the events after the signal is told as well, of the time that is
   host.kill();
 });
 
-test('what is quiet for a moment only is not finished', async () => {
+test('a conversation that is quiet only for a moment is not finished', async () => {
   const begun = performance.now();
   const look = (): Drained => ({ connections: 2, talking: Math.floor((performance.now() - begun) / 400) % 2 === 0 });
   is(await drained(look, 2500, new AbortController().signal), 'deadline');

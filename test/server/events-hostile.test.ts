@@ -71,7 +71,7 @@ test('messages that are too long or binary are answered with errors', () =>
     is(ann.view.muted, false);
   }));
 
-test('who floods loses the channel, and nothing else', () =>
+test('a client that floods loses the channel, and nothing else', () =>
   withServer(async ({ enter }) => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     await ann.say(...Array<string>(3000).fill(JSON.stringify({ v: 1, type: 'participants' })));
@@ -94,14 +94,14 @@ test('only the first channel for events is one; the others are read and say noth
     is(view.named('ann')?.muted, false);
   }));
 
-test('a client that opens too many channels is shown out, and its place in the room is free', () =>
+test('a client that opens too many channels is disconnected, and its place in the conversation is free', () =>
   withServer(async ({ enter }) => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
     for (let i = 0; i < 4; i++) await ann.openChannel(`more ${i}`, 'hello');
     await bob.knows(({ userids }) => userids.join() === 'bob');
   }));
 
-test('a client without a channel, or with another one, is told nothing and costs nothing', () =>
+test('a client without a channel, or with another one, gets no events and costs nothing', () =>
   withServer(async ({ enter, server }) => {
     const [mute, other] = [await enter('mute', { data: false, label: '' }), await enter('other', { label: 'chat' })];
     const ann = await enter('ann');

@@ -113,7 +113,7 @@ test('who speaks is told, who is dominant, and who is silent again', async () =>
   await end([ann!, bob!]);
 });
 
-test('of who mutes themselves nothing is forwarded, in the next room neither, until they unmute', async () => {
+test('a client that mutes itself is not forwarded, not in the next conversation either, until it unmutes', async () => {
   const [ann, bob] = await party('ann', 'bob');
   await ann!.talk();
   await hear(bob!, ann!, 10);
@@ -135,7 +135,7 @@ test('of who mutes themselves nothing is forwarded, in the next room neither, un
   await end([ann!, bob!]);
 });
 
-test('who is excluded is not heard, who is pinned is, and the deafened hear nothing', async () => {
+test('excluded speakers are not heard, pinned ones are, and deafened clients hear nothing', async () => {
   const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
   for (const client of [ann!, bob!, cid!]) await client.talk();
   const [one, two] = [ann!.view.number, bob!.view.number];
@@ -160,7 +160,7 @@ test('who is excluded is not heard, who is pinned is, and the deafened hear noth
   await end([ann!, bob!, cid!, listener!]);
 });
 
-test('who is replaced is told so before the connection ends', async () => {
+test('a replaced client is told before its connection ends', async () => {
   const old = await connect('ann');
   await old.knows(({ all }) => all.length > 0);
   const again = await host.connect((await server()).url, old.name);
@@ -170,7 +170,7 @@ test('who is replaced is told so before the connection ends', async () => {
   await end([old, again]);
 });
 
-test('who is replaced in a conversation is told so as well', async () => {
+test('a client that is replaced in a conversation is told as well', async () => {
   const [old] = await party('ann', 'bob');
   const again = await host.connect((await server()).url, old!.name);
   await old!.knows((view) => view.of('replaced').length === 1);

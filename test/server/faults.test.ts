@@ -184,7 +184,7 @@ for (const [what, pause] of [
   }, 60);
 }
 
-test('who moves or leaves while their worker ends arrives all the same', async () => {
+test('clients that move or leave while their worker ends still arrive', async () => {
   const faulty = await FaultyServer.start({ WORKERS: '2' });
   const host = new ClientHost();
   const { url } = faulty.server;
@@ -207,7 +207,7 @@ test('who moves or leaves while their worker ends arrives all the same', async (
   host.kill();
 }, 60);
 
-test('a server whose worker hangs shuts down all the same', async () => {
+test('a server whose worker hangs still shuts down', async () => {
   const faulty = await FaultyServer.start({ WORKERS: '2' });
   const host = new ClientHost();
   const rooms = [

@@ -48,7 +48,7 @@ function open(port: number): { socket: Socket; answer: Promise<string> } {
   return { socket, answer: new Promise((resolve) => socket.once('close', () => resolve(text))) };
 }
 
-test('a user with all of their connections gets 429 for another client, and replaces one of them', () =>
+test('a user with the largest number of connections gets 429 for another client, and may replace one', () =>
   withServer({ MAX_CONNECTIONS_PER_USER: '2' }, async ({ url, port, adminUrl, logged }) => {
     const first = await openSocket(url, 'ann', 'phone');
     await openSocket(url, 'ann', 'laptop');
@@ -69,7 +69,7 @@ test('a user with all of their connections gets 429 for another client, and repl
     is(seen.value('sfu_connection_setup_failures_total', { cause: 'too-many-connections' }), 2);
   }));
 
-test('joins beyond the conversations there may be are 503, beyond the users of one 409; each says so', () =>
+test('joins beyond the limit of conversations are 503, beyond the users of one 409; each says so', () =>
   withServer({ MAX_CONVERSATIONS: '2', MAX_PARTICIPANTS: '2' }, async ({ url, adminUrl }) => {
     for (const user of ['ann', 'ben']) is((await ask(url, 'POST', user, 'kitchen')).status, 200);
     is((await ask(url, 'POST', 'cat', 'garden')).status, 200);
@@ -112,7 +112,7 @@ test('joins and leaves beyond the rate are 429, nobody is asked about them, and 
   await permissions.close();
 });
 
-test('with permissions, who is let in last is decided when they come in, not when they ask', async () => {
+test('with permissions, the last place goes to the first user who comes in, not to the first who asks', async () => {
   const permissions = await startPermissionServer();
   await withServer({ MAX_PARTICIPANTS: '1', PERMISSIONS_HOST: permissions.url }, async ({ url }) => {
     const statuses = await Promise.all(
@@ -123,7 +123,7 @@ test('with permissions, who is let in last is decided when they come in, not whe
   await permissions.close();
 });
 
-test('on both listeners a header that is too large is 431, a slow request 408, and what is no HTTP 400', () =>
+test('on both listeners a header that is too large is 431, a slow request 408, and anything but HTTP 400', () =>
   withServer({ MAX_HEADER_BYTES: '4096', REQUEST_TIMEOUT_MS: '500' }, async ({ port, adminUrl }) => {
     for (const each of [port, Number(new URL(adminUrl).port)]) {
       const before = await scrape(adminUrl);
@@ -216,7 +216,7 @@ test('64 pings are answered, more end the websocket with 4429; pongs count as we
     is(await failures(adminUrl, 'too-many-messages'), 2);
   }));
 
-test('a client that pings for ever and reads no answer is shown out', () =>
+test('a client that pings for ever and reads no answer is disconnected', () =>
   withServer({ OFFER_TIMEOUT_MS: '20000' }, async ({ port, adminUrl, logged }) => {
     const { socket, answer } = await handmade(port, 'deaf');
     socket.pause();

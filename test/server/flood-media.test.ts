@@ -66,7 +66,7 @@ const counts = (packets: readonly ReceivedPacket[], from: string): number[] =>
 const missing = (numbers: readonly number[]): number => numbers.at(-1)! - numbers[0]! + 1 - new Set(numbers).size;
 
 test(
-  'a microphone that floods is cut to its rate and heard, nobody else notices, and it recovers',
+  'a publisher that floods is limited to its rate and heard, nobody else notices, and it recovers',
   () =>
     withServer({ MAX_PACKETS_PER_SECOND: '100' }, async ({ server, enter }) => {
       const [flooder, honest] = [await enter('flooder'), await enter('honest')];
@@ -143,7 +143,7 @@ test('a budget counts the bytes of a text, not its characters', () => {
 });
 
 test(
-  'who floods a data channel that nobody reads is shown out, by messages or by bytes; the others talk on',
+  'a client that floods a data channel that nobody reads is disconnected, by messages or by bytes; the others talk on',
   () =>
     withServer({}, async ({ server, enter }) => {
       const [ann, bob] = [await enter('ann'), await enter('bob')];
@@ -165,7 +165,7 @@ test(
   40,
 );
 
-test('a client with more channels than allowed is shown out with the same reason', () =>
+test('a client with more channels than allowed is disconnected with the same reason', () =>
   withServer({ MAX_DATA_CHANNELS: '2' }, async ({ server, enter }) => {
     const ann = await enter('ann');
     await ann.openChannel('second', 'hello');

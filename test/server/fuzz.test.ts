@@ -26,7 +26,7 @@ function told(tally: Counters, kinds: readonly string[]): void {
 }
 
 for (const target of targets) {
-  test(`whatever comes, ${target.name} lead to what is documented and leave nothing behind`, async () => {
+  test(`fuzzed ${target.name} have only documented results and leave nothing behind`, async () => {
     const { count, kinds } = RUNS[target.name]!;
     const { tally } = await runTarget(target, { seed: seed(target.name), count });
     told(tally, kinds);

@@ -72,7 +72,7 @@ test('a full server still answers a bad claim with 400 and a join with 200', asy
   host.kill();
 });
 
-test('a handshake that fails takes no place', async () => {
+test('a failed handshake takes no place', async () => {
   const { port, adminUrl } = await serve();
   const claim = `X-User-Claim: ${claimHeader('dan')['X-User-Claim']}\r\n`;
   const broken = HANDSHAKE.replace('Version: 13', 'Version: 7');
@@ -102,7 +102,7 @@ test('with all memberships in use a join is 503 with Retry-After, the known user
   is(await join('ben', 'garden'), 200);
 });
 
-test('a membership whose user never connects makes room after its patience', async () => {
+test('a membership whose user never connects makes room after its time-out', async () => {
   const server = await startServer({ MAX_MEMBERSHIPS: '1', MEMBERSHIP_TIMEOUT_MS: '100' });
   const joinAs = async (user: string): Promise<number> => {
     const { statusCode, body } = await request(`${server.url}/join/kitchen`, {
@@ -174,7 +174,7 @@ test("a fault of the server's own is 500: for a join an internal error, for a co
   });
 });
 
-test('a client that goes away during the handshake is told to whoever took it', async () => {
+test('a handler learns that its client went away during the handshake', async () => {
   let abandoned = 0;
   let opened = 0;
   const connect = (): Upgrade => ({ opened: () => opened++, abandoned: () => abandoned++ });
@@ -189,7 +189,7 @@ test('a client that goes away during the handshake is told to whoever took it', 
   });
 });
 
-test('what handlers refuse is told with their headers', async () => {
+test('a handler’s refusal has its headers', async () => {
   const join = (): never => {
     throw new RequestError('full', 'Try "later" – é.', { 'Retry-After': '5' });
   };

@@ -46,7 +46,7 @@ async function withRow(row: Route, body: (house: House) => Promise<void>): Promi
   }
 }
 
-test('a row is enough for an endpoint that answers JSON to whoever has a claim', async () => {
+test('a row is enough for an endpoint that answers JSON to every client with a claim', async () => {
   const row: Route = {
     method: 'GET',
     path: '/ice',
@@ -97,7 +97,7 @@ test('a row may answer late, by its parameters, and refuse late', async () => {
   });
 });
 
-test('a row for a websocket refuses it with a problem, and says so to whoever asks without one', async () => {
+test('a row for a websocket refuses it with a problem, and answers requests without an upgrade', async () => {
   const upgrade = (): never => {
     throw new RequestError('full', 'No more of these.', { 'Retry-After': '5' });
   };

@@ -166,7 +166,7 @@ test('a conversation id that is a step in a path is 400, escaped or not', async 
   }
 });
 
-test('any other path is 404', async () => {
+test('every other path is 404', async () => {
   const paths = ['/', '/connect/', '/connections', '/join/a/b', '/join/a/', '/JOIN/a', '/Connect', '//connect'];
   for (const path of paths) {
     for (const method of ['GET', 'POST', 'DELETE'] as const) {
@@ -210,7 +210,7 @@ test('an upgrade with a bad claim is 400 and no websocket', async () => {
   }
 });
 
-test('a websocket anywhere but at /connect is 404, or what the path says', async () => {
+test('a websocket at any path except /connect is 404, or the path’s own answer', async () => {
   for (const path of ['/', '/join/kitchen/ws', '/connect/', '/socket.io/?transport=websocket']) {
     isProblem(await askUpgrade(`GET ${path}`), 404, 'GET /connect');
   }
@@ -219,7 +219,7 @@ test('a websocket anywhere but at /connect is 404, or what the path says', async
   is((await askUpgrade('GET /join/%zz')).status, 400);
 });
 
-test('an upgrade with another method or to another protocol is served as if it were none', async () => {
+test('an upgrade with another method or to another protocol is served as a plain request', async () => {
   const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n';
   const joined = await askUpgrade('POST /join/kitchen', CLAIM, h2c);
   is(joined.status, 200);
@@ -229,7 +229,7 @@ test('an upgrade with another method or to another protocol is served as if it w
   is((await askUpgrade('GET /connect', CLAIM, HANDSHAKE.replace('websocket', 'WebSocket'))).status, 101);
 });
 
-test('a websocket handshake that is none is refused, and nothing is left of it', async () => {
+test('an invalid websocket handshake is refused, and nothing is left of it', async () => {
   is((await askUpgrade('GET /connect', CLAIM, HANDSHAKE.replace(/Sec-WebSocket-Key: .*\r\n/, ''))).status, 400);
   is((await askUpgrade('GET /connect', CLAIM, HANDSHAKE.replace('Key: dGhl', 'Key: ')))?.status, 400);
   const old = await askUpgrade('GET /connect', CLAIM, HANDSHAKE.replace('Version: 13', 'Version: 12'));
@@ -257,7 +257,7 @@ test('a body is read and thrown away, and the connection goes on', async () => {
   is((await exchange(port, first + second)).match(/HTTP\/1\.1 200 OK/g)?.length, 2);
 });
 
-test('what is no HTTP is 400', async () => {
+test('anything but HTTP is 400', async () => {
   const { port } = await serve();
   match(await exchange(port, 'hello\r\n\r\n'), /^HTTP\/1\.1 400 /);
 });

@@ -16,7 +16,7 @@ type Line = Readonly<Record<string, unknown>> & { readonly level: number; readon
 /** Fields that every line of a connection's life has. */
 const WHO = ['connection', 'userid', 'clientid', 'conversation'];
 
-test('every event in the life of a connection is one line that says whose, where and why', async () => {
+test('every event in the life of a connection is one line that says which client, where and why', async () => {
   const server = await startServer();
   const host = new ClientHost();
   const join = (user: string, room: string, method = 'POST'): Promise<Response> =>
@@ -244,7 +244,7 @@ function onTerminal(prelude: string): string {
   return stdout;
 }
 
-test('on a terminal lines are for people, and JSON where the package for that is not installed', () => {
+test('on a terminal log lines are formatted for people, and JSON where the package for that is not installed', () => {
   match(onTerminal(''), /^\[[\d:.]+\] INFO: hello\n {4}a: 1\n$/);
   const without = `
     const module = require('node:module');

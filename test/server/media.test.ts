@@ -102,7 +102,7 @@ test('a single slot carries one speaker at a time, and the next one when that on
   for (const client of [listener, ann, bob]) await client.end();
 });
 
-test('two conversations do not hear each other, and who moves over is heard there and no more here', async () => {
+test('two conversations do not hear each other, and a client that moves is heard there and no longer here', async () => {
   const [here, there] = [fresh('here'), fresh('there')];
   const [ann, bob, cid, dan] = await Promise.all(
     [fresh('ann'), fresh('bob'), fresh('cid'), fresh('dan')].map((name) => connect(name, { slots: 3 })),
@@ -145,7 +145,7 @@ test('twenty moves to and fro leave no hole and no step back in any slot', async
   for (const client of [mover, ...speakers]) await client.end();
 }, 40);
 
-test('join before connect: who is a member already is heard as soon as they connect', async () => {
+test('join before connect: a user who is a member already is heard as soon as they connect', async () => {
   const room = fresh('room');
   const [ann, bob] = [fresh('ann'), fresh('bob')];
   await join(ann, room);
@@ -170,7 +170,7 @@ test('both clients of a user hear the others and not each other', async () => {
   for (const client of [phone, laptop, other]) await client.end();
 });
 
-test('connecting again with the same pair replaces the old connection, which hears no more', async () => {
+test('connecting again as the same client replaces the old connection, which hears nothing more', async () => {
   const room = fresh('room');
   const [ann, bob] = [await connect(fresh('ann')), await connect(fresh('bob'))];
   await join(ann.name, room);
@@ -186,7 +186,7 @@ test('connecting again with the same pair replaces the old connection, which hea
   for (const client of [ann, bob, again]) await client.end();
 });
 
-test('who leaves hears nothing and is not heard', async () => {
+test('a user who leaves hears nothing and is not heard', async () => {
   const room = fresh('room');
   const [ann, bob, cid] = await Promise.all(
     [fresh('ann'), fresh('bob'), fresh('cid')].map((name) => connect(name, { slots: 2 })),
@@ -221,7 +221,7 @@ test('payload types are the listener’s own, and a client that declares no SSRC
   for (const client of [chromium, firefox]) await client.end();
 });
 
-test('a client that goes away frees its speaker’s slot for the next', async () => {
+test('a client that leaves frees its slot for the next speaker', async () => {
   const room = fresh('room');
   const listener = await connect(fresh('listener'), { slots: 1, publishes: false });
   const [ann, bob] = [await connect(fresh('ann'), { slots: 0 }), await connect(fresh('bob'), { slots: 0 })];

@@ -117,7 +117,7 @@ test('an attempt that a newer one of the same client replaces is counted', async
   await scrapeUntil((seen) => seen.value('sfu_websockets_waiting') === 0);
 });
 
-test('an attempt that its client gives up after the answer is counted by what it waited for', async () => {
+test('an attempt that its client gives up after the answer is counted by the step that it waited for', async () => {
   const { url } = await server();
   const sockets: { socket: { terminate(): void } }[] = [];
   await fails('no-ice', async () => {
@@ -131,7 +131,7 @@ test('an attempt that its client gives up after the answer is counted by what it
   await scrapeUntil((seen) => seen.value('sfu_websockets_waiting') === 0);
 });
 
-test('connections that find no place are counted, and so are the limits', async () => {
+test('connections without a free place are counted, and so are the limits', async () => {
   const { url, port } = await server();
   const open = await Promise.all(Array.from({ length: 6 }, (_, i) => openSocket(url, `guest ${i}`)));
   is((await look()).value('sfu_websockets_waiting'), 6);
@@ -149,7 +149,7 @@ test('connections that find no place are counted, and so are the limits', async 
   await scrapeUntil((after) => after.value('sfu_connections', { state: 'setup' }) === 0);
 });
 
-test('a connection that is refused because the user has no room is a failure, and so is one while draining', async () => {
+test('a connection that is refused because of the limit of users is a failure, and so is one while draining', async () => {
   const other = await startServer({ MAX_MEMBERSHIPS: '2', DRAIN_TIMEOUT_MS: '60000' });
   const host = new ClientHost();
   for (const name of ['ann', 'ben']) {
@@ -175,7 +175,7 @@ test('a connection that is refused because the user has no room is a failure, an
   host.kill();
 }, 30);
 
-test('what two people in a room say is counted on its whole way', async () => {
+test('the packets of two people in a conversation are counted all the way', async () => {
   const { url } = await server();
   const host = new ClientHost();
   const ann = await host.connect(url, 'ann');

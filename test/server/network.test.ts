@@ -102,7 +102,7 @@ function once(numbers: readonly number[]): number[] {
   return [...new Set(numbers)];
 }
 
-test('whatever the network does, listeners get what passed it, once and in its order, legally numbered', async () => {
+test('on every network listeners get the packets that passed it, once, in order and numbered correctly', async () => {
   const network = await start({ STATS_INTERVAL_MS: '200', MAX_DELAY_MS: '60000' });
   const { server } = network;
   const host = new ClientHost();
@@ -195,7 +195,7 @@ test('clients connect with a fifth of all packets lost, or are told why not in t
   );
 }, 60);
 
-test('clients that vanish or change their address are missed: their place is free, their membership kept', async () => {
+test('the server notices clients that vanish or change their address: their place is free, their membership kept', async () => {
   const { server, mediaPort } = await start();
   const [host, doomed] = [new ClientHost(), new ClientHost()];
   const relays = await Promise.all([1, 2, 3].map(() => Relay.open(random, mediaPort)));

@@ -20,7 +20,7 @@ const handedOver = (all: readonly Offloadable[]): number => all.filter(({ offloa
 const LIMITS = { threshold: 0.85, idleCores: 0.5 };
 const full = { main: 1, idleCores: 4 };
 
-test('below the threshold nobody is handed over, above it a quarter of the rest at a time', () => {
+test('below the threshold no connection is handed over, above it a quarter of the rest at a time', () => {
   const all = peers(16);
   is(offloadNext(all, { main: 0.84, idleCores: 4 }, LIMITS), 0);
   equal([offloadNext(all, { main: 0.85, idleCores: 0.5 }, LIMITS), handedOver(all)], [4, 4]);
@@ -31,17 +31,17 @@ test('below the threshold nobody is handed over, above it a quarter of the rest 
   is(offloadNext(all, full, LIMITS), 0);
 });
 
-test('where no core is idle nobody is handed over, for it would cost what the main thread lacks', () => {
+test('where no core is idle no connection is handed over, for it would take CPU from the main thread', () => {
   is(offloadNext(peers(16), { main: 1, idleCores: 0.49 }, LIMITS), 0);
 });
 
-test('a threshold of 0 takes all at once, one of 1 nobody', () => {
+test('a threshold of 0 hands over all at once, one of 1 none', () => {
   const all = peers(10);
   is(offloadNext(all, full, { threshold: 1, idleCores: 0 }), 0);
   is(offloadNext(all, { main: 0, idleCores: 0 }, { threshold: 0, idleCores: 0.5 }), 10);
 });
 
-test('a connection that the library does not take stays as it was, and nothing is thrown', () => {
+test('a connection that the library does not accept stays as it was, and nothing is thrown', () => {
   const refusal = new Error('no handler for this track');
   const failures: unknown[] = [];
   const setMediaHandler = (): never => {
@@ -54,7 +54,7 @@ test('a connection that the library does not take stays as it was, and nothing i
   is(offloadNext([peer], full, { threshold: 0, idleCores: 0 }), 0, 'it is not asked again');
 });
 
-test('a listener who is handed over in mid-call misses nothing and gets everything in order', async () => {
+test('a listener that is handed over in mid-call misses nothing and gets everything in order', async () => {
   // Nothing is dropped for being late: the main thread will stand still, which is load enough on any machine, wherever in
   // the 250 ms from one look at the load to the next it begins.
   const limits = { OFFLOAD_PERCENT: '80', OFFLOAD_IDLE_PERCENT: '0', MAX_DELAY_MS: '60000' };

@@ -105,7 +105,7 @@ test('every other status is no answer, and a redirect is not followed', async ()
   await elsewhere.close();
 });
 
-test('nobody there is no answer, and says that it may be tried again', async () => {
+test('a service that does not exist is no answer, and the refusal says that a retry may help', async () => {
   const { permissions, refusal, counted } = asking(`http://127.0.0.1:${await freeUdpPort()}`);
   const { kind, message, headers } = await refusal('ann', 'kitchen');
   is(kind, 'permissions-unavailable');
@@ -135,7 +135,7 @@ test('a service whose header comes byte by byte is not waited for beyond the dea
   dripping.close();
 });
 
-test('what is no HTTP, or ends too early, is no answer', async () => {
+test('anything but HTTP, or an answer that ends too early, is no answer', async () => {
   const garbage = [
     'hello\r\n\r\n',
     '\0\0\0\0',
@@ -196,7 +196,7 @@ test('a long body is not read on', async () => {
   await server.close();
 });
 
-test('ids arrive as they are, whatever is in them', async () => {
+test('ids arrive as they are, with any characters', async () => {
   const server = await startPermissionServer();
   const { permissions, may } = asking(`${server.url}/v1/permissions`);
   const ids = [
@@ -309,7 +309,7 @@ test('without a cache every join is asked about', async () => {
   await server.close();
 });
 
-test('failures, and denials of the moment, are not kept', async () => {
+test('failures and temporary denials are not kept', async () => {
   const server = await startPermissionServer();
   const { permissions, may } = asking(server.url, PATIENT_MS, CACHE_MS);
   for (const code of [500, 302, 408, 429]) {
@@ -333,7 +333,7 @@ test('the cache has bounds: what was used least recently goes first', async () =
   await server.close();
 });
 
-test('the same question is asked once at a time, and answered to all who wait', async () => {
+test('the same question is asked once at a time, and all who wait get the answer', async () => {
   const waiting: (() => void)[] = [];
   const server = await startPermissionServer((response) => waiting.push(() => response.writeHead(403).end()));
   const { permissions, may, counted } = asking(server.url);
@@ -364,7 +364,7 @@ test('more questions than can be under way are no answers, and the others get th
   await server.close();
 });
 
-test('no more sockets are open than allowed, and who waits for one waits no longer than the deadline', async () => {
+test('no more sockets are open than allowed, and no question waits for one longer than the deadline', async () => {
   const server = await startPermissionServer(hang);
   const { permissions, may } = asking(server.url, 200, 0, { cached: 10, sockets: 2, underWay: 100 });
   const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => may('ann', String(i))));

@@ -74,7 +74,7 @@ function held(permissions: PermissionServer): (conversation: string, code?: numb
   return (conversation, code = 204) => waiting.get(conversation)!.writeHead(code).end();
 }
 
-test('who is allowed gets 200 and is in, who is not gets 401 that says what to do and is not', async () => {
+test('a permitted user gets 200 and is in, another gets 401 with what to do and is not', async () => {
   await house({}, async ({ permissions, ask, inside }) => {
     permissions.reply = (response, { url }) => response.writeHead(url!.endsWith('/kitchen') ? 200 : 403).end();
     const good = await ask('POST', '/join/kitchen');
@@ -130,7 +130,7 @@ test('a service that hangs, fails or redirects lets nobody in', async () => {
   });
 });
 
-test('joins and leaves of one user take effect as they came, though the answers come the other way round', async () => {
+test('joins and leaves of one user take effect in their order, though the answers come in another', async () => {
   await house({}, async ({ server, permissions, ask, changes, inside }) => {
     const answer = held(permissions);
     // On one socket, so that the order in which they come is certain.
@@ -175,7 +175,7 @@ test('a join whose client hangs up before the answer is not made, and the next o
   });
 });
 
-test('a user has so many joins and leaves waiting and no more, and others are not held up', async () => {
+test('the number of joins and leaves that wait is limited for each user, and others are not held up', async () => {
   await house({}, async ({ server, permissions, ask, changes }) => {
     const waiting: ServerResponse[] = [];
     permissions.reply = (response) => waiting.push(response);

@@ -45,12 +45,12 @@ const PUBLIC = [
   ...['::ffff:1.1.1.1', '64:ff9b::a00:1'],
 ];
 
-test('private are loopback, link-local, RFC 1918, RFC 4193 and RFC 6598, to the last address, and nothing beside', () => {
+test('private are loopback, link-local, RFC 1918, RFC 4193 and RFC 6598, to the last address, and no others', () => {
   for (const address of PRIVATE) is(isPrivate(address), true, address);
   for (const address of PUBLIC) is(isPrivate(address), false, address);
 });
 
-test('the candidates are told once the server listens, with a warning where all are private', async () => {
+test('the server logs its candidates once it listens, with a warning where all are private', async () => {
   const server = await startServer();
   const { candidates, mediaPorts } = JSON.parse(await server.logged(TOLD));
   equal(candidates, [`127.0.0.1:${mediaPorts[0]} host`]);
@@ -63,14 +63,14 @@ test('the candidates are told once the server listens, with a warning where all 
   ok(of('listening') < of(TOLD) && of(TOLD) < of(WARNING));
 });
 
-test('announced addresses are told in place of the host’s, and there is nothing to warn of', async () => {
+test('announced addresses replace the host’s, and cause no warning', async () => {
   const { candidates, warnings } = await told({ ANNOUNCED_ADDRESS: '203.0.113.7,2001:db8::7' });
   const shown = candidates.map((candidate) => candidate.replace(/:\d+ /, ':port '));
   equal(shown, ['203.0.113.7:port host', '[2001:db8::7]:port host']);
   equal(warnings, []);
 });
 
-test('somebody who announces a private address means it', async () => {
+test('an announced private address causes no warning', async () => {
   equal((await told({ ANNOUNCED_ADDRESS: '10.1.2.3' })).warnings, []);
 });
 
@@ -84,7 +84,7 @@ test('an address that a STUN server sees counts', async () => {
   stun.close();
 });
 
-test('a STUN server that says nothing holds up neither the server nor, beyond the deadline, the log', async () => {
+test('a STUN server that does not answer delays neither the server nor, beyond the deadline, the log', async () => {
   const stun = await startStunServer(null);
   const server = await startServer({ ICE_SERVERS: stun.url, GATHER_TIMEOUT_MS: '2500' });
   await stun.asked;
@@ -95,7 +95,7 @@ test('a STUN server that says nothing holds up neither the server nor, beyond th
   stun.close();
 });
 
-test('a server that ends meanwhile does so at once, with code 0 and without a word about it', async () => {
+test('a server that ends meanwhile ends at once, with code 0 and without a word about candidates', async () => {
   const stun = await startStunServer(null);
   const server = await startServer({ ICE_SERVERS: stun.url, GATHER_TIMEOUT_MS: '60000' });
   await stun.asked;

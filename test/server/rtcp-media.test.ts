@@ -99,7 +99,7 @@ function reportOn(
   return new RtcpRrPacket({ ssrc: 1, reports: [new RtcpReceiverInfo(block)] }).serialize();
 }
 
-test('a client that has sent nothing is told nothing, not of whoever had its place before either', async () => {
+test('a client that has sent nothing gets no reports, not those of the place’s previous owner either', async () => {
   const small = await startServer({ MAX_CONNECTIONS: '2' });
   const join = (client: TestClient) =>
     fetch(`${small.url}/join/room`, { method: 'POST', headers: claimHeader(client.name) });
@@ -120,7 +120,7 @@ test('a client that has sent nothing is told nothing, not of whoever had its pla
   await small.stop();
 });
 
-test('a publisher that loses one packet in ten on its way is told so', async () => {
+test('the reports tell a publisher that one packet in ten is lost', async () => {
   const [publisher] = await gather(0);
   await publisher.talk(10);
   const told = await receiverReports(publisher, 3);
@@ -136,7 +136,7 @@ test('a publisher that loses one packet in ten on its way is told so', async () 
   await publisher.end();
 });
 
-test('who takes the place of one that ended is told nothing of the packets of its predecessor', async () => {
+test('a client that takes the place of another gets no reports of its predecessor’s packets', async () => {
   const running = await server();
   const [[witness], [publisher]] = [await gather(0), await gather(0)];
   for (const client of [witness, publisher]) await client.talk();
@@ -157,7 +157,7 @@ test('who takes the place of one that ended is told nothing of the packets of it
   for (const client of [witness, successor]) await client.end();
 });
 
-test('a publisher whom nobody hears is told of its packets all the same, and its own report is timed', async () => {
+test('a publisher that nobody hears still gets reports, and its own report is timed', async () => {
   const [publisher] = await gather(0);
   await publisher.talk();
   const [{ packet }] = (await receiverReports(publisher, 1)) as [Told<RtcpRrPacket>];
@@ -185,7 +185,7 @@ test('a publisher whom nobody hears is told of its packets all the same, and its
   await publisher.end();
 });
 
-test('who loses a fifth makes the publisher know, and changes nothing for the others', async () => {
+test('the publisher learns of a listener that loses a fifth, and nothing changes for the others', async () => {
   const [publisher, lossy, other] = await gather(2);
   await publisher.talk();
   const heard = await hear(lossy!, 50);
@@ -209,7 +209,7 @@ test('who loses a fifth makes the publisher know, and changes nothing for the ot
   for (const client of [publisher, lossy!, other!]) await client.end();
 });
 
-test('who claims to lose everything is not heeded', async () => {
+test('a listener that claims to lose everything is ignored', async () => {
   const [publisher, liar] = await gather(1);
   await publisher.talk();
   for (let i = 0; i < 3; i++) {
@@ -284,7 +284,7 @@ test("a listener's report gives its round trip, and its quality is in the log wh
   ok(Math.min(...roundTrips) < 200, `${roundTrips} ms`);
 });
 
-test('neither goodbyes nor garbage nor a flood disturb: all is counted, packets go on', async () => {
+test('goodbyes, garbage and a flood do no harm: all of them are counted, and packets go on', async () => {
   const [publisher, listener] = await gather(1);
   await publisher.talk();
   const heard = await hear(listener!, 10);

@@ -20,7 +20,7 @@ async function run(text: string, slack?: number): Promise<FileRun> {
   }
 }
 
-test('it counts what passed, failed and was skipped', async () => {
+test('it counts passed, failed and skipped scenarios', async () => {
   const { passed, skipped, failures, output } = await run(`${HEAD}
     test('one', () => {});
     test('two', () => { console.log('said'); throw new Error('why\\nmore'); });
@@ -64,7 +64,7 @@ function runs(pid: number): boolean {
   }
 }
 
-test('what a file leaves behind ends with it', async () => {
+test('processes that a file leaves behind end with it', async () => {
   const { output, failures } = await run(`import { spawn } from 'node:child_process'; ${HEAD}
     test('x', () => console.log('pid', spawn('sleep', ['1000'], { stdio: 'inherit' }).pid));
     test.run();`);

@@ -20,7 +20,7 @@ class Fake {
   }
 }
 
-test('the oldest waits no longer where another needs the place; of a user, their own', () => {
+test('where another websocket needs the place the oldest gives way; a user’s own one first', () => {
   const setups = new Setups<Fake>({ MAX_WAITING: 3, MAX_SETUPS: 2, MAX_SETUPS_PER_USER: 2 }, () => 0);
   const [ann, one, two] = [new Fake('ann'), new Fake('bob', '1'), new Fake('bob', '2')];
   for (const setup of [ann, one, two]) setups.add(setup);
@@ -36,7 +36,7 @@ test('the oldest waits no longer where another needs the place; of a user, their
   equal(setups.all(), [ann, one]);
 });
 
-test('only who was answered and has had no ICE for two seconds is stuck', () => {
+test('only a set-up that was answered and has had no ICE for two seconds is stuck', () => {
   let now = 10_000;
   const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => now);
   const [answering, good, bad] = [new Fake('a'), new Fake('b'), new Fake('c')];
@@ -54,7 +54,7 @@ test('only who was answered and has had no ICE for two seconds is stuck', () => 
   is(setups.stuck(), null);
 });
 
-test('who was answered long after the offer hides nobody who is stuck', () => {
+test('a set-up that was answered long after its offer does not hide one that is stuck', () => {
   const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => 10_000);
   const [late, stuck] = [new Fake('a'), new Fake('b')];
   for (const setup of [late, stuck]) {
@@ -66,7 +66,7 @@ test('who was answered long after the offer hides nobody who is stuck', () => {
   is(setups.stuck(), stuck);
 });
 
-test('who has ICE and no DTLS is stuck after eight seconds, if nobody is without ICE', () => {
+test('a set-up with ICE and without DTLS is stuck after eight seconds, if none is without ICE', () => {
   let now = 10_000;
   const setups = new Setups<Fake>({ MAX_WAITING: 9, MAX_SETUPS: 9, MAX_SETUPS_PER_USER: 9 }, () => now);
   const [first, second, third] = [new Fake('a'), new Fake('b'), new Fake('c')];
@@ -127,7 +127,7 @@ test('2,000 websockets without an offer, and as many offers as may be set up wit
   is(await server.stop(), 0);
 }, 90);
 
-test('a user has so many set-ups and no more: the oldest without an offer gives way, then 429', async () => {
+test('the number of set-ups is limited for each user: the oldest without an offer gives way, then 429', async () => {
   const server = await startServer({ MAX_SETUPS_PER_USER: '2' });
   const first = await openSocket(server.url, 'ann', '1');
   const second = await openSocket(server.url, 'ann', '2');

@@ -62,7 +62,7 @@ test("announced addresses stand in the answer in place of the host's own", async
   is((await signal.closed).code, 4504);
 });
 
-test('the server that all of these used stops with code 0', async () => {
+test('the server of all these scenarios stops with code 0', async () => {
   const server = await serve();
   is(await server.stop(), 0);
   equal(
@@ -87,7 +87,7 @@ test('a client that hangs up its websocket after the answer connects all the sam
   is(await server.stop(), 0);
 });
 
-test('a user for whom there is no room gets 1013 once connected', async () => {
+test('a user beyond the limit of users gets 1013 once connected', async () => {
   const server = await startServer({ MAX_MEMBERSHIPS: '1' });
   const clients = new ClientHost();
   const first = await clients.connect(server.url, 'first');

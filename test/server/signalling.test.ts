@@ -130,7 +130,7 @@ test('a second offer ends with 4400, before the answer and after it', async () =
   await closes(eager, 4400, 'one offer a connection');
 });
 
-test('a few messages that are not candidates are overlooked, a flood of them ends with 4429', async () => {
+test('a few messages that are not candidates are ignored, a flood of them ends with 4429', async () => {
   const signal = await open();
   signal.socket.send(UNREACHABLE);
   for (let i = 0; i < 8; i++) signal.socket.send(`noise ${i}`);

@@ -7,7 +7,7 @@ import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('soak');
 
-test('churn disturbs nobody, and nothing is left of it', async () => {
+test('churn disturbs no other client, and leaves nothing behind', async () => {
   const report = new Report(true);
   const options = { rounds: 1, seconds: 6, clients: 10, rate: 12, vanish: false };
   await soak({ ...options, seed: seed('soak') }, report);

@@ -94,7 +94,7 @@ function inARow(heard: readonly ReceivedPacket[]): void {
 
 for (const declared of [DECLARED, null]) {
   const offer = declared === null ? 'that declared none' : 'that declared another one';
-  test(`an SSRC from the start on is heard whole, of a publisher ${offer}`, async () => {
+  test(`an SSRC that a publisher ${offer} uses from the start is heard completely`, async () => {
     const pair = await Pair.meet(declared);
     await pair.send(100, (i) => sound(OTHER, i, i));
     const heard = await pair.hears(99);
@@ -106,7 +106,7 @@ for (const declared of [DECLARED, null]) {
     await pair.end();
   });
 
-  test(`an SSRC that takes the place of one in use is heard from its third packet on, of a publisher ${offer}`, async () => {
+  test(`an SSRC to which a publisher ${offer} changes is heard from its third packet on`, async () => {
     const pair = await Pair.meet(declared);
     await pair.send(50, (i) => sound(DECLARED, i, i));
     await pair.send(100, (i) => sound(OTHER, 40_000 + i, 50 + i));
@@ -132,7 +132,7 @@ const SILENT: readonly ((sequence: number, timestamp: number) => Buffer)[] = [
   (sequence, timestamp) => rtp({ ssrc: DECLARED, sequence, timestamp, payload: Buffer.alloc(0) }),
 ];
 
-test('with packets without sound in between, the publisher is told of no loss, and the listener gets no hole', async () => {
+test('with packets without sound in between, the reports show no loss, and the listener gets no hole', async () => {
   const pair = await Pair.meet(DECLARED);
   let count = 0;
   const packets = 500;

@@ -19,7 +19,7 @@ const UNSEEN = [
 ].map((code) => String.fromCodePoint(code));
 const SEEN = ['plain', 'Zoë', '李雷', 'שלום', 'مرحبا', '😀', 'a\nb\tc', 'back\\slash \\u009b'];
 
-test('what cannot be seen is escaped, and the rest is as it was', () => {
+test('invisible characters are escaped, and the rest is unchanged', () => {
   for (const character of UNSEEN) {
     match(visible(`a${character}b`), /^a(?:\\u[\da-f]{4}){1,2}b$/);
     const json = JSON.stringify({ [character]: `a${character}b` });
@@ -28,7 +28,7 @@ test('what cannot be seen is escaped, and the rest is as it was', () => {
   for (const text of SEEN) is(visible(text), text);
 });
 
-test('JSON that is read and shown afterwards says the escapes', () => {
+test('JSON that is read and shown afterwards shows the escapes', () => {
   for (const character of UNSEEN) {
     const { it } = JSON.parse(visibleOnceRead(JSON.stringify({ it: `a${character}b` })));
     match(it, /^a(?:\\u[\da-f]{4}|\\[bfr]){1,2}b$/);

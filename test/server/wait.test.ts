@@ -26,7 +26,7 @@ function clock(late: number): Clock & { time: number; readonly sleeps: number[] 
   return fake;
 }
 
-test('a time-out is over once its time is, whatever a step takes', async () => {
+test('a time-out ends on time, however long a step takes', async () => {
   for (const [late, atMost] of [
     [0, 300],
     [20, 322],
@@ -46,14 +46,14 @@ test('the last step is no longer than what is left, and without time there is no
   is(fake.sleeps.length, 3);
 });
 
-test('what came true during a step that took too long counts', async () => {
+test('a condition that comes true during a step that took too long counts', async () => {
   const fake = clock(5000);
   is(await until(() => fake.time > 1000, 300, fake), true);
   is(fake.sleeps.length, 1);
   is(await until(() => true, 0, fake), true, 'even without any time');
 });
 
-test('a peer whose STUN server is silent gathers for so long and no longer on a busy event loop', async () => {
+test('a peer whose STUN server does not answer stops gathering on time on a busy event loop', async () => {
   const stun = await startStunServer(null);
   const ports = await MediaPorts.open({ MEDIA_PORTS: [await freeUdpPort()], MEDIA_BIND: '127.0.0.1' });
   const ignored = (): undefined => undefined;

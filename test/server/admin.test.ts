@@ -19,7 +19,7 @@ const server = (): Promise<RunningServer> => {
   return running;
 };
 
-/** A name that no other scenario uses: the server is shared. */
+/** Returns a name that no other scenario uses, because the scenarios share a server. */
 let names = 0;
 const fresh = (name: string): string => `${name} ${++names}/%`;
 
@@ -152,7 +152,7 @@ test('a user whom an operator muted is not heard, cannot unmute, and stays muted
     await listener.receives((packets) => packets.some(({ from }) => from === ann));
   };
   const hearNothing = async (): Promise<void> => {
-    // What was under way arrives while the speaker sends the first packets, and nothing while it sends the others.
+    // Packets that are under way arrive while the speaker sends the first ones; nothing may arrive during the others.
     await speaker.sends(10);
     await listener.take();
     await speaker.sends(15);

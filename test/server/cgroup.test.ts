@@ -1,4 +1,4 @@
-/** What a container may use: layouts of control groups as they are met, and a real one where this machine lets us make it. */
+/** Limits of containers: common layouts of control groups, and a real group where this machine allows to create one. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -200,11 +200,11 @@ test('only cores that the process may use count as idle', () => {
   if (availableParallelism() === cpus().length) ok(Math.abs(here - all) < 5000, `${here} and ${all} ms`);
 });
 
-/** One below each controller that limits or counts. */
+/** A group below each controller that limits or counts. */
 const GROUPS = ['cpu', 'cpuacct'].map((controller) => `/sys/fs/cgroup/${controller}/sfu-test-${process.pid}`);
 const real = 'in a real control group with a tenth of a core the quota, its usage and the default of WORKERS are known';
 
-/** Runs a script in the groups. @returns what it writes. */
+/** Runs a script in the groups. @returns its output. */
 function within(script: string): string {
   const enter = GROUPS.map((group) => `echo $$ > ${group}/cgroup.procs`).join('; ');
   const command = `${enter}; exec "$0" --input-type=module -e "$1"`;
@@ -227,7 +227,7 @@ function remove(): void {
     try {
       rmdirSync(group);
     } catch {
-      // It was not made.
+      // The group does not exist.
     }
   }
 }
@@ -245,7 +245,7 @@ else
         console.log(JSON.stringify([quota.cores, quota.used(), quota.throttled()]))`);
       const [cores, used, throttled] = JSON.parse(found);
       is(cores, 0.1);
-      // So little that it is used up however busy the machine is.
+      // So little that even a busy machine uses it up.
       ok(used > 20 && throttled > 0, found);
     } finally {
       remove();

@@ -1,6 +1,6 @@
 /**
- * Clients that come and vanish without a goodbye, so that newcomers get addresses and ports whose last owners the ICE library still
- * knows. `CHURN=1600` tries so many, from ports that the system chooses.
+ * Clients that come and vanish without a goodbye, so that newcomers get addresses and ports whose last owners the ICE
+ * library still knows. `CHURN=1600` tries that many, from ports that the system chooses.
  */
 import { equal, is } from 'uvu/assert';
 import { ClientHost } from '../support/client.ts';
@@ -11,9 +11,9 @@ const test = scenarios('churn');
 const GIVEN = Number(process.env['CHURN'] ?? 0);
 const COUNT = GIVEN || 48;
 const AT_A_TIME = 8;
-/** UDP ports of the clients: each is used again while its last owner is a ghost, more than once. */
+/** UDP ports of the clients: each is used again several times while its last owner is a ghost. */
 const PORTS = 20;
-/** Clients of one process. */
+/** Clients in each process. */
 const CLIENTS_OF_A_HOST = 400;
 
 for (const mediaPorts of [1, 4]) {
@@ -31,7 +31,7 @@ for (const mediaPorts of [1, 4]) {
           while (next < Math.min(COUNT, from + CLIENTS_OF_A_HOST)) {
             const options = GIVEN === 0 ? { ports: [first + 10, first + 9 + PORTS] as const } : {};
             const begun = performance.now();
-            // Without a data channel the library says no goodbye.
+            // Without a data channel the library sends no goodbye.
             const client = await host.connect(server.url, `user ${next++}`, { data: false, keeps: false, ...options });
             slowest = Math.max(slowest, performance.now() - begun);
             const end = `${client.close.code} ${client.close.reason}`;

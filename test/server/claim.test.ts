@@ -10,7 +10,7 @@ const test = scenarios('claim');
 
 const LONGEST = 'x'.repeat(256);
 
-/** Header values that are taken, and the claim they hold. */
+/** Header values that are accepted, and their claims. */
 const GOOD: readonly (readonly [text: string, userid: string, clientid: string])[] = [
   ['{"userid":"u","clientid":"c"}', 'u', 'c'],
   [' { "clientid" : "c" , "userid" : "u" } ', 'u', 'c'],
@@ -23,7 +23,7 @@ const GOOD: readonly (readonly [text: string, userid: string, clientid: string])
   ['{"userid":"first","userid":"last","clientid":"c"}', 'last', 'c'],
 ];
 
-/** Header values that are refused, and a part of what is said about them. */
+/** Header values that are refused, and a part of the error's detail. */
 const BAD: readonly (readonly [text: string, detail: string])[] = [
   ['', 'not JSON'],
   [' ', 'not JSON'],
@@ -148,7 +148,7 @@ test('bytes that are not UTF-8 are refused: two different claims must not become
 
 test.run();
 
-/** The error that header lines are refused with. */
+/** Returns the error with which header lines are refused. */
 function refusal(values: string[] | undefined): RequestError {
   try {
     readClaim({ headersDistinct: values === undefined ? {} : { 'x-user-claim': values } });

@@ -37,7 +37,7 @@ async function runWith(file: string, args: string[], env: Record<string, string>
   }
 }
 
-/** The warnings about a configuration that has these values. */
+/** Returns the warnings about a configuration with these values. */
 function warnings(env: Record<string, string>): readonly string[] {
   const { warnings, errors } = reportConfig({ ANNOUNCED_ADDRESS: '203.0.113.7', ...env }, {});
   equal(errors, []);
@@ -199,7 +199,7 @@ test('--check-config names misspelled variables in .env, and leaves other progra
   );
 }, 60);
 
-/** Something that answers at an address, and what `--healthcheck` says when it asks there. */
+/** Runs `--healthcheck` against a server that answers like this. @returns exit code and output. */
 async function healthcheck(
   answer: RequestListener,
   listen: (port: number) => string = (port) => `127.0.0.1:${port}`,

@@ -1,4 +1,4 @@
-/** What the real process does with its configuration at start. */
+/** The real process and its configuration at start. */
 
 import { createSocket } from 'node:dgram';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const test = scenarios('config at start');
 
 const BUILT = fileURLToPath(new URL('../../src', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** `nobody` on the systems that have one; any user without privileges would do. */
+/** The id of `nobody` where there is one; any user without privileges would do. */
 const UNPRIVILEGED = 65_534;
 
 test('a bad value ends the process with code 1 and one line on standard error', async () => {
@@ -120,7 +120,7 @@ test('an unreadable .env is named, with what to do', async () => {
     cpSync(BUILT, join(directory, 'dist/src'), { recursive: true });
     cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
     symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
-    // As Docker makes it where the file to be mounted is missing.
+    // Docker creates a folder where a file to mount is missing.
     mkdirSync(join(directory, '.env'));
     const main = join(directory, 'dist/src/main/main.js');
     for (const args of [[], ['--check-config'], ['--healthcheck']]) {
@@ -142,7 +142,7 @@ function listenOn(server: Server): Promise<number> {
   });
 }
 
-/** Whether some user of this machine may not listen on port 1, and as whom to try. */
+/** Returns why no user can be refused port 1 here, or null, and the id of the user to run as, if not this one. */
 function privileged(): { whyNot: string | null; uid?: number } {
   if (process.platform !== 'linux') return { whyNot: 'not Linux' };
   const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));

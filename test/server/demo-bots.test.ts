@@ -31,7 +31,7 @@ test('they speak in turns, as loud as their speech is, and are heard', async () 
     });
     ok(mostAtOnce <= 4, `${mostAtOnce} of 5 at once`);
     for (const name of spoke) ok(name.endsWith(' (bot)'), name);
-    // Speech, not only its ends: frames of a real encoder, some of which sound like speech.
+    // Frames of a real encoder, some of which are speech, and not only the ends of sentences.
     const packets = await ann.take();
     ok(packets.length > 200, `${packets.length} packets`);
     crew.place(ROOM, 2);

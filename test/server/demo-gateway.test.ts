@@ -1,4 +1,4 @@
-/** What `npm run demo` serves, without a browser. */
+/** The HTTP side of `npm run demo`, without a browser. */
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -17,7 +17,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** A request with any header, as no browser and no fetch would send it. */
+/** Sends a request with any headers, also those that browsers and fetch do not send. */
 async function send(url: string, headers: Record<string, string> = {}, method = 'GET', body = ''): Promise<Answer> {
   const sent = request(url, { method, headers, agent: false });
   sent.end(body);
@@ -135,7 +135,7 @@ test('nothing of it is left when it ends', async () => {
   await until('no process is left', () => !processesWith(mark)?.length);
 }, 40);
 
-/** Processes that have this in their environment; null where there is no telling. */
+/** Returns the processes that have this in their environment; null where the system does not tell. */
 function processesWith(mark: string): string[] | null {
   if (!existsSync('/proc/self/environ')) return null;
   return readdirSync('/proc').filter((pid) => {

@@ -1,4 +1,4 @@
-/** A server under a crowd that takes all of its file descriptors. */
+/** A server under a crowd of sockets that take all of its file descriptors. */
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { equal, is, match, ok } from 'uvu/assert';
@@ -11,7 +11,7 @@ import { until } from '../support/waiting.ts';
 const test = scenarios('file descriptors');
 const DESCRIPTORS = 100;
 
-/** Connections that say nothing. */
+/** Opens TCP connections that send nothing. */
 function crowd(server: RunningServer, size: number): Socket[] {
   return Array.from({ length: size }, () => {
     const socket = connect(server.port, '127.0.0.1');
@@ -24,7 +24,7 @@ function descriptors(server: RunningServer): number {
   return readdirSync(`/proc/${server.process.pid}/fd`).length;
 }
 
-/** The answer to a request whose connection is not kept. */
+/** Sends a request on a connection of its own. @returns the answer. */
 function ask(server: RunningServer, line: string, userid: string): Promise<string> {
   const claim = claimHeader(userid)['X-User-Claim'];
   return exchange(server.port, `${line} HTTP/1.1\r\nHost: x\r\nX-User-Claim: ${claim}\r\nConnection: close\r\n\r\n`);
@@ -39,7 +39,7 @@ test('a crowd of TCP connections gets 503 or is closed, calls go on, and all is 
   await ann.talk();
   const before = descriptors(server);
   const sockets = crowd(server, 2 * DESCRIPTORS);
-  // Until those beyond the limit are hung up, within a second, there may be no descriptor to say anything with.
+  // Within a second the server closes those beyond the limit; before, it may have no descriptor for an answer.
   const isRefused = async (): Promise<boolean> => {
     if (/^HTTP\/1\.1 503 /.test(await ask(server, 'POST /join/room', 'late').catch(() => ''))) return true;
     sockets.push(...crowd(server, 3));

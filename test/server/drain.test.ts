@@ -1,4 +1,4 @@
-/** A server that is told to end while people talk. */
+/** A server that gets SIGTERM while people talk. */
 import { performance } from 'node:perf_hooks';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Drained, drained } from '../../src/main/operations/drain.ts';
@@ -17,7 +17,7 @@ interface Party {
   readonly people: TestClient[];
 }
 
-/** A server, and people who talk in one room of it. */
+/** Starts a server, and clients that talk in one conversation. */
 async function party(names: readonly string[], env: Record<string, string> = {}): Promise<Party> {
   const server = await startServer({ DRAIN_TIMEOUT_MS: '60000', EVENTS_INTERVAL_MS: '50', ...env });
   const host = new ClientHost();
@@ -39,7 +39,7 @@ const join = (server: RunningServer, userid: string, room: string): Promise<numb
 const leave = (server: RunningServer, userid: string, room: string): Promise<number> =>
   ask('DELETE', server, userid, room);
 
-/** The sequence numbers of what is heard must go on without a hole. */
+/** Checks that the sequence numbers of the next packets have no hole. */
 async function goesOn(client: TestClient, packets: number): Promise<void> {
   const heard = await client.receives(({ length }) => length >= packets);
   const numbers = heard.map(({ sequence }) => sequence);
@@ -62,7 +62,7 @@ test('a signal while the server starts ends it with exit code 0', async () => {
 test('people who talk go on until they leave, and nobody new comes in', async () => {
   const { server, host, people } = await party(['ann', 'bob']);
   const [ann, bob] = people;
-  // Who keeps company, so that nobody is alone for long while ann and bob move one after the other.
+  // This client keeps the conversation from having a single member while ann and bob move one after the other.
   is((await host.connect(server.url, 'eve')).close.code, 1000);
   is(await join(server, 'eve', 'room'), 200);
   const attempt = await openSocket(server.url, 'cid');
@@ -101,7 +101,7 @@ test('people who talk go on until they leave, and nobody new comes in', async ()
 test('users who go on are sent to the next instance with every request, which takes effect here as well', async () => {
   const { server, host, people } = await party(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people;
-  // As long as these two are together, the server does not end.
+  // The server does not end as long as these two are together.
   for (const name of ['dan', 'eve']) {
     await host.connect(server.url, name);
     is(await join(server, name, 'company'), 200);
@@ -140,7 +140,7 @@ test('operators mute and kick while it drains, and the others go on', async () =
   await ann.knows((view) => view.of('silenced').some(({ silenced }) => silenced));
   is(await order('bob', 'kick'), 200);
   await bob.knows((view) => view.of('left').some(({ kicked }) => kicked));
-  // Until what was under way is heard; cid alone is heard then.
+  // Waits for the packets under way; after that only cid is heard.
   await goesOn(ann, 20);
   await cid.take();
   await goesOn(ann, 20);

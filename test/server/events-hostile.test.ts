@@ -1,4 +1,4 @@
-/** What a client may do to its events' channel, done to a real server. */
+/** Hostile messages over the channel for events to a real server. */
 import { equal, is, ok } from 'uvu/assert';
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { below, prng, seed } from '../support/prng.ts';
@@ -11,11 +11,11 @@ const test = scenarios('hostile events');
 interface Fixture {
   readonly server: RunningServer;
   readonly host: ClientHost;
-  /** Connects somebody and lets them into the room. */
+  /** Connects a client and lets it join the conversation. */
   enter(userid: string, options?: Parameters<ClientHost['connect']>[2]): Promise<TestClient>;
 }
 
-/** A server and its clients for as long as `body` runs; the server must have logged no error and end well. */
+/** Runs `body` with a server and its clients. The server must log no error and end with 0. */
 async function withServer(body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await startServer({ EVENTS_INTERVAL_MS: '50', STATS_INTERVAL_MS: '100' });
   const host = new ClientHost();
@@ -39,7 +39,7 @@ async function withServer(body: (fixture: Fixture) => Promise<void>): Promise<vo
   }
 }
 
-/** The codes of the errors that a client was told. */
+/** Returns the codes of the errors that a client got. */
 const codes = async (client: TestClient): Promise<string[]> =>
   (await client.look()).of('error').map(({ code }) => code);
 

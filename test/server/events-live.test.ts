@@ -3,7 +3,7 @@ import { ClientHost, type ReceivedPacket, type TestClient } from '../support/cli
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 
-/** Events as real clients get them from a real server. */
+/** Events of a real server at real clients. */
 const test = scenarios('live events');
 
 let running: Promise<RunningServer> | undefined;
@@ -13,7 +13,7 @@ const server = (): Promise<RunningServer> => {
 };
 const host = new ClientHost();
 
-/** A name that no other scenario uses: the server is shared. */
+/** Returns a name that no other scenario uses, because the scenarios share a server. */
 let names = 0;
 const fresh = (name: string): string => `${name}${++names}`;
 
@@ -29,7 +29,7 @@ async function membership(method: 'POST' | 'DELETE', client: TestClient, room: s
 }
 const join = (client: TestClient, room: string): Promise<void> => membership('POST', client, room);
 
-/** Connects some people, lets them into a room, and waits until all know all. */
+/** Connects clients, lets them join a conversation, and waits until all know each other. */
 async function party(...people: string[]): Promise<TestClient[]> {
   const room = fresh('room');
   const clients = await Promise.all(people.map((name) => connect(name)));
@@ -43,12 +43,10 @@ async function end(clients: readonly TestClient[]): Promise<void> {
   for (const client of clients) await client.end();
 }
 
-/** The packets of somebody that a client receives from now on, at least so many. */
+/** Waits for at least this many packets of a speaker at a client. @returns these packets. */
 async function hear(client: TestClient, from: TestClient, count: number): Promise<ReceivedPacket[]> {
   await client.take();
-  const packets: ReceivedPacket[] = [];
-  while (packets.filter((packet) => packet.from === from.name).length < count) packets.push(...(await client.take()));
-  return packets;
+  return client.receives((packets) => packets.filter((packet) => packet.from === from.name).length >= count);
 }
 
 test('a snapshot comes with the connection, then whoever joins, moves and leaves', async () => {
@@ -79,7 +77,7 @@ test('the slots told by mid are the ones that carry the speakers’ packets', as
   const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
   for (const client of [ann!, bob!, cid!]) await client.talk();
   const view = await listener!.knows(({ slots }) => slots.size === 2);
-  // What is told in one message is so at one time: a change that is seen says that the slots are told up to there.
+  // One message describes one moment: once the change has arrived, all slots up to that moment have arrived too.
   let muted = false;
   const upToDate = async (): Promise<number> => {
     muted = !muted;

@@ -1,4 +1,4 @@
-/** Workers that end or hang in the midst of calls, and a main thread that stands still: real processes, real WebRTC. */
+/** Workers that end or hang during calls, and a main thread that is blocked: real processes, real WebRTC. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { ClientHost, SILENCE } from '../support/client.ts';
 import type { WorkerFault } from '../support/faults.ts';
@@ -8,9 +8,9 @@ import { shortestOf, until } from '../support/waiting.ts';
 
 const test = scenarios('faults');
 const KILLS = 20;
-/** Numbers that may be missing where a worker ended: packets that it had numbered and not handed over. */
+/** Largest step of sequence numbers where a worker ended: it may have numbered packets that it did not hand over. */
 const MAX_JUMP = 4;
-/** And where main stood still: five seconds of packets. */
+/** Largest step where the main thread was blocked: five seconds of packets. */
 const MAX_LATE_JUMP = 300;
 
 test('twenty workers end under load, and each time everybody hears again within a second', async () => {
@@ -33,7 +33,7 @@ test('twenty workers end under load, and each time everybody hears again within 
       const before = faulty.replaced.length;
       const at = await faulty.break(faults[i % 3]!, i % 2);
       await faulty.replacements(before + 1);
-      // More than a second of sound: a worker that ends as soon as it begins is another matter.
+      // More than a second of sound, because a worker that ends as soon as it starts is another case.
       await everybodyHears(60, at + 200);
       const gaps = rooms.flatMap(({ names, listeners }) =>
         listeners.flatMap((listener) => names.map((name) => listener.longestGap(name, at))),
@@ -83,7 +83,7 @@ test('what a client wished for, and who had muted or deafened themselves, outlas
     await faulty.replacements(before + 1);
     await deaf.listen();
     deaf.heard.length = 0;
-    // Until whoever is pinned has spoken there, others have the slot.
+    // Others have the slot until the pinned speaker has spoken on the new worker.
     await pins.hears([second], 20, at + 200);
     const settled = pins.heard.at(-1)!.at;
     await pins.hears([second], 60, settled);
@@ -146,7 +146,7 @@ test('a worker that runs out of memory ends alone, and everybody hears again', a
   const at = await faulty.break('memory');
   await faulty.replacements(1);
   await listeners[0]!.hears(names, 60, at + 200);
-  // Where it collects garbage for longer than two seconds before it gives up, it has hung.
+  // A worker that collects garbage for more than two seconds before it gives up counts as hung.
   match(faulty.replaced[0]!.err.message, /heap out of memory|the worker hung and was ended/);
   equal(listeners[0]!.illegal(MAX_JUMP), []);
   is(await faulty.server.stop(), 0);
@@ -199,7 +199,7 @@ test('clients that move or leave while their worker ends still arrive', async ()
     for (const listener of listeners) await listener.hears(names, 60, at + 200);
   }
   for (const listener of listeners) equal(listener.illegal(MAX_JUMP), []);
-  // Ends while everybody leaves for good.
+  // A worker ends while the server shuts down.
   const last = faulty.break('terminate', 0);
   const code = faulty.server.stop();
   await last;
@@ -219,7 +219,7 @@ test('a server whose worker hangs still shuts down', async () => {
   const listeners = rooms.flatMap((room) => room.listeners);
   const silentFor = (listener: Listener): number =>
     performance.timeOrigin + performance.now() - listener.heard.at(-1)!.at;
-  // Nothing reports a hang before the server notices it; only the silence shows it.
+  // Nothing reports a hang before the server notices it; it shows only in missing packets.
   await until('a listener has heard nothing for half a second', async () => {
     for (const listener of listeners) await listener.listen();
     return listeners.some((listener) => silentFor(listener) > 500);

@@ -1,4 +1,4 @@
-/** Limits that HTTP clients and websockets meet, with what they are told and where it is counted. */
+/** Limits on HTTP clients and websockets: their answers and their counts. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { is, match, ok } from 'uvu/assert';
@@ -12,7 +12,7 @@ import { shortestOf, until } from '../support/waiting.ts';
 
 const test = scenarios('floods of requests');
 
-/** A server for as long as `body` runs, which must have logged no error and end well. */
+/** Runs `body` with a server, which must log no error and end with 0. */
 async function withServer(env: Record<string, string>, body: (server: RunningServer) => Promise<void>): Promise<void> {
   const server = await startServer(env);
   try {
@@ -31,13 +31,13 @@ async function ask(url: string, method: 'POST' | 'DELETE', user: string, id: str
   return fetch(`${url}/join/${id}`, { method, headers: claimHeader(user) });
 }
 
-/** The response to an upgrade that is refused. */
+/** Asks for an upgrade that is refused. @returns the response. */
 function upgrade(port: number, user: string, client: string): Promise<string> {
   const claim = `X-User-Claim: ${claimHeader(user, client)['X-User-Claim']}\r\n`;
   return exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`);
 }
 
-/** A socket, and all that came on it until it was closed. */
+/** A socket, and everything received on it until it is closed. */
 function open(port: number): { socket: Socket; answer: Promise<string> } {
   const socket = connect(port, '127.0.0.1');
   let text = '';
@@ -157,7 +157,7 @@ test('an idle socket is closed after KEEP_ALIVE_TIMEOUT_MS, without an answer', 
       match(text, /^HTTP\/1\.1 404 /);
       return performance.now() - begun;
     };
-    // Node's own is 5 s.
+    // Node's default is 5 s.
     ok((await shortestOf(4000, idle)) < 4000);
   }));
 
@@ -180,7 +180,7 @@ test('with all sockets in use the next one is 503; websockets do not count, and 
     for (const { socket } of held) socket.destroy();
   }));
 
-/** A frame of a client's, masked with zeros. */
+/** Returns a client's websocket frame, masked with zeros. */
 const frame = (first: number, payload = ''): Buffer =>
   Buffer.concat([Buffer.from([first, 0x80 | payload.length, 0, 0, 0, 0]), Buffer.from(payload)]);
 const PING = 0x89;
@@ -188,7 +188,7 @@ const PONG = 0x8a;
 const FIRST = 0x01;
 const FURTHER = 0x00;
 
-/** A websocket written by hand, past its handshake. */
+/** Opens a raw socket and does a websocket handshake on it. */
 async function handmade(port: number, user: string): Promise<ReturnType<typeof open>> {
   const it = open(port);
   const claim = `X-User-Claim: ${claimHeader(user)['X-User-Claim']}\r\n`;

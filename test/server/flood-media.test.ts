@@ -1,4 +1,4 @@
-/** Clients that send too much, over their microphone or their data channels, at a real server among others. */
+/** Clients that send too many packets or messages to a real server with other clients. */
 import { equal, is, ok } from 'uvu/assert';
 import { DataBudget } from '../../src/main/limits/data-budget.ts';
 import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
@@ -11,11 +11,11 @@ const test = scenarios('floods of media and messages');
 
 interface Fixture {
   readonly server: RunningServer;
-  /** A host of its own, so that nobody's flood keeps another client from its timers. */
+  /** Connects a client in a process of its own, so that no client's flood delays the timers of another. */
   enter(userid: string, options?: Parameters<ClientHost['connect']>[2]): Promise<TestClient>;
 }
 
-/** A server and its clients for as long as `body` runs; it must have logged no error and end well. */
+/** Runs `body` with a server and its clients. The server must log no error and end with 0. */
 async function withServer(env: Record<string, string>, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await startServer(env);
   const hosts: ClientHost[] = [];
@@ -62,7 +62,7 @@ function hears(listener: TestClient, from: string, packets: number): Promise<Rec
 const counts = (packets: readonly ReceivedPacket[], from: string): number[] =>
   packets.filter((packet) => packet.from === from).map(({ count }) => count);
 
-/** How many of the numbers from the first to the last are missing. */
+/** Returns how many numbers from the first to the last are missing. */
 const missing = (numbers: readonly number[]): number => numbers.at(-1)! - numbers[0]! + 1 - new Set(numbers).size;
 
 test(
@@ -83,7 +83,7 @@ test(
       const rate = (flood.length - 1) / seconds;
       ok(rate > 60 && rate < 130, `${rate} packets a second of the flooder's are heard`);
       await flooder.hush();
-      // What it may send at once is full again a second later.
+      // A second later its token bucket is full again.
       await hears(listener, 'honest', 100);
       const before = dropped(await scrape(server.adminUrl), 'too-many');
       await flooder.talk();
@@ -134,7 +134,7 @@ test('a budget counts the bytes of a text, not its characters', () => {
     ['\u20ac', 3],
     ['\u{1f600}', 4],
   ] as const) {
-    // 2,000 bytes at once.
+    // The budget allows 2,000 bytes at once.
     const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 10, MAX_MESSAGE_KBPS: 8 });
     ok(budget.takeMessage(character.repeat(1992 / bytes), 0), character);
     ok(budget.takeMessage(new Uint8Array(8), 0), character);
@@ -152,11 +152,11 @@ test(
       await hears(bob, 'ann', 10);
       await many.say(...Array<string>(60).fill('hello'));
       await bob.take();
-      // A client that is shown out while it sends is told so by its library.
-      const shownOut = (): undefined => undefined;
-      await many.say(...Array<string>(3000).fill('hello')).catch(shownOut);
+      // The library throws where the client is disconnected while it sends.
+      const disconnected = (): undefined => undefined;
+      await many.say(...Array<string>(3000).fill('hello')).catch(disconnected);
       await server.logged('"connection ended"', '"userid":"many"', '"reason":"flooded"', 'too many messages');
-      for (let i = 0; i < 3; i++) await much.sayBinary(60_000).catch(shownOut);
+      for (let i = 0; i < 3; i++) await much.sayBinary(60_000).catch(disconnected);
       await server.logged('"connection ended"', '"userid":"much"', '"reason":"flooded"');
       is(missing(counts(await hears(bob, 'ann', 50), 'ann')), 0);
       is(ended(await scrape(server.adminUrl), 'flooded'), 2);

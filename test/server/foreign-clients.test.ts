@@ -1,6 +1,6 @@
 /**
- * Clients that nobody here wrote connect over real UDP and DTLS, are heard by another listener and hear another speaker,
- * whatever else their offers ask for. `test/foreign/install` installs them; see test/foreign/README.md.
+ * Other WebRTC implementations connect over real UDP and DTLS, are heard by another listener and hear another speaker,
+ * with all kinds of offers. `test/foreign/install` installs them; see test/foreign/README.md.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -18,11 +18,11 @@ const test = scenarios('foreign clients');
 
 const at = (path: string): string => fileURLToPath(new URL(`../../../test/foreign/${path}`, import.meta.url));
 
-/** What a client is started with, and the file without which it is not installed. */
+/** A client's command, and the file without which it is not installed. */
 interface Program {
   readonly needs: string;
   readonly command: readonly string[];
-  /** It cannot connect over loopback alone. */
+  /** Whether it cannot connect over loopback alone. */
   readonly needsAddress?: boolean;
 }
 const CLIENTS: Readonly<Record<string, Program>> = {
@@ -47,7 +47,7 @@ const CLIENTS: Readonly<Record<string, Program>> = {
   'webrtc-rs': { needs: at('built/webrtc-rs'), command: [at('built/webrtc-rs')] },
 };
 
-/** What they offer, m-line by m-line: `<kind>:<direction>`, or `data`. */
+/** Their offers, m-line by m-line: `<kind>:<direction>`, or `data`. */
 const OFFERS: Readonly<Record<string, string>> = {
   'a microphone and a data channel': 'audio:sendrecv data',
   'video before and after the microphone': 'video:sendrecv audio:sendrecv video:sendrecv data',
@@ -59,7 +59,9 @@ const OFFERS: Readonly<Record<string, string>> = {
   'no Opus on the first line': 'pcmu:sendrecv audio:sendrecv',
 };
 
-/** What a client's own faults keep from working, whoever answers, or cannot be asked of it: test/foreign/README.md. */
+/**
+ * Offers that a client cannot make, or that fail with every server because of its own faults: test/foreign/README.md.
+ */
 const BEYOND_US: Readonly<Record<string, readonly string[]>> = {
   aiortc: ['video to receive and lines of one direction'],
   'aiortc max-bundle': ['a data channel first'],
@@ -67,7 +69,7 @@ const BEYOND_US: Readonly<Record<string, readonly string[]>> = {
   'webrtc-rs': ['no Opus on the first line'],
 };
 
-/** Packets that have to arrive each way, half a second's, and how long that may take. */
+/** Packets that have to arrive in each direction, half a second's, and the time that they may take. */
 const ENOUGH = 25;
 const PATIENCE_MS = 60_000;
 
@@ -99,7 +101,7 @@ class Foreign {
     this.child.stderr!.on('data', (chunk) => {
       said = `${said}${chunk}`.slice(-4000);
     });
-    // It may have ended before the answer comes.
+    // The client may have ended before the answer comes.
     this.child.stdin!.on('error', () => undefined);
     let offered: (offer: string) => void;
     this.offer = new Promise((resolve) => {
@@ -203,7 +205,7 @@ for (const [client, { needs, command, needsAddress = false }] of Object.entries(
   }
 }
 
-test('everything is ended', async () => {
+test('the server and the clients end', async () => {
   host.kill();
   await (await server()).stop();
 });

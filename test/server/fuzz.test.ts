@@ -1,4 +1,4 @@
-/** A short run of every fuzz target; `npm run fuzz` runs them for longer. `SEED=…` has a failure again. */
+/** A short run of every fuzz target; `npm run fuzz` runs them longer. `SEED=…` repeats a failure. */
 import { ok } from 'uvu/assert';
 import { targets } from '../fuzz/all.ts';
 import { type Counters, runTarget } from '../fuzz/target.ts';
@@ -7,7 +7,7 @@ import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('fuzz');
 
-/** How many units of each, and what must come of them: a run in which nothing gets far means nothing. */
+/** Units of each target, and outcomes that must occur: a run in which every input fails early proves nothing. */
 const RUNS: Readonly<Record<string, { count: number; kinds: readonly string[] }>> = {
   packets: { count: 20_000, kinds: ['forwarded', 'sent', 'rebuilt', 'Malformed', 'BadRed', 'UnknownSsrc', 'TooOld'] },
   worker: { count: 20_000, kinds: ['sent', 'Malformed', 'NotJoined'] },

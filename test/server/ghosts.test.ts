@@ -1,4 +1,4 @@
-/** Clients that come from the address and port of one that is not given up yet. */
+/** Clients that connect from the address and port of one that the server has not given up yet. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -18,9 +18,9 @@ process.on('exit', () => {
 interface Outcome {
   readonly code: number;
   readonly reason: string;
-  /** Until the websocket was closed, milliseconds. */
+  /** Time until the websocket was closed, milliseconds. */
   readonly took: number;
-  /** Kills it without a goodbye. */
+  /** Kills the process without a goodbye. */
   kill(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** What hostile clients did to earlier versions, done again. */
+/** Attacks of hostile clients that harmed earlier versions. */
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { is, match, ok } from 'uvu/assert';
@@ -18,7 +18,7 @@ async function joins(server: RunningServer): Promise<number> {
 }
 
 test('floods on data channels that nobody reads neither stop the service nor its end', async () => {
-  // Without this limit they would be shown out, which has a test of its own.
+  // With the default limit they would be disconnected, which has a test of its own.
   const server = await startServer({ MAX_MESSAGES_PER_SECOND: '10000' });
   const host = new ClientHost();
   const flooders = await Promise.all(
@@ -49,7 +49,7 @@ test('an upgrade behind another request on the same socket is answered like the 
 test('refused upgrades leave no socket behind, whether their clients hang up or not', async () => {
   const server = await startServer();
   const descriptors = (): number => readdirSync(`/proc/${server.process.pid}/fd`).length;
-  // The library opens its own with the first peer.
+  // The library opens its own descriptors with the first peer.
   await server.logged('clients will get these candidates');
   const before = descriptors();
   const sockets = Array.from({ length: 50 }, (_, i) => {

@@ -1,4 +1,4 @@
-/** Full servers, servers on their way down, and servers with a fault. */
+/** Full servers, draining servers, and servers with a fault. */
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { type Config, readConfig } from '../../src/main/config.ts';
@@ -16,7 +16,7 @@ import { openSocket } from '../support/socket.ts';
 const test = scenarios('http limits');
 
 let running: Promise<RunningServer> | undefined;
-/** A server that is full with one connection or one membership. */
+/** Starts a server that is full with one connection or one membership. */
 function serve(): Promise<RunningServer> {
   running ??= startServer({ MAX_CONNECTIONS: '1', MAX_MEMBERSHIPS: '1' });
   return running;
@@ -29,10 +29,10 @@ async function join(user: string, conversation: string, method: 'POST' | 'DELETE
   return statusCode;
 }
 
-/** The response to an upgrade that is refused. */
+/** Asks for an upgrade that is refused. @returns the response. */
 async function refused(port: number, user = 'ben'): Promise<string> {
   const claim = `X-User-Claim: ${claimHeader(user)['X-User-Claim']}\r\n`;
-  // One that is granted stays open.
+  // A websocket that is accepted stays open.
   return exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`, /^HTTP\/1\.1 101 /);
 }
 
@@ -118,7 +118,7 @@ test('a membership whose user never connects makes room after its time-out', asy
   is(await server.stop(), 0);
 });
 
-/** A server of this process with handlers of the test's; none of them is expected to be called unless given. */
+/** Starts a server in this process with the test's handlers; a call of any other handler is an error. */
 async function inProcess(
   given: Partial<RouteTargets['memberships'] & Pick<RouteTargets, 'connect'>>,
   body: (url: string, port: number, refusals: readonly ProblemKind[]) => Promise<void>,

@@ -1,4 +1,4 @@
-/** The table of routes: what a row more is enough for. The rows beside it are the service's own. */
+/** The table of routes: one more row is enough for an endpoint. The other rows are the service's own. */
 import { request } from 'undici';
 import { equal, is, match } from 'uvu/assert';
 import { readConfig } from '../../src/main/config.ts';
@@ -25,7 +25,7 @@ interface House {
   ask(method: 'GET' | 'POST', path: string, headers?: Record<string, string>): Promise<Asked>;
 }
 
-/** A server of this process with the service's routes and one more. */
+/** Starts a server in this process with the service's routes and one more. */
 async function withRow(row: Route, body: (house: House) => Promise<void>): Promise<void> {
   const unexpected = (): never => {
     throw new Error('not expected');

@@ -1,4 +1,4 @@
-/** Routes, claims and refusals, by real requests to a real server. */
+/** Routes, claims and refusals, with real requests to a real server. */
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
@@ -20,7 +20,7 @@ const BAD_CLAIMS: readonly (string | undefined)[] = [
 
 let running: Promise<RunningServer> | undefined;
 function serve(): Promise<RunningServer> {
-  // The limits on joins are another file's subject: here the same user joins as often as the machine is fast.
+  // Another file tests the limits on joins: here the same user joins as fast as the machine can.
   running ??= startServer({ MAX_JOINS_PER_SECOND: '1000' });
   return running;
 }
@@ -33,7 +33,7 @@ interface Response {
   readonly body: string;
 }
 
-/** One request, with a good claim unless given other headers. */
+/** Sends a request, with a valid claim unless other headers are given. */
 async function ask(
   method: Method,
   path: string,
@@ -44,13 +44,13 @@ async function ask(
   return { status: answer.statusCode, headers: answer.headers, body: await answer.body.text() };
 }
 
-/** One request by hand, for what a client library would not send. */
+/** Sends a raw request, which no client library would send. */
 async function askRaw(line: string, headers = CLAIM): Promise<Response> {
   const { port } = await serve();
   return readResponse(await exchange(port, `${line} HTTP/1.1\r\nHost: x\r\n${headers}Connection: close\r\n\r\n`));
 }
 
-/** One request that asks for an upgrade. */
+/** Sends a request for an upgrade. */
 async function askUpgrade(line: string, headers = CLAIM, handshake = HANDSHAKE): Promise<Response> {
   const { port } = await serve();
   const text = `${line} HTTP/1.1\r\nHost: x\r\n${headers}${handshake}\r\n`;
@@ -64,7 +64,7 @@ function readResponse(text: string): Response {
   return { status: Number(status.split(' ')[1]), headers: Object.fromEntries(headers), body };
 }
 
-/** Fails unless this is a whole problem of RFC 9457. */
+/** Fails unless this is a complete problem (RFC 9457). */
 function isProblem({ status, headers, body }: Response, expected: number, detail: RegExp | string): void {
   is(status, expected, body);
   is(headers['content-type'], 'application/problem+json');

@@ -1,4 +1,4 @@
-/** What the log says of a connection's life, and what it must never say. */
+/** The log of a connection's life, and what no log line may contain. */
 import { spawnSync } from 'node:child_process';
 import { equal, is, match, ok } from 'uvu/assert';
 import { describeError } from '../../src/main/log/redact.ts';
@@ -13,7 +13,7 @@ const test = scenarios('log');
 
 type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string };
 
-/** Fields that every line of a connection's life has. */
+/** Fields of every line about a connection. */
 const WHO = ['connection', 'userid', 'clientid', 'conversation'];
 
 test('every event in the life of a connection is one line that says which client, where and why', async () => {
@@ -69,7 +69,7 @@ test('every event in the life of a connection is one line that says which client
   const ended = lines.filter(({ msg }) => msg === 'connection ended');
   for (const line of ended) {
     ok(typeof line['seconds'] === 'number' && line['seconds'] > 0);
-    ok(!('cause' in line), 'it stood');
+    ok(!('cause' in line), 'it was established');
   }
   ok((ended.find(({ userid }) => userid === 'ann')!['packetsReceived'] as number) >= 20);
   ok((ended.find(({ userid }) => userid === 'ben')!['packetsSent'] as number) >= 20);
@@ -77,7 +77,7 @@ test('every event in the life of a connection is one line that says which client
   host.kill();
 }, 30);
 
-/** Requests with a token wherever one can be put; `H` stands for the host and the claim. */
+/** Requests with a token in every possible place; `H` stands for the host and the claim. */
 const HOSTILE: readonly string[] = [
   `GET /connect?token=SECRET HTTP/1.1\r\nH${HANDSHAKE}\r\n`,
   `GET /connect?token=SECRET HTTP/1.1\r\nHost: x\r\nReferer: http://x/?token=SECRET\r\n${HANDSHAKE}\r\n`,
@@ -128,7 +128,7 @@ test('a token is in no line of the log at any level, and in no answer', async ()
   for (const line of server.logs) ok(!/SECRET(?!IVE)/.test(line), line);
 }, 60);
 
-/** What is nothing for a quiet log: lines of SDP, candidates, fingerprints, addresses of clients. */
+/** What only the debug level may log: lines of SDP, candidates, fingerprints, addresses of clients. */
 const PRIVATE =
   /\ba=[a-z]|\bm=audio|candidate:|ice-(?:ufrag|pwd)|fingerprint|192\.0\.2\.|203\.0\.113|2001:db8|\bSPOILT\b/;
 
@@ -162,7 +162,7 @@ test('SDP and addresses are in no line from info on, and are there at debug', as
   is(await server.stop(), 0);
   host.kill();
   const lines = server.logs.map((line) => JSON.parse(line) as Line);
-  // At start the server tells its own addresses, which are the operator's.
+  // At start the server logs its own addresses, which the operator knows.
   const ofStart = (msg: string): boolean => msg === 'listening' || msg.startsWith('clients will get ');
   for (const line of lines.filter(({ level, msg }) => level >= 30 && !ofStart(msg))) {
     const text = JSON.stringify(line);
@@ -211,7 +211,7 @@ for (const reads of [true, false]) {
       return Number(/^sfu_log_lines_lost_total (\d+)$/m.exec(text)![1]);
     };
     is(await lost(), 0);
-    // Long lines: there is room for megabytes on the way.
+    // The lines are long, because the pipe and the buffers hold megabytes.
     const room = encodeURIComponent('長'.repeat(250));
     const join = async (user: string, into = ''): Promise<void> => {
       const answer = await fetch(`${server.url}/join/${room}${into}`, { method: 'POST', headers: claimHeader(user) });
@@ -234,7 +234,7 @@ for (const reads of [true, false]) {
   }, 60);
 }
 
-/** What a process whose standard output claims to be a terminal logs. @param prelude what it does before. */
+/** Returns the log of a process whose standard output claims to be a terminal. @param prelude code that runs before. */
 function onTerminal(prelude: string): string {
   const module = new URL('../../src/main/log/log.js', import.meta.url).href;
   const script = `process.stdout.isTTY = true; ${prelude}

@@ -13,7 +13,7 @@ const server = (): Promise<RunningServer> => {
 };
 const host = new ClientHost();
 
-/** A name that no other scenario uses: the server is shared. */
+/** Returns a name that no other scenario uses, because the scenarios share a server. */
 let names = 0;
 const fresh = (name: string): string => `${name}${++names}`;
 
@@ -30,7 +30,7 @@ async function membership(method: 'POST' | 'DELETE', userid: string, room: strin
 }
 const join = (userid: string, room: string): Promise<void> => membership('POST', userid, room);
 
-/** Collects what a client receives until it heard `count` packets of each of these, and returns all of it. */
+/** Collects what a client receives until it has `count` packets of each of these speakers. @returns all packets. */
 async function hear(client: TestClient, from: readonly string[], count = 20): Promise<ReceivedPacket[]> {
   return client.receives((all) => from.every((name) => all.filter((packet) => packet.from === name).length >= count));
 }
@@ -39,7 +39,7 @@ function heardNames(packets: readonly ReceivedPacket[]): string[] {
   return [...new Set(packets.map(({ from }) => from))].filter((name) => name !== SILENCE).sort();
 }
 
-/** Every SSRC's numbers must be without holes, repeats or steps back in time, on loopback. */
+/** Checks that the numbers of every SSRC have no holes, repeats or steps back in time. */
 function assertContinuous(packets: readonly ReceivedPacket[]): void {
   const streams = new Map<number, ReceivedPacket[]>();
   for (const packet of packets) streams.set(packet.ssrc, [...(streams.get(packet.ssrc) ?? []), packet]);
@@ -197,7 +197,7 @@ test('a user who leaves hears nothing and is not heard', async () => {
   }
   await hear(ann!, [bob!.name, cid!.name]);
   await membership('DELETE', ann!.name, room);
-  // What was on the way arrives before what follows a round of packets between the others, beginning now.
+  // Packets that are under way arrive before the others have heard a round of packets of each other.
   await bob!.take();
   await hear(bob!, [cid!.name], 10);
   await ann!.take();

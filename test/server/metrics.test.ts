@@ -42,7 +42,7 @@ function scrapeUntil(wanted: (seen: Scrape) => boolean): Promise<Scrape> {
 const failures = (seen: Scrape, cause: string): number =>
   seen.value('sfu_connection_setup_failures_total', { cause }) ?? Number.NaN;
 
-/** Does something and waits until one more failure of this cause, and none of another, is counted. */
+/** Runs `body` and waits until the metrics count its failures for this cause, and none for another. */
 async function fails(cause: string, body: (url: string, port: number) => Promise<unknown>, times = 1): Promise<void> {
   const { url, port } = await server();
   const before = await look();
@@ -52,7 +52,7 @@ async function fails(cause: string, body: (url: string, port: number) => Promise
   is(after.sum(name), before.sum(name) + times, `only ${cause}`);
 }
 
-/** A websocket that says this. */
+/** Opens a websocket, sends these messages and waits until it is closed. */
 async function says(url: string, ...messages: (string | Buffer)[]): Promise<void> {
   const { socket, closed } = await openSocket(url, 'speaker');
   for (const message of messages) socket.send(message, { binary: false });
@@ -186,7 +186,7 @@ test('the packets of two people in a conversation are counted all the way', asyn
   for (const name of ['ann', 'ben']) await join(name, 'kitchen');
   await ann.talk(5);
   const heard = (seen: Scrape): number => seen.value('sfu_packets_sent_total', { kind: 'rtp' })!;
-  // A publisher is reported to once a second or two; the first report after some packets tells of the gaps.
+  // A publisher gets a report every second or two; the first one after some packets reports the gaps.
   const seen = await scrapeUntil(
     (now) => heard(now) >= 100 && (now.value('sfu_loss_ratio_count', { direction: 'uplink' }) ?? 0) > 0,
   );
@@ -282,7 +282,7 @@ test('docs/operations.md has every metric with its type and labels, and no other
   for (const [, name, type, labels] of rows) {
     is(type, seen.types.get(name!), name);
     const documented = [...labels!.matchAll(/`(\w+)`/g)].map((label) => label[1]!).sort();
-    // A garbage collection may not have happened yet.
+    // There may have been no garbage collection yet.
     if (name === 'nodejs_gc_duration_seconds') continue;
     equal(documented, [...(seen.labels.get(name!) ?? [])].sort(), name);
   }

@@ -1,4 +1,4 @@
-/** Bad networks: a relay between client and server does what `tc netem` would, without its rights. */
+/** Bad networks: a relay between client and server does what `tc netem` would, without needing its privileges. */
 import { equal, is, ok } from 'uvu/assert';
 import { ClientHost, type ReceivedPacket, type TestClient } from '../support/client.ts';
 import { prng, seed } from '../support/prng.ts';
@@ -14,7 +14,10 @@ const FRAME_TICKS = 960;
 const IMPAIRED_PACKETS = 250;
 /** Time without any arrival after which nothing is under way any more, milliseconds. */
 const ARRIVAL_MS = 1500;
-/** RFC 7675: consent ends 30 s after the last answer; and a busy machine may take its time. */
+/**
+ * Time in which vanished clients are noticed: consent ends 30 s after the last answer (RFC 7675), on a busy machine
+ * later.
+ */
 const NOTICED_MS = 50_000;
 
 const NETWORKS: readonly Required<Pick<Impairments, 'loss' | 'jitter' | 'duplicates' | 'corruption'>>[] = [
@@ -35,7 +38,10 @@ async function join(server: RunningServer, room: string, userid: string): Promis
   is((await fetch(`${server.url}/join/${room}`, { method: 'POST', headers: claimHeader(userid) })).status, 200);
 }
 
-/** A room with somebody who talks through a bad network, and two who listen: one through another, one through a good one. */
+/**
+ * A conversation with a client that talks through a bad network, one that listens through another, and one without a
+ * relay.
+ */
 class Room {
   readonly name: string;
   readonly impairments: (typeof NETWORKS)[number];
@@ -71,7 +77,9 @@ class Room {
     this.down.set(impairments);
   }
 
-  /** Every packet is the talker's, as it was sent: its number, time and count go together, and none comes twice. */
+  /**
+   * Checks that each packet is as the talker sent it, with matching number, time and count, and that none comes twice.
+   */
   checkLegal(packets: readonly ReceivedPacket[], where: string): void {
     const first = packets[0]!;
     for (const { ssrc, payloadType, from, count, sequence, timestamp } of packets) {
@@ -129,15 +137,15 @@ test('on every network listeners get the packets that passed it, once, in order 
     equal(
       near.map(({ count }) => count),
       there,
-      `${room.name}: what reached the server reached who is near`,
+      `${room.name}: the listener without a relay gets what reached the server`,
     );
     const begun = far[0]!.sequence;
     const heard = far.map(({ sequence }) => (sequence - begun) & 0xffff);
-    equal(heard, once(down.traffic.down.intact), `${room.name}: what reached who is far`);
+    equal(heard, once(down.traffic.down.intact), `${room.name}: the other listener gets what its relay delivered`);
     const { sent, lost, corrupted, duplicated } = up.traffic.up;
     bad += duplicated + corrupted;
     const loss = (lost + corrupted) / sent;
-    // What jitter keeps under way is missing in one report and there in the next.
+    // Jitter delays packets, which are missing in one report and arrive before the next.
     const isTold = impairments.jitter === 0 && Math.abs(losses[i]! - loss) < 0.06 + loss * 0.7;
     ok(impairments.jitter > 0 || isTold, `${room.name}: ${losses[i]} told, ${loss} lost`);
     ok(impairments.loss > 0 || lost === 0);
@@ -157,7 +165,9 @@ test('on every network listeners get the packets that passed it, once, in order 
   );
 }, 60);
 
-/** Waits until no relay has delivered anything for {@link ARRIVAL_MS}; only the absence shows that nothing is under way. */
+/**
+ * Waits until no relay has delivered anything for {@link ARRIVAL_MS}; only the absence shows that nothing is under way.
+ */
 async function arrived(rooms: readonly Room[]): Promise<void> {
   const count = (): number =>
     rooms.reduce((sum, { up, down }) => sum + up.traffic.up.intact.length + down.traffic.down.intact.length, 0);
@@ -167,7 +177,7 @@ async function arrived(rooms: readonly Room[]): Promise<void> {
   }
 }
 
-/** The loss of a room's talker as operators are told, 0 … 1. */
+/** Returns the loss of a conversation's talker that operators see, 0 … 1. */
 async function uplinkLoss(server: RunningServer, { talker, impairments }: Room): Promise<number> {
   const body = await (await fetch(`${server.adminUrl}/conversations/${impairments.loss}-${impairments.jitter}`)).json();
   const { users } = body as { users: { userid: string; connections: { uplink: { loss: number } }[] }[] };
@@ -226,7 +236,7 @@ test('the server notices clients that vanish or change their address: their plac
   console.log(`missed after: ${[...noticed].map(([name, after]) => `${name} ${after.toFixed(1)} s`).join(', ')}`);
   equal([...noticed.keys()].sort(), [...names].sort());
   const heard = (await stays.take()).filter(({ from }) => from === 'moved').map(({ count }) => count);
-  console.log(`of the one with the new address ${heard.length} packets were heard`);
+  console.log(`${heard.length} packets of the client with the new address were heard`);
   for (const name of names) {
     const { reason } = JSON.parse(await server.logged('"msg":"connection ended"', `"userid":"${name}"`));
     is(reason, 'gone');

@@ -55,8 +55,8 @@ test('a connection that the library does not accept stays as it was, and nothing
 });
 
 test('a listener that is handed over in mid-call misses nothing and gets everything in order', async () => {
-  // Nothing is dropped for being late: the main thread will stand still, which is load enough on any machine, wherever in
-  // the 250 ms from one look at the load to the next it begins.
+  // No packet is dropped for being late. The main thread will be blocked, which is enough load on any machine, whenever
+  // it begins within the 250 ms between two looks at the load.
   const limits = { OFFLOAD_PERCENT: '80', OFFLOAD_IDLE_PERCENT: '0', MAX_DELAY_MS: '60000' };
   const faulty = await FaultyServer.start(limits);
   const { server } = faulty;
@@ -89,7 +89,7 @@ test('a listener that is handed over in mid-call misses nothing and gets everyth
     equal(
       counts,
       Array.from({ length: counts.length }, (_, i) => counts[0]! + i),
-      'the sender’s own count',
+      'the sender’s own numbers',
     );
   }
   is(await server.stop(), 0);

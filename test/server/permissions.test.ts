@@ -1,4 +1,4 @@
-/** The client of the permission service, against real ones on loopback. */
+/** The client of the permission service, against real services on loopback. */
 import { performance } from 'node:perf_hooks';
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
 import { RequestError } from '../../src/main/errors.ts';
@@ -17,17 +17,17 @@ import { until } from '../support/waiting.ts';
 
 const test = scenarios('permissions');
 
-/** Longer than anything here takes on a busy machine. */
+/** A deadline longer than anything here takes on a busy machine, milliseconds. */
 const PATIENT_MS = 10_000;
 const CACHE_MS = 600_000;
 
 interface Asking {
   readonly permissions: Permissions;
-  /** What was counted. */
+  /** Counts of the answers. */
   readonly counted: string[];
-  /** Asks; `allowed`, or the kind of the refusal. */
+  /** Asks. @returns `allowed`, or the kind of the refusal. */
   may(userid: string, conversation: string): Promise<string>;
-  /** Asks, and returns the refusal. */
+  /** Asks. @returns the refusal. */
   refusal(userid: string, conversation: string): Promise<RequestError>;
 }
 
@@ -62,7 +62,7 @@ function asking(url: string, timeout = PATIENT_MS, cache = 0, limits?: Permissio
   return { permissions, counted, may, refusal };
 }
 
-/** One question to a server that does this, and what is counted of it. */
+/** Asks a server one question. @returns the outcome and the counts. */
 async function answered(server: PermissionServer, timeout = PATIENT_MS): Promise<[string, string[]]> {
   const { permissions, may, counted } = asking(server.url, timeout);
   try {
@@ -186,7 +186,7 @@ test('a long body is not read on', async () => {
     response.once('close', ended).on('drain', more).writeHead(403);
     more();
   });
-  // Longer than the scenario may take.
+  // A deadline longer than the scenario's.
   const { permissions, may } = asking(server.url, 600_000, 0, { cached: 10, sockets: 1, underWay: 10 });
   is(await may('ann', 'kitchen'), 'not-permitted');
   await closed;

@@ -1,4 +1,4 @@
-/** Joins and leaves of the real server, with a real permission service beside it. */
+/** Joins and leaves of a real server with a real permission service. */
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { request } from 'undici';
@@ -24,13 +24,15 @@ interface House {
   readonly server: RunningServer;
   readonly permissions: PermissionServer;
   readonly ask: Ask;
-  /** Ids in the order in which the log says they were joined and left. */
+  /** Returns the ids of conversations in the order in which the log says that they were joined and left. */
   changes(): Promise<string[]>;
-  /** Users of a conversation, as operators see them. */
+  /** Returns the users of a conversation, as operators see them. */
   inside(conversation: string): Promise<string[]>;
 }
 
-/** A server and a permission service of its own; fails if the server logs an error that is not about the service. */
+/**
+ * Runs `body` with a server and a permission service. Fails if the server logs an error that is not about the service.
+ */
 async function house(env: Record<string, string>, body: (house: House) => Promise<void>): Promise<void> {
   const permissions = await startPermissionServer();
   const server = await startServer({ PERMISSIONS_HOST: permissions.url, PERMISSIONS_CACHE_MS: '0', ...env });
@@ -40,7 +42,7 @@ async function house(env: Record<string, string>, body: (house: House) => Promis
   };
   let looks = 0;
   const changes = async (): Promise<string[]> => {
-    // The log comes through a pipe, in order: whatever happened stands before this.
+    // The log comes through a pipe in order: everything that happened is logged before this line.
     const mark = `look ${++looks}`;
     await ask('DELETE', `/join/${encodeURIComponent(mark)}`, 'nobody');
     await server.logged('"msg":"left"', mark);
@@ -67,7 +69,7 @@ async function house(env: Record<string, string>, body: (house: House) => Promis
   }
 }
 
-/** Answers by the last segment of the path, once the test says so. */
+/** Replies by the last segment of the path, once the test says so. */
 function held(permissions: PermissionServer): (conversation: string, code?: number) => void {
   const waiting = new Map<string, ServerResponse>();
   permissions.reply = (response, { url }) => waiting.set(url!.split('/').at(-1)!, response);
@@ -133,7 +135,7 @@ test('a service that hangs, fails or redirects lets nobody in', async () => {
 test('joins and leaves of one user take effect in their order, though the answers come in another', async () => {
   await house({}, async ({ server, permissions, ask, changes, inside }) => {
     const answer = held(permissions);
-    // On one socket, so that the order in which they come is certain.
+    // On one socket, so that they arrive in this order.
     const lines = ['POST /join/a', 'POST /join/b', 'DELETE /join/b', 'POST /join/c', 'POST /join/d'];
     const claim = `X-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n`;
     const [last, ...others] = lines.map((line) => `${line} HTTP/1.1\r\nHost: x\r\n${claim}`).reverse();
@@ -166,7 +168,7 @@ test('a join whose client hangs up before the answer is not made, and the next o
     await permissions.wasAsked(2);
     answer('b');
     await new Promise((resolve) => socket.once('close', resolve).destroy());
-    // The server meets the end of a socket at the latest beside the next request on another.
+    // By the next request on another socket, the server has noticed the end of this one.
     for (let i = 0; i < 10; i++) await ask('GET', '/nowhere');
     answer('a');
     is((await next).status, 200);

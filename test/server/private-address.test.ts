@@ -1,4 +1,4 @@
-/** Which candidates clients will get, told at start. */
+/** The candidates for clients, which the server logs at start. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { readConfig } from '../../src/main/config.ts';
 import { isPrivate } from '../../src/main/ip-address.ts';
@@ -15,7 +15,7 @@ const test = scenarios('reach');
 const TOLD = 'clients will get these candidates';
 const WARNING = 'every candidate is private';
 
-/** Starts a server, waits for its candidates, and stops it. @returns them, and the warnings that followed. */
+/** Starts a server, waits for its candidates, and stops it. @returns the candidates and the warnings after them. */
 async function told(env: Record<string, string>): Promise<{ candidates: string[]; warnings: string[] }> {
   const server = await startServer(env);
   const line = await server.logged(TOLD);
@@ -106,7 +106,7 @@ test('a server that ends meanwhile ends at once, with code 0 and without a word 
 
 test('a peer that nobody has closed is closed at the end', async () => {
   const stun = await startStunServer(null);
-  // A deadline longer than the scenario may take.
+  // A deadline longer than the scenario's.
   const given = { MEDIA_BIND: '127.0.0.1', ICE_SERVERS: stun.url, MEDIA_PORTS: String(await freeUdpPort()) };
   const config = { ...readConfig(given), GATHER_TIMEOUT_MS: 600_000 };
   const ports = await MediaPorts.open(config);

@@ -1,4 +1,4 @@
-/** Reports between real WebRTC clients and the real server. */
+/** RTCP reports between real WebRTC clients and a real server. */
 import { equal, is, ok } from 'uvu/assert';
 import {
   RtcpPacketConverter,
@@ -23,10 +23,10 @@ const server = (): Promise<RunningServer> => {
 };
 const host = new ClientHost();
 let rooms = 0;
-/** How often a time is measured at most. */
+/** Largest number of measurements of a time. */
 const TRIES = 8;
 
-/** Clients in a room of their own: the first publishes, the others listen. */
+/** Connects clients in a conversation of their own: the first publishes, the others listen. */
 async function gather(listeners: number, slots = 1): Promise<[publisher: TestClient, ...listeners: TestClient[]]> {
   const { url } = await server();
   const room = `room${++rooms}`;
@@ -47,7 +47,7 @@ interface Told<P> {
   readonly at: number;
 }
 
-/** Waits for the next reports of a kind that a client is sent. */
+/** Waits for the next reports of a type at a client. */
 async function reports<P extends RtcpRrPacket | RtcpSrPacket>(
   client: TestClient,
   type: P['type'],
@@ -88,7 +88,7 @@ async function connectionCount({ adminUrl }: RunningServer): Promise<number> {
   return ((await (await fetch(`${adminUrl}/readyz`)).json()) as { connections: number }).connections;
 }
 
-/** A receiver report as a listener would send it on what it heard. */
+/** Returns a receiver report of a listener on the packets that it heard. */
 function reportOn(
   heard: readonly ReceivedPacket[],
   fractionLost: number,
@@ -145,7 +145,7 @@ test('a client that takes the place of another gets no reports of its predecesso
   const before = await connectionCount(running);
   await publisher.end();
   await until('its place is free', async () => (await connectionCount(running)) < before);
-  // In no conversation: no worker writes its row.
+  // The successor is in no conversation, so no worker writes its row.
   const successor = await host.connect(running.url, 'successor', { slots: 0 });
   await reportsPass(witness, 3);
   const ssrcs = (await successor.takeRtcp()).flatMap(({ bytes }) =>
@@ -169,7 +169,7 @@ test('a publisher that nobody hears still gets reports, and its own report is ti
     packetCount: 1,
     octetCount: 1,
   });
-  // Whatever the machine does meanwhile makes it longer: the best of some counts.
+  // Other work of the machine makes it longer, so the best of several measurements counts.
   const roundTrips: number[] = [];
   do {
     const sentAt = Date.now();
@@ -195,7 +195,7 @@ test('the publisher learns of a listener that loses a fifth, and nothing changes
   const told = (await receiverReports(publisher, 2)).at(-1)!.packet.reports[0]!;
   equal([told.fractionLost, told.packetsLost], [51, 0]);
   const meanwhile = await hear(other!, 1);
-  ok(await other!.send(reportOn(meanwhile, 0)), 'who loses nothing does not hide it');
+  ok(await other!.send(reportOn(meanwhile, 0)), 'a listener without loss does not hide it');
   is((await receiverReports(publisher, 1)).at(-1)!.packet.reports[0]!.fractionLost, 51);
 
   const all = [...before, ...meanwhile, ...(await hear(other!, 50))];
@@ -232,7 +232,7 @@ test("a sender report's RTP time is its NTP time, within 20 ms, and its counts a
       (Number(ntpTimestamp >> 32n) - NTP_OFFSET_SECONDS) * 1000 +
       (Number(ntpTimestamp & 0xffff_ffffn) / 2 ** 32) * 1000;
     ok(at - ntp > -20 && at - ntp < 1000, `sent at ${ntp}, received at ${at}`);
-    // What was heard around that moment, each packet by its own two times; the median is without the hiccups of one.
+    // Compares with the packets around that moment; the median leaves out single delays.
     const around = heard.filter((one) => Math.abs(one.at - ntp) < 1000);
     const offs = around.map((one) => ((rtpTimestamp - one.timestamp) | 0) / 48 - (ntp - one.at)).sort((x, y) => x - y);
     const off = offs[offs.length >> 1]!;

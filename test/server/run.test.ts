@@ -1,4 +1,4 @@
-/** The runner itself: what counts as failed. */
+/** The test runner: what counts as a failure. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ for (const [what, text, line] of [
   });
 }
 
-/** Whether the process is there and no zombie, which nobody may collect in a container. */
+/** Returns whether the process runs. A zombie does not; in a container nobody may collect it. */
 function runs(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -110,7 +110,7 @@ test('2,000 websockets without an offer, and as many offers as may be set up wit
     await next();
     flood.push(socket);
   }
-  // Who comes before the first of them is stuck for two seconds is told to come again.
+  // A client that comes before the first of them has been stuck for two seconds gets 1013, to come again.
   const codes: number[] = [];
   const connects = async (): Promise<boolean> => {
     codes.push((await host.connect(server.url, `honest ${codes.length}`)).close.code);

@@ -1,4 +1,4 @@
-/** Websockets that end by the server's configuration, its shutdown, or the client's hanging up. */
+/** Websockets that end because of the server's time-outs, its shutdown, or the client. */
 import { equal, is, match } from 'uvu/assert';
 import { ClientHost } from '../support/client.ts';
 import { createNativeClient } from '../support/native-client.ts';
@@ -12,7 +12,7 @@ const test = scenarios('ends of signalling');
 const UNREACHABLE = readOffer('chromium-156-mdns');
 
 let running: Promise<RunningServer> | undefined;
-/** A server for one connection at a time that waits long for nobody, behind two other addresses. */
+/** Starts a server for one connection at a time, with short time-outs and two announced addresses. */
 function serve(): Promise<RunningServer> {
   running ??= startServer({
     MAX_CONNECTIONS: '1',
@@ -124,7 +124,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('a server with no clients ends at once with code 0', async () => {
-  // Without it the server warns that loopback is all there is.
+  // Without this address the server warns that it has loopback only.
   const server = await startServer({ ANNOUNCED_ADDRESS: '127.0.0.1' });
   is(await server.stop(), 0);
   equal(

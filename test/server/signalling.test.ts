@@ -1,4 +1,4 @@
-/** One websocket from its opening to its close, and the code that says how it went. */
+/** One websocket from its opening to its close, and the close code. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { ClientHost } from '../support/client.ts';
 import { createNativeClient } from '../support/native-client.ts';
@@ -9,12 +9,12 @@ import { openSocket, type SignallingSocket } from '../support/socket.ts';
 
 const test = scenarios('signalling');
 
-/** An offer that is answered and never connects: its only candidates are names. */
+/** An offer that is answered and never connects, because its only candidates are names. */
 const UNREACHABLE = readOffer('chromium-156-mdns');
 const MAX_OFFER_BYTES = 8192;
 
 const servers = new Map<'patient' | 'hasty', Promise<RunningServer>>();
-/** A server that takes only short offers; the hasty one gives up after a second on what does not connect. */
+/** Starts a server that accepts only short offers; the hasty one gives up after a second without a connection. */
 function serve(kind: 'patient' | 'hasty' = 'patient'): Promise<RunningServer> {
   const limits = { MAX_OFFER_BYTES: String(MAX_OFFER_BYTES) };
   const server =
@@ -24,7 +24,7 @@ function serve(kind: 'patient' | 'hasty' = 'patient'): Promise<RunningServer> {
 }
 
 let users = 0;
-/** A websocket of a user that nobody else is. */
+/** Opens a websocket for a user of its own. */
 async function open(kind?: 'patient' | 'hasty'): Promise<SignallingSocket> {
   return openSocket((await serve(kind)).url, `user ${++users}`);
 }

@@ -1,4 +1,4 @@
-/** A few seconds of what `npm run soak` does for hours. */
+/** A few seconds of `npm run soak`. */
 import { equal, ok } from 'uvu/assert';
 import { Report } from '../soak/report.ts';
 import { soak } from '../soak/soak.ts';

@@ -20,7 +20,7 @@ test(`${CLIENTS} clients, ${AT_A_TIME} at a time, all connect, and leave nothing
   const server = await startServer({ STATS_INTERVAL_MS: '200', MEMBERSHIP_TIMEOUT_MS: '100' });
   const host = new ClientHost();
   const descriptors = (): number => readdirSync(`/proc/${server.process.pid}/fd`).length;
-  // The library opens what it needs for good with the first connection.
+  // With the first connection the library opens descriptors that it keeps.
   await (await host.connect(server.url, 'first')).end();
   const before = descriptors();
   const codes: number[] = [];

@@ -1,4 +1,4 @@
-/** Publishers whose streams are not what their offers said, over real UDP and DTLS: who hears them, and what they are told. */
+/** Publishers whose streams differ from their offers, over real UDP and DTLS: what listeners hear, and the reports. */
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, RtcpRrPacket } from 'werift-rtp';
 import { ClientHost, type ReceivedPacket, SILENCE } from '../support/client.ts';
@@ -21,9 +21,9 @@ const server = (): Promise<RunningServer> => {
 const host = new ClientHost();
 let rooms = 0;
 
-/** Somebody who sends by hand, and somebody who listens. */
+/** A publisher whose packets the test makes, and a listener. */
 class Pair {
-  /** What the publisher was told, report by report. */
+  /** Reports that the publisher got. */
   readonly told: RtcpReceiverInfo[] = [];
   private readonly publisher: WebrtcClient;
   private readonly listener: Awaited<ReturnType<ClientHost['connect']>>;
@@ -56,7 +56,7 @@ class Pair {
     return new Pair(publisher, listener, told);
   }
 
-  /** Sends so many packets, one every 20 ms on average. */
+  /** Sends this many packets, one every 20 ms on average. */
   async send(count: number, packet: (i: number) => Buffer): Promise<void> {
     const begun = performance.now();
     for (let i = 0; i < count; i++) {
@@ -65,7 +65,7 @@ class Pair {
     }
   }
 
-  /** Waits until the packet with this count has arrived. @returns all with sound. */
+  /** Waits until the packet with this number has arrived. @returns all packets with sound. */
   async hears(last: number): Promise<ReceivedPacket[]> {
     const withSound = (packets: readonly ReceivedPacket[]): ReceivedPacket[] =>
       packets.filter(({ from }) => from !== SILENCE);
@@ -78,14 +78,14 @@ class Pair {
   }
 }
 
-/** What a packet says of itself: its own count, for the listener. */
+/** Returns a packet with a number for the listener in its payload. */
 function sound(ssrc: number, sequence: number, count: number): Buffer {
   const payload = Buffer.alloc(12, 'x');
   payload.writeBigUInt64BE(BigInt(count));
   return rtp({ ssrc, sequence, timestamp: count * 960, payload });
 }
 
-/** Checks that the numbers leave no hole. */
+/** Checks that the sequence numbers have no hole. */
 function inARow(heard: readonly ReceivedPacket[]): void {
   for (let i = 1; i < heard.length; i++)
     is((heard[i]!.sequence - heard[i - 1]!.sequence) & 0xffff, 1, `after packet ${i - 1}`);
@@ -112,14 +112,14 @@ for (const declared of [DECLARED, null]) {
     await pair.send(100, (i) => sound(OTHER, 40_000 + i, 50 + i));
     const heard = await pair.hears(149);
     const lost = 150 - heard.length;
-    // Where the machine held packets up, the silence between may be long enough for the first one to be taken.
+    // If the machine delays packets, the gap may be long enough for the first one to be accepted.
     ok(lost <= 2, `${lost} lost`);
     inARow(heard);
     await pair.end();
   });
 }
 
-/** Packets without sound: telephone events (RFC 4733), comfort noise (RFC 3389), padding only, and nothing. */
+/** Packets without sound: telephone events (RFC 4733), comfort noise (RFC 3389), padding only, and no payload. */
 const SILENT: readonly ((sequence: number, timestamp: number) => Buffer)[] = [
   (sequence, timestamp) =>
     rtp({ ssrc: DECLARED, payloadType: 101, sequence, timestamp, payload: Buffer.of(1, 10, 0, 160) }),

@@ -1,4 +1,4 @@
-/** What clients bring cannot do anything to the terminal of whoever reads it. */
+/** Text from clients cannot control the terminal of its reader. */
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
@@ -10,7 +10,7 @@ import { freeUdpPort, startServer } from '../support/server.ts';
 
 const test = scenarios('visible');
 
-/** Of each kind some: C0, DEL, C1, directions, separators, without width, tags, Hangul fillers, half a pair. */
+/** Examples of each kind: C0, DEL, C1, directions, separators, zero width, tags, Hangul fillers, lone surrogates. */
 const UNSEEN = [
   ...[0x00, 0x07, 0x08, 0x0d, 0x1b, 0x7f, 0x80, 0x85, 0x90, 0x9b, 0x9d, 0x9f, 0xad],
   ...[0x61c, 0x200e, 0x200f, 0x202a, 0x202e, 0x2066, 0x2069, 0x2028, 0x2029],
@@ -37,15 +37,15 @@ test('JSON that is read and shown afterwards shows the escapes', () => {
   is(JSON.parse(visibleOnceRead(JSON.stringify('\\\u009b\\\\\u001b'))), '\\\\u009b\\\\\\u001b');
 });
 
-/** Raw, what no terminal and no reader may get. */
+/** Raw characters that no terminal and no reader may get. */
 const HARMFUL = /[\u0080-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\u{e0000}-\u{e0fff}]/u;
 const NAME = 'ann\u009b2J\u202egnp\u2066\u200b\u2028\u{e0041}\u001b[2J\u0007';
-/** As backslash escapes, which is how a header carries it. */
+/** A claim with these characters as backslash escapes, as a header carries it. */
 const CLAIM = JSON.stringify({ userid: NAME, clientid: NAME }).replace(
   /[\u007f-\uffff]/g,
   (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
 );
-/** An id of a conversation may have none of the first set. */
+/** An id of a conversation may contain none of the first set. */
 const ROOM = encodeURIComponent(`room${NAME}`.replace(/[^ -\u{fffff}]/gu, ''));
 
 test('the log and the answers for operators are JSON without such characters', async () => {
@@ -101,7 +101,7 @@ else
     const [, port] = await shows(/listening[\s\S]*?port\S*: (\d+)/);
     await request(`http://127.0.0.1:${port}/join/${ROOM}`, { method: 'POST', headers: { 'X-User-Claim': CLAIM } });
     await shows(/joined[\s\S]*conversation[^\n]*\n/);
-    // Ctrl-C, twice: the second ends what goes on.
+    // SIGINT twice, as Ctrl-C would: the second one ends conversations.
     child.stdin.write('\u0003');
     await exited;
     const text = stripVTControlCharacters(shown).replaceAll('^C', '');

@@ -1,4 +1,4 @@
-/** Waiting is bounded by the clock, however busy the event loop is. */
+/** Waits end on time, however busy the event loop is. */
 import { equal, is, ok } from 'uvu/assert';
 import { Peer, type PeerEvents, peersClosed } from '../../src/main/media/peer.ts';
 import { MediaPorts } from '../../src/main/media/ports.ts';
@@ -12,7 +12,7 @@ import { startStunServer } from '../support/stun-server.ts';
 
 const test = scenarios('wait');
 
-/** A clock whose every sleep takes `late` milliseconds more than asked for, as on a busy event loop. */
+/** Returns a clock whose sleeps take `late` milliseconds longer than asked, as on a busy event loop. */
 function clock(late: number): Clock & { time: number; readonly sleeps: number[] } {
   const fake = {
     time: 1000,
@@ -60,7 +60,7 @@ test('a peer whose STUN server does not answer stops gathering on time on a busy
   const events = { connected: ignored, closed: ignored, packet: ignored, failed: ignored } as unknown as PeerEvents;
   const limits = { MAX_DATA_CHANNELS: 1, MAX_MESSAGES_PER_SECOND: 1, MAX_MESSAGE_KBPS: 8 };
   const peer = new Peer({ MEDIA_BIND: '127.0.0.1', ICE_SERVERS: [stun.url], ...limits }, ports.take('', []), events);
-  // 20 ms of work a turn.
+  // Each turn has 20 ms of work.
   const busy = setInterval(() => {
     for (const end = performance.now() + 20; performance.now() < end; );
   }, 1);
@@ -76,7 +76,7 @@ test('a peer whose STUN server does not answer stops gathering on time on a busy
     ports.close();
     stun.close();
   }
-  // Steps of 2 ms would make it 150 turns of 20 ms at least.
+  // Steps of 2 ms would take at least 150 turns of 20 ms.
   ok(taken >= 290 && taken < 1500, `${Math.round(taken)} ms`);
 }, 20);
 

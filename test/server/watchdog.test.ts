@@ -1,4 +1,4 @@
-/** A shutdown ends, whatever the main thread waits for. */
+/** A shutdown ends even if the main thread is blocked. */
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { is, match, ok } from 'uvu/assert';
@@ -7,7 +7,7 @@ import { startServer } from '../support/server.ts';
 
 const test = scenarios('watchdog');
 const TIMEOUT_MS = 2000;
-/** Starting a thread and ending the process on a busy machine, milliseconds. */
+/** Time to start a thread and end the process on a busy machine, milliseconds. */
 const SLACK_MS = 3000;
 const preload = (block: string): URL => new URL(`../support/block.js?${block}`, import.meta.url);
 
@@ -36,7 +36,7 @@ for (const [what, command] of Object.entries(GONE)) {
   }
 }
 
-/** Ends a server in a namespace of its own, once a command there took away what media needs. */
+/** Ends a server in a network namespace, after a command there has removed what media needs. */
 async function endsWithout(command: string, talks: boolean): Promise<void> {
   const client = `"$0" "$2" http://127.0.0.1:80 ann 0 1 0 & client=$!; read line`;
   const script = `ip link set lo up; ip addr add 10.9.9.9/32 dev lo; "$0" "$1" & server=$!; read line; ${talks ? client : ''}
@@ -76,7 +76,7 @@ async function endsWithout(command: string, talks: boolean): Promise<void> {
   const code = await exited;
   const taken = performance.now() - begun;
   ok(taken < TIMEOUT_MS + SLACK_MS, `${Math.round(taken)} ms\n${logs}`);
-  // The library may still meet its own wake-up call; then all is closed.
+  // The library may still process its own wake-up; after that everything is closed.
   ok(code === 1 || (code === 0 && logs.includes('"stopped"')), `${code}\n${logs}`);
 }
 

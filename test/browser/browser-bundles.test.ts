@@ -1,4 +1,4 @@
-/** Whatever a browser's bundle begins with, and whatever its policy: it connects, is heard and hears. */
+/** Bundles that begin with any kind of m-line, with any policy: the browser connects, is heard and hears. */
 import { is, ok } from 'uvu/assert';
 import { type BrowserKind, browserAvailable, launchBrowser, outwardAddress } from '../support/browsers.ts';
 import { ClientHost, SILENCE, type TestClient } from '../support/client.ts';
@@ -12,7 +12,7 @@ const test = scenarios('browser bundles');
 
 const FIRST = ['video', 'data', 'inactive', 'pcmu'] as const;
 const POLICIES = ['balanced', 'max-compat', 'max-bundle'] as const;
-/** Packets that have to arrive, each way. */
+/** Packets that have to arrive in each direction. */
 const ENOUGH = 25;
 
 /** Connects the page, and waits until it is heard and hears. */

@@ -1,4 +1,4 @@
-/** The browser client's microphones and outputs, with the browsers' own pretended devices. */
+/** The browser client's microphones and outputs, with the browsers' own fake devices. */
 import { equal, is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
@@ -28,14 +28,14 @@ inBrowsers(
   async ({ open, browser }) => {
     const ann = await open('ann');
     is(await ann.start(OWN_MICROPHONE), null);
-    // Firefox lists devices to visible pages only, and the newest page is the visible one.
+    // Firefox lists devices only to visible pages, and only the newest page is visible.
     const { inputs } = await devices(ann);
     ok(inputs.length > 0);
     const bob = await open('bob');
     is(await bob.start({ conversation: 'studio' }), null);
     await ann.until('client.microphone.track !== null');
     const settings = await ann.evaluate<Record<string, unknown>>('voiceClient.microphone.track.getSettings()');
-    // Firefox's pretended microphone takes no processing.
+    // Firefox's fake microphone has no processing.
     if (browser.kind === 'chromium') {
       equal(
         [settings['echoCancellation'], settings['noiseSuppression'], settings['autoGainControl']],
@@ -69,7 +69,7 @@ inBrowsers(
     const { inputs } = await devices(ann);
     const used = inputs.at(-1)!;
     is(await ann.call('setInput', used.deviceId), null);
-    // No browser can be told to pull a plug: its list is cut short instead, and it says that it has changed.
+    // A test cannot unplug a device, so it removes one from the list and reports a change.
     await ann.evaluate(`{
       const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
       navigator.mediaDevices.enumerateDevices = async () =>
@@ -111,7 +111,7 @@ inBrowsers(
 inBrowsers(test, EACH, 'without a microphone it listens, and says why', async ({ open }) => {
   const [ann, bob] = [await open('ann'), await open('bob')];
   is(await bob.start({ conversation: 'studio' }), null);
-  // What a user does who says no.
+  // As if the user refused.
   await ann.evaluate(`{
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
   }`);
@@ -153,7 +153,7 @@ inBrowsers(
   async ({ open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     is(await bob.start({ conversation: 'studio' }), null);
-    // Pages under a test's control count as clicked on.
+    // The browser counts a page under a test's control as clicked on.
     await ann.evaluate(`{
     const { play } = HTMLMediaElement.prototype;
     window.click = () => { HTMLMediaElement.prototype.play = play; };

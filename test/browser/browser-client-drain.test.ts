@@ -6,7 +6,7 @@ import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('browser client drains');
-/** Longest that people who move on may miss each other, milliseconds. */
+/** Longest time that people who move on may miss each other, milliseconds. */
 const MAX_GAP_MS = 1000;
 const EACH = ['chromium', 'firefox'] as const;
 
@@ -75,7 +75,7 @@ inBrowsers(
     server.process.kill('SIGTERM');
     await ann.until("events.some(({ name }) => name === 'retry')");
     await hearsExactly(ann, [bob.tone]);
-    // There is none that would do it as well, but it is done.
+    // No next instance takes the request as well, but it has its effect.
     is(await ann.call('join', 'cellar'), null);
     await ann.until("client.conversation === 'cellar' && client.total === 1");
     is(await ann.call('join', 'attic'), null);
@@ -89,7 +89,10 @@ inBrowsers(
   { env: { DRAIN_TIMEOUT_MS: '600000' } },
 );
 
-/** In the page: the next request for a membership is answered with 200 and goes nowhere, as if another instance had it. */
+/**
+ * In the page: answers the next request for a membership with 200 without sending it, as if another instance had got
+ * it.
+ */
 const SWALLOW = `{
   const { fetch } = window;
   window.asked = [];
@@ -120,14 +123,14 @@ inBrowsers(
     await bob.until('client.total === 1');
     await sends('POST,POST', () => ann.call('join', 'attic'));
     await bob.until('client.total === 2');
-    // Lost on the way to where the old connection stood, and done all the same by the new one.
+    // The request is lost on the way to the old connection's instance, and the new connection still makes it.
     await ann.evaluate('void Object.assign(window, { swallow: 1, asked: [] })');
     const moved = ann.call('join', 'cellar');
     is(await ann.call('reconnect'), null);
     is(await moved, null);
     await bob.until('client.total === 1');
     is((await ann.state()).conversation, 'cellar');
-    // An instance of an older version answers for a connection to itself as long as that stands.
+    // An instance of an older version answers for its own connection as long as that is established.
     const next = await startAnother();
     gateway.upstream = next.port;
     await sends('POST,POST', async () => {

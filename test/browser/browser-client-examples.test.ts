@@ -1,4 +1,4 @@
-/** The documents’ examples for browsers, run as they are written, but for the address. */
+/** The documents’ examples for browsers, run as they are except for the address. */
 import { readFileSync } from 'node:fs';
 import { equal, is, ok } from 'uvu/assert';
 import { type BrowserFixture, inBrowsers } from '../support/browser-fixture.ts';
@@ -10,7 +10,7 @@ const test = scenarios('browser client examples');
 const EACH = ['chromium', 'firefox'] as const;
 const ANN = tokenOf({ user: 'ann' });
 
-/** All examples in JavaScript; that of the events is run by another file. */
+/** All examples in JavaScript; another file runs the one for events. */
 const EXAMPLES = ['README.md', 'client/README.md', 'docs/client.md', 'docs/protocol.md'].flatMap((name) => {
   const text = readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
   return [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => ({ name, code: code! }));
@@ -28,7 +28,7 @@ test('no example is left out', () => {
   );
 });
 
-/** Opens a page and runs `prelude`, a script, and `code`, a module. Fails if either does. */
+/** Opens a page and runs `prelude`, a script, and `code`, a module. Fails if one of them fails. */
 async function run({ browser, gateway }: BrowserFixture, prelude: string, code: string): Promise<Page> {
   const page = await browser.newPage(`${gateway.url}/examples/`);
   const here = code
@@ -60,7 +60,7 @@ async function until(page: Page, condition: string): Promise<void> {
   })`);
 }
 
-/** What the application of the client's example has already. */
+/** The parts of an application that the client's example expects. */
 const APPLICATION = `
   window.calls = { people: [], levels: [], states: [], plays: [] };
   window.fetchToken = async () => ${JSON.stringify(ANN)};

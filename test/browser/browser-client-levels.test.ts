@@ -1,4 +1,4 @@
-/** The browser client’s levels: how loud a voice is, whatever the page makes of it. */
+/** The browser client’s levels: the loudness of a voice, at any volume and output. */
 import { is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
@@ -7,12 +7,12 @@ import { scenarios } from '../support/scenario.ts';
 const test = scenarios('browser client levels');
 const EACH = ['chromium', 'firefox'] as const;
 
-/** The tone swells up to 0.42 of full scale; Opus and the concealment of what comes late overshoot a little. */
+/** The tone swells up to 0.42 of full scale; Opus and the concealment of late packets overshoot a little. */
 const LOUD = [0.35, 0.6] as const;
-/** Looks after which a level is of now. */
+/** Looks after which a level is current. */
 const STALE = 3;
 
-/** Waits until a voice is as loud as it is sung, and says how loud it is looked at after that. */
+/** Waits until a voice is as loud as it is sent. @returns its loudness after that. */
 async function loudness(page: ClientPage, userid: string): Promise<number[]> {
   return page.evaluate<number[]>(`new Promise((done) => {
     const levels = [];
@@ -43,7 +43,7 @@ for (const output of ['elements', 'mixed'] as const) {
       is(await ann.call('setVolume', 'bob', volume), null);
       await isLoud(ann, `volume ${volume}`);
     }
-    // The page may do so itself.
+    // The page may change the volume itself.
     await ann.evaluate('{ for (const { element } of voiceClient.slots) element.muted = true; 0; }');
     await isLoud(ann, 'muted elements');
     const { number } = await ann.state();

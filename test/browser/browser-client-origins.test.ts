@@ -18,7 +18,7 @@ inBrowsers(test, EACH, 'with a token it joins across origins, and sends no cooki
     is(await bob.call('join', 'attic'), null);
     await Promise.all([hearsExactly(ann, [bob.tone]), hearsExactly(bob, [ann.tone])]);
     is(await bob.call('leave'), null);
-    // A browser would leave these steps out of the path, and ask elsewhere.
+    // A browser would remove these segments, and send the request to another path.
     for (const id of ['.', '..']) is((await bob.call('join', id))?.code, 'bad-conversation');
     gateway.refused.add(bob.token);
     const refusal = await bob.start({ url: other.url });

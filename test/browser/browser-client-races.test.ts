@@ -1,4 +1,4 @@
-/** The browser client where things come in an unlucky order, or never. */
+/** The browser client where things happen in an unlucky order, or never. */
 import { equal, is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
@@ -6,11 +6,12 @@ import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('browser client races');
 const CHROMIUM = ['chromium'] as const;
-const PATIENCE_MS = 12_000;
+/** Time after which a promise counts as never settled, milliseconds. */
+const NEVER_MS = 12_000;
 /** Reconnections that are watched. */
 const RETRIES = 4;
 
-/** Makes `made`, a client that is not started, in a page that has one already. @param more its options, in JavaScript. */
+/** Creates `made`, a client that is not started, in a page that has had one. @param more its options, in JavaScript. */
 async function make(page: ClientPage, more: string): Promise<void> {
   is(await page.start({ tone: undefined, microphone: false }), null);
   await page.call('close');
@@ -18,7 +19,7 @@ async function make(page: ClientPage, more: string): Promise<void> {
   await page.evaluate(`{
     window.soon = (promise) => Promise.race([
       promise.then(() => 'done', ({ code }) => code),
-      new Promise((go) => setTimeout(go, ${PATIENCE_MS}, 'never')),
+      new Promise((go) => setTimeout(go, ${NEVER_MS}, 'never')),
     ]);
     window.asked = 0;
     window.made = new voiceClient.constructor({ url: location.origin, token: ${token}, microphone: false, ...(${more}) });
@@ -55,7 +56,7 @@ inBrowsers(
 inBrowsers(test, CHROMIUM, 'a token that never comes keeps nothing from ending', async ({ open }) => {
   const ann = await open('ann');
   const token = JSON.stringify(ann.token);
-  // The first is for the websocket, and the next for the join.
+  // The first token is for the websocket, and the next one for the join.
   await make(ann, `{ conversation: 'attic', token: () => (++asked > 1 ? new Promise(() => {}) : ${token}) }`);
   await ann.evaluate('{ window.ending = soon(made.connect()); 0; }');
   await ann.evaluate('new Promise((go) => { const look = () => asked > 1 ? go() : setTimeout(look, 20); look(); })');

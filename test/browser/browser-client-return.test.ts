@@ -1,4 +1,4 @@
-/** The browser client coming back after the server’s death and its silence. */
+/** The browser client comes back after the server died or was silent. */
 import { equal, is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage, TimedEvent } from '../support/client-page.ts';
@@ -12,7 +12,7 @@ async function states(page: ClientPage): Promise<TimedEvent[]> {
   return (await page.events()).filter(({ name }) => name === 'state');
 }
 
-/** Milliseconds from a moment until the client entered this state after it. */
+/** Returns the time from a moment until the client entered a state, milliseconds. */
 async function since(page: ClientPage, moment: number, state: string): Promise<number> {
   return (await states(page)).find(({ at, value }) => at > moment && value.state === state)!.at - moment;
 }
@@ -42,7 +42,7 @@ inBrowsers(
     await Promise.all([ann, bob].map((page) => page.until("client.state === 'connected' && client.total === 2", 40)));
     const returned = await since(ann, back, 'connected');
     console.log(`    noticed after ${noticed} ms, back ${returned} ms after the next server was started`);
-    // ICE alone takes ten seconds and more.
+    // ICE alone would take more than ten seconds.
     ok(noticed < 9500, `${noticed}`);
     ok((await ann.evaluate<string[]>('harness.tokens()')).length > before, 'a new token for each attempt');
 

@@ -1,4 +1,4 @@
-/** What the browser client shows while its connection is away, and while it is exchanged. */
+/** The browser client's state while its connection is away, and while it is replaced. */
 import { equal, is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
 import type { ClientPage } from '../support/client-page.ts';
@@ -10,7 +10,7 @@ const EACH = ['chromium', 'firefox'] as const;
 const FULL = `client.dominant !== null && client.speakers.length === 1 && client.slots.some(({ participant }) => participant)
   && [...client.participants.values()].some(({ speaking }) => speaking) && client.statistics.rttMs !== null`;
 
-/** What is shown of voices. */
+/** The part of the state that is about voices. */
 async function shown(page: ClientPage): Promise<unknown> {
   const { participants, slots, dominant, speakers, statistics } = await page.state();
   return {
@@ -35,7 +35,7 @@ const QUIET = {
   statistics: [],
 };
 
-/** Notes, at each of these events, what is shown. */
+/** Records the state at each of these events. */
 const WATCH = `{
   window.seen = [];
   for (const name of ['participants', 'slots', 'dominant', 'speakers', 'statistics', 'state']) {
@@ -88,7 +88,7 @@ inBrowsers(
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
     await ann.until(FULL);
     const { number } = await ann.state();
-    // Another one cannot be had, so that the old one is asked.
+    // A new connection is impossible, so the client keeps the old one.
     gateway.upstream = 9;
     await ann.evaluate(`{
     const { session } = voiceClient;
@@ -113,7 +113,8 @@ inBrowsers(
     for (const page of [ann, bob]) is(await page.start({ conversation: 'attic' }), null);
     await hearsExactly(ann, [bob.tone]);
     const { number } = await ann.state();
-    // The server ends the old connection once the new one stands there, which this client knows a long way later.
+    // The server ends the old connection once the new one is established there, and this client learns of that much
+    // later.
     await ann.evaluate(`{
     const { hooks } = voiceClient.session;
     const standing = hooks.standing;

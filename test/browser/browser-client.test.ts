@@ -71,7 +71,7 @@ inBrowsers(test, EACH, 'a client that only listens hears, and can start to talk 
   await hearsExactly(ann, [bob.tone]);
   await ann.evaluate(`microphone(${ann.tone}).then(({ track }) => voiceClient.startMicrophone({ track }))`);
   await hearsExactly(bob, [ann.tone]);
-  // Another microphone while talking.
+  // Changes the microphone while talking.
   await ann.evaluate(`microphone(${TONES[5]}).then(({ track }) => voiceClient.startMicrophone({ track }))`);
   await hearsExactly(bob, [TONES[5]!]);
   await ann.call('stopMicrophone');

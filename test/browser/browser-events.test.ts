@@ -9,10 +9,10 @@ const test = scenarios('browser events');
 const SECONDS = 100;
 const NAME = 'chromium: who events say is in a slot is who its packets name and who is heard in it';
 
-/** The userid of who sings this tone. */
+/** Returns the userid of the user with this tone. */
 const singer = (tone: number): string => `singer-${tone}`;
 
-/** The one tone that is heard in each slot. */
+/** Returns the tone that is heard in each slot. */
 async function tones(page: VoicePage): Promise<Map<string, number>> {
   const heard = new Map<string, number>();
   for (const [mid, levels] of Object.entries((await page.hear()).levels)) {

@@ -1,4 +1,7 @@
-/** What a client that fails is told: whether STUN came, and so whether its network or the answer is to blame. */
+/**
+ * Close codes of clients that fail: they depend on whether STUN came, and so on whether the network or the answer is at
+ * fault.
+ */
 import { is, match } from 'uvu/assert';
 import { type BrowserKind, browserAvailable, launchBrowser } from '../support/browsers.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -29,9 +32,10 @@ async function failures(kind: BrowserKind): Promise<void> {
   stunOnly.stunOnly = true;
   const browser = await launchBrowser(kind);
   const cases = [
-    // Its end of ICE answers the server's checks whatever it thinks of the answer.
+    // The browser's ICE answers the server's checks even if the browser rejects the answer.
     { user: 'rejects the answer and stays', way: {}, reason: NO_DTLS },
-    // Nothing tells that from a network that lets no UDP through, unless a slow machine closes it only after a check.
+    // The server cannot tell that from a network without UDP, unless a slow machine closes the connection after a
+    // check.
     { user: 'rejects the answer and closes', way: { stays: false }, reason: EITHER },
     { user: 'gets no UDP through', way: { takes: true, port: silent.port }, reason: NO_ICE },
     // Firefox sends nothing to the relay, which is on loopback.

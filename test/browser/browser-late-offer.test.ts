@@ -1,6 +1,6 @@
 /**
- * The original README's client: it opens its websocket, asks for the microphone, and makes its offer once its candidates are
- * gathered, which takes as long as the user and the STUN servers take.
+ * The original README's client opens its websocket, asks for the microphone, and makes its offer once its candidates
+ * are gathered. That takes as long as the user and the STUN servers take.
  */
 import { is, ok } from 'uvu/assert';
 import {
@@ -20,14 +20,14 @@ import { startStunServer } from '../support/stun-server.ts';
 
 const test = scenarios('browser-late-offer');
 const SECONDS = 180;
-/** `OFFER_TIMEOUT_MS` was 10 s once. */
+/** Longer than an earlier default of `OFFER_TIMEOUT_MS`, 10 s. */
 const LATE_MS = 12_000;
-/** Longer than proxies let a websocket be silent, mostly. */
+/** Longer than most proxies allow a websocket to be silent. */
 const VERY_LATE_MS = 70_000;
 const KINDS: readonly BrowserKind[] = ['chromium', 'firefox'];
 const [A, B] = TONES;
 
-/** They connected, and not before so many milliseconds. */
+/** Checks that a page connected, and made its offer no earlier than `after` milliseconds. */
 async function connected(page: VoicePage, after: number): Promise<void> {
   const { code, reason, offerAfter } = await page.established();
   console.log(`${page.token}: the offer came after ${Math.round(offerAfter)} ms`);
@@ -43,11 +43,11 @@ function browserOf(kind: BrowserKind): Promise<Browser> {
   return browser;
 }
 
-/** They wait most of the time, so all of them begin with the first scenario. By name. */
+/** The scenarios' bodies by name. They wait most of the time, so all of them begin with the first one. */
 const works = new Map<string, () => Promise<void>>();
 let begun: Map<string, Promise<unknown>> | undefined;
 
-/** Waits for what a scenario does. */
+/** Waits for the body of a scenario. */
 async function done(name: string): Promise<void> {
   begun ??= new Map(
     [...works].map(([one, work]) => [

@@ -1,4 +1,4 @@
-/** Who is heard by whom, in a browser: six pages that sing with different loudness, three slots each. */
+/** Who hears whom in a browser: six pages with tones of different loudness and three slots each. */
 import { is, ok } from 'uvu/assert';
 import { inChromium, launchBrowser } from '../support/browsers.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -11,20 +11,20 @@ const NAME =
   'chromium: of six who sing each hears exactly the three loudest others, also after changes, without a click';
 const SECONDS = 180;
 const SLOTS = 3;
-/** Loudness of each singer, in dB below full. */
+/** Loudness of each page's tone, in dB below full scale. */
 const GAINS = [0, -7, -14, -21, -28, -35];
-/** A slot's tone stands out of all others by so much, and of silence. */
+/** Level by which a slot's tone exceeds all others, and level below which a slot is silent, dB. */
 const CLEAR_DB = 12;
 const SILENT_DB = -75;
 const SWITCH_SECONDS = 30;
 const SWITCHES = 50;
-/** Longest until a singer who becomes the loudest is heard, and the largest share of sound that is made up. */
+/** Longest time until a page that becomes the loudest is heard, and the largest share of concealed samples. */
 const LOUDER_MS = 500;
 const CONCEALED = 0.01;
-/** How often the two are measured at most. */
+/** Largest number of measurements of the two. */
 const TRIES = 20;
 
-/** The one tone in each slot; null where there is none or more than one. */
+/** Returns the tone in each slot; null where there is none or more than one. */
 async function tonesIn(page: VoicePage): Promise<(number | null)[]> {
   const { levels } = await page.hear();
   return Object.values(levels).map((slot) => {
@@ -35,7 +35,7 @@ async function tonesIn(page: VoicePage): Promise<(number | null)[]> {
   });
 }
 
-/** Waits until a page hears exactly these tones, three looks in a row. */
+/** Waits until a page hears exactly these tones in three observations in a row. */
 async function hears(page: VoicePage, tones: readonly number[]): Promise<void> {
   const wanted = [...tones].sort((a, b) => a - b).join();
   const trail: string[] = [];
@@ -47,12 +47,12 @@ async function hears(page: VoicePage, tones: readonly number[]): Promise<void> {
   }
 }
 
-/** Who knows whose number: everybody but two hears the two loudest. */
-async function numberOf(singer: VoicePage, listener: VoicePage): Promise<number> {
+/** Returns the speaker number of a page in a slot of another. */
+async function numberOf(page: VoicePage, listener: VoicePage): Promise<number> {
   const tones = await tonesIn(listener);
   const speakers = Object.values(await listener.speakers());
-  const number = speakers[tones.indexOf(singer.tone)];
-  ok(typeof number === 'number', `${singer.tone} is in no slot of ${listener.tone}: ${tones}`);
+  const number = speakers[tones.indexOf(page.tone)];
+  ok(typeof number === 'number', `${page.tone} is in no slot of ${listener.tone}: ${tones}`);
   return number;
 }
 
@@ -65,23 +65,23 @@ async function compete(): Promise<void> {
   const gateway = await startGateway(server.port);
   const browser = await launchBrowser('chromium');
   try {
-    const singers: VoicePage[] = [];
+    const pages: VoicePage[] = [];
     for (const [i, tone] of TONES.entries()) {
-      const singer = await openVoicePage(browser, gateway, { user: `singer-${i}`, tone });
-      is((await singer.connect({ slots: SLOTS, gains: [GAINS[i]!] })).code, 1000);
-      is((await singer.join('stage')).status, 200);
-      singers.push(singer);
+      const page = await openVoicePage(browser, gateway, { user: `page-${i}`, tone });
+      is((await page.connect({ slots: SLOTS, gains: [GAINS[i]!] })).code, 1000);
+      is((await page.join('stage')).status, 200);
+      pages.push(page);
     }
     const loudestOthers = (order: readonly VoicePage[], page: VoicePage): number[] =>
       order
         .filter((one) => one !== page)
         .slice(0, SLOTS)
         .map(({ tone }) => tone);
-    for (const page of singers) await hears(page, loudestOthers(singers, page));
+    for (const page of pages) await hears(page, loudestOthers(pages, page));
 
-    // The softest sings as loud as can be: heard by a listener of the softer half within half a second. A busy machine
-    // may take longer to hand the microphone's sound on and to see who is heard, so the best of some counts.
-    const [first, , , fourth, fifth, sixth] = singers as [VoicePage, ...VoicePage[]];
+    // The softest page becomes the loudest, and a listener of the softer half hears it within half a second. A busy
+    // machine may take longer to pass the sound on and to notice it, so the best of several measurements counts.
+    const [first, , , fourth, fifth, sixth] = pages as [VoicePage, ...VoicePage[]];
     const waits: number[] = [];
     for (let i = 0; i < TRIES; i++) {
       const watched = fifth!.watchSpeakers(2000);
@@ -92,20 +92,20 @@ async function compete(): Promise<void> {
       if (change !== undefined) waits.push(change.at - begun);
       if (Math.min(...waits) < LOUDER_MS) break;
       await sixth!.sing(GAINS[5]!);
-      await hears(fifth!, loudestOthers(singers, fifth!));
+      await hears(fifth!, loudestOthers(pages, fifth!));
     }
     console.log(`louder, and heard after ${waits.map(Math.round).join(', ')} ms`);
     ok(Math.min(...waits) < LOUDER_MS, `heard after ${waits} ms`);
-    const order = [first, sixth!, singers[1]!, singers[2]!, fourth!, fifth!];
+    const order = [first, sixth!, pages[1]!, pages[2]!, fourth!, fifth!];
     for (const page of [fourth!, fifth!]) await hears(page, loudestOthers(order, page));
     ok((await numberOf(sixth!, fifth!)) > 0);
 
-    // One is loud and soft by turns, a second each, and contends with the third voice of these listeners.
+    // One page is loud and soft in turn, a second each, and competes with the third voice of these listeners.
     await fifth!.sing(0, -40);
-    const listeners = [first, singers[1]!];
+    const listeners = [first, pages[1]!];
     const rounds: { switches: number; concealed: number }[] = [];
     const good = (): boolean => rounds.some((round) => round.switches >= SWITCHES && round.concealed < CONCEALED);
-    // A browser without time makes sound up and sees no switches: the best of some rounds counts here as well.
+    // A busy browser conceals samples and misses switches, so the best of several rounds counts here as well.
     for (let i = 0; i < TRIES && !good(); i++) {
       const before = await Promise.all(listeners.map((page) => page.stats()));
       const switches = (await Promise.all(listeners.map((page) => page.watchSpeakers(SWITCH_SECONDS * 1000)))).flat();

@@ -10,21 +10,21 @@ const test = scenarios('browsers and RED');
 
 const [A, B, C] = TONES;
 /**
- * Payload bytes a packet of the tone, between what Chromium sends as Opus (80, at 32 kbit/s) and as RED (165). Its
- * statistics name the codec within RED, not RED.
+ * Payload bytes a packet of the tone, between those that Chromium sends as Opus (80, at 32 kbit/s) and as RED (165).
+ * Its statistics name the codec within RED, and not RED.
  */
 const BORDER = 120;
 /** Browsers are slow to start when the machine is busy. Seconds. */
 const SECONDS = 100;
 
-interface House {
+interface Fixture {
   readonly server: RunningServer;
-  /** Opens a page for a new person who sings this tone, connects it and lets it into the room. */
+  /** Opens a page for a new user with this tone, connects it and lets it join the conversation. */
   enter(tone: number, shape?: { red?: boolean; e2ee?: boolean; events?: boolean }): Promise<VoicePage>;
 }
 
-/** A server and a browser, for as long as `body` runs. */
-async function inHouse(env: Record<string, string>, body: (house: House) => Promise<void>): Promise<void> {
+/** Runs `body` with a server and a browser. */
+async function withServer(env: Record<string, string>, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const server = await startServer({ STATS_INTERVAL_MS: '500', ...env });
   const gateway: Gateway = await startGateway(server.port);
   const browser: Browser = await launchBrowser('chromium');
@@ -43,7 +43,7 @@ async function inHouse(env: Record<string, string>, body: (house: House) => Prom
   }
 }
 
-/** What a page sends, and what it receives on its slots in use, as the packets' sizes tell. */
+/** Returns the formats that a page sends and that it receives on its slots in use, by the sizes of packets. */
 async function formats(page: VoicePage): Promise<string> {
   const { bytesSent, packetsSent, inbound } = await page.stats();
   const used = Object.values(inbound).filter(({ packetsReceived }) => packetsReceived > 0);
@@ -60,7 +60,7 @@ function scenario(name: string, body: () => Promise<void>): void {
 }
 
 scenario('Chromium sends RED and hears it as RED, and clients that do not know it hear the same voices as Opus', () =>
-  inHouse({ RED: 'both' }, async ({ server, enter }) => {
+  withServer({ RED: 'both' }, async ({ server, enter }) => {
     const [ann, ben, cat] = await Promise.all([enter(A), enter(B), enter(C, { red: false })]);
     await Promise.all([hearsExactly(ann, [B, C]), hearsExactly(ben, [A, C]), hearsExactly(cat, [A, B])]);
     is(await formats(ann), 'sends RED, receives Opus RED');
@@ -72,7 +72,7 @@ scenario('Chromium sends RED and hears it as RED, and clients that do not know i
 );
 
 scenario('with RED=uplink Chromium sends RED, and everybody hears Opus', () =>
-  inHouse({ RED: 'uplink' }, async ({ enter }) => {
+  withServer({ RED: 'uplink' }, async ({ enter }) => {
     const [ann, ben] = await Promise.all([enter(A), enter(B, { red: false })]);
     await Promise.all([hearsExactly(ann, [B]), hearsExactly(ben, [A])]);
     is(await formats(ann), 'sends RED, receives Opus');
@@ -81,7 +81,7 @@ scenario('with RED=uplink Chromium sends RED, and everybody hears Opus', () =>
 );
 
 scenario('with RED=off nobody sends it', () =>
-  inHouse({ RED: 'off' }, async ({ enter }) => {
+  withServer({ RED: 'off' }, async ({ enter }) => {
     const [ann, ben] = await Promise.all([enter(A), enter(B)]);
     await Promise.all([hearsExactly(ann, [B]), hearsExactly(ben, [A])]);
     is(await formats(ann), 'sends Opus, receives Opus');
@@ -92,7 +92,7 @@ scenario('with RED=off nobody sends it', () =>
 scenario(
   'frames encrypted end to end: with RED nobody hears them and the sender is told, without it they are heard',
   () =>
-    inHouse({ RED: 'uplink' }, async ({ server, enter }) => {
+    withServer({ RED: 'uplink' }, async ({ server, enter }) => {
       const secret = { e2ee: true, events: true };
       const ann = await enter(A, secret);
       const [ben, cat] = await Promise.all([enter(B, { ...secret, red: false }), enter(C, { ...secret, red: false })]);

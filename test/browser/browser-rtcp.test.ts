@@ -1,4 +1,4 @@
-/** What a browser learns from the server's reports, and the server from a browser's. */
+/** Statistics of a browser from the server's reports, and of the server from a browser's. */
 import { is, ok } from 'uvu/assert';
 import { inChromium, launchBrowser } from '../support/browsers.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -45,7 +45,7 @@ async function compareReports(): Promise<void> {
     is(receiver.remoteOutbound.length, 1, 'the slot in use is reported, and no other');
     const sent = receiver.remoteOutbound[0]!;
     const received = receiver.inbound.find(({ ssrc }) => ssrc === sent.ssrc)!;
-    // A report is up to two seconds old: a hundred packets.
+    // A report is up to two seconds old, which is a hundred packets.
     const since = received.packetsReceived - sent.packetsSent;
     ok(since >= 0 && since <= 130, `${received.packetsReceived} received, ${sent.packetsSent} reported`);
     const [packetBytes, reportedBytes] = [
@@ -56,7 +56,7 @@ async function compareReports(): Promise<void> {
     const age = receiver.now - sent.remoteTimestamp;
     ok(age > -20 && age < 3000, `the report is ${age} ms old`);
 
-    // And the other way: the listener's own reports.
+    // The listener's own reports reach the server.
     const heard = await server.logged('"msg":"stats"', '"downlinkLoss":{"connections":1,', '"rttMs":{"connections":1,');
     const { rttMs, downlinkLoss } = JSON.parse(heard).quality;
     ok(rttMs.worst < 200, `${rttMs.worst} ms`);

@@ -1,4 +1,4 @@
-/** What browsers have to make up, and throw away, where voices take turns in their one slot. */
+/** Concealed and discarded sound in browsers where voices take turns in a single slot. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { pause } from '../support/waiting.ts';
 const test = scenarios('browser-takeover');
 const SECONDS = 600;
 const TALKERS = fileURLToPath(new URL('../support/talkers.js', import.meta.url));
-/** What two talkers send: Opus, or RED (RFC 2198), and the milliseconds in a packet of each, if they differ. */
+/** Formats of two talkers: Opus or RED (RFC 2198), and the milliseconds in a packet, of each if they differ. */
 const TALKS = ['opus 20', 'opus 40', 'opus 60', 'opus 120', 'opus 20 60', 'red 20'];
 /** Time that a jitter buffer takes to settle; no figure says when it has. */
 const WARM_UP_MS = 4000;
@@ -21,11 +21,11 @@ const WARM_UP_MS = 4000;
 const MEASURE_MS = 10_500;
 const LEAST_TAKEOVERS = 9;
 const MOST_CONCEALED = 0.001;
-/** A busy machine sends late, which is concealed like anything late: so many of the measurements have to be good. */
+/** Measurements that have to be good: a busy machine sends late, and browsers conceal late packets. */
 const GOOD = 2;
 const ATTEMPTS = 12;
 
-/** Two talkers and who listens to them. */
+/** Two talkers and a page that listens to them. */
 class Room {
   good = 0;
   readonly talk: string;
@@ -45,7 +45,7 @@ class Room {
     });
     await once(child.stdout!, 'data');
     const page = await openVoicePage(browser, gateway, { user: `listener-${name}`, tone: TONES[TALKS.indexOf(talk)]! });
-    // With a microphone, though hardly heard: without one Firefox keeps the loopback's address to itself.
+    // With a microphone, which is hardly heard, because Firefox does not tell its loopback address without one.
     is((await page.connect({ slots: 1, gains: [-70] })).code, 1000);
     is((await page.join(name)).status, 200);
     await pause(WARM_UP_MS);
@@ -62,7 +62,7 @@ class Room {
     const figures = `${takeovers} takeovers, ${discarded} discarded, ${(100 * concealed).toFixed(3)} % concealed`;
     console.log(`${kind}, ${this.talk} ms: ${figures}`);
     if (takeovers < LEAST_TAKEOVERS || samples < 0.8 * 48 * MEASURE_MS) return;
-    // Of RED, what comes twice is discarded as well.
+    // With RED, duplicates are discarded as well.
     if ((discarded === 0 || this.talk.startsWith('red')) && concealed < MOST_CONCEALED) this.good++;
   }
 
@@ -80,7 +80,7 @@ async function takeTurns(kind: BrowserKind): Promise<void> {
     const rooms = await Promise.all(TALKS.map((talk) => Room.open(talk, server, gateway, browser)));
     for (let i = 0; i < GOOD; i++) await Promise.all(rooms.map((room) => room.measure(kind)));
     await Promise.all(rooms.map((room) => room.close()));
-    // Those for which the machine was too busy are measured alone.
+    // Rooms for which the machine was too busy are measured alone.
     for (const { talk } of rooms.filter(({ good }) => good < GOOD)) {
       const room = await Room.open(talk, server, gateway, browser);
       for (let i = 0; i < ATTEMPTS && room.good < GOOD; i++) await room.measure(kind);

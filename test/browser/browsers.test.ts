@@ -18,19 +18,19 @@ const test = scenarios('browsers');
 
 const [A, B, C, D] = TONES;
 
-/** Browsers are slow to start when the machine is busy. Seconds. */
+/** Time limit, seconds: browsers are slow to start when the machine is busy. */
 const SECONDS = 100;
 
 const running = new Map<BrowserKind, Promise<Browser>>();
 
-/** The one browser of each kind, started when it is first needed. */
+/** Returns the browser of a kind, which is started when it is first needed. */
 function browserOf(kind: BrowserKind): Promise<Browser> {
   const browser = running.get(kind) ?? launchBrowser(kind);
   running.set(kind, browser);
   return browser;
 }
 
-/** What keeps a scenario from running here, if anything does. */
+/** Returns the reason for which a scenario cannot run here, if there is one. */
 function hindrance(kinds: BrowserKind[]): string | undefined {
   const missing = kinds.filter((kind) => !browserAvailable(kind));
   if (missing.length > 0) return `${missing.join(' and ')} not installed`;
@@ -38,7 +38,7 @@ function hindrance(kinds: BrowserKind[]): string | undefined {
   return undefined;
 }
 
-/** A scenario that needs browsers: skipped where it cannot run, unless REQUIRE_BROWSERS says that it must. */
+/** Adds a scenario that needs browsers. Where it cannot run, it is skipped, or fails if REQUIRE_BROWSERS is 1. */
 function scenario(kinds: BrowserKind[], name: string, body: () => Promise<void>, hindered = hindrance(kinds)): void {
   if (!hindered) test(name, body, SECONDS);
   else if (process.env['REQUIRE_BROWSERS'] !== '1') test.skip(name, hindered);
@@ -49,25 +49,25 @@ function scenario(kinds: BrowserKind[], name: string, body: () => Promise<void>,
   }
 }
 
-interface House {
-  /** Opens a page for a new person who sings this tone. */
-  visit(browser: Browser, tone: number, open?: typeof openVoicePage): Promise<VoicePage>;
+interface Fixture {
+  /** Opens a page for a new user with this tone. */
+  openPage(browser: Browser, tone: number, open?: typeof openVoicePage): Promise<VoicePage>;
 }
 
-/** A server with its gateway, for as long as `body` runs. */
-async function inHouse(body: (house: House) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
+/** Runs `body` with a server and a gateway. */
+async function withServer(body: (fixture: Fixture) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
   const server = await startServer({ STATS_INTERVAL_MS: '500', ...env });
   const gateway = await startGateway(server.port);
   const pages: VoicePage[] = [];
-  const visit: House['visit'] = async (browser, tone, open = openVoicePage) => {
+  const openPage: Fixture['openPage'] = async (browser, tone, open = openVoicePage) => {
     const page = await open(browser, gateway, { user: `${browser.kind}-${tone}`, tone });
     pages.push(page);
     return page;
   };
   try {
-    await body({ visit });
+    await body({ openPage });
   } catch (error) {
-    // What the server itself dropped, and why, is the first thing to know.
+    // The server's own drops are the first thing to look at.
     console.log(server.logs.findLast((line) => line.includes('"msg":"stats"')));
     throw error;
   } finally {
@@ -77,16 +77,16 @@ async function inHouse(body: (house: House) => Promise<void>, env: Record<string
   }
 }
 
-/** Lets a person into a conversation. */
+/** Lets a page join a conversation. */
 async function join(person: VoicePage, conversation: string): Promise<void> {
   const { status, body } = await person.join(conversation);
   is(`${status} [${body}]`, '200 []');
 }
 
-/** Connects everybody, checks how signalling ended, and lets them into the conversation. */
-async function enter(people: VoicePage[], conversation: string, shape: Shape): Promise<void> {
+/** Connects all pages, checks how signalling ended, and lets them join the conversation. */
+async function enter(pages: VoicePage[], conversation: string, shape: Shape): Promise<void> {
   await Promise.all(
-    people.map(async (person) => {
+    pages.map(async (person) => {
       const { code } = await person.connect(shape);
       is(code, 1000, `${person.token}: the server closes the websocket normally`);
       await join(person, conversation);
@@ -94,12 +94,12 @@ async function enter(people: VoicePage[], conversation: string, shape: Shape): P
   );
 }
 
-/** Everybody hears exactly the others. */
-async function hearOneAnother(people: VoicePage[], strangers: VoicePage[] = []): Promise<void> {
-  const tones = people.map(({ tone }) => tone);
+/** Checks that each page hears exactly the others. */
+async function hearOneAnother(pages: VoicePage[], strangers: VoicePage[] = []): Promise<void> {
+  const tones = pages.map(({ tone }) => tone);
   const never = strangers.map(({ tone }) => tone);
   await Promise.all(
-    people.map((person) =>
+    pages.map((person) =>
       hearsExactly(
         person,
         tones.filter((tone) => tone !== person.tone),
@@ -109,7 +109,9 @@ async function hearOneAnother(people: VoicePage[], strangers: VoicePage[] = []):
   );
 }
 
-/** Datagrams that the kernel threw away so far because somebody was too slow to read them, where it says. */
+/**
+ * Returns the number of datagrams that the kernel has dropped because a process read too slowly, where it reports it.
+ */
 function datagramsDropped(): number {
   if (!existsSync('/proc/net/snmp')) return 0;
   const [names, values] = readFileSync('/proc/net/snmp', 'utf8')
@@ -120,10 +122,10 @@ function datagramsDropped(): number {
 }
 
 /**
- * Packets went out and came in on so many slots, and none was missing.
+ * Checks that a page sent packets and received some on this many slots, and that none was missing.
  *
- * @param before datagrams that the kernel had dropped when the people came. What it drops on an overloaded machine is no
- *   fault of the server's.
+ * @param before datagrams that the kernel had dropped before. What it drops on an overloaded machine is no fault of
+ *   the server's.
  */
 async function receivedAll(person: VoicePage, slots: number, before: number): Promise<void> {
   const { connectionState, packetsSent, inbound } = await person.stats();
@@ -138,23 +140,26 @@ async function receivedAll(person: VoicePage, slots: number, before: number): Pr
 }
 
 async function shareOneRoom(kinds: BrowserKind[], shape: Shape): Promise<void> {
-  await inHouse(async ({ visit }) => {
+  await withServer(async ({ openPage }) => {
     const dropped = datagramsDropped();
-    const people = await Promise.all(kinds.map(async (kind, i) => visit(await browserOf(kind), TONES[i]!)));
-    await enter(people, 'kitchen', shape);
-    await hearOneAnother(people);
-    await Promise.all(people.map((person) => receivedAll(person, kinds.length - 1, dropped)));
+    const pages = await Promise.all(kinds.map(async (kind, i) => openPage(await browserOf(kind), TONES[i]!)));
+    await enter(pages, 'kitchen', shape);
+    await hearOneAnother(pages);
+    await Promise.all(pages.map((person) => receivedAll(person, kinds.length - 1, dropped)));
   });
 }
 
-/** A speaker's number is the same to everybody, and another's is another: pages show by it who is in which slot. */
+/**
+ * Checks that each speaker has one number for all listeners and that numbers differ: pages show by them who is in a
+ * slot.
+ */
 async function knowTheSpeakers(kind: BrowserKind): Promise<void> {
-  await inHouse(async ({ visit }) => {
+  await withServer(async ({ openPage }) => {
     const browser = await browserOf(kind);
-    const people = await Promise.all([visit(browser, A), visit(browser, B), visit(browser, C)]);
-    await enter(people, 'kitchen', { slots: 2 });
-    await hearOneAnother(people);
-    const seen = await Promise.all(people.map(async (person) => Object.values(await person.csrcs()).flat()));
+    const pages = await Promise.all([openPage(browser, A), openPage(browser, B), openPage(browser, C)]);
+    await enter(pages, 'kitchen', { slots: 2 });
+    await hearOneAnother(pages);
+    const seen = await Promise.all(pages.map(async (person) => Object.values(await person.csrcs()).flat()));
     const report = JSON.stringify(seen);
     for (const numbers of seen) is(new Set(numbers).size, 2, report);
     is(new Set(seen.flat()).size, 3, report);
@@ -163,13 +168,13 @@ async function knowTheSpeakers(kind: BrowserKind): Promise<void> {
 }
 
 async function moveBetweenRooms(kind: BrowserKind): Promise<void> {
-  await inHouse(async ({ visit }) => {
+  await withServer(async ({ openPage }) => {
     const browser = await browserOf(kind);
     const [ann, ben, cat, dan] = await Promise.all([
-      visit(browser, A),
-      visit(browser, B),
-      visit(browser, C),
-      visit(browser, D),
+      openPage(browser, A),
+      openPage(browser, B),
+      openPage(browser, C),
+      openPage(browser, D),
     ]);
     await Promise.all([enter([ann, ben], 'kitchen', { slots: 3 }), enter([cat, dan], 'garden', { slots: 3 })]);
     await Promise.all([hearOneAnother([ann, ben], [cat, dan]), hearOneAnother([cat, dan], [ann, ben])]);
@@ -184,18 +189,18 @@ async function moveBetweenRooms(kind: BrowserKind): Promise<void> {
   });
 }
 
-/** Larger packets where an operator wants them: half as many are sent, and they are heard as well. */
+/** Checks larger packets, which an operator may choose: half as many are sent, and they are heard as well. */
 async function sendLargerPackets(kind: BrowserKind): Promise<void> {
-  await inHouse(
-    async ({ visit }) => {
+  await withServer(
+    async ({ openPage }) => {
       const browser = await browserOf(kind);
-      const people = await Promise.all([visit(browser, A), visit(browser, B)]);
-      await enter(people, 'kitchen', {});
-      await hearOneAnother(people);
+      const pages = await Promise.all([openPage(browser, A), openPage(browser, B)]);
+      await enter(pages, 'kitchen', {});
+      await hearOneAnother(pages);
       const begun = performance.now();
-      const before = (await people[0]!.stats()).packetsSent;
-      await hearOneAnother(people);
-      const sent = (await people[0]!.stats()).packetsSent - before;
+      const before = (await pages[0]!.stats()).packetsSent;
+      await hearOneAnother(pages);
+      const sent = (await pages[0]!.stats()).packetsSent - before;
       const perSecond = (sent * 1000) / (performance.now() - begun);
       ok(perSecond > 15 && perSecond < 35, `${perSecond} packets a second where 25 were asked for`);
     },
@@ -204,30 +209,30 @@ async function sendLargerPackets(kind: BrowserKind): Promise<void> {
 }
 
 async function connectAgain(kind: BrowserKind): Promise<void> {
-  await inHouse(async ({ visit }) => {
+  await withServer(async ({ openPage }) => {
     const browser = await browserOf(kind);
-    const people = await Promise.all([visit(browser, A), visit(browser, B)]);
-    await enter(people, 'kitchen', { slots: 2 });
-    await hearOneAnother(people);
-    await people[0]!.connect({ slots: 2 });
-    await hearOneAnother(people);
+    const pages = await Promise.all([openPage(browser, A), openPage(browser, B)]);
+    await enter(pages, 'kitchen', { slots: 2 });
+    await hearOneAnother(pages);
+    await pages[0]!.connect({ slots: 2 });
+    await hearOneAnother(pages);
   });
 }
 
 /**
- * The server listens on an outward address here: Firefox never sends from such a one to a loopback one, and the server does
- * not learn Firefox's address from its offer.
+ * The server listens on an outward address here, because Firefox never sends from an outward address to loopback, and
+ * the server does not learn Firefox's address from its offer.
  */
 async function hideAddresses(kind: BrowserKind): Promise<void> {
   const browser = await launchBrowser(kind, { mdns: true });
   try {
-    await inHouse(
-      async ({ visit }) => {
-        const people = await Promise.all([visit(browser, A), visit(browser, B)]);
-        const addresses = [...(await people[0]!.offer()).matchAll(/^a=candidate:\S+ 1 \S+ \d+ (\S+)/gm)];
+    await withServer(
+      async ({ openPage }) => {
+        const pages = await Promise.all([openPage(browser, A), openPage(browser, B)]);
+        const addresses = [...(await pages[0]!.offer()).matchAll(/^a=candidate:\S+ 1 \S+ \d+ (\S+)/gm)];
         ok(addresses.length > 0 && addresses.every(([, address]) => address?.endsWith('.local')), addresses.join());
-        await enter(people, 'kitchen', {});
-        await hearOneAnother(people);
+        await enter(pages, 'kitchen', {});
+        await hearOneAnother(pages);
       },
       { MEDIA_BIND: outwardAddress() ?? '' },
     );
@@ -237,22 +242,22 @@ async function hideAddresses(kind: BrowserKind): Promise<void> {
 }
 
 async function followExample(kind: BrowserKind): Promise<void> {
-  await inHouse(async ({ visit }) => {
+  await withServer(async ({ openPage }) => {
     const browser = await browserOf(kind);
     const dropped = datagramsDropped();
-    const people = await Promise.all([visit(browser, A, openExamplePage), visit(browser, B, openExamplePage)]);
-    for (const person of people) {
+    const pages = await Promise.all([openPage(browser, A, openExamplePage), openPage(browser, B, openExamplePage)]);
+    for (const person of pages) {
       const { code, streams } = await person.established();
       is(code, 1000);
       is(streams, 1, 'the received track comes in a stream');
       await join(person, 'kitchen');
     }
-    await hearOneAnother(people);
-    await Promise.all(people.map((person) => receivedAll(person, 1, dropped)));
+    await hearOneAnother(pages);
+    await Promise.all(pages.map((person) => receivedAll(person, 1, dropped)));
   });
 }
 
-/** The detector on its own, without a server: it must be able to fail. */
+/** Tests the tone detector without a server: it must be able to fail. */
 async function tellTonesApart(kind: BrowserKind): Promise<void> {
   const complaint = (promise: Promise<void>): Promise<string> =>
     promise.then(
@@ -268,7 +273,8 @@ async function tellTonesApart(kind: BrowserKind): Promise<void> {
     is(heard.join(), String(B), JSON.stringify(levels));
     is(unclear.length, 0, JSON.stringify(levels));
     await page.mute(true);
-    // What was under way when it muted is still played, for seconds on a loaded machine; only then its tone is forbidden.
+    // Sound that was under way when the page muted is still played, for seconds on a loaded machine; its tone is
+    // forbidden only after that.
     const deadline = Date.now() + 60_000;
     while ((await page.hear()).heard.length > 0) ok(Date.now() < deadline, 'its tone ends');
     await hearsExactly(page, [], { never: [], seconds: 60 });
@@ -306,10 +312,10 @@ for (const kind of ['chromium', 'firefox'] as const) {
   scenario([kind], `${kind}: after Opus with DTX a tone is heard as itself and as no other`, () =>
     tellTonesApart(kind),
   );
-  scenario([kind], `${kind}: three people with two slots hear exactly the other two`, () =>
+  scenario([kind], `${kind}: three pages with two slots hear exactly the other two`, () =>
     shareOneRoom([kind, kind, kind], { slots: 2 }),
   );
-  scenario([kind], `${kind}: four people with three slots hear exactly the other three`, () =>
+  scenario([kind], `${kind}: four pages with three slots hear exactly the other three`, () =>
     shareOneRoom(four, { slots: 3 }),
   );
   scenario(

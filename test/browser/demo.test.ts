@@ -1,4 +1,4 @@
-/** `npm run demo` as people use it: its page in real browsers, with a keyboard, and for those who do not see it. */
+/** `npm run demo` as people use it: its page in real browsers, by keyboard, and its accessibility. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { equal, is, not, ok } from 'uvu/assert';
@@ -13,7 +13,7 @@ const SECONDS = 150;
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const isBot = (name: string): boolean => name.endsWith('(bot)');
 const count = ({ people }: Seen): number => Object.keys(people).length;
-/** Kilobits a second that arrive, by the chart. */
+/** Returns the received kilobits a second, by the chart. */
 const arriving = ({ charts }: Seen): number => Number(/↓([\d.]+)/.exec(charts['Bit rate'] ?? '')?.[1]);
 
 async function withDemo(
@@ -29,7 +29,7 @@ async function withDemo(
   }
 }
 
-/** Two people and ten bots, and everything the two can do. */
+/** Lets two people meet ten bots and do everything that the page offers. */
 async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   const ann = await openDemoPage(browser, demo.url);
   const bob = await openDemoPage(browser, demo.url);
@@ -91,11 +91,11 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   await ann.close();
 }
 
-/** The server is killed: the pages say so, and all is as before once it is back. */
+/** Kills the server: the pages say so, and all is as before once it is back. */
 async function survive(demo: RunningDemo, pages: readonly DemoPage[]): Promise<void> {
   await demo.killServer();
   const lost = (seen: Seen): number => seen.log.findLastIndex((line) => line.includes('connection is lost'));
-  // Whoever notices first is back before the other has noticed.
+  // The page that notices first may be back before the other one notices.
   await Promise.all(
     pages.map(async (page) => {
       await page.shows('reconnecting', (seen) => seen.state === 'reconnecting' && lost(seen) >= 0);
@@ -106,7 +106,7 @@ async function survive(demo: RunningDemo, pages: readonly DemoPage[]): Promise<v
   await pages[0]!.shows('bots are heard again', (seen) => arriving(seen) > 10 && seen.slots.some(isBot));
 }
 
-/** From the first Tab to another room without a mouse. */
+/** Goes from the first Tab to another room without a mouse. */
 async function useKeyboard(demo: RunningDemo, browser: Browser): Promise<void> {
   const page = await openDemoPage(browser, demo.url);
   const tabs = async (times: number): Promise<string[]> => {
@@ -175,7 +175,7 @@ inChromium(
         await page.shows('bots', (seen) => count(seen) >= 11 && seen.slots.some(isBot));
         await page.click('mute');
         await page.wish(Object.keys((await page.see()).people).find(isBot)!, 'Pin');
-        // What is wrong is shown in words, too.
+        // A problem has a text, too.
         await page.fill('next-room', 'x'.repeat(64));
         await page.evaluate(`fetch = () => Promise.reject(new TypeError('no network'))`);
         await page.click('no-bots');
@@ -187,7 +187,7 @@ inChromium(
   SECONDS,
 );
 
-/** What axe-core knows of WCAG 2.2 A and AA and of good practice, and nothing sticks out. */
+/** Checks axe-core's rules for WCAG 2.2 A and AA and best practices, and that nothing is wider than the window. */
 async function accessible(page: DemoPage, what: string): Promise<void> {
   const violations = await page.evaluate<Violation[]>(`axe.run().then((results) => results.violations)`);
   const all = violations.map(({ id, nodes }) => `${id}: ${nodes.map((one) => `${one.html} ${one.failureSummary}`)}`);

@@ -1,4 +1,4 @@
-/** The stand-in for backend-auth keeps its contract, whoever sends what. */
+/** The stand-in for backend-auth keeps its contract with any input. */
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const RS256 = { alg: 'RS256', typ: 'JWT' };
 const CLAIM = { userid: 'ann', clientid: 'phone' };
 
 let shared: Promise<StandIn> | undefined;
-/** One for all scenarios that leave it as it was. */
+/** A stand-in for all scenarios that do not change it. */
 function standIn(): Promise<StandIn> {
   shared ??= startStandIn();
   return shared;
@@ -27,7 +27,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Asks as a proxy does. @param uri of the client, if the proxy names it. */
+/** Sends a request as a proxy does. @param uri the client's URI, if the proxy names it. */
 async function ask(headers: Record<string, string>, uri?: string, method: 'GET' | 'PATCH' = 'GET'): Promise<Answer> {
   const { url } = await standIn();
   const all = { ...headers, ...(uri === undefined ? {} : { 'X-Forwarded-Uri': uri }) };

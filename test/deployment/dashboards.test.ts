@@ -1,4 +1,4 @@
-/** What `deploy/` has for Grafana and Prometheus: valid for both, and about metrics that exist. */
+/** The files for Grafana and Prometheus in `deploy/`: both accept them, and they name only metrics that exist. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,13 +29,13 @@ interface Dashboard {
 }
 const dashboard: Dashboard = JSON.parse(readFileSync(DASHBOARD, 'utf8'));
 const rules = alertRules();
-/** With Grafana's variables as Grafana would fill them in. */
+/** Returns an expression with Grafana's variables filled in. */
 const panelExprs = dashboard.panels
   .flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
   .map((expr) => expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$(?:job|instance)\b/g, '.*'));
 
 let scraped: Promise<Scrape> | undefined;
-/** The metrics that a server has. */
+/** Returns the metrics of a server. */
 function known(): Promise<Scrape> {
   scraped ??= (async () => {
     const server = await startServer();
@@ -48,12 +48,12 @@ function known(): Promise<Scrape> {
   return scraped;
 }
 
-/** The metrics that an expression names, as they stand in it. */
+/** Returns the metrics that an expression names, as it spells them. */
 function named(expr: string): string[] {
   return expr.replaceAll(/"[^"]*"/g, '').match(/\b(?:sfu|process|nodejs)_\w+/g) ?? [];
 }
 
-/** Whether there is such a sample, of a histogram by its suffix. */
+/** Returns whether a sample of this name exists; those of histograms have a suffix. */
 function exists(seen: Scrape, name: string): boolean {
   const type = seen.types.get(name);
   if (type !== undefined) return type !== 'histogram';
@@ -132,7 +132,7 @@ withPromtool(test, 'promtool takes the alerts and every expression of the dashbo
   }
 });
 
-/** A series of samples for promtool, a minute apart. */
+/** Returns a series of samples for promtool, a minute apart. */
 const series = (name: string, values: string): { series: string; values: string } => ({ series: name, values });
 const HOST = 'job="webrtc",instance="a:8081"';
 

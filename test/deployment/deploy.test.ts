@@ -1,4 +1,4 @@
-/** The files of `deploy/` agree with each other, with the server, and with what its guide promises. */
+/** The files of `deploy/` agree with each other, with the server, and with their guide. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
@@ -179,7 +179,7 @@ test('images are those of the guide, node’s is the Dockerfile’s, and nothing
     for (const volume of volumes) ok(!volume.includes('docker.sock'), volume);
     if (/^backend-webrtc:\$\{(BLUE|GREEN)_VERSION:-local\}$/.test(image)) continue;
     const [repository = '', tag = ''] = image.split(':');
-    // A line whose next major version would be another thing, as with `latest`, is no tag to begin with.
+    // A tag such as `latest` would change to the next major version.
     match(tag, /^v?\d+(\.\d+)*(-slim)?$/, name);
     is(tag, told.get(repository), name);
     used.add(repository);

@@ -1,4 +1,7 @@
-/** The image, as far as it can be made and run without an engine: every instruction of the Dockerfile is carried out. */
+/**
+ * The image, as far as it can be built and run without an engine: the test carries out every instruction of the
+ * Dockerfile.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +18,9 @@ import { HANG_MS, pause } from '../support/waiting.ts';
 const test = scenarios('image');
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DOCKERFILE = readFileSync(join(ROOT, 'deploy/Dockerfile'), 'utf8');
-/** Two `npm ci` and a compiler, on a busy machine. */
+/** Time for two `npm ci` and a compiler on a busy machine, seconds. */
 const SECONDS = 180;
-/** The user `node` of the official images. */
+/** The id of the user `node` in the official images. */
 const NODE_UID = 1000;
 
 let built: Stage[] | undefined;
@@ -52,7 +55,7 @@ test(
   'all stages build from the context, on an LTS line of Node that the package allows',
   () => {
     for (const { base } of stages()) {
-      // No release and no Debian in it: which of them there are images of is their publisher's matter.
+      // The tag has no release and no Debian version, because the publisher decides for which of them there are images.
       const [, major] = /^node:(\d+)-slim$/.exec(base) ?? [];
       ok(Number(major) % 2 === 0, `${base} is no LTS line`);
       const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -74,11 +77,12 @@ test('the image holds only what runs: no compiler, no source, no test, and nothi
   let bytes = 0;
   for (const path of files) {
     const { mode, size } = statSync(join(app, path));
-    // All of it is root's and root's group's there, whatever the group may do where it is built.
+    // In the image everything belongs to root and its group, so the group's rights on the building machine do not
+    // matter.
     is(mode & 0o002, 0, path);
     bytes += size;
   }
-  // Node's own layers come on top of that.
+  // The base image's own layers come in addition.
   ok(bytes < 45e6, `${bytes} bytes`);
   console.log(`image: ${(bytes / 1e6).toFixed(1)} MB in ${files.length} files over node's own layers`);
 });
@@ -92,7 +96,7 @@ test('ports, user, signal and variables are those of the README', () => {
   is(command[0], 'node', 'not npm, not a shell');
 });
 
-/** What process namespaces need is not everywhere. */
+/** Adds a scenario that needs process namespaces, which are not available everywhere. */
 function hindrance(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root makes process namespaces';
   const tried = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'setpriv', `--reuid=${NODE_UID}`, 'true']);
@@ -101,7 +105,7 @@ function hindrance(): string | undefined {
 
 interface Container {
   readonly child: Child;
-  /** The process outside, which is process 1 inside. */
+  /** Id, outside of the namespace, of the process that is process 1 inside. */
   readonly pid: number;
   readonly env: Record<string, string>;
   readonly listening: string;
@@ -166,9 +170,10 @@ containerScenario('a shell in between would keep the signal to itself: the check
   const { child, pid } = await run(['sh', '-c', `${image().command.join(' ')}; true`]);
   process.kill(pid, 'SIGTERM');
   const ended = child.exited.then(() => 'ended');
-  // Nothing is to happen, and nothing tells so: the check above ends within a second where a signal arrives.
+  // Nothing is to happen within a second, and no event says so.
   is(await Promise.race([ended, pause(1000, 'still there')]), 'still there');
-  // Process 1 takes everything in its namespace with it; `unshare` would leave it behind, for its user has changed.
+  // The end of process 1 ends all processes in its namespace; `unshare` would leave it behind, because its user has
+  // changed.
   process.kill(pid, 'SIGKILL');
   await child.exited;
 });

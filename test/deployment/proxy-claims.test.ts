@@ -15,7 +15,7 @@ interface Tapped {
   readonly recorder: Recorder;
 }
 
-/** The proxy with a recorder in the place of the server. */
+/** Runs `body` with a proxy and a recorder instead of the server. */
 async function withRecorder(kind: ProxyKind, body: (tapped: Tapped) => Promise<void>): Promise<void> {
   const [recorder, auth] = await Promise.all([startRecorder(), startStandIn()]);
   const proxy = await startProxy(kind, { server: recorder.port, auth: auth.port });
@@ -26,7 +26,7 @@ async function withRecorder(kind: ProxyKind, body: (tapped: Tapped) => Promise<v
   }
 }
 
-/** Values of the headers that some server could take for the claim. */
+/** Returns the values of all headers that some server could read as the claim. */
 function claims({ headers }: Recorded): string[] {
   return headers.flatMap((name, i) =>
     i % 2 === 0 && name.toLowerCase().replaceAll(/[^a-z]/g, '') === 'xuserclaim' ? [headers[i + 1]!] : [],
@@ -34,7 +34,7 @@ function claims({ headers }: Recorded): string[] {
 }
 
 const EVE = '{"userid":"eve","clientid":"x"}';
-/** What a client may try: spellings, numbers, places. */
+/** Forgeries: other spellings, several headers, other places. */
 const SPELLINGS: readonly string[] = [
   `X-User-Claim: ${EVE}\r\n`,
   `x-user-claim: ${EVE}\r\n`,

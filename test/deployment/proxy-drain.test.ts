@@ -11,7 +11,7 @@ import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const test = scenarios('proxy drain');
 const SECONDS = 90;
-/** Longest that anybody may miss anybody, milliseconds. */
+/** Longest time that one user may miss another, milliseconds. */
 const MAX_GAP_MS = 1000;
 
 /** An upgrade that is about to happen. */
@@ -20,7 +20,7 @@ interface Upgrade {
   readonly green: RunningServer;
   readonly proxy: ReverseProxy;
   readonly auth: StandIn;
-  /** A page of another origin than the proxy's, whose client knows nothing but the proxy and a token. */
+  /** Opens a page of another origin than the proxy's, whose client knows only the proxy and a token. */
   open(user: string): Promise<Person>;
 }
 
@@ -39,7 +39,7 @@ class Person {
     is(await this.page.start({ url: this.proxy.url, token: this.token, conversation, slots: 3 }), null);
   }
 
-  /** Waits until this many are in the room. */
+  /** Waits until this many users are in the conversation. */
   sees(people: number): Promise<void> {
     return this.page.until(`client.state === 'connected' && client.total === ${people}`, 60);
   }
@@ -47,7 +47,11 @@ class Person {
 
 const BROWSERS: readonly BrowserKind[] = ['chromium', 'firefox'];
 
-/** Adds a scenario for each proxy and each of these browsers. @param late whether the proxy knows the old instance alone at first. */
+/**
+ * Adds a scenario for each proxy and each of these browsers.
+ *
+ * @param late whether the proxy knows only the old instance at first.
+ */
 function upgrading(
   kinds: readonly BrowserKind[],
   name: string,
@@ -195,7 +199,7 @@ upgrading(
     const [ann, bob] = [await open('ann'), await open('bob')];
     await Promise.all([ann.enter('room'), bob.enter('room')]);
     await Promise.all([ann.sees(2), bob.sees(2)]);
-    // Bob's offers go nowhere from now on.
+    // Bob's offers are lost from now on.
     await bob.page.evaluate('void (WebSocket.prototype.send = () => undefined)');
     blue.process.kill('SIGTERM');
     await green.logged('"joined"', '"ann"');

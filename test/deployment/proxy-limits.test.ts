@@ -1,4 +1,7 @@
-/** What a proxy bears: floods from one address, whole rooms behind one address, and a backend-auth that never answers. */
+/**
+ * Limits of the proxies: floods from one address, large conversations behind one address, and a backend-auth that never
+ * answers.
+ */
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
@@ -11,17 +14,21 @@ import { pause } from '../support/waiting.ts';
 
 const test = scenarios('proxy limits');
 const SECONDS = 90;
-/** People of a room behind one NAT. Each connects and joins, and asks why a connection was refused. */
+/** Users of a conversation behind one NAT. Each connects, joins, and asks why a connection was refused. */
 const ROOM = 250;
 const REQUESTS_EACH = 3;
-/** What deploy/README.md says: at once, and a second. */
+/** The limits in deploy/README.md: requests at once, and requests a second. */
 const BURST = 1000;
-/** Requests under way at a time. */
+/** Concurrent requests. */
 const ABREAST = 50;
-/** Longest that a hanging backend-auth may hold a request, milliseconds; the proxies give it 5 s. */
+/** Longest time that a hanging backend-auth may hold a request, milliseconds; the proxies allow it 5 s. */
 const MAX_HELD_MS = 15_000;
 
-/** Sends requests without a token, which cost nobody much, until so many were sent or one is 429. @returns how many were each status. */
+/**
+ * Sends requests without a token, which are cheap, until this many are sent or one is 429.
+ *
+ * @returns the number of each status.
+ */
 async function flood(
   proxy: ReverseProxy,
   most: number,
@@ -49,7 +56,7 @@ behindProxies(
       const token = await auth.token('ann');
       const room = await flood(proxy, ROOM * REQUESTS_EACH);
       is(room.limited, null, 'nobody of the room is refused');
-      // On a slow machine the allowance grows while it is used up.
+      // On a slow machine the allowance is refilled while it is used.
       const { counts, limited } = await flood(proxy, 20 * BURST);
       ok(limited !== null, JSON.stringify([...counts]));
       is(limited.headers['access-control-allow-origin'], '*');
@@ -73,7 +80,7 @@ behindProxies(
     const silent = createServer((socket) => void sockets.add(socket.on('error', () => undefined)));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
-    // Nobody gets as far as the server.
+    // No request gets as far as the server.
     const proxy = await startProxy(kind, { server: port, auth: port });
     try {
       const begun = performance.now();

@@ -1,4 +1,4 @@
-/** Voices through a real proxy: connect, join, talk; and no cut in a conversation while the server is upgraded. */
+/** Calls behind a real proxy: connect, join and talk, and no gap in a conversation while the server is upgraded. */
 import { request } from 'undici';
 import { equal, is, match, not, ok } from 'uvu/assert';
 import { WebSocket } from 'ws';
@@ -11,10 +11,10 @@ import { startStandIn } from '../support/stand-in.ts';
 
 const test = scenarios('proxy and media');
 const SECONDS = 60;
-/** On a busy machine a packet may wait; here none is to be lost. */
+/** On a busy machine a packet may wait; here none may be dropped for being late. */
 const PATIENT = { MAX_DELAY_MS: '60000' };
 
-/** Connects and joins with a token alone: in the query for the websocket, in the header for the join. */
+/** Connects and joins with only a token, in the query of the websocket and in the header of the join. */
 async function enter(
   host: ClientHost,
   { auth, proxy }: Pick<ProxiedServer, 'auth' | 'proxy'>,
@@ -29,7 +29,7 @@ async function enter(
   return client;
 }
 
-/** Packets of a speaker that came since the last call; waits until there are some. */
+/** Waits for packets of a speaker. @returns all packets with sound since the last call. */
 async function hears(listener: TestClient, speaker: TestClient, atLeast = 25): Promise<ReceivedPacket[]> {
   const withSound = (packets: readonly ReceivedPacket[]): ReceivedPacket[] =>
     packets.filter(({ from }) => from !== SILENCE);
@@ -38,7 +38,7 @@ async function hears(listener: TestClient, speaker: TestClient, atLeast = 25): P
   return heard;
 }
 
-/** Whether these packets follow each other without a gap, by the sender's count and by the stream's numbers. */
+/** Checks that packets have no gap, neither in the sender's numbers nor in the stream's. */
 function isUnbroken(packets: readonly ReceivedPacket[], who: string): void {
   for (let i = 1; i < packets.length; i++) {
     const [before, packet] = [packets[i - 1]!, packets[i]!];
@@ -61,7 +61,7 @@ behindProxies(
           isUnbroken(await hears(bob, ann), 'ann');
           isUnbroken(await hears(ann, bob), 'bob');
           const token = await proxied.auth.token('ann');
-          // What fails is logged more loudly; so there is something of each that a proxy may complain about.
+          // Proxies log more about failed requests, so there is one of each kind that fails.
           await send(proxied.proxy, 'GET', `/connect?token=${token}x`);
           await send(proxied.proxy, 'POST', `/join/%zz?token=${token}`);
           await proxied.server.stop();
@@ -70,7 +70,7 @@ behindProxies(
           ok((await send(proxied.proxy, 'POST', `/join/room?token=${token}`)).status >= 500);
           const logs = [proxied.proxy.logs(), ...proxied.server.logs, ...proxied.auth.child.lines].join('\n');
           match(proxied.proxy.logs(), /POST.*\/join\/room/, 'the proxy does log requests');
-          // The first part is the same for all, and says nothing.
+          // The first part of a token is the same for all, and not secret.
           for (const part of token.split('.').slice(1)) not.ok(logs.includes(part));
           not.match(logs, /[?&]token=/);
         } finally {
@@ -140,7 +140,7 @@ behindProxies(
       const newcomers = [await enter(host, proxied, 'cid', 'other'), await enter(host, proxied, 'dan', 'other')];
       await newcomers[0]!.talk();
       await hears(newcomers[1]!, newcomers[0]!);
-      // Who joins where they are wants to be there on the next one, too; here they talk on.
+      // A user who joins their own conversation again wants to be in it on the next instance, too; here they talk on.
       for (const userid of ['ann', 'bob']) {
         const headers = { Authorization: `Bearer ${await auth.token(userid)}` };
         is((await send(proxy, 'POST', '/join/room', headers)).status, 200);
@@ -148,7 +148,7 @@ behindProxies(
       }
       for (const line of old.logs) not.match(line, /"(cid|dan)"/, 'newcomers do not come to the old one');
 
-      // They have talked over all of this; and go on for a while.
+      // They have talked all the time, and go on for a while.
       heard[0].push(...(await hears(bob, ann, 50)));
       heard[1].push(...(await hears(ann, bob, 50)));
       isUnbroken(heard[0], 'ann');
@@ -156,7 +156,7 @@ behindProxies(
       equal(await Promise.race([ended, 'still there']), 'still there');
       await ann.end();
       is(await ended, 0);
-      // The old one is gone: nobody notices.
+      // Nobody notices that the old instance has ended.
       await enter(host, proxied, 'eve', 'other');
     } finally {
       host.kill();

@@ -1,4 +1,6 @@
-/** A real proxy, with the configuration that is shipped, in proxied of the server: who gets through, and as whom. */
+/**
+ * A real proxy with the shipped configuration in front of the server: which requests get through, and with which claim.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { equal, is, match, not, ok } from 'uvu/assert';
 import { type Answer, type ProxiedServer, send, withProxy } from '../support/proxied-server.ts';
@@ -8,7 +10,7 @@ import { scenarios } from '../support/scenario.ts';
 import { forge } from '../support/stand-in.ts';
 
 const test = scenarios('proxy');
-/** Four processes have to start. */
+/** Time limit, seconds: four processes have to start. */
 const SECONDS = 60;
 
 const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
@@ -17,14 +19,14 @@ function hasCors(answer: Answer, what: string): void {
   is(answer.headers['access-control-allow-origin'], '*', what);
 }
 
-/** The names in a list header, in lower case. */
+/** Returns the names in a list header, in lower case. */
 function names(value: string | string[] | undefined): string[] {
   return String(value)
     .toLowerCase()
     .split(/\s*,\s*/);
 }
 
-/** Whom the server's log says to have joined this conversation. */
+/** Returns the user that joined this conversation, by the server's log. */
 async function joined({ server }: ProxiedServer, conversation: string): Promise<string> {
   const line = await server.logged('"joined"', JSON.stringify(conversation));
   return JSON.parse(line).userid;
@@ -68,7 +70,7 @@ behindProxies(
   SECONDS,
 );
 
-/** A token like this one, signed by somebody else. */
+/** Returns a token like this one with another key's signature. */
 function signedByAnother(token: string): string {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const payload = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
@@ -168,7 +170,7 @@ behindProxies(
       for (const id of ['a/b', 'a b', 'a%b', 'ä🎤', 'a?b#c', '..', '.', 'a\\b', 'a;b', 'a+b&c=d', 'x'.repeat(256)]) {
         const escaped = encodeURIComponent(id).replaceAll('.', '%2E');
         const { status, body } = await send(proxied.proxy, 'POST', `/join/${escaped}`, token);
-        // Dots alone are no name in a path, escaped or not (RFC 3986, section 6.2.2.2).
+        // A segment of dots is no name in a path, escaped or not (RFC 3986, section 6.2.2.2).
         if (/^\.+$/.test(id)) ok(status >= 300 && status < 500, `${id}: ${status}`);
         else {
           is(status, 200, `${id}: ${body}`);

@@ -1,6 +1,6 @@
 /**
- * What an operator is told while everybody fails to connect, with clients that give up before the server does, as the shipped one
- * does. Of a real server, whose minute takes three seconds: its time-outs and its clients' patience are a twentieth.
+ * The alert for failing set-ups, with clients that give up before the server does, as the shipped client does. The
+ * samples come from a real server whose minute takes three seconds: its time-outs and its clients' are a twentieth.
  */
 import { is, ok } from 'uvu/assert';
 import { type Scrape, scrape } from '../support/metrics.ts';
@@ -17,16 +17,21 @@ import { WebrtcClient } from '../support/webrtc.ts';
 const test = scenarios('alert of failing set-ups');
 /** A twentieth of the defaults, 10 s and 20 s, and of the 15 s after which the shipped client tries again. */
 const SCALED = { ICE_TIMEOUT_MS: '500', CONNECT_TIMEOUT_MS: '1000' };
-const PATIENCE_MS = 750;
-/** The rule looks ten minutes back and waits five. */
+const GIVE_UP_MS = 750;
+/** Minutes of samples: the rule looks back ten minutes and waits five. */
 const MINUTES = 17;
 const ALERT = 'SfuSetupFailing';
 
-/** One attempt of a client: connects, or gives up once its patience is over. */
+/** One attempt of a client, which connects or gives up after its time-out. */
 type Attempt = (url: string, relay: Relay, clientid: string) => Promise<void>;
 
-/** @param network what it does to the way to the server. @param patience milliseconds. */
-function throughRelay(network: (relay: Relay) => void, patience = PATIENCE_MS): Attempt {
+/**
+ * Returns an attempt through a relay.
+ *
+ * @param network impairs the relay.
+ * @param timeout time until the client gives up, milliseconds.
+ */
+function throughRelay(network: (relay: Relay) => void, timeout = GIVE_UP_MS): Attempt {
   return async (url, relay, clientid) => {
     network(relay);
     const client = new WebrtcClient({
@@ -39,7 +44,7 @@ function throughRelay(network: (relay: Relay) => void, patience = PATIENCE_MS): 
       data: true,
       relay: relay.port,
     });
-    const giveUp = setTimeout(() => client.end(), patience);
+    const giveUp = setTimeout(() => client.end(), timeout);
     await client.connect();
     clearTimeout(giveUp);
     client.end();
@@ -66,19 +71,19 @@ const attempts: Readonly<Record<string, { readonly attempt: Attempt; readonly ca
       socket.send(client.offer);
       for (const candidate of client.candidates) socket.send(candidate);
       await next();
-      // This client does nothing until its patience is over.
-      await pause(PATIENCE_MS);
+      // The client does nothing until it gives up.
+      await pause(GIVE_UP_MS);
       socket.terminate();
       await client.close();
     },
-    // Its end of ICE answers the server's checks all the same.
+    // The client's ICE still answers the server's checks.
     cause: 'no-dtls',
   },
-  // However busy the machine is.
+  // The time-out is long enough for a busy machine.
   'all-well': { attempt: throughRelay(() => undefined, HANG_MS), cause: null },
 };
 
-/** Two clients try once a minute. @returns a scrape of each minute. */
+/** Lets two clients try once a minute. @returns a scrape of each minute. */
 async function history(attempt: Attempt, env: Record<string, string>): Promise<Scrape[]> {
   const media = await freeUdpPort();
   const server = await startServer({ ...env, MEDIA_PORTS: String(media) });
@@ -96,7 +101,9 @@ async function history(attempt: Attempt, env: Record<string, string>): Promise<S
   return minutes;
 }
 
-/** What Prometheus would have: each sample with the labels that it adds, and its values minute by minute. */
+/**
+ * Returns the series that Prometheus would have: each sample with the labels that it adds, and a value for each minute.
+ */
 function seriesOf(minutes: readonly Scrape[], instance: string): object[] {
   const series = new Map<string, string[]>();
   for (const [minute, { text }] of minutes.entries()) {
@@ -125,9 +132,9 @@ withPromtool(
       const failed = last.sum('sfu_connection_setup_failures_total');
       if (cause === null) is(failed, 0, kind);
       else {
-        // Those of the last minute may still count as under way.
+        // Attempts of the last minute may still count as under way.
         ok(failed >= 2 * (MINUTES - 2), `${kind}: ${failed}`);
-        // In a twentieth of the time a busy machine may not come to ICE now and then.
+        // In a twentieth of the time a busy machine may now and then not start ICE.
         const told = last.value('sfu_connection_setup_failures_total', { cause })!;
         ok(told > 0.8 * failed, `${kind}: ${told} of ${failed}`);
       }

@@ -26,7 +26,7 @@ function answered({ all }: EventView): boolean {
 }
 
 /** Sends many messages at once, and waits until the last one is answered or the channel is closed. */
-async function converse(client: TestClient, random: Random, tally: Counters): Promise<number> {
+async function converse(client: TestClient, random: Random, outcomes: Counters): Promise<number> {
   const flood = oneIn(random, 5);
   const count = flood ? FLOOD : 1 + below(random, NO_FLOOD);
   const texts = Array.from({ length: count }, () => {
@@ -44,10 +44,10 @@ async function converse(client: TestClient, random: Random, tally: Counters): Pr
   const errors = view.of('error');
   insist(flood || answered(view), () => 'the channel closed without a flood');
   // Now and then the close overtakes the messages before it.
-  if (!answered(view)) tally.add('closed before it was told why');
-  for (const { code } of errors) tally.add(code);
-  tally.add('ok', view.of('ok').length);
-  tally.add('page', view.of('page').length);
+  if (!answered(view)) outcomes.add('closed before it was told why');
+  for (const { code } of errors) outcomes.add(code);
+  outcomes.add('ok', view.of('ok').length);
+  outcomes.add('page', view.of('page').length);
   return count + 1;
 }
 
@@ -62,13 +62,13 @@ export const channel: FuzzTarget = {
     const { url } = fuzzed.server;
     let clients = 0;
     return {
-      async run(random, tally) {
+      async run(random, outcomes) {
         fuzzed.check();
         const user = `user ${clients++}`;
         const client = await host.connect(url, user);
         insist(client.close.code === 1000, () => `not connected: ${client.close.code} ${client.close.reason}`);
         if (!oneIn(random, 4)) await fetch(`${url}/join/room`, { method: 'POST', headers: claimHeader(user) });
-        const count = await converse(client, random, tally);
+        const count = await converse(client, random, outcomes);
         insist((await client.state()).state === 'connected', () => 'the connection went with its channel');
         await client.end();
         return count;

@@ -36,7 +36,7 @@ function offer(random: Random, { socket }: SignallingSocket): void {
   }
 }
 
-async function attempt(url: string, random: Random, tally: Counters): Promise<void> {
+async function attempt(url: string, random: Random, outcomes: Counters): Promise<void> {
   const user = oneIn(random, 8) ? 'somebody' : `user ${random()}`;
   const signalling = await openSocket(url, user);
   const { socket, closed, messages } = signalling;
@@ -54,12 +54,13 @@ async function attempt(url: string, random: Random, tally: Counters): Promise<vo
     if (before === socket.OPEN && oneIn(random, 2)) socket.close();
     else socket.terminate();
     await closed;
-    if (before === socket.OPEN) return tally.add(messages.length > 0 ? 'client left after its answer' : 'client left');
+    if (before === socket.OPEN)
+      return outcomes.add(messages.length > 0 ? 'client left after its answer' : 'client left');
   }
   const { code, reason } = await closed;
   insist(leaves || CODES.has(code), () => `closed with ${code} ${reason}`);
   insist(messages.length <= 1 && messages.every((text) => text.startsWith('v=0\r\n')), () => `told ${messages}`);
-  tally.add(messages.length > 0 ? `answered, then ${code}` : String(code));
+  outcomes.add(messages.length > 0 ? `answered, then ${code}` : String(code));
 }
 
 export const connect: FuzzTarget = {
@@ -70,9 +71,9 @@ export const connect: FuzzTarget = {
   async start() {
     const fuzzed = await FuzzedServer.start();
     return {
-      async run(random, tally) {
+      async run(random, outcomes) {
         fuzzed.check();
-        await attempt(fuzzed.server.url, random, tally);
+        await attempt(fuzzed.server.url, random, outcomes);
         return 1;
       },
       rss: () => fuzzed.rss(),

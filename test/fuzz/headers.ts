@@ -22,7 +22,7 @@ function compare(ours: RtpHeader, packet: Buffer): void {
   insist(same && whole, () => `${JSON.stringify(ours)}, ${JSON.stringify(theirs)}: ${packet.toString('hex')}`);
 }
 
-function run(random: Random, tally: Counters): number {
+function run(random: Random, outcomes: Counters): number {
   const maker = new PacketMaker(random);
   const header = new RtpHeader();
   const voice = { payloadType: 111, redPayloadType: 63, levelExtension: 1, declared: false };
@@ -31,7 +31,7 @@ function run(random: Random, tally: Counters): number {
     const packet = maker.next(random, numbered);
     const verdict = readHeader(packet, 0, packet.length, header);
     if (verdict === Header.Ok) compare(header, Buffer.from(packet));
-    tally.add(VERDICTS[verdict]!);
+    outcomes.add(VERDICTS[verdict]!);
   }
   return PACKETS_A_CASE;
 }

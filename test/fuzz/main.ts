@@ -55,11 +55,11 @@ for (const target of chosen) {
 }
 process.exit(failures === 0 ? 0 : 1);
 
-function tell({ name, unit, cases, units, seconds, rss: [before, after], tally }: FuzzReport): void {
+function tell({ name, unit, cases, units, seconds, rss: [before, after], outcomes }: FuzzReport): void {
   const rate = Math.round(units / seconds).toLocaleString('en');
   const memory = `rss ${Math.round(before / MIB)} → ${Math.round(after / MIB)} MiB`;
   const line = `${units.toLocaleString('en')} ${unit} in ${cases} cases, ${seconds.toFixed(1)} s, ${rate}/s, ${memory}`;
-  console.log(`${name}: ${line}\n  ${tally}`);
+  console.log(`${name}: ${line}\n  ${outcomes}`);
   if (after - before < MAX_GROWTH) return;
   failures++;
   console.error(`${name}: resident memory grew by ${Math.round((after - before) / MIB)} MiB`);

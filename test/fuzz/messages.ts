@@ -58,7 +58,7 @@ export function anyMessage(random: Random, numbers: readonly number[]): string |
 }
 
 /** Sends a message and checks the answer. */
-function sendAndCheck(connection: FakeConnection, text: string | null, tally: Counters): void {
+function sendAndCheck(connection: FakeConnection, text: string | null, outcomes: Counters): void {
   const before = connection.view.all.length;
   connection.send(text);
   const answers = connection.view.all
@@ -71,7 +71,7 @@ function sendAndCheck(connection: FakeConnection, text: string | null, tally: Co
   insist(expected, () => `${answers.length} answers to ${JSON.stringify(text)}: ${JSON.stringify(answers)}`);
   const [answer] = answers;
   if (reading?.bad) insist(answer?.type === 'error', () => `no error for ${JSON.stringify(text)}`);
-  tally.add(answer === undefined ? 'done' : answer.type === 'error' ? answer.code : answer.type);
+  outcomes.add(answer === undefined ? 'done' : answer.type === 'error' ? answer.code : answer.type);
   insist(connection.open || (answer?.type === 'error' && answer.code === 'flood'), () => 'closed without an error');
 }
 
@@ -85,7 +85,7 @@ function sendWhileLagging(fixture: HubFixture, connection: FakeConnection, text:
   fixture.tick();
 }
 
-function run(random: Random, tally: Counters): number {
+function run(random: Random, outcomes: Counters): number {
   const fixture = new HubFixture(below(random, CONNECTIONS), CONNECTIONS + 1);
   const connections = Array.from({ length: CONNECTIONS }, (_, i) =>
     fixture.connect(oneIn(random, 4) ? 'same' : `user ${i}`),
@@ -104,11 +104,11 @@ function run(random: Random, tally: Counters): number {
     if (!connection.open) connection.openChannel();
     const numbers = [...connections.map(({ number }) => number), below(random, 2 ** 17)];
     for (let flood = oneIn(random, 100) ? 25 : 0; flood > 0 && connection.open; flood--) {
-      sendAndCheck(connection, anyMessage(random, numbers), tally);
+      sendAndCheck(connection, anyMessage(random, numbers), outcomes);
     }
     if (!connection.open) connection.openChannel();
     if (oneIn(random, 64)) sendWhileLagging(fixture, connection, anyMessage(random, numbers));
-    else sendAndCheck(connection, anyMessage(random, numbers), tally);
+    else sendAndCheck(connection, anyMessage(random, numbers), outcomes);
   }
   for (const connection of connections) connection.end(null);
   insist(fixture.hub.count === 0, () => `${fixture.hub.count} channels are left behind`);

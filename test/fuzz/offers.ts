@@ -52,10 +52,10 @@ export const plans: FuzzTarget = {
   parallel: 1,
   weight: 1,
   async start() {
-    const run = (random: Random, tally: Counters): number => {
+    const run = (random: Random, outcomes: Counters): number => {
       const offer = anyOffer(random);
       try {
-        tally.add(judgeOffer(offer));
+        outcomes.add(judgeOffer(offer));
       } catch (error) {
         throw new Error(`${error instanceof Error ? error.message : error}: ${JSON.stringify(offer.slice(0, 4000))}`);
       }

@@ -119,7 +119,7 @@ class Pipeline {
   }
 
   /** Lets everybody leave, and checks that nothing is left and that all packets are counted. */
-  close(packets: number, tally: Counters): void {
+  close(packets: number, outcomes: Counters): void {
     for (const participant of this.participants.all) if (participant !== undefined) this.leave(participant);
     insist(this.forwarder.conversationCount === 0, () => 'a conversation is left behind');
     insist(!this.forwarder.fading, () => 'a slot without a listener fades');
@@ -135,10 +135,10 @@ class Pipeline {
       () => `${sent} sent, ${output.packets} + ${output.silence} received`,
     );
     insist(egress.corrupt + this.incoming.corrupt === 0, () => 'a ring was corrupted');
-    for (const [reason, index] of Object.entries(Drop)) tally.add(reason, count(index));
-    tally.add('forwarded', packets - WHOLE.reduce((sum, index) => sum + count(index), 0));
-    tally.add('sent', sent);
-    tally.add('rebuilt', count(Count.Rebuilt));
+    for (const [reason, index] of Object.entries(Drop)) outcomes.add(reason, count(index));
+    outcomes.add('forwarded', packets - WHOLE.reduce((sum, index) => sum + count(index), 0));
+    outcomes.add('sent', sent);
+    outcomes.add('rebuilt', count(Count.Rebuilt));
   }
 
   private leave(participant: Participant): void {
@@ -195,14 +195,14 @@ export const packets: FuzzTarget = {
   weight: 4,
   async start() {
     return {
-      run(random, tally) {
+      run(random, outcomes) {
         const pipeline = new Pipeline(random);
         const restless = 20 + below(random, 400);
         for (let i = 0; i < PACKETS_A_CASE; i++) {
           if (oneIn(random, restless)) pipeline.change(random);
           pipeline.send(random);
         }
-        pipeline.close(PACKETS_A_CASE, tally);
+        pipeline.close(PACKETS_A_CASE, outcomes);
         return PACKETS_A_CASE;
       },
       rss: process.memoryUsage.rss,

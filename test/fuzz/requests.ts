@@ -184,7 +184,7 @@ function ask(port: number, request: Buffer): Promise<string> {
   });
 }
 
-async function attempt(ports: readonly number[], random: Random, tally: Counters): Promise<void> {
+async function attempt(ports: readonly number[], random: Random, outcomes: Counters): Promise<void> {
   const request = anyRequest(random);
   const port = pick(random, ports);
   const text = await ask(port, request).catch((error: unknown) => {
@@ -194,9 +194,9 @@ async function attempt(ports: readonly number[], random: Random, tally: Counters
   for (const status of statuses) {
     const known = STATUSES.has(status) || status === 100;
     insist(known, () => `${status} for ${JSON.stringify(request.toString('latin1').slice(0, 2000))}: ${text}`);
-    tally.add(String(status));
+    outcomes.add(String(status));
   }
-  if (statuses.length === 0) tally.add('hung up');
+  if (statuses.length === 0) outcomes.add('hung up');
 }
 
 export const requests: FuzzTarget = {
@@ -209,9 +209,9 @@ export const requests: FuzzTarget = {
     const { server } = fuzzed;
     const ports = [server.port, server.port, Number(new URL(server.adminUrl).port)];
     return {
-      async run(random, tally) {
+      async run(random, outcomes) {
         fuzzed.check();
-        await attempt(ports, random, tally);
+        await attempt(ports, random, outcomes);
         return 1;
       },
       rss: () => fuzzed.rss(),

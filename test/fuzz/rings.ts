@@ -90,7 +90,7 @@ class Neighbour {
 }
 
 /** A ring of packets. */
-function packetCase(random: Random, tally: Counters): void {
+function packetCase(random: Random, outcomes: Counters): void {
   const capacity = pick(random, CAPACITIES);
   const [base, canary] = [128, 0xca];
   const memory = new SharedArrayBuffer(base + ringBytes(capacity) + 128);
@@ -115,9 +115,9 @@ function packetCase(random: Random, tally: Counters): void {
   for (let round = 0; round < ROUNDS_A_CASE; round++) {
     for (let i = below(random, 8); i > 0; i--) writer.push(random() | 0, packet.subarray(0, 1 + below(random, 400)));
     if (random() % 2 === 0) neighbour.spoil();
-    if (random() % 2 === 0) tally.add('read', read());
+    if (random() % 2 === 0) outcomes.add('read', read());
     if (random() % 2 === 0) neighbour.spoil();
-    if (random() % 2 === 0) tally.add('read', read());
+    if (random() % 2 === 0) outcomes.add('read', read());
     if (!oneIn(random, 4)) continue;
     for (let i = 0; i < HEALING_ROUNDS; i++) {
       writer.push(1, packet.subarray(0, 10));
@@ -129,14 +129,14 @@ function packetCase(random: Random, tally: Counters): void {
     }
     insist(reader.next() === NONE && reader.empty, () => 'what nobody wrote is read for ever');
     reader.release();
-    tally.add('healed');
+    outcomes.add('healed');
   }
   const edges = [...bytes.subarray(0, base), ...bytes.subarray(base + ringBytes(capacity))];
   insist(
     edges.every((byte) => byte === canary),
     () => 'something outside of the ring was written',
   );
-  tally.add('corrupt', reader.corrupt);
+  outcomes.add('corrupt', reader.corrupt);
 }
 
 /** A ring of bursts, and main's egress. */
@@ -206,7 +206,7 @@ class Exit {
     return this.got;
   }
 
-  run(tally: Counters): void {
+  run(outcomes: Counters): void {
     const { random, neighbour } = this;
     for (let round = 0; round < ROUNDS_A_CASE; round++) {
       for (let i = below(random, 6); i > 0; i--) {
@@ -217,13 +217,13 @@ class Exit {
       if (random() % 2 === 0) neighbour.spoil();
       if (random() % 4 === 0) this.egress.send(1 + below(random, 20));
       if (random() % 4 === 0) neighbour.spoil();
-      if (random() % 2 === 0) tally.add('delivered', this.drain().length);
-      if (oneIn(random, 4)) this.heal(tally);
+      if (random() % 2 === 0) outcomes.add('delivered', this.drain().length);
+      if (oneIn(random, 4)) this.heal(outcomes);
     }
-    tally.add('corrupt', this.egress.corrupt);
+    outcomes.add('corrupt', this.egress.corrupt);
   }
 
-  private heal(tally: Counters): void {
+  private heal(outcomes: Counters): void {
     for (let i = 0; i < HEALING_ROUNDS; i++) {
       this.write(1, [0]);
       this.drain();
@@ -232,7 +232,7 @@ class Exit {
     const order = this.drain().map(({ to }) => to);
     insist(order.join() === '5,5,6', () => `sent to ${order} instead of 5, 5, 6`);
     insist(this.egress.empty, () => 'what nobody wrote is sent for ever');
-    tally.add('healed');
+    outcomes.add('healed');
   }
 }
 
@@ -243,9 +243,9 @@ export const rings: FuzzTarget = {
   weight: 1,
   async start() {
     return {
-      run(random, tally) {
-        if (random() % 2 === 0) packetCase(random, tally);
-        else new Exit(random).run(tally);
+      run(random, outcomes) {
+        if (random() % 2 === 0) packetCase(random, outcomes);
+        else new Exit(random).run(outcomes);
         return ROUNDS_A_CASE;
       },
       rss: process.memoryUsage.rss,

@@ -69,7 +69,7 @@ class Conversation {
     }
   }
 
-  run(tally: Counters): void {
+  run(outcomes: Counters): void {
     const { random, rtcp } = this;
     for (let i = 0; i < PACKETS_A_CASE; i++) {
       if (oneIn(random, 10)) this.talk();
@@ -85,11 +85,11 @@ class Conversation {
     }
     const { received, malformed, flooded, ignored } = rtcp.counts;
     insist(received === PACKETS_A_CASE, () => `${received} of ${PACKETS_A_CASE} counted`);
-    tally.add('read', received - malformed - flooded);
-    tally.add('malformed', malformed);
-    tally.add('flooded', flooded);
-    tally.add('of no use', ignored);
-    tally.add('reports sent', rtcp.counts.sent);
+    outcomes.add('read', received - malformed - flooded);
+    outcomes.add('malformed', malformed);
+    outcomes.add('flooded', flooded);
+    outcomes.add('of no use', ignored);
+    outcomes.add('reports sent', rtcp.counts.sent);
   }
 
   /** Lets packets arrive and leave, so that there is something to report. */
@@ -181,8 +181,8 @@ export const rtcp: FuzzTarget = {
   weight: 1,
   async start() {
     return {
-      run(random, tally) {
-        new Conversation(random).run(tally);
+      run(random, outcomes) {
+        new Conversation(random).run(outcomes);
         return PACKETS_A_CASE;
       },
       rss: process.memoryUsage.rss,

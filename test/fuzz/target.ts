@@ -38,7 +38,7 @@ export interface FuzzTarget {
 /** The object that the cases of one run share. */
 export interface FuzzStage {
   /** Runs one case. @returns its number of units. @throws Error with what it found. */
-  run(random: Random, tally: Counters): number | Promise<number>;
+  run(random: Random, outcomes: Counters): number | Promise<number>;
   /** Returns the resident memory of the fuzzed process, bytes. */
   rss(): number;
   /** Ends the object. @throws Error if anything was left behind. */
@@ -64,7 +64,7 @@ export interface FuzzReport {
   readonly seconds: number;
   /** Resident memory after the first tenth, and at the end, bytes. */
   readonly rss: readonly [number, number];
-  readonly tally: Counters;
+  readonly outcomes: Counters;
 }
 
 /** Time after which a case counts as stuck, milliseconds; generous, for machines that do other things too. */
@@ -79,7 +79,7 @@ const TURN_MS = 20;
  */
 export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise<FuzzReport> {
   const stage = await target.start();
-  const tally = new Counters();
+  const outcomes = new Counters();
   const begun = performance.now();
   const run = { cases: 0, units: 0, rss: stage.rss(), warm: false };
   const used = (): number => {
@@ -92,7 +92,7 @@ export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise
       const number = budget.only ?? run.cases;
       run.cases++;
       try {
-        const ran = stage.run(caseRandom(budget.seed, number), tally);
+        const ran = stage.run(caseRandom(budget.seed, number), outcomes);
         const units = typeof ran === 'number' ? ran : await inTime(ran);
         run.units += units;
       } catch (error) {
@@ -114,7 +114,7 @@ export async function runTarget(target: FuzzTarget, budget: FuzzBudget): Promise
   const seconds = (performance.now() - begun) / 1000;
   const rss = [run.rss, stage.rss()] as const;
   await stage.end();
-  return { name: target.name, unit: target.unit, cases: run.cases, units: run.units, seconds, rss, tally };
+  return { name: target.name, unit: target.unit, cases: run.cases, units: run.units, seconds, rss, outcomes };
 }
 
 /** Returns the random numbers of one case. */

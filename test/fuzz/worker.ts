@@ -40,7 +40,7 @@ class Traffic {
     this.maker = new PacketMaker(random);
   }
 
-  async run(random: Random, tally: Counters): Promise<void> {
+  async run(random: Random, outcomes: Counters): Promise<void> {
     await this.shards.whenReady();
     for (let i = 0; i < PACKETS_A_CASE; i++) {
       if (oneIn(random, 100)) this.change(random);
@@ -53,7 +53,7 @@ class Traffic {
     while (this.leaving.size > 0) await turn();
     await this.shards.stop();
     this.output.throwIfFailed();
-    this.close(tally);
+    this.close(outcomes);
   }
 
   private get shard(): Shard {
@@ -103,7 +103,7 @@ class Traffic {
     });
   }
 
-  private close(tally: Counters): void {
+  private close(outcomes: Counters): void {
     const { shard, output, pushed } = this;
     const [into, out, silence] = [
       shard.counter(Count.PacketsIn),
@@ -123,9 +123,9 @@ class Traffic {
     );
     insist(this.shards.restarts === 0, () => 'the worker ended');
     insist(shard.corrupt === 0, () => 'a ring was corrupted');
-    for (const [reason, index] of Object.entries(Drop)) tally.add(reason, shard.counter(index));
-    tally.add('sent', sent);
-    tally.add('ingress full', shard.ingressDropped);
+    for (const [reason, index] of Object.entries(Drop)) outcomes.add(reason, shard.counter(index));
+    outcomes.add('sent', sent);
+    outcomes.add('ingress full', shard.ingressDropped);
   }
 }
 
@@ -136,8 +136,8 @@ export const worker: FuzzTarget = {
   weight: 1,
   async start() {
     return {
-      async run(random, tally) {
-        await new Traffic(random).run(random, tally);
+      async run(random, outcomes) {
+        await new Traffic(random).run(random, outcomes);
         return PACKETS_A_CASE;
       },
       rss: process.memoryUsage.rss,

@@ -18,7 +18,7 @@ interface Party {
 }
 
 /** Starts a server, and clients that talk in one conversation. */
-async function party(names: readonly string[], env: Record<string, string> = {}): Promise<Party> {
+async function connectAll(names: readonly string[], env: Record<string, string> = {}): Promise<Party> {
   const server = await startServer({ DRAIN_TIMEOUT_MS: '60000', EVENTS_INTERVAL_MS: '50', ...env });
   const host = new ClientHost();
   const people = await Promise.all(names.map((name) => host.connect(server.url, name)));
@@ -60,7 +60,7 @@ test('a signal while the server starts ends it with exit code 0', async () => {
 });
 
 test('people who talk go on until they leave, and nobody new comes in', async () => {
-  const { server, host, people } = await party(['ann', 'bob']);
+  const { server, host, people } = await connectAll(['ann', 'bob']);
   const [ann, bob] = people;
   // This client keeps the conversation from having a single member while ann and bob move one after the other.
   is((await host.connect(server.url, 'eve')).close.code, 1000);
@@ -99,7 +99,7 @@ test('people who talk go on until they leave, and nobody new comes in', async ()
 }, 40);
 
 test('users who go on are sent to the next instance with every request, which takes effect here as well', async () => {
-  const { server, host, people } = await party(['ann', 'bob', 'cid']);
+  const { server, host, people } = await connectAll(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people;
   // The server does not end as long as these two are together.
   for (const name of ['dan', 'eve']) {
@@ -130,7 +130,7 @@ test('users who go on are sent to the next instance with every request, which ta
 });
 
 test('operators mute and kick while it drains, and the others go on', async () => {
-  const { server, host, people } = await party(['ann', 'bob', 'cid']);
+  const { server, host, people } = await connectAll(['ann', 'bob', 'cid']);
   const [ann, bob, cid] = people as [TestClient, TestClient, TestClient];
   server.process.kill('SIGTERM');
   for (const client of people) await client.knows((view) => view.of('draining').length === 1);
@@ -157,7 +157,7 @@ test('operators mute and kick while it drains, and the others go on', async () =
 });
 
 test('at the deadline the conversation ends, with exit code 0', async () => {
-  const { server, host, people } = await party(['ann', 'bob'], { DRAIN_TIMEOUT_MS: '2500' });
+  const { server, host, people } = await connectAll(['ann', 'bob'], { DRAIN_TIMEOUT_MS: '2500' });
   const begun = performance.now();
   is(await server.stop(), 0);
   const took = performance.now() - begun;
@@ -171,7 +171,7 @@ test('at the deadline the conversation ends, with exit code 0', async () => {
 });
 
 test('a second signal ends conversations at once, with exit code 0', async () => {
-  const { server, host, people } = await party(['ann', 'bob']);
+  const { server, host, people } = await connectAll(['ann', 'bob']);
   server.process.kill('SIGTERM');
   await people[0]!.knows((view) => view.of('draining').length === 1);
   const begun = performance.now();
@@ -214,7 +214,7 @@ test('with nobody there it ends at once', async () => {
 });
 
 test('a client that opens the events after the signal is told the time that is left as well', async () => {
-  const { server, host, people } = await party(['ann', 'bob']);
+  const { server, host, people } = await connectAll(['ann', 'bob']);
   const late = await host.connect(server.url, 'cid', { label: 'something else' });
   is(await join(server, 'cid', 'room'), 200);
   server.process.kill('SIGTERM');

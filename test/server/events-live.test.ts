@@ -30,7 +30,7 @@ async function membership(method: 'POST' | 'DELETE', client: TestClient, room: s
 const join = (client: TestClient, room: string): Promise<void> => membership('POST', client, room);
 
 /** Connects clients, lets them join a conversation, and waits until all know each other. */
-async function party(...people: string[]): Promise<TestClient[]> {
+async function connectAll(...people: string[]): Promise<TestClient[]> {
   const room = fresh('room');
   const clients = await Promise.all(people.map((name) => connect(name)));
   for (const client of clients) await join(client, room);
@@ -74,7 +74,7 @@ test('a snapshot comes with the connection, then whoever joins, moves and leaves
 });
 
 test('the slots told by mid are the ones that carry the speakers’ packets', async () => {
-  const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
+  const [ann, bob, cid, listener] = await connectAll('ann', 'bob', 'cid', 'listener');
   for (const client of [ann!, bob!, cid!]) await client.talk();
   const view = await listener!.knows(({ slots }) => slots.size === 2);
   // One message describes one moment: once the change has arrived, all slots up to that moment have arrived too.
@@ -90,8 +90,7 @@ test('the slots told by mid are the ones that carry the speakers’ packets', as
   do {
     before = await upToDate();
     await listener!.take();
-    packets = [];
-    while (packets.length < 50) packets.push(...(await listener!.take()));
+    packets = await listener!.receives(({ length }) => length >= 50);
   } while ((await upToDate()) !== before);
   for (const { mid, csrc, from } of packets) {
     is(view.participants.get(csrc!)?.userid, from);
@@ -102,7 +101,7 @@ test('the slots told by mid are the ones that carry the speakers’ packets', as
 });
 
 test('who speaks is told, who is dominant, and who is silent again', async () => {
-  const [ann, bob] = await party('ann', 'bob');
+  const [ann, bob] = await connectAll('ann', 'bob');
   await ann!.talk();
   await bob!.knows(({ speaking, dominant }) => speaking.join() === ann!.name && dominant === ann!.view.number);
   await ann!.knows(({ speaking }) => speaking.join() === ann!.name);
@@ -112,7 +111,7 @@ test('who speaks is told, who is dominant, and who is silent again', async () =>
 });
 
 test('a client that mutes itself is not forwarded, not in the next conversation either, until it unmutes', async () => {
-  const [ann, bob] = await party('ann', 'bob');
+  const [ann, bob] = await connectAll('ann', 'bob');
   await ann!.talk();
   await hear(bob!, ann!, 10);
   await ann!.request({ v: 1, type: 'mute', muted: true, id: 1 });
@@ -134,7 +133,7 @@ test('a client that mutes itself is not forwarded, not in the next conversation 
 });
 
 test('excluded speakers are not heard, pinned ones are, and deafened clients hear nothing', async () => {
-  const [ann, bob, cid, listener] = await party('ann', 'bob', 'cid', 'listener');
+  const [ann, bob, cid, listener] = await connectAll('ann', 'bob', 'cid', 'listener');
   for (const client of [ann!, bob!, cid!]) await client.talk();
   const [one, two] = [ann!.view.number, bob!.view.number];
   const heard = ({ slots }: { slots: ReadonlyMap<string, number> }): string => [...slots.values()].sort().join();
@@ -169,7 +168,7 @@ test('a replaced client is told before its connection ends', async () => {
 });
 
 test('a client that is replaced in a conversation is told as well', async () => {
-  const [old] = await party('ann', 'bob');
+  const [old] = await connectAll('ann', 'bob');
   const again = await host.connect((await server()).url, old!.name);
   await old!.knows((view) => view.of('replaced').length === 1);
   await again.knows(({ userids, complete }) => complete && userids.length === 2);
@@ -177,7 +176,7 @@ test('a client that is replaced in a conversation is told as well', async () => 
 });
 
 test('when the server shuts down, every client is told before the connection ends', async () => {
-  const clients = await party('ann', 'bob', 'cid');
+  const clients = await connectAll('ann', 'bob', 'cid');
   is(await (await server()).stop(), 0);
   for (const client of clients) await client.knows((view) => view.of('draining').length === 1);
   host.kill();

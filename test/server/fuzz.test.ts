@@ -21,15 +21,15 @@ const RUNS: Readonly<Record<string, { count: number; kinds: readonly string[] }>
   channel: { count: 60, kinds: ['not-json', 'bad-message'] },
 };
 
-function told(tally: Counters, kinds: readonly string[]): void {
-  for (const kind of kinds) ok(tally.of(kind) > 0, `nothing came to "${kind}": ${tally}`);
+function told(outcomes: Counters, kinds: readonly string[]): void {
+  for (const kind of kinds) ok(outcomes.of(kind) > 0, `nothing came to "${kind}": ${outcomes}`);
 }
 
 for (const target of targets) {
   test(`fuzzed ${target.name} have only documented results and leave nothing behind`, async () => {
     const { count, kinds } = RUNS[target.name]!;
-    const { tally } = await runTarget(target, { seed: seed(target.name), count });
-    told(tally, kinds);
+    const { outcomes } = await runTarget(target, { seed: seed(target.name), count });
+    told(outcomes, kinds);
   }, 120);
 }
 

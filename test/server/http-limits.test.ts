@@ -12,6 +12,7 @@ import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('http limits');
 
@@ -79,7 +80,7 @@ test('a failed handshake takes no place', async () => {
   for (let i = 0; i < 3; i++) {
     match(await exchange(port, `GET /connect HTTP/1.1\r\nHost: x\r\n${claim}${broken}\r\n`), /^HTTP\/1\.1 4\d\d /);
   }
-  while ((await scrape(adminUrl)).value('sfu_websockets_waiting') !== 0);
+  await until('no websocket waits', async () => (await scrape(adminUrl)).value('sfu_websockets_waiting') === 0);
 });
 
 test('with all memberships in use a join is 503 with Retry-After, the known user moves, and leaving makes room', async () => {
@@ -113,7 +114,7 @@ test('a membership whose user never connects makes room after its time-out', asy
     return statusCode;
   };
   is(await joinAs('ann'), 200);
-  while ((await joinAs('ben')) !== 200);
+  await until('the membership times out', async () => (await joinAs('ben')) === 200);
   is(await joinAs('ann'), 503);
   is(await server.stop(), 0);
 });

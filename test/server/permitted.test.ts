@@ -20,7 +20,7 @@ interface Answer {
 
 type Ask = (method: 'POST' | 'DELETE' | 'GET', path: string, userid?: string) => Promise<Answer>;
 
-interface House {
+interface Fixture {
   readonly server: RunningServer;
   readonly permissions: PermissionServer;
   readonly ask: Ask;
@@ -33,7 +33,7 @@ interface House {
 /**
  * Runs `body` with a server and a permission service. Fails if the server logs an error that is not about the service.
  */
-async function house(env: Record<string, string>, body: (house: House) => Promise<void>): Promise<void> {
+async function withServer(env: Record<string, string>, body: (fixture: Fixture) => Promise<void>): Promise<void> {
   const permissions = await startPermissionServer();
   const server = await startServer({ PERMISSIONS_HOST: permissions.url, PERMISSIONS_CACHE_MS: '0', ...env });
   const ask: Ask = async (method, path, userid = 'ann') => {
@@ -77,7 +77,7 @@ function held(permissions: PermissionServer): (conversation: string, code?: numb
 }
 
 test('a permitted user gets 200 and is in, another gets 401 with what to do and is not', async () => {
-  await house({}, async ({ permissions, ask, inside }) => {
+  await withServer({}, async ({ permissions, ask, inside }) => {
     permissions.reply = (response, { url }) => response.writeHead(url!.endsWith('/kitchen') ? 200 : 403).end();
     const good = await ask('POST', '/join/kitchen');
     is(good.status, 200);
@@ -100,7 +100,7 @@ test('a permitted user gets 200 and is in, another gets 401 with what to do and 
 
 test('while nobody answers nobody is let in, which is 503 and one line in the log; then it goes on', async () => {
   const port = await freeUdpPort();
-  await house({ PERMISSIONS_HOST: `http://127.0.0.1:${port}` }, async ({ server, ask, changes }) => {
+  await withServer({ PERMISSIONS_HOST: `http://127.0.0.1:${port}` }, async ({ server, ask, changes }) => {
     for (const id of ['a', 'b', 'c']) {
       const { status, headers, body } = await ask('POST', `/join/${id}`);
       is(status, 503);
@@ -123,7 +123,7 @@ test('while nobody answers nobody is let in, which is 503 and one line in the lo
 });
 
 test('a service that hangs, fails or redirects lets nobody in', async () => {
-  await house({ PERMISSIONS_TIMEOUT_MS: '300' }, async ({ permissions, ask, changes }) => {
+  await withServer({ PERMISSIONS_TIMEOUT_MS: '300' }, async ({ permissions, ask, changes }) => {
     for (const reply of [hang, status(500), status(302, { Location: '/yes' })]) {
       permissions.reply = reply;
       is((await ask('POST', '/join/kitchen')).status, 503);
@@ -133,7 +133,7 @@ test('a service that hangs, fails or redirects lets nobody in', async () => {
 });
 
 test('joins and leaves of one user take effect in their order, though the answers come in another', async () => {
-  await house({}, async ({ server, permissions, ask, changes, inside }) => {
+  await withServer({}, async ({ server, permissions, ask, changes, inside }) => {
     const answer = held(permissions);
     // On one socket, so that they arrive in this order.
     const lines = ['POST /join/a', 'POST /join/b', 'DELETE /join/b', 'POST /join/c', 'POST /join/d'];
@@ -159,7 +159,7 @@ test('joins and leaves of one user take effect in their order, though the answer
 });
 
 test('a join whose client hangs up before the answer is not made, and the next one is', async () => {
-  await house({}, async ({ server, permissions, ask, changes, inside }) => {
+  await withServer({}, async ({ server, permissions, ask, changes, inside }) => {
     const answer = held(permissions);
     const socket = connect(server.port, '127.0.0.1');
     socket.write(`POST /join/a HTTP/1.1\r\nHost: x\r\nX-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n\r\n`);
@@ -178,7 +178,7 @@ test('a join whose client hangs up before the answer is not made, and the next o
 });
 
 test('the number of joins and leaves that wait is limited for each user, and others are not held up', async () => {
-  await house({}, async ({ server, permissions, ask, changes }) => {
+  await withServer({}, async ({ server, permissions, ask, changes }) => {
     const waiting: ServerResponse[] = [];
     permissions.reply = (response) => waiting.push(response);
     const first = Array.from({ length: 16 }, (_, i) => ask('POST', `/join/${i}`));
@@ -203,7 +203,7 @@ test('the number of joins and leaves that wait is limited for each user, and oth
 });
 
 test('an answer holds for as long as it is kept', async () => {
-  await house({ PERMISSIONS_CACHE_MS: '600000' }, async ({ permissions, ask }) => {
+  await withServer({ PERMISSIONS_CACHE_MS: '600000' }, async ({ permissions, ask }) => {
     is((await ask('POST', '/join/kitchen')).status, 200);
     permissions.reply = status(403);
     is((await ask('POST', '/join/kitchen')).status, 200);
@@ -215,7 +215,7 @@ test('an answer holds for as long as it is kept', async () => {
 });
 
 test('an id that no path can hold is denied without a question', async () => {
-  await house({}, async ({ server, permissions, ask }) => {
+  await withServer({}, async ({ server, permissions, ask }) => {
     is((await ask('POST', '/join/kitchen', '..')).status, 401);
     const headers = { 'X-User-Claim': '{"userid":"\\ud800","clientid":"c"}' };
     const { statusCode, body } = await request(`${server.url}/join/kitchen`, { method: 'POST', headers });
@@ -226,7 +226,7 @@ test('an id that no path can hold is denied without a question', async () => {
 });
 
 test('a user who has joined connects without another question, even while nobody answers', async () => {
-  await house({}, async ({ server, permissions, ask }) => {
+  await withServer({}, async ({ server, permissions, ask }) => {
     const clients = new ClientHost();
     is((await ask('POST', '/join/kitchen')).status, 200);
     permissions.reply = hang;
@@ -240,7 +240,7 @@ test('a user who has joined connects without another question, even while nobody
 });
 
 test('a server that ends while joins wait does so with code 0', async () => {
-  await house({ PERMISSIONS_TIMEOUT_MS: '60000' }, async ({ permissions, ask }) => {
+  await withServer({ PERMISSIONS_TIMEOUT_MS: '60000' }, async ({ permissions, ask }) => {
     permissions.reply = hang;
     ask('POST', '/join/kitchen').catch(() => 'hung up on');
     await permissions.wasAsked(1);

@@ -38,20 +38,19 @@ export class EventChannel {
   private slow = false;
   private over = false;
 
-  /** @param perSecond requests accepted in the long run. @param now milliseconds, on the caller's clock. */
+  /** @param perSecond requests accepted in the long run. */
   constructor(
     channel: TextChannel,
     participant: EventParticipant,
     rows: SlotRows,
     viewOf: (hosted: HostedConversation) => ConversationView,
     perSecond: number,
-    now: number,
   ) {
     this.channel = channel;
     this.participant = participant;
     this.rows = rows;
     this.viewOf = viewOf;
-    this.requests = new Requests(participant, viewOf, (text) => this.send(text), perSecond, now);
+    this.requests = new Requests(participant, viewOf, (text) => this.send(text), perSecond);
     this.conversation = participant.seat.destination?.id ?? null;
     this.toldSlots = participant.slotMids.map(() => 0);
   }

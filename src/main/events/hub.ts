@@ -82,14 +82,7 @@ export class EventHub implements ConnectionEvents {
     const first = connectionIndex(participant.id) * this.config.MAX_SLOTS * SLOT_WORDS;
     const rows = { table: this.tables.slots, first };
     const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
-    const events = new EventChannel(
-      channel,
-      participant,
-      rows,
-      (hosted) => this.viewOf(hosted),
-      perSecond,
-      this.clock(),
-    );
+    const events = new EventChannel(channel, participant, rows, (hosted) => this.viewOf(hosted), perSecond);
     this.channels.set(participant, events);
     events.serve();
     if (participant.badRed === true) events.badRed();

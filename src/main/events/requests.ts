@@ -34,20 +34,18 @@ export class Requests {
   /**
    * @param send sends an answer.
    * @param perSecond messages accepted in the long run; twice as many are accepted at once.
-   * @param now milliseconds, on the caller's clock.
    */
   constructor(
     participant: EventParticipant,
     viewOf: (hosted: HostedConversation) => ConversationView,
     send: (text: string) => void,
     perSecond: number,
-    now: number,
   ) {
     this.participant = participant;
     this.viewOf = viewOf;
     this.send = send;
     this.perSecond = perSecond;
-    this.bucket = new TokenBucket(2 * perSecond, perSecond, now);
+    this.bucket = new TokenBucket(2 * perSecond, perSecond);
   }
 
   /** Takes a message. @param text null for a binary one. @returns false if it exceeded the rate. */

@@ -8,7 +8,7 @@ export class TokenBucket {
   private readonly gcra: Gcra;
   private readonly msPerToken: number;
 
-  constructor(burst: number, perSecond: number, _now = 0) {
+  constructor(burst: number, perSecond: number) {
     this.msPerToken = 1000 / perSecond;
     this.gcra = new Gcra((burst - 1) * this.msPerToken + ROUNDING_MS);
   }

@@ -14,6 +14,7 @@ import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import { readSlot, type SlotReport } from '../../rtp/sender.ts';
 import { milliseconds, toTicks } from '../../workers/clock.ts';
 import { connectionIndex, type Publication, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { SlotWatch, unexplained, WorstListener } from './loss.ts';
@@ -30,7 +31,7 @@ const INTERVAL_MS = 1000;
 const INTERVAL_SPREAD_MS = 1000;
 /** Sender reports in one packet. With this many it stays below 1,000 bytes. */
 const MAX_SLOTS_A_PACKET = 16;
-/** Packets read from one client in a second. Browsers send one or two per stream. */
+/** Packets read from one client a second, and at once. Browsers send one or two per stream. */
 const MAX_PACKETS_A_SECOND = 20;
 /** Longest round trip that is plausible, in 1/65536 s. */
 const MAX_ROUND_TRIP = 10 * 65_536;
@@ -62,18 +63,11 @@ export class RtcpState {
   readonly ssrc = randomInt(1, 2 ** 32);
   /** When the next report is due, milliseconds; 0 before the first tick sets it. */
   dueAt = 0;
-  /** The current second, and the packets received in it. */
-  private second = 0;
-  private packets = 0;
+  private readonly bucket = new TokenBucket(MAX_PACKETS_A_SECOND, MAX_PACKETS_A_SECOND);
 
   /** Counts a packet. @returns whether it may be read. */
   admit(now: number): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.second) {
-      this.second = second;
-      this.packets = 0;
-    }
-    return ++this.packets <= MAX_PACKETS_A_SECOND;
+    return this.bucket.take(now);
   }
 }
 

@@ -28,8 +28,11 @@ export const conversations: MutationList = {
     ['hosted.shard.load += seat.weight;', ''],
     ['hosted.shard.load -= seat.weight;', ''],
     ['if (hosted.seats.size === 0) this', 'if (false) this'],
+  ],
+  'src/main/conversations/hosted-conversations.ts': [
     ['if (hosted.shard !== shard) continue;', ''],
     ['if (hosted !== undefined) hosted', 'if (hosted !== undefined && speaker !== 0) hosted'],
+    ['if (hosted.talking) return true;', ''],
   ],
   'src/main/conversations/seat.ts': [
     ['if (this.freed !== null) return;', ''],

@@ -66,7 +66,7 @@ export const events: MutationList = {
   'src/main/events/requests.ts': [
     ['&& !request.muted) {', ') {'],
     ['.mute(participant.id, participant.muted)', '.mute(participant.id, request.muted)'],
-    ['new TokenBucket(2 * perSecond, perSecond, now)', 'new TokenBucket(4 * perSecond, perSecond, now)'],
+    ['new TokenBucket(2 * perSecond, perSecond)', 'new TokenBucket(4 * perSecond, perSecond)'],
     ['[...new Set(request.numbers)]', 'request.numbers'],
     ['if (unknown !== undefined) {', 'if (false) {'],
     ["if (request.type === 'pin') for (const text of view.mapping(numbers)) this.send(text);", ''],

@@ -43,7 +43,8 @@ export const rtcp: MutationList = {
   'src/main/rtcp/rtcp.ts': [
     ['if (publisher.seat.current !== connection.seat.current) continue;', ''],
     ['listener === undefined || listener.seat.current !== connection.seat.current', 'listener === undefined'],
-    ['return ++this.packets <= MAX_PACKETS_A_SECOND;', 'return ++this.packets < MAX_PACKETS_A_SECOND;'],
+    ['return this.bucket.take(now);', 'return true;'],
+    ['const MAX_PACKETS_A_SECOND = 20;', 'const MAX_PACKETS_A_SECOND = 21;'],
     ['return trip >= -ROUNDING && trip <= MAX_ROUND_TRIP', 'return trip <= MAX_ROUND_TRIP'],
     ['trip <= MAX_ROUND_TRIP', 'true'],
     ['if (lsr === 0) return null;', ''],

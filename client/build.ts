@@ -1,23 +1,23 @@
-/** Builds the client into one file: `npm run build:client`. */
+/** Bundles the client into one file: `npm run build:client`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** Seen from the compiled file in `dist/client`. */
+/** The client's folder, relative to the compiled file in `dist/client`. */
 const CLIENT = new URL('../../client/', import.meta.url);
 
-/** Oldest browsers that it is written for: the first ones with everything that it needs of WebRTC. */
+/** The oldest supported browsers: the first versions with all the WebRTC features that the client needs. */
 const TARGETS = ['chrome94', 'firefox113', 'safari15.4'];
 
 interface BundleOptions {
-  /** False for a stack trace that can be read. */
+  /** False keeps stack traces readable. */
   readonly minify?: boolean;
-  /** Module that it begins with; the whole client if left out. */
+  /** The entry module in `client/src`; the whole client by default. */
   readonly entry?: string;
 }
 
-/** The client, or a part of it, as one ES module. */
+/** Bundles the client, or a part of it, into one ES module. */
 export async function bundleClient({ minify = true, entry = 'index.ts' }: BundleOptions = {}): Promise<Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(`src/${entry}`, CLIENT))],
@@ -31,7 +31,7 @@ export async function bundleClient({ minify = true, entry = 'index.ts' }: Bundle
   return outputFiles[0]!.contents;
 }
 
-/** Bytes of the bundle, as it is and compressed as servers do. */
+/** Returns the size of the bundle in bytes, plain and compressed with gzip as servers do. */
 export function sizesOf(bundle: Uint8Array): { bytes: number; gzipped: number } {
   return { bytes: bundle.length, gzipped: gzipSync(bundle, { level: 9 }).length };
 }

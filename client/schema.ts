@@ -1,32 +1,32 @@
-/** Writes the JSON schemas of the events and requests into docs/schema: `npm run build:schema`. */
+/** Writes the JSON schemas of the events and requests to docs/schema: `npm run build:schema`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { EVENT_SCHEMAS, EventLimits, REQUEST_SCHEMAS } from '../src/main/events/schema.ts';
 
-/** Seen from the compiled file in `dist/client`. */
+/** The folder of the schemas, relative to the compiled file in `dist/client`. */
 const FOLDER = new URL('../../docs/schema/', import.meta.url);
 
-/** The files' texts, by name. */
+/** Returns the content of each file, by file name. */
 export function schemaFiles(): Map<string, string> {
   const event = v.variant('type', Object.values(EVENT_SCHEMAS) as never);
   const message = v.union([event, v.array(event)]);
   const request = v.variant('type', Object.values(REQUEST_SCHEMAS) as never);
   return new Map([
-    ['server-message.json', text(message, 'A text message of the server on the data channel events')],
+    ['server-message.json', text(message, 'A text message from the server on the events data channel')],
     [
       'client-message.json',
       text(
         request,
-        `A text message of the client on the data channel events; at most ${EventLimits.messageLength} characters`,
+        `A text message from the client on the events data channel; at most ${EventLimits.messageLength} characters`,
       ),
     ],
   ]);
 }
 
 function text(schema: v.GenericSchema, title: string): string {
-  // What a writer may write: members with a default may be left out.
+  // The schemas describe what a sender may write, so members with a default are optional.
   const json = toJsonSchema(schema, {
     typeMode: 'input',
     target: 'draft-2020-12',

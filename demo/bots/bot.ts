@@ -1,4 +1,4 @@
-/** A bot: a real WebRTC client that says recorded sentences as a browser would send them. */
+/** A bot: a real WebRTC client that sends recorded sentences as a browser would. */
 import { randomInt } from 'node:crypto';
 import { WebrtcClient } from '../../test/support/webrtc.ts';
 import type { Sentence } from '../speech/library.ts';
@@ -7,19 +7,20 @@ const PAYLOAD_TYPE = 111;
 const LEVEL_ID = 1;
 const FRAME_MS = 20;
 const FRAME_TICKS = 960;
-/** Discontinuous transmission: who is silent sends a frame in so many. */
-const SILENT_FRAMES = 20;
-/** An Opus packet without sound: only its table of contents, SILK, 20 ms (RFC 6716, section 3.1). */
+/** With discontinuous transmission, a silent bot sends one frame in this many. */
+const SILENT_INTERVAL = 20;
+/** An Opus packet without sound. It holds only its table of contents: SILK, 20 ms (RFC 6716, section 3.1). */
 const SILENT_PACKET = Uint8Array.of(0x48);
 const SILENT_LEVEL = 127;
-/** Frames behind the clock that are made up for; what is older is skipped. */
+/** A bot that is late sends at most this many overdue frames. It skips them all if there are more. */
 const MOST_LATE_FRAMES = 10;
 /** Pause before another attempt to connect, milliseconds. */
 const RETRY_MS = 1000;
 
-/** Where a bot is and under which name. */
+/** A bot's server, room and name. */
 export interface BotPlace {
   readonly url: string;
+  /** Id of the conversation. */
   readonly room: string;
   readonly userid: string;
 }
@@ -31,7 +32,7 @@ export class Bot {
   private ended = false;
   private sentence: Sentence | null = null;
   private said = 0;
-  private silence = 0;
+  private silentFrames = 0;
   private marker = 1;
   private due = performance.now();
   private readonly ssrc = randomInt(1, 2 ** 31);
@@ -43,19 +44,19 @@ export class Bot {
     void this.stay();
   }
 
-  /** Whether it could begin to speak. */
+  /** Whether the bot is free to speak. */
   get quiet(): boolean {
     return this.joined && this.sentence === null;
   }
 
-  /** Begins a sentence, from its first word on. */
+  /** Starts a sentence from the beginning. */
   say(sentence: Sentence): void {
     this.sentence = sentence;
     this.said = 0;
     this.marker = 1;
   }
 
-  /** Sends what is due. Call it every few milliseconds. @param now milliseconds. */
+  /** Sends the frames that are due. Call it every few milliseconds. @param now milliseconds. */
   tick(now: number): void {
     if (now - this.due > MOST_LATE_FRAMES * FRAME_MS) this.due = now;
     for (; this.due <= now; this.due += FRAME_MS) this.frame();
@@ -67,20 +68,20 @@ export class Bot {
     this.client = null;
   }
 
-  /** Connects and joins, again and again if need be, until it ends. */
+  /** Connects and joins, again whenever the connection is lost, until the bot ends. */
   private async stay(): Promise<void> {
     while (!this.ended) {
       if (this.client === null || isOver(this.client.state)) {
         this.client?.end();
         this.joined = false;
-        // Whatever goes wrong here, the server says in its log, and the next attempt may do better.
+        // The server's log shows what went wrong, and the next attempt may succeed.
         this.joined = await this.enter().catch(() => false);
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 
-  /** @returns whether it is in its room. */
+  /** Connects and joins once. @returns whether the bot is in its room. */
   private async enter(): Promise<boolean> {
     const { url, room, userid } = this.place;
     const claim = { userid, clientid: 'bot' };
@@ -91,7 +92,7 @@ export class Bot {
       publishes: true,
       payloadType: PAYLOAD_TYPE,
       ssrc: this.ssrc,
-      // For a goodbye at the end, and nothing else: it does not have to be told what happens.
+      // The bot uses the data channel only to say goodbye. Its label keeps the server from sending events.
       data: true,
       label: 'goodbye',
       levelId: LEVEL_ID,
@@ -106,21 +107,21 @@ export class Bot {
     return (await fetch(`${url}/join/${encodeURIComponent(room)}`, { method: 'POST', headers })).ok;
   }
 
-  /** The next 20 ms. */
+  /** Advances by 20 ms. During silence it sends only one frame in {@link SILENT_INTERVAL}. */
   private frame(): void {
     const { sentence, said } = this;
     if (sentence !== null && said < sentence.packets.length) {
       this.send(sentence.packets[said]!, sentence.levels[said]!);
       this.said++;
-      this.silence = 0;
+      this.silentFrames = 0;
     } else {
       this.sentence = null;
-      if (this.silence++ % SILENT_FRAMES === 0) this.send(SILENT_PACKET, SILENT_LEVEL);
+      if (this.silentFrames++ % SILENT_INTERVAL === 0) this.send(SILENT_PACKET, SILENT_LEVEL);
     }
     this.timestamp = (this.timestamp + FRAME_TICKS) % 2 ** 32;
   }
 
-  /** One RTP packet (RFC 3550) with its level in a one-byte header extension (RFC 8285). @param level -dBov. */
+  /** Sends an RTP packet (RFC 3550) with its level in a one-byte header extension (RFC 8285). @param level -dBov. */
   private send(payload: Uint8Array, level: number): void {
     const packet = Buffer.alloc(20 + payload.length);
     packet[0] = 0x90;

@@ -1,13 +1,13 @@
-/** The demo's side of the bots: how many are in which room, and that they leave rooms without people. */
+/** The demo's side of the bots: keeps how many are in each room, and removes them from rooms without people. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
 
 const SCRIPT = fileURLToPath(new URL('./process.js', import.meta.url));
-/** How often rooms with bots are looked into, and how long bots stay among themselves. Milliseconds. */
+/** Interval between checks of the rooms with bots, and how long bots stay without people. Milliseconds. */
 const TIMES = { look: 5000, alone: 60_000 };
 
-/** Where the server is. */
+/** The server's addresses. */
 export interface ServerAddress {
   readonly url: string;
   readonly adminUrl: string;
@@ -15,7 +15,7 @@ export interface ServerAddress {
 
 interface Room {
   count: number;
-  /** When people were last seen in it, milliseconds. */
+  /** When people were last in the room, milliseconds. */
   people: number;
 }
 
@@ -27,28 +27,28 @@ export class BotCrew {
   private readonly alone: number;
   private readonly timer: NodeJS.Timeout;
 
-  /** @param say tells the person at the terminal. */
+  /** @param say prints a line on the terminal. */
   constructor(say: (line: string) => void, { look, alone } = TIMES) {
     this.say = say;
     this.alone = alone;
     this.timer = setInterval(() => void this.look(), look);
   }
 
-  /** Bots by room. */
+  /** Number of bots in each room. */
   get counts(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.rooms].map(([id, { count }]) => [id, count]));
   }
 
-  /** There is a new server, or none. */
+  /** Takes a new server, or null while there is none. */
   serve(server: ServerAddress | null): void {
     this.server = server;
     this.tell();
   }
 
   /**
-   * From now on so many bots are in the room.
+   * Sets the number of bots in a room.
    *
-   * @returns how many it is: fewer than wanted if there are too many in all rooms together.
+   * @returns the number set. It is less than wanted if all rooms together would exceed the limit.
    */
   place(room: string, wanted: number): number {
     const known = this.rooms.get(room);
@@ -63,7 +63,7 @@ export class BotCrew {
     return count;
   }
 
-  /** Ends all bots; resolves once their process has ended. */
+  /** Ends all bots. Resolves once their process has ended. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     this.rooms.clear();
@@ -85,17 +85,17 @@ export class BotCrew {
 
   private start(): ChildProcess {
     const child = fork(SCRIPT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    child.on('error', (error) => this.say(`the bots: ${error.message}`));
+    child.on('error', (error) => this.say(`the bots' process failed: ${error.message}`));
     child.once('exit', (code) => {
       if (this.child !== child) return;
       this.child = null;
       this.rooms.clear();
-      this.say(`the bots' process ended (${code}): add some again`);
+      this.say(`the bots' process ended (${code}); add the bots again on the page`);
     });
     return child;
   }
 
-  /** Sends bots home who have been among themselves for a while. */
+  /** Removes bots from rooms that have been without people for a while. */
   private async look(): Promise<void> {
     const { server } = this;
     if (server === null) return;
@@ -107,7 +107,7 @@ export class BotCrew {
   }
 }
 
-/** Whether anybody but bots is connected there; yes if nobody can say. */
+/** Returns whether anybody except bots is connected in the room; true if the server does not answer. */
 async function hasPeople({ adminUrl }: ServerAddress, room: string): Promise<boolean> {
   try {
     const answer = await fetch(`${adminUrl}/conversations/${encodeURIComponent(room)}`);

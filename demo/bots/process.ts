@@ -1,11 +1,11 @@
-/** The bots' process: puts them where the demo says, over IPC, and keeps them talking. */
+/** The bots' process: places them as the demo says over IPC, and keeps them talking. */
 import { readVoices } from '../speech/library.ts';
 import { Bot } from './bot.ts';
 import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
 import { BotRoom } from './room.ts';
 
 const TICK_MS = 5;
-/** For the goodbyes at the end, milliseconds. */
+/** How long the bots have to say goodbye at the end, milliseconds. */
 const GOODBYE_MS = 200;
 
 const voices = readVoices();
@@ -13,7 +13,7 @@ const rooms = new Map<string, BotRoom>();
 const used = new Set<number>();
 let url: string | null = null;
 
-/** Puts bots where they should be, and ends the others. A new server begins with new ones. */
+/** Adds and ends bots until they match the placement. A new server gets new bots. */
 function place(placement: Placement): void {
   if (placement.url !== url) for (const room of rooms.keys()) resize(room, 0);
   url = placement.url;
@@ -34,7 +34,7 @@ function enter(id: string, room: BotRoom): void {
   while (used.has(number)) number++;
   used.add(number);
   const voice = voices[number % voices.length]!;
-  // First everybody has another first name, then the second of each comes.
+  // A name repeats, with a number, only once every voice is in use.
   const round = Math.floor(number / voices.length);
   const userid = `${voice.name}${round === 0 ? '' : ` ${round + 1}`}${BOT_MARK}`;
   room.add(number, new Bot({ url: url!, room: id, userid }), voice);
@@ -47,13 +47,13 @@ setInterval(() => {
 
 function end(): void {
   for (const room of rooms.keys()) resize(room, 0);
-  // An orderly exit waits for callbacks of the library that never come.
+  // An orderly exit would wait for callbacks of the native library that never come.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), GOODBYE_MS);
 }
 
 process.on('message', place);
 process.on('disconnect', end);
-// Nobody says so if the demo ended before this process had begun.
+// There is no `disconnect` event if the demo ended before this process started.
 if (!process.connected) end();
-// Ctrl-C reaches the whole group: the demo ends its bots itself, and they say goodbye.
+// Ctrl-C reaches the whole process group. Ignore it: the demo ends its bots itself, and they say goodbye.
 process.on('SIGINT', () => undefined);

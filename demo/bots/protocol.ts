@@ -1,15 +1,15 @@
-/** What the demo tells the process of its bots. */
+/** The messages from the demo to the bots' process. A room is the demo's word for a conversation. */
 
-/** Bots there can be in all rooms together. */
+/** Most bots in all rooms together. */
 export const MOST_BOTS = 50;
 
-/** What the names of bots end with. */
+/** Suffix of the names of bots. */
 export const BOT_MARK = ' (bot)';
 
-/** Who should be where from now on; all else goes. */
+/** The number of bots wanted in each room. Bots beyond it end. */
 export interface Placement {
-  /** The server, `http://127.0.0.1:port`; null while there is none. */
+  /** The server's URL, `http://127.0.0.1:port`; null while there is none. */
   readonly url: string | null;
-  /** Bots by room. */
+  /** Number of bots in each room. */
   readonly rooms: Readonly<Record<string, number>>;
 }

@@ -1,29 +1,29 @@
-/** The bots of a room and who of them speaks when: one to four at a time, in turns, as people in a conversation. */
+/** The bots of a room. Decides which of them speak: one to four at a time, in turns, as people do. */
 import type { Voice } from '../speech/library.ts';
 import type { Bot } from './bot.ts';
 
-/** So many bots keep one conversation going; with more there are several at a time. */
-const BOTS_PER_CONVERSATION = 4;
-const MOST_CONVERSATIONS = 4;
+/** Bots that share one dialogue. With more bots, several dialogues run at a time. */
+const BOTS_PER_DIALOGUE = 4;
+const MOST_DIALOGUES = 4;
 const FRAME_MS = 20;
-/** Pause between two sentences of a conversation, milliseconds: at least, and how much longer it may be. */
+/** Shortest pause between two sentences of a dialogue, and how much longer it may be. Milliseconds. */
 const PAUSE_MS = 250;
 const PAUSE_MORE_MS = 1000;
 
-/** A bot with what it can say. */
+/** A bot with its sentences. */
 interface Speaker {
-  /** Of all bots of the demo. */
+  /** The bot's number among all bots of the demo. */
   readonly number: number;
   readonly bot: Bot;
   readonly voice: Voice;
-  /** Sentences said so far. */
+  /** Number of sentences said so far. */
   said: number;
 }
 
 export class BotRoom {
   private readonly speakers: Speaker[] = [];
-  /** When each conversation goes on, milliseconds. */
-  private readonly next = Array.from({ length: MOST_CONVERSATIONS }, () => 0);
+  /** When each dialogue continues, milliseconds. */
+  private readonly next = Array.from({ length: MOST_DIALOGUES }, () => 0);
   private last: Speaker | null = null;
 
   get size(): number {
@@ -34,23 +34,27 @@ export class BotRoom {
     this.speakers.push({ number, bot, voice, said: 0 });
   }
 
-  /** Ends the bot that came last. @returns its number. */
+  /** Ends the bot added last. @returns its number, or undefined if there is no bot. */
   remove(): number | undefined {
     const speaker = this.speakers.pop();
     speaker?.bot.end();
     return speaker?.number;
   }
 
-  /** @param now milliseconds. */
+  /** Starts the sentences and sends the frames that are due. @param now milliseconds. */
   tick(now: number): void {
-    const conversations = Math.min(MOST_CONVERSATIONS, Math.ceil(this.size / BOTS_PER_CONVERSATION));
-    for (let i = 0; i < conversations; i++) {
+    const dialogues = Math.min(MOST_DIALOGUES, Math.ceil(this.size / BOTS_PER_DIALOGUE));
+    for (let i = 0; i < dialogues; i++) {
       if (now >= this.next[i]!) this.next[i] = now + this.speak() + PAUSE_MS + Math.random() * PAUSE_MORE_MS;
     }
     for (const { bot } of this.speakers) bot.tick(now);
   }
 
-  /** Somebody who is quiet says their next sentence, not the one who spoke last if there is another. @returns milliseconds. */
+  /**
+   * Lets a quiet bot say its next sentence. Avoids the last speaker if another bot is quiet.
+   *
+   * @returns the length of the sentence in milliseconds; 0 if nobody speaks.
+   */
   private speak(): number {
     const quiet = this.speakers.filter(({ bot }) => bot.quiet);
     const others = quiet.filter((speaker) => speaker !== this.last);

@@ -1,5 +1,5 @@
 /**
- * Measures what make.sh has encoded: the level of each Opus frame as RFC 6464 has it, from the sound before encoding.
+ * Measures the level (RFC 6464) of each Opus frame that make.sh has encoded, from the sound before encoding.
  * `node dist/demo/speech/levels.js <directory with the WAV files>` writes levels.json to standard output.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,13 +8,18 @@ import { SPEECH } from './library.ts';
 import { readOggOpus } from './ogg.ts';
 
 const WAV_HEADER_BYTES = 44;
+/** Offset of the sample rate. */
 const WAV_RATE = 24;
 const OPUS_RATE = 48_000;
 const FRAMES_PER_SECOND = 50;
 /** The level of a frame without any sound, -dBov. */
 const NO_SOUND = 127;
 
-/** Levels of `count` frames in -dBov, two hexadecimal digits each. @param preSkip samples at 48 kHz before the sound. */
+/**
+ * Returns the levels of `count` frames in -dBov, as two hexadecimal digits each.
+ *
+ * @param preSkip samples at 48 kHz that the encoder put before the sound.
+ */
 function levelsOf(wav: Buffer, preSkip: number, count: number): string {
   const rate = wav.readUInt32LE(WAV_RATE);
   const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + WAV_HEADER_BYTES, wav.byteOffset + wav.length));

@@ -1,6 +1,6 @@
 /**
- * Reads Opus packets out of an Ogg file (RFC 3533, RFC 7845), as far as the bots need it: one logical stream, mono or
- * stereo, frames of 20 ms. Pure.
+ * Reads Opus packets from an Ogg file (RFC 3533, RFC 7845). It supports what the bots need: one logical stream, mono or
+ * stereo, and frames of 20 ms. Pure.
  *
  * ```
  *  0                   1                   2                   3
@@ -14,24 +14,26 @@
  */
 
 const CAPTURE = 0x4f676753;
+/** Offset of the number of segments in a page header. */
 const SEGMENTS = 26;
 const PAGE_HEADER_BYTES = 27;
-/** A segment of this length is followed by more of its packet. */
+/** After a segment of this length, its packet continues in the next segment. */
 const FULL_SEGMENT = 255;
 const HEAD = 'OpusHead';
 const TAGS = 'OpusTags';
+/** Offset of the pre-skip in OpusHead. */
 const PRE_SKIP = 10;
 const HEAD_BYTES = 19;
 
-/** What an Ogg/Opus file holds. */
+/** Content of an Ogg/Opus file. */
 export interface OggOpus {
-  /** Samples at 48 kHz that a decoder throws away at the beginning. */
+  /** Samples at 48 kHz that a decoder discards at the beginning. */
   readonly preSkip: number;
   /** Opus packets in order. */
   readonly packets: readonly Uint8Array[];
 }
 
-/** @throws Error that says what is wrong with the file. */
+/** Reads a file. @throws Error that says what is wrong with it. */
 export function readOggOpus(file: Uint8Array): OggOpus {
   const [head, tags, ...packets] = readPackets(file);
   if (head === undefined || head.length < HEAD_BYTES || !begins(head, HEAD)) throw new Error('no OpusHead: not Opus');
@@ -43,7 +45,7 @@ export function readOggOpus(file: Uint8Array): OggOpus {
   return { preSkip: head[PRE_SKIP]! | (head[PRE_SKIP + 1]! << 8), packets };
 }
 
-/** Puts the packets together from the segments of all pages. */
+/** Assembles the packets from the segments of all pages. @throws Error if the file is not whole Ogg pages. */
 function readPackets(file: Uint8Array): Uint8Array[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const packets: Uint8Array[] = [];
@@ -71,12 +73,15 @@ function begins(packet: Uint8Array, text: string): boolean {
   return Buffer.from(packet.buffer, packet.byteOffset, packet.length).toString('latin1').startsWith(text);
 }
 
-/** The table of contents of an Opus packet (RFC 6716, section 3.1): five bits configuration, stereo, two bits count. */
+/**
+ * Returns whether an Opus packet holds exactly one frame of 20 ms. Its table of contents (RFC 6716, section 3.1) has
+ * five bits of configuration, one for stereo and two for the number of frames.
+ */
 function isOneFrameOf20Ms(packet: Uint8Array): boolean {
   const toc = packet[0];
   if (toc === undefined || (toc & 3) !== 0) return false;
   const configuration = toc >> 3;
-  // SILK has 10, 20, 40 and 60 ms; hybrid 10 and 20; CELT 2.5, 5, 10 and 20.
+  // SILK has frames of 10, 20, 40 and 60 ms, hybrid of 10 and 20, and CELT of 2.5, 5, 10 and 20.
   if (configuration < 12) return configuration % 4 === 1;
   return configuration < 16 ? configuration % 2 === 1 : configuration % 4 === 3;
 }

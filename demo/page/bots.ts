@@ -1,9 +1,9 @@
-/** The panel of the bots, and what the demo tells of its server. */
-import { byId, make, setText } from './dom.ts';
+/** The panel for bots, and the line that shows the server's state. */
+import { byId, counted, make, setText } from './dom.ts';
 
 const LOOK_MS = 4000;
 
-/** What `GET /demo/state` answers. */
+/** The response to `GET /demo/state`. */
 interface DemoState {
   readonly server: 'up' | 'down';
   readonly connections: number | null;
@@ -12,9 +12,11 @@ interface DemoState {
 }
 
 export interface BotEvents {
-  /** The room that bots are to come to; null for none. */
+  /** Returns the room to add bots to; null if the user is in no room. */
   room(): string | null;
+  /** Takes a line for the log. */
   said(text: string): void;
+  /** Takes an error to show to the user. */
   failed(error: unknown): void;
 }
 
@@ -37,12 +39,12 @@ export class Bots {
     void this.look();
   }
 
-  /** So many more bots come to the room. */
+  /** Adds this many bots to the room. */
   add(count: number): Promise<void> {
     return this.place((present) => present + count);
   }
 
-  /** Shows what there is. */
+  /** Requests the demo's state and shows it. */
   async look(): Promise<void> {
     try {
       this.state = await ask<DemoState>('/demo/state');
@@ -63,8 +65,10 @@ export class Bots {
         method: 'POST',
         body,
       });
-      const full = count < wanted(present) ? ` More than ${mostBots} in all rooms are not to be had.` : '';
-      this.events.said(count === 0 ? 'The bots leave.' : `${count} bots are in ${room} or on their way.${full}`);
+      const full = count < wanted(present) ? ` The limit is ${mostBots} in all rooms together.` : '';
+      this.events.said(
+        count === 0 ? 'The bots are leaving.' : `${counted(count, 'bot')} in ${room} or on the way.${full}`,
+      );
       await this.look();
     } catch (error) {
       this.events.failed(error);
@@ -90,19 +94,19 @@ export class Bots {
 }
 
 function serverLine(state: DemoState | null): string {
-  if (state === null) return 'The demo does not answer: is npm run demo still running?';
-  if (state.server === 'down') return 'The server is down; the demo starts it again.';
+  if (state === null) return 'The demo is not answering. Is npm run demo still running?';
+  if (state.server === 'down') return 'The server is down. The demo is restarting it.';
   const { connections, rooms } = state;
-  return `Server: ${connections} connections in ${rooms.length} ${rooms.length === 1 ? 'room' : 'rooms'}.`;
+  return `Server: ${counted(connections ?? 0, 'connection')} in ${counted(rooms.length, 'room')}.`;
 }
 
-/** @throws Error in words. */
+/** Requests JSON from the demo. @throws Error with a message for the user. */
 async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, init);
   } catch {
-    throw new Error('The demo does not answer. Start it again with npm run demo.');
+    throw new Error('The demo is not answering. Start it again with npm run demo.');
   }
   if (!response.ok) throw new Error((await response.text()).trim());
   return response.json() as Promise<T>;

@@ -1,4 +1,4 @@
-/** A call: one client with everything that shows it. */
+/** The view of a call: shows a client's state, and passes the user's choices to the client. */
 import type { ClientEvents, Participant, VoiceClient, VoiceError } from '@beep/webrtc-client';
 import { Charts } from './charts.ts';
 import { byId, press, setText } from './dom.ts';
@@ -15,11 +15,11 @@ const STATES: Readonly<Record<VoiceClient['state'], string>> = {
 };
 
 export interface CallEvents {
-  /** Something the user should read. */
+  /** Takes an error to show to the user. */
   problem(error: unknown): void;
-  /** The call is over, and not by the user's own doing. */
+  /** The call has ended, but the user did not end it. */
   over(): void;
-  /** Whether the test tone takes the microphone's place. */
+  /** Returns whether the test tone replaces the microphone. */
   toned(): boolean;
 }
 
@@ -37,7 +37,7 @@ export class CallView {
   private readonly people: People;
   private client: VoiceClient | null = null;
   private room: string | null = null;
-  /** Who was there, by {@link keyOf}; null before anybody has said. */
+  /** The participants shown last, by {@link keyOf}; null until there is a first list. */
   private known: Map<string, Participant> | null = null;
 
   constructor(log: EventLog, events: CallEvents) {
@@ -77,24 +77,25 @@ export class CallView {
     on('speakers', () => this.showVoices(client));
     on('muted', () => this.showMuted(client));
     on('microphone', ({ label, error, track }) => {
-      const sent = track === null ? 'Nothing is sent.' : this.events.toned() ? 'The test tone is sent.' : label;
+      const sent =
+        track === null ? 'You are not sending sound.' : this.events.toned() ? 'You are sending the test tone.' : label;
       setText(this.microphone, error?.message ?? sent);
     });
     on('deviceLost', ({ kind, label }) =>
-      this.log.add(`The ${kind} ${label} is gone; the default one takes its place.`),
+      this.log.add(`The ${kind} device ${label} is gone. The default one replaces it.`),
     );
     on('audioBlocked', (blocked) => {
       this.play.hidden = !blocked;
-      if (blocked) this.log.add('The browser waits for a click before it plays: press “Play the sound”.');
+      if (blocked) this.log.add('The browser plays sound only after a click: press “Play sound”.');
     });
     on('statistics', (statistics) => this.charts.push(client.state === 'connected' ? statistics : null));
-    on('draining', () => this.log.add('The server shuts down; the call moves on by itself.'));
+    on('draining', () => this.log.add('The server is shutting down. The call moves to another server by itself.'));
     on('error', (error) => this.events.problem(error));
     this.showMuted(client);
     this.showVoices(client);
   }
 
-  /** Shows nobody any more. */
+  /** Stops showing the client. */
   forget(): void {
     this.client = null;
     this.people.clear();
@@ -105,7 +106,7 @@ export class CallView {
     this.state.dataset['state'] = 'idle';
   }
 
-  /** Puts the keyboard where the call begins. */
+  /** Moves the keyboard focus to the start of the call. */
   focus(): void {
     this.title.focus();
   }
@@ -116,7 +117,7 @@ export class CallView {
     this.state.title = error?.message ?? '';
     if (state === 'connected') this.log.add('Connected.');
     if (state === 'reconnecting')
-      this.log.add(error === null ? 'Connecting anew.' : 'The connection is lost; reconnecting by itself.');
+      this.log.add(error === null ? 'Reconnecting.' : 'The connection is lost. Reconnecting automatically.');
     if (state !== 'closed' || error === null) return;
     this.events.problem(error);
     this.events.over();
@@ -124,13 +125,13 @@ export class CallView {
 
   private moved(conversation: string | null, kicked: boolean, error: VoiceError | null): void {
     if (error !== null) this.events.problem(error);
-    if (kicked) this.log.add('An operator took you out of the room.');
+    if (kicked) this.log.add('An operator removed you from the room.');
     if (conversation === this.room) return;
     this.room = conversation;
     this.known = null;
     this.log.forget();
     this.people.clear();
-    setText(this.title, conversation === null ? 'In no room' : `In ${conversation}`);
+    setText(this.title, conversation === null ? 'Not in a room' : `In ${conversation}`);
     if (conversation !== null) this.log.add(`You are in ${conversation}.`);
   }
 

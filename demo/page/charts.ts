@@ -1,25 +1,26 @@
-/** The strip of small charts: the last minute of round trip, loss, jitter and bit rate. */
+/** A row of small charts. They show the last minute of round-trip time, loss, jitter and bit rate. */
 import type { Statistics } from '@beep/webrtc-client';
 import { byId, make, setText } from './dom.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const SAMPLES = 60;
 const HEIGHT = 30;
-/** Room above the highest value and below zero, so that lines are not cut. */
+/** Space above the highest value and below zero, so that the edges do not cut the lines. */
 const MARGIN = 1.5;
 
 interface Series {
-  /** What stands before its value; nothing if it is the only one. */
+  /** Symbol before the value; empty if the chart has only one series. */
   readonly mark: string;
-  /** The same in words. */
+  /** The symbol in words, for screen readers. */
   readonly name: string;
+  /** Picks the value; null if it is unknown. */
   readonly of: (statistics: Statistics) => number | null;
 }
 
 interface Plan {
   readonly title: string;
   readonly unit: string;
-  /** What the chart's height stands for at least: small changes of small values are to look small. */
+  /** Smallest value that the chart's full height represents, so that small changes of small values look small. */
   readonly least: number;
   readonly digits: number;
   readonly series: readonly Series[];
@@ -57,7 +58,7 @@ const PLANS: readonly Plan[] = [
   },
 ];
 
-/** One chart, in the document from the start. */
+/** One chart. It is drawn from the start, even without values. */
 class Chart {
   readonly figure: HTMLElement;
   private readonly plan: Plan;
@@ -83,7 +84,7 @@ class Chart {
     this.draw();
   }
 
-  /** Takes the newest values; without statistics, there was no connection. */
+  /** Adds the newest values, or a gap if there is no connection and thus no statistics. */
   push(statistics: Statistics | null): void {
     this.plan.series.forEach(({ of }, i) => {
       const values = this.values[i]!;
@@ -99,12 +100,12 @@ class Chart {
     this.paths.forEach((path, i) => void path.setAttribute('d', line(this.values[i]!, most)));
     const last = this.values.map((values) => values.at(-1)?.toFixed(digits) ?? '–');
     setText(this.now, `${last.map((value, i) => `${series[i]!.mark}${value}`).join(' ')} ${unit}`);
-    const spoken = last.map((value, i) => `${series[i]!.name} ${value === '–' ? 'not known' : `${value} ${unit}`}`);
+    const spoken = last.map((value, i) => `${series[i]!.name} ${value === '–' ? 'unknown' : `${value} ${unit}`}`);
     this.svg.setAttribute('aria-label', `${title} in the last minute; now ${spoken.join(', ')}`);
   }
 }
 
-/** A path through these values, the newest at the right end, with gaps where there is none. */
+/** Returns an SVG path through these values. The newest is at the right end, and a missing value leaves a gap. */
 function line(values: readonly (number | null)[], most: number): string {
   let path = '';
   let pen = false;

@@ -1,13 +1,13 @@
-/** The few things that the page does to its document. */
+/** Small helpers for the document. */
 
-/** The element with this id. @throws Error if the document has none of this kind. */
+/** Returns the element with this id. @throws Error if the document has no element of this kind with it. */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   const element = document.getElementById(id);
   if (!(element instanceof kind)) throw new Error(`index.html has no ${kind.name} with the id ${id}`);
   return element;
 }
 
-/** Makes an element with a class and what is in it. */
+/** Makes an element with a class and its content. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className: string,
@@ -19,17 +19,22 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Sets the text if it is another, so that nothing is drawn or read again for nothing. */
+/** Returns a number with its noun: `1 room`, `2 rooms`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Sets the text if it differs, so that an unchanged one is not drawn or read aloud again. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** What a toggle button is. */
+/** Shows a toggle button as pressed or not. */
 export function press(button: HTMLButtonElement, pressed: boolean): void {
   button.setAttribute('aria-pressed', String(pressed));
 }
 
-/** A round picture for somebody: the first letters of their name on a colour of their own. Not for screen readers. */
+/** Shows a user in a round picture: the initials of the name on a colour that depends on the name. */
 export function paintFace(face: HTMLElement, name: string): void {
   const letters = name
     .replace(/[^\p{L}\p{N} ]/gu, '')
@@ -37,12 +42,13 @@ export function paintFace(face: HTMLElement, name: string): void {
     .filter((word) => word !== '' && word !== 'bot')
     .map((word) => word.charAt(0).toUpperCase());
   setText(face, letters.slice(0, 2).join(''));
-  // FNV-1a: names that are alike get colours that are not.
+  // FNV-1a gives similar names different colours.
   let hash = 0x811c9dc5;
   for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
   face.style.setProperty('--hue', String((hash >>> 8) % 360));
 }
 
+/** Makes a round picture, which is hidden from screen readers. */
 export function makeFace(name = ''): HTMLElement {
   const face = make('span', 'face');
   face.setAttribute('aria-hidden', 'true');

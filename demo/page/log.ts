@@ -1,9 +1,9 @@
-/** What happens, for eyes and for screen readers: who comes and goes is gathered, so that a crowd is one line. */
+/** Shows events, also to screen readers. It gathers arrivals and departures, so that a crowd takes one line. */
 import { byId, make } from './dom.ts';
 
 const MOST_LINES = 8;
 const GATHER_MS = 1000;
-/** Names in one line; more are a number. */
+/** Most names in one line. If there are more, a number replaces the last ones. */
 const MOST_NAMES = 3;
 
 export class EventLog {
@@ -30,7 +30,7 @@ export class EventLog {
     this.gather();
   }
 
-  /** Nobody came or went: the room is another. */
+  /** Drops the arrivals and departures gathered so far, because the user has changed rooms. */
   forget(): void {
     this.came.clear();
     this.went.clear();
@@ -39,14 +39,14 @@ export class EventLog {
   private gather(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
-      if (this.came.size > 0) this.add(`${listed([...this.came])} came in.`);
+      if (this.came.size > 0) this.add(`${listed([...this.came])} joined.`);
       if (this.went.size > 0) this.add(`${listed([...this.went])} left.`);
       this.forget();
     }, GATHER_MS);
   }
 }
 
-/** `Ada, Ben and 8 more`. */
+/** Returns names as one phrase: `Ada, Ben and 8 more`. */
 function listed(names: readonly string[]): string {
   const shown = names.length > MOST_NAMES ? names.slice(0, MOST_NAMES - 1) : names;
   const parts = shown.length < names.length ? [...shown, `${names.length - shown.length} more`] : shown;

@@ -1,4 +1,4 @@
-/** The demo's page: from the form into a call, and out of it again. */
+/** The demo's page. It leads from the form into a call and back. */
 import { type MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { Bots } from './bots.ts';
 import { CallView } from './call.ts';
@@ -26,7 +26,7 @@ const source = new SourceChoice(() => {
 const view = new CallView(log, { problem, over: () => leaveCall(), toned: () => source.toned });
 const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
 let client: VoiceClient | null = null;
-/** Whether a call waits for what it is to send: a second click would make another one, whose tone nobody would end. */
+/** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
 let entering = false;
 
 nameField.value = `Guest ${100 + Math.floor(Math.random() * 900)}`;
@@ -47,7 +47,7 @@ byId('switch', HTMLFormElement).addEventListener('submit', (event) => {
 });
 byId('leave', HTMLButtonElement).addEventListener('click', () => {
   const leaving = client;
-  // Out of the room as well, so that nobody sees a name without a voice.
+  // Leave the room too, so that the others do not see a name without a voice.
   leaving?.leave().then(
     () => leaving.close(),
     () => leaving.close(),
@@ -60,11 +60,13 @@ byId('problem-close', HTMLButtonElement).addEventListener('click', () => {
 });
 nameField.addEventListener('input', () => nameField.setCustomValidity(''));
 
-/** Connects, joins, and asks for so many bots. */
+/** Connects, joins the room and adds this many bots. */
 async function enterCall(count: number): Promise<void> {
   const userid = nameField.value.trim();
   if (userid === '' || userid.endsWith(BOT_MARK)) {
-    nameField.setCustomValidity(userid === '' ? 'Say who you are.' : 'Only bots have such names: take another.');
+    nameField.setCustomValidity(
+      userid === '' ? 'Enter your name.' : 'Names that end in “(bot)” are for bots. Choose another.',
+    );
     nameField.reportValidity();
     return;
   }
@@ -97,14 +99,14 @@ async function enterCall(count: number): Promise<void> {
     if (count > 0) await bots.add(count);
   } catch (error) {
     made.close();
-    // Who has left meanwhile knows.
+    // A user who has left meanwhile does not need the error.
     if (client !== made) return;
     problem(error);
     leaveCall();
   }
 }
 
-/** Back to the form. */
+/** Returns to the form. */
 function leaveCall(): void {
   if (client === null) return;
   client = null;
@@ -120,7 +122,7 @@ function showCall(on: boolean): void {
   else nameField.focus();
 }
 
-/** Says what is wrong, and what to do about it, where everybody finds it. */
+/** Shows an error at the top of the page: what is wrong, and what to do about it. */
 function problem(error: unknown): void {
   setText(byId('problem-text', HTMLParagraphElement), error instanceof Error ? error.message : String(error));
   problemBox.hidden = false;

@@ -1,8 +1,8 @@
-/** Everybody in the room, with what one can do about them. */
+/** The list of people in the room, with buttons to pin and exclude them. */
 import type { Participant, VoiceClient } from '@beep/webrtc-client';
 import { byId, make, makeFace, press, setText } from './dom.ts';
 
-/** What one can want of somebody. */
+/** What the user can choose for another participant. */
 type Wish = 'pin' | 'exclude';
 
 interface Row {
@@ -12,7 +12,7 @@ interface Row {
   readonly isSelf: boolean;
 }
 
-/** Somebody, also after their number has changed. */
+/** Returns a client's key. It stays the same when the participant's number changes. */
 export const keyOf = ({ userid, clientid }: Participant): string => JSON.stringify([userid, clientid]);
 
 export class People {
@@ -25,12 +25,12 @@ export class People {
   private client: VoiceClient | null = null;
   private self: HTMLLIElement | null = null;
 
-  /** @param tell is called when the user has pinned or excluded, with all numbers of that kind. */
+  /** @param tell is called after each click on a button, with all numbers that the user has pinned or excluded. */
   constructor(tell: (wish: Wish, numbers: number[]) => void) {
     this.tell = tell;
   }
 
-  /** Another room, or none: wishes end with it. */
+  /** Empties the list and forgets the choices, because the user has changed or left the room. */
   clear(): void {
     for (const keys of Object.values(this.wished)) keys.clear();
     for (const { item } of this.rows.values()) item.remove();
@@ -50,7 +50,7 @@ export class People {
     setText(this.title, `People (${total})`);
     const hidden = total - participants.size;
     this.more.hidden = hidden <= 0;
-    setText(this.more, `And ${hidden} more, who are quiet: a large room lists who speaks.`);
+    setText(this.more, `And ${hidden} more. A large room does not list quiet people.`);
   }
 
   private paint(key: string, participant: Participant, client: VoiceClient): void {
@@ -62,7 +62,7 @@ export class People {
       row.isSelf ? 'you' : '',
       muted ? 'muted' : speaking ? 'speaking' : '',
       slot === undefined ? '' : `voice ${slot.index + 1}`,
-      client.dominant?.number === number ? 'leads' : '',
+      client.dominant?.number === number ? 'main speaker' : '',
       this.wished.exclude.has(key) ? 'not heard' : '',
     ];
     setText(row.what, words.filter((word) => word !== '').join(' · '));
@@ -82,7 +82,7 @@ export class People {
     return row;
   }
 
-  /** Oneself first, then by name. */
+  /** Puts a row into the list: the user first, then the others by name. */
   private place({ item, isSelf }: Row, userid: string): void {
     const others = [...this.list.children] as HTMLLIElement[];
     const after = (other: HTMLLIElement): boolean =>

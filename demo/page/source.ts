@@ -1,4 +1,4 @@
-/** What the others hear: a microphone, the test tone, or nothing. */
+/** The choice of what the others hear: a microphone, the test tone, or nothing. */
 import type { MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { byId } from './dom.ts';
 import { startTone, type Tone } from './tone.ts';
@@ -6,15 +6,15 @@ import { startTone, type Tone } from './tone.ts';
 const DEFAULT = 'default';
 const TONE = 'tone';
 const NONE = 'none';
-/** What stands before the id of a certain microphone. */
+/** Prefix for the id of a specific microphone. */
 const DEVICE = 'device:';
 
 export class SourceChoice {
-  /** The same choice before a call and during it. */
+  /** The same choice before and during a call. */
   private readonly selects = [byId('source', HTMLSelectElement), byId('source-now', HTMLSelectElement)];
   private tone: Tone | null = null;
 
-  /** @param changed is called when the user has chosen something during a call. */
+  /** @param changed is called when the user has changed the choice during a call. */
   constructor(changed: () => void) {
     this.fill([]);
     for (const select of this.selects) {
@@ -25,14 +25,14 @@ export class SourceChoice {
     }
   }
 
-  /** Offers these microphones, those with a name. */
+  /** Offers those of these microphones that have a name. */
   fill(inputs: readonly MediaDeviceInfo[]): void {
     const known = inputs.filter(({ deviceId, label }) => label !== '' && deviceId !== '' && deviceId !== DEFAULT);
     const options: readonly (readonly [string, string])[] = [
       [DEFAULT, 'Default microphone'],
       ...known.map(({ deviceId, label }) => [`${DEVICE}${deviceId}`, label] as const),
       [TONE, 'Test tone'],
-      [NONE, 'None, only listen'],
+      [NONE, 'None (listen only)'],
     ];
     for (const select of this.selects) {
       const { value } = select;
@@ -41,7 +41,7 @@ export class SourceChoice {
     }
   }
 
-  /** For the client to start with. @throws Error if the test tone cannot be made. */
+  /** Returns the choice as options for a new client. @throws Error if the browser cannot make the test tone. */
   async options(): Promise<MicrophoneOptions | false> {
     const value = this.selects[0]!.value;
     this.stop();
@@ -53,19 +53,19 @@ export class SourceChoice {
     return value.startsWith(DEVICE) ? { deviceId: value.slice(DEVICE.length) } : {};
   }
 
-  /** Gives the client what was chosen. @throws Error, VoiceError that says why there is no sound of that kind. */
+  /** Applies the choice to a client. @throws Error or VoiceError that says why the chosen sound is unavailable. */
   async apply(client: VoiceClient): Promise<void> {
     const options = await this.options();
     if (options === false) client.stopMicrophone();
     else await client.startMicrophone(options);
   }
 
-  /** Whether there is the test tone. */
+  /** Whether the test tone is on. */
   get toned(): boolean {
     return this.tone !== null;
   }
 
-  /** Ends the test tone. */
+  /** Ends the test tone, if it is on. */
   stop(): void {
     this.tone?.stop();
     this.tone = null;

@@ -1,11 +1,12 @@
-/** A test tone in place of a microphone: a small tune that swells like syllables, so that it is ranked like a voice. */
+/** A test tone to replace a microphone. Its tune swells like syllables, so that the server ranks it like a voice. */
 
 const RATE = 16_000;
-/** Frequencies in Hz and how long each lasts, in seconds; then it pauses as long as two notes. */
+/** Frequencies of the notes, Hz. A pause of two notes follows them. */
 const NOTES = [440, 523.25, 587.33, 659.25, 587.33, 783.99, 659.25, 523.25] as const;
+/** Length of a note, seconds. */
 const NOTE_S = 0.3;
 const LOUDNESS = 0.3;
-/** How long a sound system may take to start, milliseconds. */
+/** How long an audio context may take to start, milliseconds. */
 const START_MS = 1000;
 
 export interface Tone {
@@ -13,7 +14,7 @@ export interface Tone {
   stop(): void;
 }
 
-/** @throws Error if this browser can make sound in neither of two ways. */
+/** Starts the test tone. @throws Error if this browser supports neither way to make it. */
 export async function startTone(): Promise<Tone> {
   const samples = tune();
   return (await fromContext(samples)) ?? fromElement(samples);
@@ -32,7 +33,7 @@ function tune(): Float32Array<ArrayBuffer> {
   return samples;
 }
 
-/** @returns null where there is no audio device to keep a context's time. */
+/** Makes the tone in an audio context. @returns null if the context, for want of an audio device, does not start. */
 async function fromContext(samples: Float32Array<ArrayBuffer>): Promise<Tone | null> {
   const context = new AudioContext();
   await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
@@ -49,11 +50,11 @@ async function fromContext(samples: Float32Array<ArrayBuffer>): Promise<Tone | n
   return { track: output.stream.getAudioTracks()[0]!, stop: () => void context.close() };
 }
 
-/** Media elements play without an audio device, too. */
+/** Makes the tone in a media element, which plays even without an audio device. */
 async function fromElement(samples: Float32Array): Promise<Tone> {
   const element: HTMLAudioElement & { captureStream?(): MediaStream; mozCaptureStream?(): MediaStream } = new Audio();
   const stream = element.captureStream?.() ?? element.mozCaptureStream?.();
-  if (stream === undefined) throw new Error('This browser starts no sound: choose a microphone, or none.');
+  if (stream === undefined) throw new Error('This browser cannot make the test tone. Choose a microphone, or none.');
   const url = URL.createObjectURL(wav(samples));
   element.src = url;
   element.loop = true;
@@ -68,7 +69,7 @@ async function fromElement(samples: Float32Array): Promise<Tone> {
   return { track: stream.getAudioTracks()[0]!, stop };
 }
 
-/** A WAV file: PCM, mono, 16 bits. */
+/** Returns the samples as a WAV file: PCM, mono, 16 bits. */
 function wav(samples: Float32Array): Blob {
   const header = new DataView(new ArrayBuffer(44));
   const text = (at: number, value: string): void =>

@@ -1,10 +1,10 @@
-/** Who is in which slot. */
+/** The list of slots, with the person in each. */
 import type { VoiceClient } from '@beep/webrtc-client';
 import { byId, make, makeFace, paintFace, setText } from './dom.ts';
 
-/** Loudness is shown by its square root: a voice is rarely louder than a tenth of full scale. */
+/** Scales a level by its square root for display, because a voice is rarely louder than a tenth of full scale. */
 const shown = (level: number): string => Math.min(1, Math.sqrt(level)).toFixed(2);
-/** Where the browser does not tell how loud a voice is. */
+/** Level to show if the browser does not report one. */
 const SOME = 0.2;
 
 interface Card {
@@ -22,7 +22,7 @@ export class Voices {
     if (this.cards.length !== slots.length) this.deal(slots.length);
     slots.forEach((slot, i) => {
       const { item, face, name, what } = this.cards[i]!;
-      // By number: a slot's own participant is as they were when they came into it.
+      // Look participants up by number, because the slot's own copy dates from when they entered it.
       const participant = participants.get(slot.number) ?? null;
       const speaker = speakers.find((one) => one.slot === slot);
       const speaks = participant?.speaking === true;
@@ -34,7 +34,7 @@ export class Voices {
       setText(name, participant?.userid ?? 'free');
       setText(
         what,
-        `voice ${i + 1}${slot.available ? stateOf(speaks, participant !== null) : ', not given by the server'}`,
+        `voice ${i + 1}${slot.available ? stateOf(speaks, participant !== null) : ', not granted by the server'}`,
       );
     });
   }

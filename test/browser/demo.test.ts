@@ -45,7 +45,7 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   });
   const { log } = await ann.shows('sound arrives', (seen) => arriving(seen) > 10);
   ok(
-    log.some((line) => /bots are in lab/.test(line)),
+    log.some((line) => /10 bots in lab/.test(line)),
     log.join('\n'),
   );
 

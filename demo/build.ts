@@ -1,11 +1,11 @@
-/** Builds the page's script, with the browser client in it. */
+/** Bundles the page's script together with the browser client. */
 import { fileURLToPath } from 'node:url';
 import { build, stop } from 'esbuild';
 
-/** Seen from the compiled file in `dist/demo`. */
+/** The entry module, relative to the compiled file in `dist/demo`. */
 const ENTRY = new URL('../../demo/page/page.ts', import.meta.url);
 
-/** The script as one ES module that a debugger shows as it was written. */
+/** Bundles the script into one ES module. Its source map lets a debugger show the TypeScript source. */
 export async function bundlePage(): Promise<Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(ENTRY)],

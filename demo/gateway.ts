@@ -1,6 +1,6 @@
 /**
- * A gateway for development and tests: stands in for traefik and backend-auth. It believes any name that it is told, so
- * it listens on loopback only, and answers no other origin than its own.
+ * A gateway for development and tests, in place of traefik and backend-auth. It believes any name, so it listens on
+ * loopback only and answers only its own origin.
  */
 import {
   createServer,
@@ -15,7 +15,7 @@ import type { Duplex } from 'node:stream';
 
 const CLAIM = 'x-user-claim';
 const HOST = '127.0.0.1';
-/** Names under which a browser may have reached it; any other is a name that somebody has pointed at loopback. */
+/** Hosts by which a browser may address the gateway. Any other is a name that somebody has pointed at loopback. */
 const OWN_NAMES: readonly string[] = [HOST, 'localhost', '[::1]'];
 const DEFAULT_CLIENT = 'browser';
 const NONE: ReadonlySet<string> = new Set();
@@ -28,21 +28,22 @@ export interface Gateway {
 }
 
 export interface GatewayOptions {
-  /** The port to listen on; 0, the default, for a free one. */
+  /** The port to listen on; 0, the default, chooses a free one. */
   port?: number;
   /** The server's port on loopback; null while there is no server. */
   upstream: () => number | null;
-  /** Tokens that are refused, with 401; none by default. */
+  /** Tokens that the gateway refuses with 401; none by default. */
   refused?: ReadonlySet<string>;
-  /** What the path of a request to the server begins with here and not there; nothing by default. */
+  /** Path prefix of requests for the server, which the gateway removes; empty by default. */
   prefix?: string;
-  /** Answers what is not for the server. @returns false if it is. */
+  /** Answers a request that is not for the server. @returns false if the request is for the server. */
   local: (req: IncomingMessage, res: ServerResponse) => boolean;
 }
 
 /**
- * Turns `?token=<userid>.<clientid>`, or the same as a bearer token, into the claim header, and passes the request on.
- * `.<clientid>` may be left out. The userid is percent-encoded, as not every name fits into a header.
+ * Starts a gateway. It turns `?token=<userid>.<clientid>`, or the same as a bearer token, into the claim header, and
+ * passes the request on. `.<clientid>` is optional. The userid is percent-encoded, because a header cannot hold every
+ * name.
  *
  * @throws Error with the code `EADDRINUSE` if the port is taken.
  */
@@ -62,29 +63,29 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const close = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());
-      // An upgraded socket is no longer the server's to close.
+      // The server does not close sockets that it has upgraded.
       for (const socket of open) socket.destroy();
     });
   return { port, url: `http://${HOST}:${port}`, close };
 }
 
-/** Refuses a request in words. */
+/** Refuses a request with a status and a line of text. */
 export function refuse(res: ServerResponse, status: number, text: string): void {
   res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
 }
 
-/** The request's URL. */
+/** Returns the request's URL. */
 export function urlOf(req: IncomingMessage): URL {
-  // A path like `//evil` is not taken for a host.
+  // The path is appended, not resolved, so that `//evil` does not become the host.
   return new URL(`http://gateway${req.url?.startsWith('/') ? req.url : '/'}`);
 }
 
-/** Whether the request is for this machine by its own name, and of a page of the same origin if of any. */
+/** Returns whether the request names this machine as its host and comes from no page of another origin. */
 function isOwn({ headers: { host = '', origin } }: IncomingMessage): boolean {
   return OWN_NAMES.includes(host.replace(/:\d+$/, '')) && (origin === undefined || origin === `http://${host}`);
 }
 
-/** The claim that the request's token stands for, or undefined without a good one. */
+/** Returns the claim header for the request's token, or undefined if the token is missing, invalid or refused. */
 function claimOf(req: IncomingMessage, refused: ReadonlySet<string>): string | undefined {
   const bearer = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
   const token = urlOf(req).searchParams.get('token') ?? bearer ?? '';
@@ -99,19 +100,19 @@ function claimOf(req: IncomingMessage, refused: ReadonlySet<string>): string | u
   }
 }
 
-/** The same JSON in ASCII, as a header needs it. */
+/** Escapes JSON to ASCII, because a header holds nothing else. */
 function headerSafe(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Where a request goes, or why it goes nowhere. */
+/** Where to pass a request on to, or why to refuse it. */
 type Route =
   | { readonly port: number; readonly path: string; readonly headers: IncomingHttpHeaders; readonly refused?: never }
   | { readonly refused: number; readonly why: string };
 
 function routeOf(req: IncomingMessage, { upstream, prefix = '', refused = NONE }: GatewayOptions): Route {
   if (!isOwn(req)) {
-    return { refused: 403, why: 'This gateway is for development: it answers the pages it serves, on loopback.' };
+    return { refused: 403, why: 'This gateway is for development. It answers only its own pages, on loopback.' };
   }
   const path = req.url ?? '';
   if (!path.startsWith(`${prefix}/`)) return { refused: 404, why: 'There is nothing here.' };
@@ -119,7 +120,7 @@ function routeOf(req: IncomingMessage, { upstream, prefix = '', refused = NONE }
   if (claim === undefined) return { refused: 401, why: 'Say who you are with ?token=name.' };
   const port = upstream();
   if (port === null) return { refused: 502, why: 'The server is not running.' };
-  // A claim of the client's own is overwritten: only the gateway says who somebody is.
+  // Overwrite a claim that the client sent: only the gateway says who a user is.
   return { port, path: path.slice(prefix.length), headers: { ...req.headers, [CLAIM]: claim } };
 }
 
@@ -131,12 +132,12 @@ function forward(req: IncomingMessage, res: ServerResponse, route: Route): void 
     res.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(res);
   });
-  upstream.on('error', () => (res.headersSent ? res.destroy() : refuse(res, 502, 'The server does not answer.')));
+  upstream.on('error', () => (res.headersSent ? res.destroy() : refuse(res, 502, 'The server is not answering.')));
   res.on('close', () => upstream.destroy());
   req.pipe(upstream);
 }
 
-/** Repeats the handshake towards the server and then joins the two sockets byte by byte. */
+/** Repeats the handshake to the server, and then pipes each socket into the other. */
 function forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
   socket.on('error', () => socket.destroy());
   if (route.refused !== undefined) {

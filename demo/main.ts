@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: the server, a gateway for development in front of it, a page to talk on, and bots. For development
- * only: whoever reaches the gateway is whom they say they are. `DEMO_PORT` chooses its port, 0 a free one.
+ * `npm run demo`: runs the server, a development gateway in front of it, a page to talk on, and bots. It is for
+ * development only, because the gateway takes everyone's word for who they are. `DEMO_PORT` sets the gateway's port; 0
+ * chooses a free one.
  */
 import { BotCrew } from './bots/crew.ts';
 import { bundlePage } from './build.ts';
@@ -19,8 +20,9 @@ const site = new Site(await bundlePage(), crew, () => server.adminUrl);
 console.log(`
   ┌──────────────────────────────────────────────────────────────┐
   │  backend-webrtc demo — FOR DEVELOPMENT ONLY                  │
-  │  Its gateway believes any name: on this machine, never in    │
-  │  production. There, traefik and backend-auth say who it is.  │
+  │  Its gateway believes any name. Use it on this machine only, │
+  │  not in production: traefik and backend-auth check who users │
+  │  are there.                                                  │
   └──────────────────────────────────────────────────────────────┘
 `);
 try {
@@ -33,15 +35,15 @@ try {
   process.exit(1);
 }
 
-/** @throws Error that says what DEMO_PORT may be. */
+/** Reads the port from the environment. @throws Error that says which values DEMO_PORT may have. */
 function wantedPort(): number {
   const text = process.env['DEMO_PORT'] ?? String(PORT);
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
-  throw new Error(`DEMO_PORT is ${JSON.stringify(text)}: choose a port from 0, for a free one, to 65535`);
+  throw new Error(`DEMO_PORT is ${JSON.stringify(text)}: set it to a port up to 65535, or to 0 for a free one`);
 }
 
-/** Takes any port if the one wanted is in use. */
+/** Opens the gateway on this port, or on a free one if the port is in use. */
 async function openDemoGateway(port: number): Promise<Gateway> {
   const options = {
     upstream: () => server.port,
@@ -52,13 +54,13 @@ async function openDemoGateway(port: number): Promise<Gateway> {
     return await openGateway({ ...options, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    say(`port ${port} is in use; DEMO_PORT chooses another. This time a free one is taken.`);
+    say(`port ${port} is in use, so the demo takes a free one; DEMO_PORT sets another`);
     return openGateway(options);
   }
 }
 
 async function end(gateway: Gateway): Promise<void> {
-  // Ctrl-C has reached the server as well: that it ends is no news.
+  // Ctrl-C has also reached the server. `stop` keeps its end from being reported as a failure.
   await Promise.all([server.stop(), crew.close(), gateway.close()]);
   process.exit(0);
 }

@@ -1,22 +1,22 @@
 /**
- * `npm run demo:screenshot` makes docs/demo.png: a room with people and bots, as the page shows it. Needs Chromium; the
- * demo is started and ended here.
+ * `npm run demo:screenshot`: writes docs/demo.png, a picture of the page in a room with people and bots. It needs
+ * Chromium, and starts and stops the demo itself.
  */
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright-core';
 import { startDemo } from '../test/support/demo.ts';
 
-/** Seen from the compiled file in `dist/demo`. */
+/** The picture, relative to the compiled file in `dist/demo`. */
 const PICTURE = fileURLToPath(new URL('../../docs/demo.png', import.meta.url));
 const EXECUTABLE = '/usr/bin/chromium';
 const WIDTH = 1000;
 const HEIGHT = 760;
 const ROOM = 'friday lunch';
-/** For the charts to have something to show, milliseconds. */
+/** How long the charts collect values before the picture, milliseconds. */
 const CHART_MS = 50_000;
 const READY_MS = 30_000;
 
-/** Somebody enters the room with the test tone. */
+/** Joins the room with the test tone, by a button of the form. */
 async function enter(page: Page, name: string, button: string): Promise<void> {
   await page.getByLabel('Your name').fill(name);
   await page.getByLabel('Room', { exact: true }).fill(ROOM);
@@ -45,7 +45,7 @@ try {
   await mia.getByRole('button', { name: 'Pin Ada (bot)' }).click();
   await mia.bringToFront();
   await mia.waitForTimeout(CHART_MS);
-  // Several speak, and whom one hears is among them.
+  // Wait until several of the voices that Mia hears are speaking.
   await mia.locator('.voice.speaking:nth-child(2)').waitFor();
   await mia.locator('.voice.speaking:nth-child(3)').waitFor();
   await mia.screenshot({ path: PICTURE, fullPage: true });

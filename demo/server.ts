@@ -1,12 +1,13 @@
-/** The real server as a process of its own, started again whenever it ends. */
+/** Runs the real server as a separate process, and restarts it whenever it ends. */
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningServer, startServer } from '../test/support/server.ts';
 
-/** Pause before the server is started again, milliseconds. */
+/** Pause before a restart of the server, milliseconds. */
 const RESTART_MS = 1000;
-/** Log lines that are kept to be shown when the server ends. */
+/** Number of log lines to keep. When the server ends, the errors among them are printed. */
 const KEPT_LINES = 20;
+/** Interval at which older log lines are dropped, milliseconds. */
 const TRIM_MS = 10_000;
 
 export class KeptServer {
@@ -16,29 +17,29 @@ export class KeptServer {
   private readonly changed: (server: RunningServer | null) => void;
 
   /**
-   * @param say tells the person at the terminal.
-   * @param changed is called with every server that has come up, and with null when it has gone.
+   * @param say prints a line on the terminal.
+   * @param changed is called with each server that has started, and with null when it has ended.
    */
   constructor(say: (line: string) => void, changed: (server: RunningServer | null) => void) {
     this.say = say;
     this.changed = changed;
   }
 
-  /** Its port for HTTP; null while there is none. */
+  /** The server's HTTP port; null while no server is running. */
   get port(): number | null {
     return this.server?.port ?? null;
   }
 
-  /** The same for operators; null while there is none. */
+  /** The URL of the operators' listener; null while no server is running. */
   get adminUrl(): string | null {
     return this.server?.adminUrl ?? null;
   }
 
-  /** Starts it for the first time. @throws Error with the log if it does not come up. */
+  /** Starts the server. @throws Error with the log if it does not start. */
   async start(): Promise<void> {
     const server = await startServer(mediaAddresses());
     this.server = server;
-    this.say(`the server runs: process ${server.process.pid}, ${server.url}, for operators ${server.adminUrl}`);
+    this.say(`the server is running: process ${server.process.pid}, ${server.url}, operators use ${server.adminUrl}`);
     this.changed(server);
     const trim = setInterval(() => server.logs.splice(0, server.logs.length - KEPT_LINES), TRIM_MS);
     void server.exited.then((code) => {
@@ -49,7 +50,7 @@ export class KeptServer {
     });
   }
 
-  /** Ends it for good. */
+  /** Stops the server for good. */
   async stop(): Promise<void> {
     this.ended = true;
     await this.server?.stop();
@@ -57,7 +58,7 @@ export class KeptServer {
 
   private async restart(code: number | null, logs: readonly string[]): Promise<void> {
     for (const line of logs) if (/"level":[56]0/.test(line)) this.say(line);
-    this.say(`THE SERVER HAS ENDED (${code ?? 'killed'}); it is started again`);
+    this.say(`THE SERVER HAS ENDED (${code ?? 'killed'}); restarting it`);
     await delay(RESTART_MS);
     while (!this.ended) {
       try {
@@ -71,8 +72,8 @@ export class KeptServer {
 }
 
 /**
- * Where browsers on this machine reach the media ports. On loopback they do not look for anybody unless told to, so the
- * server is to be found at the machine's own address as well, if it has one; the bots come over loopback.
+ * Returns the variables that let browsers on this machine reach the media ports. Browsers do not try loopback unless
+ * configured to, so the server also announces the machine's own address, if it has one. The bots use loopback.
  */
 function mediaAddresses(): Record<string, string> {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);

@@ -1,11 +1,11 @@
-/** What the demo's gateway answers itself: the page, what the page is made of, and what it can ask of the demo. */
+/** Answers the requests that the demo's gateway does not pass on: for the page, its files, and the demo's own API. */
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BotCrew } from './bots/crew.ts';
 import { MOST_BOTS } from './bots/protocol.ts';
 import { refuse, urlOf } from './gateway.ts';
 
-/** Where the page is, seen from the compiled file in `dist/demo`. */
+/** The page's folder, relative to the compiled file in `dist/demo`. */
 const PAGE = new URL('../../demo/page/', import.meta.url);
 const SCRIPT = '/page.js';
 
@@ -15,7 +15,7 @@ const FILES: Readonly<Record<string, { readonly url: URL; readonly type: string 
   '/icon.svg': { url: new URL('icon.svg', PAGE), type: 'image/svg+xml' },
 };
 
-/** The page has nothing from elsewhere, and nobody else shows it. */
+/** These headers keep the page from loading anything from elsewhere, and other sites from embedding it. */
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
@@ -34,17 +34,17 @@ const HEADERS = {
 };
 
 const MAX_BODY_BYTES = 4096;
-/** Longest name of a room, as the server has it. */
+/** Longest name of a room, as the server limits a conversation's id. */
 const MAX_ROOM_LENGTH = 256;
 
-/** What the page is told of the demo. */
+/** What the page learns about the demo. */
 export interface DemoState {
   readonly server: 'up' | 'down';
   /** Connections to the server; null while it is down. */
   readonly connections: number | null;
-  /** Rooms with anybody in them. */
+  /** Rooms that have users. */
   readonly rooms: readonly { readonly id: string; readonly users: number }[];
-  /** Bots by room. */
+  /** Number of bots in each room. */
   readonly bots: Readonly<Record<string, number>>;
   readonly mostBots: number;
 }
@@ -56,8 +56,8 @@ export class Site {
   private readonly adminUrl: () => string | null;
 
   /**
-   * @param script of the page.
-   * @param adminUrl of the server for operators; null while there is none.
+   * @param script the page's script.
+   * @param adminUrl returns the URL of the server's operators' listener; null while no server is running.
    */
   constructor(script: Uint8Array, crew: BotCrew, adminUrl: () => string | null) {
     this.script = script;
@@ -65,14 +65,14 @@ export class Site {
     this.adminUrl = adminUrl;
   }
 
-  /** @returns false if the request is for the server. */
+  /** Answers a request. @returns false if the request is for the server. */
   answer(req: IncomingMessage, res: ServerResponse): boolean {
     const task = this.taskOf(`${req.method} ${urlOf(req).pathname}`, req, res);
     task?.catch((error: Error) => (res.headersSent ? res.destroy() : refuse(res, 500, error.message)));
     return task !== null;
   }
 
-  /** @returns null if there is none. */
+  /** Starts the answer to a request of this method and path. @returns null if the demo has no answer to it. */
   private taskOf(what: string, req: IncomingMessage, res: ServerResponse): Promise<void> | null {
     if (what === `GET ${SCRIPT}`) return Promise.resolve(send(res, 'text/javascript; charset=utf-8', this.script));
     if (what === 'GET /demo/state') return this.state().then((state) => sendJson(res, state));
@@ -98,7 +98,7 @@ export class Site {
     }
   }
 
-  /** `{ room, count }`: so many bots are to be in that room. */
+  /** Sets the number of bots in a room, as the body `{ room, count }` says. */
   private async bots(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const order = readOrder(await readBody(req));
     if (order === null) {
@@ -109,7 +109,7 @@ export class Site {
   }
 }
 
-/** @returns null if it is none. */
+/** Reads the body of an order for bots. @returns null if it is invalid. */
 function readOrder(text: string): { room: string; count: number } | null {
   let json: unknown;
   try {
@@ -123,12 +123,15 @@ function readOrder(text: string): { room: string; count: number } | null {
   return { room, count };
 }
 
-/** Bots who never get in are never found to be alone: a dot is a step in a path, and half a character has no UTF-8. */
+/**
+ * Returns whether the server lets bots into the room. Bots that could never join would also never be removed from it. A
+ * dot is a step in a path, and half a character has no UTF-8.
+ */
 function canBeJoined(room: string): boolean {
   return !['', '.', '..'].includes(room) && room.isWellFormed() && !/\p{Cc}/u.test(room);
 }
 
-/** The body as text; what is too long is cut off, and then is no JSON. */
+/** Returns the body as text. A body that is too long is cut off, so that it is not valid JSON. */
 async function readBody(req: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -153,7 +153,7 @@ test(
     withDemo(async (demo) => {
       const after = demo.lines.length;
       await demo.killServer();
-      await demo.printed(/the server runs/, after);
+      await demo.printed(/the server is running/, after);
       is((await send(`${demo.url}/webrtc/join/kitchen?token=ann`, {}, 'POST')).status, 200);
     }),
   40,

@@ -60,7 +60,7 @@ export async function startDemo(env: Record<string, string> = {}): Promise<Runni
     });
   const [, url] = await printed(/Open\s+(http:\S+)/);
   const killServer = async (): Promise<void> => {
-    const pid = lines.findLast((line) => line.includes('the server runs'))!.match(/process (\d+)/)![1];
+    const pid = lines.findLast((line) => line.includes('the server is running'))!.match(/process (\d+)/)![1];
     const after = lines.length;
     process.kill(Number(pid), 'SIGKILL');
     await printed(/SERVER HAS ENDED/, after);

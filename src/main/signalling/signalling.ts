@@ -1,6 +1,6 @@
 /**
- * The course of one websocket: an offer comes, an answer goes, candidates trickle, and the socket closes with 1000 once
- * the peer connection stands, or with the code that says why it does not.
+ * The course of one websocket: the client sends an offer, gets an answer, and sends candidates. The socket closes with
+ * 1000 once the peer connection is established, or with a code that says why it is not.
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -25,18 +25,18 @@ import { planOffer } from '../sdp/plan.ts';
 import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
 
 /**
- * How long the client's candidates are held back after the answer, milliseconds. With them the server would begin ICE
- * and DTLS before the client has the answer, and a client built on libdatachannel then fails now and then to verify a
- * certificate it has no fingerprint for yet.
+ * How long the client's candidates are held back after the answer, milliseconds. With candidates, the server would
+ * begin ICE and DTLS before the client has the answer. A client built on libdatachannel then sometimes fails to verify
+ * the certificate, because it does not have the fingerprint yet.
  */
 const CANDIDATE_HOLD_MS = 200;
-/** How often a websocket on which nothing else happens is pinged, milliseconds: proxies cut after 60 s of silence. */
+/** Interval of pings, milliseconds: proxies cut a websocket on which nothing happens for 60 s. */
 const PING_INTERVAL_MS = 20_000;
-/** Messages that are neither candidates nor their end, before the client is cut off. */
+/** Messages that are neither candidates nor their end; with more of them, the client is cut off. */
 const MAX_MALFORMED = 8;
-/** Pings and pongs taken: browsers send none, and others have seconds for two or three. */
+/** Pings and pongs accepted. Browsers send none, and other clients have time for two or three. */
 const MAX_CONTROL_FRAMES = 64;
-/** Messages allowed beyond four times the candidates taken. */
+/** Messages allowed in addition to four times the candidates allowed. */
 const MAX_OTHER_MESSAGES = 64;
 
 export type SignallingConfig = Pick<
@@ -62,7 +62,7 @@ export class Signalling implements ConnectionWatcher {
   private timer: NodeJS.Timeout;
   private iceTimer: NodeJS.Timeout | undefined;
   private readonly pings: NodeJS.Timeout;
-  /** When the client could be expected to begin ICE: the answer or its last candidate, as of `performance.now()`. */
+  /** When the client was able to begin ICE: the time of the answer or its last candidate, as of `performance.now()`. */
   private iceSince = 0;
   /** How long after the answer the websocket was closed, milliseconds; null while it is open. */
   private hungUpAfter: number | null = null;
@@ -70,16 +70,16 @@ export class Signalling implements ConnectionWatcher {
   private offered = false;
   private answered = false;
   private finished = false;
-  /** The client's candidates that were not handed on yet; null once they go straight through. */
+  /** The client's candidates that are held back; null once they go straight to the peer. */
   private held: string[] | null = [];
   private candidates = 0;
   private trickled = 0;
   private malformed = 0;
   private controlFrames = 0;
-  /** Why the connection failed if the socket closes by itself. */
+  /** Why the connection fails if the socket closes by itself. */
   private closedBy: SetupFailure = 'hung-up';
 
-  /** Takes the socket over; everything from here on happens by its events. */
+  /** Takes the socket over. From here on, its events drive everything. */
   constructor(
     socket: WebSocket,
     connection: ClientConnection,
@@ -110,16 +110,16 @@ export class Signalling implements ConnectionWatcher {
       this.closedBy = 'bad-frame';
     });
     socket.on('close', (code) => this.socketClosed(code));
-    // Somebody may have needed its place between the request and the websocket.
+    // A newer connection may have taken its place between the request and the websocket.
     if (connection.state === 'ended') this.finish('full', '');
   }
 
-  /** The peer connection stands. */
+  /** The peer connection is established. */
   connected(): void {
     this.finish('connected', '');
   }
 
-  /** The connection ended before it stood. */
+  /** The connection ended before it was established. */
   ended(reason: EndReason, detail: string, cause?: SetupFailure): void {
     switch (reason) {
       case 'replaced':
@@ -157,7 +157,7 @@ export class Signalling implements ConnectionWatcher {
   private controlFrame(): void {
     if (++this.controlFrames <= MAX_CONTROL_FRAMES) return;
     this.fail('too-many-messages', 'pings and pongs');
-    // It may be about to close already, and would go on to answer until the client closes as well.
+    // If the socket is closing already, it would go on answering until the client closes too.
     this.socket.pause();
   }
 
@@ -167,7 +167,7 @@ export class Signalling implements ConnectionWatcher {
     const plan = planOffer(offer, { maxSlots, maxLines, red });
     if (!this.connections.admit(connection)) return this.fail('full', '');
     this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
-    // A browser repeats its candidates on every m-line; what is in one message cannot be a flood.
+    // A browser repeats its candidates on every m-line. One message cannot be a flood.
     for (const line of new Set(offeredCandidates(offer))) this.addCandidate(readCandidate(line));
     if (plan.surplusSlots > 0) this.telemetry.trimmed('slots', plan.surplusSlots);
     clearTimeout(this.timer);
@@ -190,7 +190,9 @@ export class Signalling implements ConnectionWatcher {
     this.fail('internal', 'the offer could not be answered');
   }
 
-  /** The first candidates of an honest client are its best; what comes beyond is ignored, and a flood cut off. */
+  /**
+   * Takes a candidate. An honest client's first ones are its best: surplus ones are ignored, and a flood is cut off.
+   */
   private trickle(text: string): void {
     const candidate = readTrickled(text);
     if (candidate.kind === 'malformed') this.malformed++;
@@ -215,7 +217,10 @@ export class Signalling implements ConnectionWatcher {
     for (const candidate of held) this.connection.peer?.addCandidate(candidate);
   }
 
-  /** Ends what gets nowhere early: a client that has the answer begins ICE within a second, or as soon as it has a candidate. */
+  /**
+   * Ends a connection without ICE before the full timeout: a client that has the answer begins ICE within a second, or
+   * as soon as it has a candidate.
+   */
   private watchIce(wait: number): void {
     this.iceTimer = setTimeout(() => {
       const { ICE_TIMEOUT_MS } = this.config;
@@ -230,7 +235,7 @@ export class Signalling implements ConnectionWatcher {
     if (this.connection.reachable) {
       this.fail('no-dtls', `ICE connected, DTLS did not in ${within} ms; the client may have rejected the answer`);
     } else {
-      // Who rejects the answer mostly hangs up at once.
+      // A client that rejects the answer usually hangs up at once.
       const hint = this.hungUpAfter === null ? '' : `; it hung up ${this.hungUpAfter} ms after the answer`;
       this.fail('no-ice', `no ICE check succeeded in ${within} ms: UDP is blocked, or the answer was rejected${hint}`);
     }
@@ -240,7 +245,7 @@ export class Signalling implements ConnectionWatcher {
   private fail(kind: Exclude<CloseKind, 'connected'>, detail: string): void {
     if (this.finished) return;
     this.finish(kind, detail);
-    // What was wrong with an offer can only be said in its own words, which are nothing for the log of a quiet server.
+    // The detail of a bad offer quotes it; the client's own words are only for the debug log.
     const quotes = kind === 'bad-sdp' || kind === 'no-audio';
     if (quotes) this.log.debug({ connection: this.connection.logged, detail }, 'offer refused');
     this.connections.end(this.connection, 'signalling', closeReason(kind, quotes ? '' : detail), kind);
@@ -256,11 +261,11 @@ export class Signalling implements ConnectionWatcher {
     clearTimeout(this.hold);
     if (kind === 'connected') this.connection.watcher.current = null;
     this.socket.close(Close[kind].code, closeReason(kind, detail));
-    // Nothing more of a flood is read; the close handshake's timeout ends the socket.
+    // The rest of a flood is not read. The close handshake's timeout ends the socket.
     if (kind === 'too-many-messages') this.socket.pause();
   }
 
-  /** The client may hang up once it has the answer; before that, nothing can come of it. */
+  /** A client may hang up once it has the answer. If it does so earlier, the connection ends. */
   private socketClosed(code: number): void {
     clearInterval(this.pings);
     if (this.answered) this.hungUpAfter = Math.round(performance.now() - this.connection.answeredAt);

@@ -1,4 +1,4 @@
-/** `GET /connect`: a place for the connection, then its signalling on the websocket. */
+/** `GET /connect`: reserves a connection, then starts its signalling on the websocket. */
 import type { Claim } from '../claim.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Log } from '../log/log.ts';
@@ -14,7 +14,7 @@ export interface ConnectParts {
   readonly telemetry: Telemetry;
 }
 
-/** Returns the handler, which throws a RequestError if there is no place. */
+/** Returns the handler. It throws a RequestError if the user may not connect now. */
 export function connectHandler({ memberships, connections, config, log, telemetry }: ConnectParts) {
   return (claim: Claim): Upgrade => {
     memberships.checkConnect(claim.userid);

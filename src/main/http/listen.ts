@@ -1,13 +1,13 @@
-/** Opens a server's socket, with an error that helps. */
+/** Opens the listening socket of a server, with an error that says what to do. */
 import type { AddressInfo, Server } from 'node:net';
 import type { ListenAddress } from '../config.ts';
 
 /**
- * Listens.
+ * Starts to listen.
  *
- * @param variable that the address came from.
- * @param example of what it may be instead.
- * @throws Error that says which address was refused and how to choose another.
+ * @param variable the variable that the address comes from.
+ * @param example another value for this variable.
+ * @throws Error that names the refused address and says how to choose another.
  */
 export function listen(
   server: Server,

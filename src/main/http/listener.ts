@@ -1,6 +1,6 @@
 /**
- * An HTTP server that clients cannot exhaust: headers, the time that a request takes, and open sockets are bounded, and
- * what goes beyond is answered, like every failure, with a problem.
+ * An HTTP server that clients cannot exhaust: it bounds the headers, the duration of a request and the open sockets. A
+ * request beyond a bound gets a problem (RFC 9457) as its answer, like every failure.
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,18 +14,18 @@ export type ListenerConfig = Pick<
   'MAX_HTTP_SOCKETS' | 'MAX_HEADER_BYTES' | 'REQUEST_TIMEOUT_MS' | 'KEEP_ALIVE_TIMEOUT_MS'
 >;
 
-/** How often requests that take too long are looked for, milliseconds; Node's own half a minute would double the limit. */
+/** How often Node looks for late requests, milliseconds. Its default of half a minute would double the limit. */
 const LOOK_INTERVAL_MS = 1000;
-/** How long a client that was refused may take to send, read the answer, and hang up, milliseconds. */
+/** How long a refused client may take to send its request, read the answer and hang up, milliseconds. */
 export const LINGER_MS = 1000;
 
 export class Listener {
   readonly server: Server;
   private readonly config: ListenerConfig;
   private readonly refused: Telemetry['refused'];
-  /** Those that are no websockets, with the number of their requests that have no response yet. */
+  /** Sockets that are not websockets, each with its number of unanswered requests. */
   private readonly sockets = new Map<Duplex, number>();
-  /** Those for which there was no room, until they are gone. */
+  /** Sockets beyond the bound, until they are closed. */
   private readonly surplus = new Set<Socket>();
 
   constructor(config: ListenerConfig, telemetry: Pick<Telemetry, 'refused'>, respond: RequestListener) {
@@ -49,7 +49,7 @@ export class Listener {
     this.guardSockets();
   }
 
-  /** A socket was made a websocket: others look after it from now on. */
+  /** Stops counting a socket that became a websocket. */
   release(socket: Duplex): void {
     this.sockets.delete(socket);
   }
@@ -60,7 +60,7 @@ export class Listener {
     for (const socket of this.surplus) socket.destroy();
   }
 
-  /** Stands between the listening socket and Node's HTTP, which would take any number of sockets. */
+  /** Puts a check in front of Node's HTTP, which accepts any number of sockets. */
   private guardSockets(): void {
     const { server, sockets } = this;
     const serve = server.listeners('connection') as ((socket: Socket) => void)[];
@@ -73,7 +73,10 @@ export class Listener {
     });
   }
 
-  /** Answers once something was asked: a response before that would be nobody's, to a proxy above all. */
+  /**
+   * Refuses a socket as soon as it sends something. Earlier, a response would be unsolicited: a proxy would take it for
+   * the answer to its next request.
+   */
   private turnAway(socket: Socket): void {
     const { surplus, config } = this;
     this.refused('too-many-sockets', 'other');
@@ -96,16 +99,16 @@ export class Listener {
     if (requests !== undefined) this.sockets.set(socket, requests + change);
   }
 
-  /** What came is no request. */
+  /** Answers something that is not a valid request. */
   private failed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    // Cut off by the client, or told already.
+    // The client hung up, or was answered already.
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     const problem = this.problemOf(error);
     this.refused(problem.kind, 'other');
-    // An answer now would be taken for the one to the request before.
+    // The client would take an answer for the one to its earlier request.
     if ((this.sockets.get(socket) ?? 0) > 0) {
       socket.destroy();
       return;
@@ -128,7 +131,7 @@ export class Listener {
   }
 }
 
-/** The whole response, for a socket that no ServerResponse writes to; nothing follows it. */
+/** Returns the text of a last response, for a socket that has no ServerResponse. */
 function written(error: RequestError): string {
   const { status, headers, body } = problemResponse(error);
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);

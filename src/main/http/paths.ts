@@ -1,10 +1,10 @@
-/** Paths of requests, and the ids in them. */
+/** The paths of requests, and conversation ids in them. */
 import { RequestError } from '../errors.ts';
 
-/** Longest conversation id, characters after decoding. */
+/** Length of the longest conversation id, characters after decoding. */
 const MAX_CONVERSATION_ID_LENGTH = 256;
 
-/** The path in a request line, which may be a whole URL (RFC 9112, section 3.2.2), without its query. */
+/** Returns the path of a request target, which may be a whole URL (RFC 9112, section 3.2.2), without the query. */
 export function pathOf(url: string | undefined = ''): string {
   return url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0]!;
 }
@@ -20,8 +20,9 @@ export function isEscapedWell(path: string): boolean {
 }
 
 /**
- * A conversation id, decoded, as a client may choose it.
+ * Checks a conversation id from a path.
  *
+ * @param id the decoded id.
  * @throws RequestError `bad-conversation`
  */
 export function conversationId(id = ''): string {

@@ -1,31 +1,31 @@
-/** Finds the row of a table of routes that a request is about. It knows none of them. */
+/** Finds the row of a table that fits a request, and says what is wrong with a request that fits none. */
 import { METHODS } from 'node:http';
 import FindMyWay from 'find-my-way';
 import { type ProblemKind, RequestError } from '../errors.ts';
 import { isEscapedWell, pathOf } from './paths.ts';
 
-/** How much of a bad path is repeated to the client, characters. */
+/** How much of a bad path is shown to the client, characters. */
 const MAX_SHOWN = 100;
 
 /** One route. */
 export interface Row {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** A part that begins with a colon is a parameter. */
+  /** A segment that begins with a colon is a parameter. */
   readonly path: string;
-  /** Further paths, on which the last parameter is empty. */
+  /** Further paths of the same route, without its last parameter. */
   readonly aliases?: readonly string[];
-  /** The problem with a path below this one that cannot be decoded; `bad-request` unless given. */
+  /** The problem of a path below this one that cannot be decoded; `bad-request` by default. */
   readonly badPath?: ProblemKind;
 }
 
-/** Parts of the path by the names of the parameters, decoded. */
+/** The decoded parameters, by name. */
 export type Params = Readonly<Record<string, string | undefined>>;
 
 export class RouteTable<R extends Row> {
   private readonly rows: readonly R[];
   private readonly router: FindMyWay.Instance<FindMyWay.HTTPVersion.V1>;
 
-  /** @param maxParamLength characters of a parameter; the handlers judge what is too long. */
+  /** @param maxParamLength no row fits a longer parameter, characters. */
   constructor(rows: readonly R[], maxParamLength: number) {
     this.rows = rows;
     this.router = FindMyWay({ maxParamLength });
@@ -34,23 +34,24 @@ export class RouteTable<R extends Row> {
     }
   }
 
-  /** The row for a request, or null. @param url with or without its query. */
+  /** Returns the row that fits a request, or null. @param url the request target, with or without a query. */
   match(method: string | undefined, url: string | undefined): { row: R; params: Params } | null {
     const found = this.router.find(method as FindMyWay.HTTPMethod, url ?? '');
     return found === null ? null : { row: (found.store as { row: R }).row, params: found.params };
   }
 
   /**
-   * The row for a request.
+   * Returns the row that fits a request.
    *
-   * @throws RequestError that says what is wrong with the path or method.
+   * @throws RequestError `not-found`, `method-not-allowed`, or the problem of a path that cannot be decoded.
    */
   find(method: string | undefined, url: string | undefined): { row: R; params: Params } {
     const found = this.match(method, url);
     if (found !== null) return found;
     const path = pathOf(url);
     if (!isEscapedWell(path)) {
-      const detail = `The path ${JSON.stringify(path.slice(0, MAX_SHOWN))} is badly escaped: percent-encode it as UTF-8.`;
+      const shown = JSON.stringify(path.slice(0, MAX_SHOWN));
+      const detail = `The path ${shown} is badly escaped: percent-encode it as UTF-8.`;
       throw new RequestError(this.nearest(path)?.badPath ?? 'bad-request', detail);
     }
     const allowed = METHODS.filter((other) => this.match(other, path) !== null).join(', ');
@@ -60,7 +61,7 @@ export class RouteTable<R extends Row> {
     });
   }
 
-  /** The row that a path begins with up to its parameters, right or not. @param method any unless given. */
+  /** Returns a row whose path, up to its parameters, a path begins with. @param method only rows with this one. */
   nearest(path: string, method?: string): R | undefined {
     return this.rows.find((row) => {
       const fixed = row.path.split('/:', 1)[0]!;
@@ -68,7 +69,7 @@ export class RouteTable<R extends Row> {
     });
   }
 
-  /** All of them, as people read them. */
+  /** Lists all routes in words. */
   private listed(): string {
     const methods = new Map<string, string[]>();
     for (const { method, path } of this.rows) methods.set(path, [...(methods.get(path) ?? []), method]);

@@ -1,5 +1,5 @@
 /**
- * What clients can ask for. Another endpoint is another row, with its handler in a file of its own.
+ * The routes of the public listener. A new endpoint is a new row, and a handler in its own file.
  */
 import type { WebSocket } from 'ws';
 import type { Claim } from '../claim.ts';
@@ -9,43 +9,43 @@ import type { Answer } from './answer.ts';
 import { conversationId } from './paths.ts';
 import type { Params, Row } from './route-table.ts';
 
-/** A request of a client whose claim could be read. */
+/** A request with a valid claim. */
 export interface ClientRequest {
   readonly claim: Claim;
   readonly params: Params;
-  /** Whether the client hung up, so that nobody reads the answer. */
+  /** Whether the client has hung up, so that nobody reads the answer. */
   gone(): boolean;
 }
 
-/** A route that answers. The body of the request is thrown away, and so is the query, which may hold a token. */
+/** A route with an answer. Its handler gets neither the body of the request nor the query, which may hold a token. */
 export interface AnsweringRoute extends Row {
-  /** What its refusals are counted as; `other` unless given. */
+  /** What refused requests are counted as; `other` by default. */
   readonly asked?: Asked;
   /**
-   * Answers 200 without a body unless it returns an answer.
+   * Handles a request. Without an answer the client gets 200 and no body.
    *
-   * @throws RequestError, or rejects with one, if the request is refused.
+   * @throws RequestError, or rejects with one, to refuse the request.
    */
   answer(request: ClientRequest): Answer | undefined | Promise<Answer | undefined>;
 }
 
-/** What is done with a websocket. */
+/** What happens after a websocket was granted. */
 export interface Upgrade {
   opened(socket: WebSocket): void;
-  /** It did not come to be. */
+  /** The client went away before the websocket was open. */
   abandoned(): void;
 }
 
 /** A route that opens a websocket. */
 export interface WebsocketRoute extends Row {
   readonly method: 'GET';
-  /** @throws RequestError if the websocket is refused. */
+  /** Grants a websocket. @throws RequestError to refuse it. */
   upgrade(claim: Claim): Upgrade;
 }
 
 export type Route = AnsweringRoute | WebsocketRoute;
 
-/** What the routes lead to. */
+/** What the handlers work with. */
 export interface RouteTargets {
   readonly memberships: {
     join(userid: string, conversation: string, by: Requester): Done;
@@ -54,7 +54,7 @@ export interface RouteTargets {
   connect(claim: Claim): Upgrade;
 }
 
-/** The table of the public listener. */
+/** Returns the table. */
 export function routes({ memberships, connect }: RouteTargets): readonly Route[] {
   const membership = {
     path: '/join/:conversationid',

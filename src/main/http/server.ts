@@ -1,4 +1,4 @@
-/** Clients' HTTP: a table of routes, claims, and the upgrade to a websocket. */
+/** The public HTTP server: it reads claims, serves a table of routes, and upgrades requests to websockets. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, PassThrough } from 'node:stream';
@@ -16,12 +16,12 @@ import { pathOf } from './paths.ts';
 import { RouteTable } from './route-table.ts';
 import type { AnsweringRoute, Route, Upgrade } from './routes.ts';
 
-/** How long a client may take to answer a close frame, milliseconds; a silent one would keep its socket. */
+/** How long a client may take to answer a close frame, milliseconds. A silent client would keep its socket. */
 const CLOSE_TIMEOUT_MS = 3000;
 
 /**
- * Fragments of a message: a client that splits its offer at all sends a few. And pieces that one frame may come in: TCP's
- * are hardly ever smaller than this.
+ * Most fragments of a message; clients that split their offer send a few. And most chunks of a frame, from the least
+ * size that TCP segments usually have.
  */
 const MAX_FRAGMENTS = 128;
 const MIN_CHUNKS = 64;
@@ -53,14 +53,14 @@ export class HttpServer {
       maxBufferedChunks: MIN_CHUNKS + Math.ceil(config.MAX_OFFER_BYTES / LEAST_CHUNK_BYTES),
       perMessageDeflate: false,
       clientTracking: false,
-      // The library's types lag behind it. Signalling bounds pings, and says so; the library would hang up without a word.
+      // The types lack both. Signalling bounds pings and tells the client; the library would close without a reason.
       ...({ closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: 0 } as object),
     });
     this.listener = new Listener(config, telemetry, (request, response) => this.handle(request, response));
     this.listener.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
   }
 
-  /** Listens; to be called when all else is open. @throws Error that says which address was refused and how to choose another. */
+  /** Starts to listen. Call it last: it counts the descriptors left. @throws Error that names a refused address. */
   listen(address: ListenAddress): Promise<AddressInfo> {
     this.limit.watch(this.listener.server, socketsAllowed());
     return listen(this.listener.server, address, 'LISTEN', ':8080');
@@ -72,7 +72,7 @@ export class HttpServer {
   }
 
   private handle(request: IncomingMessage, response: ServerResponse): void {
-    // No route takes a body; one that comes is read and thrown away.
+    // No route uses the body, but it has to be read.
     request.resume();
     try {
       this.limit.check(request.socket);
@@ -96,7 +96,7 @@ export class HttpServer {
     socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
     const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
     const row = wantsWebsocket ? this.routes.match(request.method, request.url)?.row : undefined;
-    // An offer to speak another protocol, HTTP/2 say, may be ignored: RFC 9110, section 7.8.
+    // A server may ignore an offer of another protocol, such as HTTP/2: RFC 9110, section 7.8.
     if (row === undefined || !('upgrade' in row)) return this.handle(request, lastResponse(request, socket));
     let accepted: Upgrade;
     try {
@@ -127,8 +127,8 @@ export class HttpServer {
 }
 
 /**
- * The response to a request whose socket Node has let go of for an upgrade that does not come. It is written past the
- * responses of requests before it on the same socket, and ends the socket, which no timeout of Node's looks after any more.
+ * Returns the response to a request whose upgrade is refused or ignored. Node has let go of its socket: the response
+ * does not wait for those to earlier requests, and it ends the socket, because Node's timeouts no longer apply.
  */
 function lastResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request);

@@ -1,13 +1,13 @@
-/** How many clients each user has at a time. */
+/** Bounds how many clients each user has at a time. */
 import type { Claim } from '../claim.ts';
 import { RequestError } from '../errors.ts';
 
 export class ClientsPerUser {
   private readonly limit: number;
-  /** By user: how many connections each of their clients has, which are two while a newer one replaces an older. */
+  /** By user and client: the number of connections, which is two while a newer one replaces an older one. */
   private readonly users = new Map<string, Map<string, number>>();
 
-  /** @param limit clients that one user may have. */
+  /** @param limit most clients of one user. */
   constructor(limit: number) {
     this.limit = limit;
   }
@@ -17,7 +17,7 @@ export class ClientsPerUser {
     return this.users.size;
   }
 
-  /** Whether this client may have another connection: a known one may always, for it replaces itself. */
+  /** Whether a client may have another connection. A known client may: the new one replaces the old one. */
   hasRoom({ userid, clientid }: Claim): boolean {
     const clients = this.users.get(userid);
     return clients === undefined || clients.size < this.limit || clients.has(clientid);
@@ -31,14 +31,14 @@ export class ClientsPerUser {
     throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
   }
 
-  /** A connection was granted. */
+  /** Counts a connection that was granted. */
   add({ userid, clientid }: Claim): void {
     const clients = this.users.get(userid) ?? new Map<string, number>();
     this.users.set(userid, clients);
     clients.set(clientid, (clients.get(clientid) ?? 0) + 1);
   }
 
-  /** A connection ended. */
+  /** Stops counting a connection that ended. */
   remove({ userid, clientid }: Claim): void {
     const clients = this.users.get(userid);
     const count = clients?.get(clientid);

@@ -1,10 +1,10 @@
-/** Bounds what a client may say on data channels that nobody reads. */
+/** Bounds what a client may send on data channels that the server does not read. */
 import type { Config } from '../config.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export type DataLimits = Pick<Config, 'MAX_MESSAGES_PER_SECOND' | 'MAX_MESSAGE_KBPS'>;
 
-/** What may come at once, as the time in which it would come at the rate, seconds. */
+/** Largest burst, given as the time that it would take at the rate, seconds. */
 const BURST_S = 2;
 const BYTES_PER_KILOBIT = 125;
 
@@ -18,12 +18,12 @@ export class DataBudget {
     this.bytes = new TokenBucket(BURST_S * bytes, bytes);
   }
 
-  /** Takes a message into account; of text, the bytes that it has in UTF-8. @returns false if it was one too many. */
+  /** Counts a message; text counts with its bytes in UTF-8. @returns false if it exceeds the budget. */
   takeMessage(message: string | { readonly byteLength: number }, now: number): boolean {
     return this.take(typeof message === 'string' ? Buffer.byteLength(message) : message.byteLength, now);
   }
 
-  /** Takes a message into account. @returns false if it was one too many. */
+  /** Counts a message. @returns false if it exceeds the budget. */
   take(bytes: number, now: number): boolean {
     return this.messages.take(now) && this.bytes.take(now, bytes);
   }

@@ -1,19 +1,19 @@
 /**
- * How many clients may have a TCP connection, so that a crowd of them is told so before the process has no file
- * descriptors left. With none left libuv hangs up whoever comes, without a word.
+ * Bounds the TCP connections, so that surplus clients get an answer before the process runs out of file descriptors.
+ * Without descriptors libuv closes new connections silently.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { RequestError } from '../errors.ts';
 
-/** Descriptors kept back, a share of all, and most: for refusals, operators, other services and libraries. */
+/** Descriptors reserved for refusals, operators, other services and libraries: a share of all, up to a maximum. */
 const RESERVE_SHARE = 0.1;
 const MAX_RESERVE = 256;
-/** How long a connection beyond the limit has for its request and the answer, milliseconds. */
+/** How long a connection beyond the limit may take to send its request and read the answer, milliseconds. */
 const PATIENCE_MS = 1000;
 
-/** TCP connections that there are descriptors for, beside those that are open now; Infinity where nobody can tell. */
+/** Returns how many TCP connections the free descriptors allow; Infinity on systems that do not tell. */
 export function socketsAllowed(): number {
   try {
     const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
@@ -31,13 +31,13 @@ export class SocketLimit {
   private open = 0;
   private readonly beyond = new WeakSet<object>();
 
-  /** Counts the connections of a server from now on. @param max as many are served. */
+  /** Counts the connections of a server from now on. @param max number of connections that are served. */
   watch(server: Server, max: number): void {
     this.max = max;
     server.on('connection', (socket) => this.opened(socket));
   }
 
-  /** @throws RequestError `full` if a request came over a connection beyond the limit. */
+  /** @throws RequestError `full` if the connection of a request is beyond the limit. */
   check(socket: object): void {
     if (!this.beyond.has(socket)) return;
     const detail = `All ${this.max} TCP connections are in use; try again later, or raise the limit of open files.`;

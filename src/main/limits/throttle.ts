@@ -1,16 +1,16 @@
-/** Bounds what one publisher may send, packets and bits a second, before it takes room from others in the ingress ring. */
+/** Bounds the packets and bits per second of a publisher, before they take up room in the ingress ring. */
 
 import type { Config } from '../config.ts';
 import { Gcra } from './gcra.ts';
 
-/** What may come at once, as the time in which it would come at the rate, microseconds: a stall of the network's, say. */
+/** Largest burst, given as the time that it would take at the rate, microseconds. A stalled network causes bursts. */
 const BURST_US = 1_000_000;
 const US_PER_S = 1e6;
 const BITS_PER_BYTE = 8;
 
 export type ThrottleConfig = Pick<Config, 'MAX_PACKETS_PER_SECOND' | 'MAX_KBPS'>;
 
-/** The bounds of every publisher. */
+/** The bounds, which are the same for every publisher. */
 export class ThrottleLimits {
   /** What a packet costs, microseconds. */
   readonly perPacket: number;
@@ -21,14 +21,14 @@ export class ThrottleLimits {
     return new ThrottleLimits(config.MAX_PACKETS_PER_SECOND, config.MAX_KBPS);
   }
 
-  /** @param packets a second. @param kilobits a second. */
+  /** @param packets per second. @param kilobits per second. */
   constructor(packets: number, kilobits: number) {
     this.perPacket = Math.floor(US_PER_S / packets);
     this.perKibibyte = Math.floor((1024 * BITS_PER_BYTE * US_PER_S) / (kilobits * 1000));
   }
 }
 
-/** What came of a packet. */
+/** What happened to a packet. */
 export const Throttled = { No: 0, Packets: 1, Bits: 2 } as const;
 export type ThrottleVerdict = (typeof Throttled)[keyof typeof Throttled];
 
@@ -36,7 +36,7 @@ export class Throttle {
   private readonly limits: ThrottleLimits;
   private readonly packets = new Gcra(BURST_US);
   private readonly bits = new Gcra(BURST_US);
-  /** The stamps' clock, carried on where they turn over: microseconds, which never go back. */
+  /** Time by the stamps, without their wraparound: microseconds. A pause of 2^32 µs or more counts modulo 2^32. */
   private time = 0;
   private lastStamp = 0;
 
@@ -45,7 +45,7 @@ export class Throttle {
   }
 
   /**
-   * Takes a packet into account, unless it is one too many.
+   * Counts a packet, unless it exceeds a bound.
    *
    * @param stamp microseconds, modulo 2^32.
    */

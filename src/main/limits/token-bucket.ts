@@ -1,7 +1,7 @@
-/** So many at once, so many a second in the long run. */
+/** Bounds bursts, and the rate in the long run. */
 import { Gcra } from './gcra.ts';
 
-/** A token that has come but for this is there, milliseconds: sums of fractions are not exact. */
+/** A token counts as available this much early, milliseconds, because sums of fractions are inexact. */
 const ROUNDING_MS = 1e-3;
 
 export class TokenBucket {
@@ -14,10 +14,10 @@ export class TokenBucket {
   }
 
   /**
-   * Takes one token, or as many as something costs. That may be more than there are, and the next one waits longer.
+   * Takes one token, or as many as something costs. If that is more than are available, the next one waits longer.
    *
    * @param now milliseconds of a clock that never goes back.
-   * @returns false if there is none.
+   * @returns false if no token is available.
    */
   take(now: number, cost = 1): boolean {
     return this.gcra.take(now, cost * this.msPerToken);

@@ -1,32 +1,32 @@
 /**
- * How often each user does something. Pure: the time is an argument.
+ * Bounds how often each user does something. Pure: the time is an argument.
  *
- * A user is remembered until their bucket is full again, whatever becomes of them elsewhere, so that nobody begins anew by
- * being forgotten there; after that a new bucket is the same as the old one.
+ * A user's bucket is kept until it is full again, even if the user is forgotten elsewhere, so that leaving does not
+ * reset the limit. A full bucket can be dropped, because a new one is identical.
  */
 import { TokenBucket } from './token-bucket.ts';
 
-/** What may come at once, as the time in which it would come at the rate, seconds: so long does a bucket take to fill. */
+/** Largest burst, given as the time that it would take at the rate, seconds. An empty bucket takes as long to fill. */
 const BURST_S = 2;
 
 export class UserRates {
   private readonly perSecond: number;
   private readonly limit: number;
-  /** Whoever did something longest ago first. */
+  /** In the order of the users' latest attempts, oldest first. */
   private readonly buckets = new Map<string, { readonly bucket: TokenBucket; at: number }>();
 
-  /** @param perSecond in the long run. @param limit users remembered; beyond it the longest idle is forgotten. */
+  /** @param perSecond rate in the long run. @param limit most buckets; beyond it the one idle longest is dropped. */
   constructor(perSecond: number, limit: number) {
     this.perSecond = perSecond;
     this.limit = limit;
   }
 
-  /** Users remembered. */
+  /** Users whose buckets are kept. */
   get size(): number {
     return this.buckets.size;
   }
 
-  /** Takes one for a user. @param now milliseconds. @returns false if it is one too many. */
+  /** Takes a token for a user. @param now milliseconds. @returns false if none is available. */
   take(userid: string, now: number): boolean {
     const known = this.buckets.get(userid);
     const { bucket } = known ?? { bucket: new TokenBucket(BURST_S * this.perSecond, this.perSecond) };
@@ -36,7 +36,7 @@ export class UserRates {
     return bucket.take(now);
   }
 
-  /** Forgets who has done nothing since `before`, and whoever there is no room for. */
+  /** Drops buckets unused since `before`, and then the oldest ones until there is room for another. */
   private makeRoom(before: number): void {
     for (const [userid, { at }] of this.buckets) {
       if (at > before && this.buckets.size < this.limit) break;

@@ -1,10 +1,10 @@
 /**
- * The log: JSON lines, or readable ones on a terminal. Main thread only.
+ * The log: JSON lines, or readable lines on a terminal. Main thread only.
  *
- * What a client brought cannot move the cursor, nor hide or turn what stands beside it: such characters are escaped.
+ * Text from clients cannot move the cursor, nor hide or turn the text around it: such characters are escaped.
  *
- * What goes into it: SDP and clients' addresses at `debug` and below only, and a query string at no level, for browsers
- * send their token in it.
+ * SDP and clients' addresses appear at `debug` and below only. Query strings appear at no level, because browsers put
+ * their token there.
  */
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
@@ -16,26 +16,28 @@ import { describeError } from './redact.ts';
 export type Log = Logger;
 
 /**
- * @param level pino's: trace, debug, info, warn, error, fatal or silent.
- * @param output where it goes unless standard output is a terminal.
+ * Opens the log.
+ *
+ * @param level a level of pino: trace, debug, info, warn, error, fatal or silent.
+ * @param output where lines go unless standard output is a terminal.
  */
 export function createLog(level: string, output: LogOutput = standardOutput): Log {
   const options = { level, serializers: { err: describeError } };
   const readable = process.stdout.isTTY === true ? readableOutput() : null;
   if (readable !== null) return pino(options, through(visibleOnceRead, readable));
-  // pino hands its own `flush` on, which its types do not say.
+  // pino passes `flush` on to its destination, which its types do not show.
   const flush = (done: () => void): void => output.flush(done);
   const log = pino(options, Object.assign(through(visibleJson, output), { flush }));
   output.whenReadAgain((lines) => log.warn({ lines }, 'nobody read the log: lines are lost'));
   return log;
 }
 
-/** Resolves once what was logged is out, after a second at most. */
+/** Resolves once all lines are written, or after a second. */
 export function flushed(log: Log): Promise<void> {
   return new Promise((resolve) => log.flush(() => resolve()));
 }
 
-/** Where lines for people go; null without the package, which only a terminal needs. */
+/** Returns an output for people, or null if its package, which only a terminal needs, is not installed. */
 function readableOutput(): DestinationStream | null {
   try {
     const pretty: typeof PinoPretty = createRequire(import.meta.url)('pino-pretty');

@@ -1,36 +1,36 @@
 /**
- * Where the log goes: standard output, without waiting for whoever reads it. While nobody does, lines are kept up to a bound, then
- * lost and counted, and the service goes on.
+ * Writes the log to standard output without waiting for its reader. If nobody reads, lines are kept up to a bound;
+ * further ones are dropped and counted, and the service goes on.
  */
 
-/** What standard output is needed for; Node writes to pipes and sockets without blocking, to files and terminals at once. */
+/** The part of standard output in use. Node writes to pipes and sockets without blocking, else synchronously. */
 export interface LogStream {
-  /** Bytes that nobody has taken yet; undefined where there cannot be any. */
+  /** Bytes that were not read yet; undefined for streams that never keep any. */
   readonly writableLength?: number;
   readonly destroyed?: boolean;
   write(text: string): unknown;
   on(event: 'drain' | 'error', listener: () => void): unknown;
 }
 
-/** Most that is kept for a reader who is late, bytes. */
+/** Most bytes kept for a slow reader. */
 const MAX_UNREAD = 1 << 20;
-/** How long the end of the process waits for the reader, milliseconds. */
+/** How long the process waits for the reader before it exits, milliseconds. */
 const FLUSH_TIMEOUT_MS = 1000;
 const FLUSH_POLL_MS = 5;
 
 export class LogOutput {
-  /** Lines that nobody will read. */
+  /** Lines dropped so far. */
   lost = 0;
   private told = 0;
   private readonly stream: LogStream;
 
   constructor(stream: LogStream) {
     this.stream = stream;
-    // Whoever read it is gone. Without a listener that would be the end of the service, too.
+    // The reader is gone. Without a listener this would end the service.
     stream.on('error', () => undefined);
   }
 
-  /** @param tell gets how many lines were lost, once there is a reader again. */
+  /** Reports lost lines once somebody reads again. @param tell gets how many lines were lost since the last report. */
   whenReadAgain(tell: (lines: number) => void): void {
     this.stream.on('drain', () => {
       const lines = this.lost - this.told;
@@ -39,13 +39,13 @@ export class LogOutput {
     });
   }
 
-  /** Never blocks on a pipe or socket, and never throws. */
+  /** Writes a line, or drops it. Never blocks on a pipe or socket, and never throws. */
   write(line: string): void {
     if (this.stream.destroyed === true || this.unread > MAX_UNREAD) this.lost++;
     else this.stream.write(line);
   }
 
-  /** Calls back once everything is out, or after a second: nobody may read it. For pino. */
+  /** Calls back once all lines are written, or after a second, because perhaps nobody reads them. For pino. */
   flush(done: () => void): void {
     const end = performance.now() + FLUSH_TIMEOUT_MS;
     const look = (): void => {
@@ -60,5 +60,5 @@ export class LogOutput {
   }
 }
 
-/** Of this process. */
+/** The standard output of this process. */
 export const standardOutput = new LogOutput(process.stdout);

@@ -1,16 +1,16 @@
-/** Errors for the log: what helps to find the fault, and nothing that came from a client. */
+/** Describes errors for the log: what helps to find the fault, without anything from a client. */
 
-/** How many causes of causes are described. */
+/** How deep causes of causes are described. */
 const MAX_DEPTH = 4;
-/** From a `?` on: the query of any path or URL that an error quotes. */
+/** The query of a path or URL in an error's text, from `?` on. */
 const QUERY = /\?[^\s"'`)]*/g;
-/** A line of SDP (RFC 8866, section 5), at the beginning of a line or quoted. */
+/** A line of SDP (RFC 8866, section 5) at the start of a line, or in quotes. */
 const SDP_LINE = /(^|[\s"'`:])(?:[abceikmoprstuvz]=[^\s"'`]|candidate:)[^\r\n"'`]*/gm;
 const IPV4 = /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)/g;
-/** Three groups at least, or two colons in a row; a time of day has two colons and no hex letters, and is lost with it. */
+/** An IPv6 address: at least three groups, or two colons in a row. Times of day look the same and are redacted too. */
 const IPV6 = /(?<![\w:.])(?=[\da-f:]*:[\da-f:]*:)(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?:%\w+)?(?![\w:])/gi;
 
-/** An error as it is logged. */
+/** An error in the log. */
 export interface ErrorDescription {
   readonly type: string;
   readonly message: string;
@@ -20,12 +20,12 @@ export interface ErrorDescription {
   readonly cause?: ErrorDescription | string;
 }
 
-/** For pino's `err`: none of an error's own properties but these, for they may hold a whole request. */
+/** Serializes `err` for pino. It leaves out the error's other properties, which may hold a whole request. */
 export function describeError(error: unknown): ErrorDescription | string {
   return describe(error, 0);
 }
 
-/** Text without query strings, SDP and IP addresses. */
+/** Removes query strings, SDP and IP addresses from a text. */
 export function redact(text: string): string {
   return text.replace(QUERY, '?…').replace(SDP_LINE, '$1(SDP)').replace(IPV4, '(address)').replace(IPV6, '(address)');
 }

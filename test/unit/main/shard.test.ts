@@ -7,7 +7,7 @@ import { SENT_HEADER_BYTES } from '../../../src/rtp/packet.ts';
 import { Bell } from '../../../src/workers/bell.ts';
 import { BurstWriter } from '../../../src/workers/burst.ts';
 import { milliseconds, toStamp } from '../../../src/workers/clock.ts';
-import { type Command, Drop, EGRESS_BELL, layoutShard } from '../../../src/workers/protocol.ts';
+import { BEAT_WORD, type Command, Drop, EGRESS_BELL, layoutShard } from '../../../src/workers/protocol.ts';
 import { RingReader, RingWriter } from '../../../src/workers/ring.ts';
 import { scenarios } from '../../support/scenario.ts';
 import { NO_EVENTS } from '../../support/served.ts';
@@ -288,6 +288,75 @@ test('a worker’s end: what it published is sent, whoever was leaving has left,
   fresh.port2.postMessage({ type: 'left', connection: 1, position: next.position });
   await until(() => left.length === 3);
   fresh.port2.close();
+  end();
+});
+
+test('a packet that is written while main arms its bell is sent without the bell', async () => {
+  const { listeners, write, ring, until, end } = setUp();
+  const { arm } = Bell.prototype;
+  Bell.prototype.arm = function (this: Bell) {
+    arm.call(this);
+    Bell.prototype.arm = arm;
+    // The worker published it just after main's last look, and rang before main was about to sleep.
+    write(0, 2);
+  };
+  write(0, 1);
+  ring();
+  await until(() => listeners[0]!.got.length === 2);
+  equal(listeners[0]!.got, [1, 2]);
+  end();
+});
+
+test('bells that ring while the pump runs start no second one', async () => {
+  const { memory, listeners, shard, egress, write, ring, until, end } = setUp(60_000);
+  // More than one turn's worth.
+  for (let i = 0; i < 700; i++) write(0, i);
+  const counts: number[] = [];
+  for (let i = 0; i < 20; i++) ring();
+  await until(() => {
+    if (counts.at(-1) !== shard.egress.counts.sent) counts.push(shard.egress.counts.sent);
+    return shard.egress.counts.sent === 700;
+  });
+  ok(counts.includes(256) && counts.includes(512), `${counts}`);
+  is(listeners[0]!.got.length, 700);
+  is(new RingReader(memory.egress).empty, true);
+  is(egress.fill, 0);
+  end();
+});
+
+test('a burst that waited for too long counts with all its packets', async () => {
+  const { memory, shard, egress, ring, write, until, end } = setUp();
+  const bursts = new BurstWriter(egress);
+  bursts.begin(memory.scratch + 1000, 3, 3);
+  for (const to of [0, 1, 2]) bursts.add(to, 0, 111, 1, 0, 1);
+  bursts.end(1, (toStamp(milliseconds()) - (MAX_DELAY_MS + 50) * 1000) | 0);
+  egress.publish();
+  write(0, 1);
+  ring();
+  await until(() => shard.egress.counts.sent === 1);
+  is(shard.egress.counts.late, 3);
+  end();
+});
+
+test('the worker is told of each command by its count and its bell', () => {
+  const { memory, shard, end } = setUp();
+  const commands = new Int32Array(memory.memory, memory.commands, 1);
+  const bell = new Bell(memory.memory, memory.workerBell);
+  bell.arm();
+  shard.mute(1, true);
+  is(commands[0], 1);
+  is(bell.claim(), false, 'it was rung');
+  shard.mute(1, false);
+  is(commands[0], 2);
+  end();
+});
+
+test('a worker’s age is that of its latest beat, and never less than nothing', () => {
+  const { memory, shard, end } = setUp();
+  const beat = new Int32Array(memory.memory, memory.counters)[BEAT_WORD]!;
+  is(shard.beat, beat);
+  is(shard.beatAge(beat + 5000), 5000);
+  is(shard.beatAge(beat - 1000), 0);
   end();
 });
 

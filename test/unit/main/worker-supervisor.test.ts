@@ -178,4 +178,27 @@ test('once it is to stop, no worker is replaced, whether it ends, or is yet to b
   is(waiting.runs.length, 3);
 });
 
+test('workers that end before they ever run are given up as well', async () => {
+  const { runs, time, failures, counts } = setUp();
+  for (let i = 0; failures.length === 0 && i < 20; i++) {
+    await until(() => runs.length === i + 1);
+    runs[i]!.fails(new Error('it cannot be loaded'));
+    await until(() => counts().restarts === i + 1 || failures.length > 0);
+    time.pass(2000);
+  }
+  equal([runs.length, failures.length], [6, 1]);
+  ok(/5 times in a row/.test(failures[0]!), failures[0]);
+});
+
+test('the successor of a worker that hung does not count as hung', async () => {
+  const { runs, failures, begins, look, counts } = setUp({ obedient: false });
+  await begins();
+  look(9);
+  is(counts().terminated, 1);
+  runs[0]!.fails(new Error('terminated'));
+  await until(() => runs.length === 2);
+  look(41);
+  equal(failures, ['a worker does not start']);
+});
+
 test.run();

@@ -5,7 +5,6 @@ export const connections: MutationList = {
     ['own: 500,', 'own: 1000,'],
     ['publishing: 1500,', 'publishing: 500,'],
     ['older === newer) return;', 'false) return;'],
-    ['if (newer.established || this', 'if (this'],
     ['|| this.open.has(newer)) return;', ') return;'],
     ['        this.open.delete(newer);\n', ''],
     ['older.claim.userid === newer.claim.userid && ', ''],

@@ -1,6 +1,7 @@
 import { equal, is, not, ok } from 'uvu/assert';
 import { MAX_BUFFERED_BYTES } from '../../../src/main/events/channel.ts';
 import { EventLimits } from '../../../src/main/events/schema.ts';
+import { Changes, MAX_LIST_LENGTH, pack } from '../../../src/main/events/text.ts';
 import { type FakeConnection, HubFixture } from '../../support/hub-fixture.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -674,6 +675,187 @@ test('answers to a client that does not read are not kept', () => {
   fixture.tick();
   is(ann!.view.all.length, 1);
   is(ann!.view.muted, false);
+});
+
+test('who is muted by an operator may mute themselves, may not unmute, and stays muted when the operator takes it back', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  ann!.mutedByOperator = true;
+  fixture.hub.mutedByOperator(ann!);
+  is(ann!.view.of('silenced').at(-1)?.silenced, true);
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 1 });
+  equal([ann!.selfMuted, ann!.view.of('ok').length], [true, 1]);
+  ann!.send({ v: 1, type: 'mute', muted: false, id: 2 });
+  is(ann!.view.of('error').at(-1)?.code, 'silenced');
+  is(ann!.selfMuted, true);
+  ann!.mutedByOperator = false;
+  fixture.hub.mutedByOperator(ann!);
+  is(ann!.muted, true);
+});
+
+test('unmuting oneself leaves what an operator muted to the worker as it is', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  ann!.send({ v: 1, type: 'mute', muted: true });
+  ann!.mutedByOperator = true;
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 0 });
+  equal(fixture.lastCommand('mute'), { type: 'mute', connection: ann!.id, muted: true });
+  equal(ann!.view.of('ok').at(-1), { v: 1, type: 'ok', id: 0 }, '0 is an id like any other');
+});
+
+test('thousands who leave at once are told of in several messages, none longer than every client takes', () => {
+  const fixture = new HubFixture(7000, 6001);
+  const [ann] = connectAll(fixture, ['ann']);
+  const others = names(6000).map((name) => fixture.connect(name).place(1));
+  for (let i = 0; i < 50; i++) fixture.tick();
+  is(ann!.view.participants.size, 6001);
+  ann!.view.all.length = 0;
+  let longest = 0;
+  const take = ann!.view.take.bind(ann!.view);
+  ann!.view.take = (text) => {
+    longest = Math.max(longest, Buffer.byteLength(text));
+    take(text);
+  };
+  for (const other of others) other.place(null);
+  fixture.tick();
+  const [first] = ann!.view.of('participants');
+  is(first?.left.length, 500);
+  for (let i = 0; i < 15; i++) fixture.tick();
+  equal(ann!.view.userids, ['ann']);
+  ok(longest <= 65_536, String(longest));
+});
+
+test('a list of numbers ends after 500 of them, each list by itself', () => {
+  const changes = new Changes(1000);
+  const numbers = Array.from({ length: 500 }, (_, i) => i + 1);
+  ok(numbers.every((number) => changes.leaves(number)));
+  is(changes.leaves(501), false);
+  ok(numbers.every((number) => changes.speaks(number, true)));
+  is(changes.speaks(501, true), false);
+  ok(changes.speaks(501, false));
+});
+
+test('what has no room in this tick is for the next, and takes none from what comes behind', () => {
+  const changes = new Changes(20);
+  ok(changes.is('"0123456789"'));
+  is(changes.is('"0123456789"'), false);
+  ok(changes.is('"012"'));
+  is(changes.is('""'), false);
+  equal(JSON.parse(changes.write(3, true, false)[0]!).changed, ['0123456789', '012']);
+});
+
+test('each kind of change alone is an event, and none is none', () => {
+  const types = (change: (changes: Changes) => unknown, counts = false): string[] => {
+    const changes = new Changes(1000);
+    change(changes);
+    return changes.write(1, true, counts).map((text) => JSON.parse(text).type);
+  };
+  equal(
+    types(() => undefined),
+    [],
+  );
+  equal(
+    types(() => undefined, true),
+    ['participants'],
+  );
+  equal(
+    types((changes) => changes.is('{}')),
+    ['participants'],
+  );
+  equal(
+    types((changes) => changes.leaves(1)),
+    ['participants'],
+  );
+  equal(
+    types((changes) => changes.speaks(1, true)),
+    ['speaking'],
+  );
+  equal(
+    types((changes) => changes.speaks(1, false)),
+    ['speaking'],
+  );
+});
+
+test('JSON values are put into lists that fit an event each, and a single one is never left out', () => {
+  equal(pack([]), []);
+  const lists = pack(Array.from({ length: 30 }, () => JSON.stringify('x'.repeat(1000))));
+  is(lists.length, 3);
+  is(lists.flatMap((list) => JSON.parse(list)).length, 30);
+  ok(lists.every((list) => list.length <= MAX_LIST_LENGTH + 2));
+  equal(pack([JSON.stringify('x'.repeat(20_000))]).length, 1);
+});
+
+test('a server that ends at once tells nobody beforehand; one that ends later tells also who comes later, and for how long', () => {
+  const now = new HubFixture();
+  const [ann] = connectAll(now, ['ann']);
+  now.hub.drain(0);
+  now.connect('bob').place(1).openChannel();
+  equal(ann!.view.of('draining'), []);
+  const later = new HubFixture();
+  const [cid] = connectAll(later, ['cid']);
+  later.now = 1000;
+  later.hub.drain(5000);
+  equal(cid!.view.of('draining'), [{ v: 1, type: 'draining', within: 5000 }]);
+  later.now += 2000;
+  equal(later.connect('dan').place(1).openChannel().view.of('draining')[0]?.within, 3000);
+  later.now += 9000;
+  equal(later.connect('eve').place(1).openChannel().view.of('draining')[0]?.within, 0);
+});
+
+test('nothing is kept of a conversation whose members have all gone', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
+  is(fixture.hub.conversationCount, 1);
+  ann!.place(null);
+  fixture.tick();
+  fixture.tick();
+  is(fixture.hub.conversationCount, 0);
+});
+
+test('a channel that closes late does not take the next one of its client along', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  const close = (ann as unknown as { reader: { closed(): void } }).reader;
+  ann!.openChannel();
+  close.closed();
+  is(fixture.hub.count, 2);
+  ann!.view.all.length = 0;
+  fixture.seats.dominantChanged(1, 2);
+  fixture.tick();
+  equal(ann!.view.of('dominant').length, 1);
+});
+
+test('who comes back to a conversation is told of its slots anew', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  ann!.fillSlot(0, bob!.number);
+  fixture.tick();
+  is(ann!.view.of('slots').length, 1);
+  ann!.buffered = MAX_BUFFERED_BYTES + 1;
+  bob!.muted = true;
+  fixture.tick();
+  ann!.buffered = 0;
+  fixture.tick();
+  is(ann!.view.of('slots').length, 2, 'after a snapshot nothing is known of them');
+  equal([...ann!.view.slots], [['a', bob!.number]]);
+});
+
+test('a client with as many bytes waiting as it may have is told on', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  ann!.buffered = MAX_BUFFERED_BYTES;
+  bob!.setSpeaking(true);
+  fixture.tick();
+  is(ann!.view.of('speaking').length, 1);
+});
+
+test('a client whose RED cannot be read is told so when it opens its channel', () => {
+  const fixture = new HubFixture();
+  const ann = Object.assign(fixture.connect('ann').place(1), { badRed: true }).openChannel();
+  equal(
+    ann.view.of('error').map(({ code }) => code),
+    ['bad-red'],
+  );
 });
 
 test.run();

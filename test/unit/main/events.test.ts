@@ -820,7 +820,7 @@ test('a channel that closes late does not take the next one of its client along'
   close.closed();
   is(fixture.hub.count, 2);
   ann!.view.all.length = 0;
-  fixture.seats.dominantChanged(1, 2);
+  fixture.seats.hosted.dominantChanged(1, 2);
   fixture.tick();
   equal(ann!.view.of('dominant').length, 1);
 });

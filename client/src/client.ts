@@ -50,7 +50,7 @@ export class VoiceClient extends ClientView {
     super();
     this.options = options;
     this.membership = new Membership(options, (change) => this.emit('conversation', change));
-    this.preferences = new Preferences(options, () => this.tellMuted());
+    this.preferences = new Preferences(options, () => this.emitMuted());
     this.mic = new Microphone(
       (state) => this.emit('microphone', state),
       (label) => this.emit('deviceLost', { kind: 'input', label }),
@@ -62,9 +62,9 @@ export class VoiceClient extends ClientView {
     });
     this.session = new Session(options, this.output.slots.length, {
       made: (peer) => this.mic.attach(peer.sender, peer.pc),
-      standing: (peer) => this.standing(peer),
+      established: (peer) => this.established(peer),
       promoted: (peer) => this.promoted(peer),
-      event: (event) => this.heard(event),
+      event: (event) => this.handle(event),
       state: (state, error) => this.changed(state, error),
       retry: (retry) => this.emit('retry', retry),
       stuck: (error) => this.report(error),
@@ -78,7 +78,7 @@ export class VoiceClient extends ClientView {
       this.output,
       [this.levels, this.meter],
       (name, value) => this.emit(name, value),
-      () => this.tellMuted(),
+      () => this.emitMuted(),
     );
     this.mic.mute(this.preferences.muted);
     this.output.deafen(this.preferences.deafened);
@@ -101,7 +101,7 @@ export class VoiceClient extends ClientView {
   async connect(): Promise<void> {
     if (this.state !== 'idle') throw new VoiceError('closed', 'A client can connect only once; create a new one.');
     const { microphone = true, conversation } = this.options;
-    if (conversation !== undefined) this.membership.want(conversation);
+    if (conversation !== undefined) this.membership.startIn(conversation);
     // Runs in parallel: connecting need not wait for the user's permission. Failures are reported as an event.
     if (microphone !== false) this.startMicrophone(microphone === true ? {} : microphone).catch(() => undefined);
     await this.session.start();
@@ -235,7 +235,7 @@ export class VoiceClient extends ClientView {
     return current;
   }
 
-  private async standing(peer: Peer): Promise<void> {
+  private async established(peer: Peer): Promise<void> {
     this.preferences.renew(peer);
     await this.membership.restore(peer, () => this.session.yield());
   }
@@ -247,16 +247,16 @@ export class VoiceClient extends ClientView {
     this.scene.show();
   }
 
-  private heard(event: ServerEvent): void {
-    this.membership.heard(event);
-    this.preferences.heard(event);
-    this.scene.heard(event);
+  private handle(event: ServerEvent): void {
+    this.membership.handle(event);
+    this.preferences.handle(event);
+    this.scene.handle(event);
     if (event.type === 'draining') this.emit('draining', { within: event.within });
     // Not a response to a request: the server objects to something this client sends.
     if (event.type === 'error' && event.id === undefined) this.report(eventError(event));
   }
 
-  private tellMuted(): void {
+  private emitMuted(): void {
     this.emit('muted', { muted: this.muted, silenced: this.silenced, deafened: this.deafened });
   }
 

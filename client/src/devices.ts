@@ -17,7 +17,7 @@ export async function listDevices(): Promise<Devices> {
 /** Calls `changed` with the new list whenever it changes. @returns a function that stops watching. */
 export function watchDevices(changed: (devices: Devices) => void, failed: (error: unknown) => void): () => void {
   const { mediaDevices } = navigator;
-  const look = (): void => void listDevices().then(changed, failed);
-  mediaDevices?.addEventListener('devicechange', look);
-  return () => mediaDevices?.removeEventListener('devicechange', look);
+  const list = (): void => void listDevices().then(changed, failed);
+  mediaDevices?.addEventListener('devicechange', list);
+  return () => mediaDevices?.removeEventListener('devicechange', list);
 }

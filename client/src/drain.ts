@@ -8,9 +8,9 @@ const SPREAD_MS = 1000;
 /** The same if the server does not wait: it is about to exit, or nobody else is in the conversation. */
 const SHORT_SPREAD_MS = 300;
 /** How long an established connection waits for slower participants to move, milliseconds. */
-const PATIENCE_MS = 5000;
+const GATHER_TIMEOUT_MS = 5000;
 /** Poll interval for the state of the old connection, milliseconds. */
-const LOOK_MS = 100;
+const POLL_MS = 100;
 /** How long the old connection still carries this client's voice to those who listen there, milliseconds. */
 const LINGER_MS = 2000;
 
@@ -22,7 +22,7 @@ export class Drain {
   private end = 0;
   private readonly lingering = new Map<Peer, ReturnType<typeof setTimeout>>();
 
-  /** @param move opens another connection; the old one stays in use until {@link gathered} resolves. */
+  /** @param move opens another connection; the old one stays in use until {@link waitForOthers} resolves. */
   constructor(move: () => void) {
     this.move = move;
   }
@@ -48,24 +48,24 @@ export class Drain {
    * Waits until every participant can be heard on the new connection, while both connections carry this client's voice.
    * The wait is bounded, since some clients may not move by themselves.
    */
-  async gathered(old: Peer | null, peer: Peer): Promise<void> {
+  async waitForOthers(old: Peer | null, peer: Peer): Promise<void> {
     if (this.spread === null || old === null) return;
-    const looks = [old.looks, peer.looks];
-    let look = (): void => undefined;
+    const checks = [old.checks, peer.checks];
+    let check = (): void => undefined;
     const done = new Promise<void>((resolve) => {
-      look = () => {
+      check = () => {
         // By then the server may have exited, and those who still listen there hear nobody.
-        const over = !old.stands || !peer.stands || performance.now() >= this.end;
+        const over = !old.established || !peer.established || performance.now() >= this.end;
         if (over || areAllThere(old.people, peer.people)) resolve();
       };
-      for (const all of looks) all.add(look);
-      look();
+      for (const all of checks) all.add(check);
+      check();
     });
     // A closed connection reports nothing more, so poll as well.
-    const timer = setInterval(look, LOOK_MS);
-    await within(Math.min(this.spread + PATIENCE_MS, Math.max(0, this.end - performance.now())), done);
+    const timer = setInterval(check, POLL_MS);
+    await within(Math.min(this.spread + GATHER_TIMEOUT_MS, Math.max(0, this.end - performance.now())), done);
     clearInterval(timer);
-    for (const all of looks) all.delete(look);
+    for (const all of checks) all.delete(check);
   }
 
   /**

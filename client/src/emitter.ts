@@ -1,16 +1,16 @@
 /** A typed event emitter. */
 export class Emitter<Events extends object> {
   private readonly listeners = new Map<keyof Events, Set<(value: never) => void>>();
-  private readonly kept: readonly (keyof Events)[];
+  private readonly sticky: readonly (keyof Events)[];
   /** The last value of each kept event that had no listener. */
-  private readonly unheard = new Map<keyof Events, unknown>();
+  private readonly undelivered = new Map<keyof Events, unknown>();
 
   /**
-   * @param kept names of events that describe a state. If such an event has no listener, its last value is kept and
+   * @param sticky names of events that describe a state. If such an event has no listener, its last value is kept and
    * delivered to the first listener: one added after `await connect()` misses nothing that still applies.
    */
-  constructor(kept: readonly (keyof Events)[] = []) {
-    this.kept = kept;
+  constructor(sticky: readonly (keyof Events)[] = []) {
+    this.sticky = sticky;
   }
 
   /** Calls `listener` for every event of this name. @returns a function that removes the listener. */
@@ -22,7 +22,7 @@ export class Emitter<Events extends object> {
     }
     all.add(listener);
     // Deferred until this call has returned and other listeners added in the same turn are in place.
-    if (this.unheard.has(name)) queueMicrotask(() => this.repeat(name));
+    if (this.undelivered.has(name)) queueMicrotask(() => this.redeliver(name));
     return () => this.off(name, listener);
   }
 
@@ -43,8 +43,8 @@ export class Emitter<Events extends object> {
   /** Calls all listeners. If one throws, the others are still called, and its error is reported as uncaught. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     const all = [...(this.listeners.get(name) ?? [])];
-    if (all.length > 0) this.unheard.delete(name);
-    else if (this.kept.includes(name)) this.unheard.set(name, value);
+    if (all.length > 0) this.undelivered.delete(name);
+    else if (this.sticky.includes(name)) this.undelivered.set(name, value);
     for (const listener of all) {
       try {
         (listener as (value: Events[Name]) => void)(value);
@@ -57,7 +57,7 @@ export class Emitter<Events extends object> {
   }
 
   /** Delivers a kept value, unless a newer event has been delivered since or the listener has been removed. */
-  private repeat<Name extends keyof Events>(name: Name): void {
-    if (this.unheard.has(name)) this.emit(name, this.unheard.get(name) as Events[Name]);
+  private redeliver<Name extends keyof Events>(name: Name): void {
+    if (this.undelivered.has(name)) this.emit(name, this.undelivered.get(name) as Events[Name]);
   }
 }

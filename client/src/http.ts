@@ -12,7 +12,7 @@ export type Endpoint = Pick<ClientOptions, 'url' | 'token'>;
  *
  * @param signal stops waiting. @throws VoiceError `unauthorized`, retryable; `superseded`.
  */
-async function tokenNow(source: TokenSource | undefined, signal: AbortSignal): Promise<string | null> {
+async function currentToken(source: TokenSource | undefined, signal: AbortSignal): Promise<string | null> {
   if (typeof source !== 'function') return source ?? null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let abort = (): void => undefined;
@@ -66,7 +66,7 @@ export async function connectUrl(
 ): Promise<string> {
   const target = endpoint(url, '/connect');
   target.protocol = target.protocol.replace(/^(http|ws)/, scheme);
-  const value = await tokenNow(token, signal);
+  const value = await currentToken(token, signal);
   if (value !== null) target.searchParams.set('token', value);
   return target.href;
 }
@@ -79,7 +79,7 @@ export async function changeMembership(
   signal: AbortSignal,
 ): Promise<void> {
   const target = endpoint(url, `/join/${segmentOf(conversation)}`);
-  const value = await tokenNow(token, signal);
+  const value = await currentToken(token, signal);
   const response = await request(
     target.href,
     { method, headers: headersWith(value), credentials: credentialsWith(token) },

@@ -10,20 +10,20 @@ const FRESH_MS = 400;
 export class Levels {
   speakers: readonly Speaker[] = [];
   private readonly slots: readonly OutputSlot[];
-  private readonly told: (speakers: readonly Speaker[]) => void;
+  private readonly report: (speakers: readonly Speaker[]) => void;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   /** The newest packet seen in each slot, and when it was first seen. */
   private readonly seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
   /** Meters of the current tracks. */
   private readonly loudness = new Map<OutputSlot, Loudness>();
   private peer: Peer | null = null;
-  private looking = false;
+  private sampling = false;
 
   /** @param interval in milliseconds; 0 for never. */
-  constructor(slots: readonly OutputSlot[], interval: number, told: (speakers: readonly Speaker[]) => void) {
+  constructor(slots: readonly OutputSlot[], interval: number, report: (speakers: readonly Speaker[]) => void) {
     this.slots = slots;
-    this.told = told;
-    if (interval > 0) this.timer = setInterval(() => this.look(), interval);
+    this.report = report;
+    if (interval > 0) this.timer = setInterval(() => this.sample(), interval);
   }
 
   attach(peer: Peer): void {
@@ -43,7 +43,7 @@ export class Levels {
     this.forget();
     if (this.speakers.length === 0) return;
     this.speakers = [];
-    this.told([]);
+    this.report([]);
   }
 
   close(): void {
@@ -56,20 +56,20 @@ export class Levels {
     this.loudness.clear();
   }
 
-  private look(): void {
+  private sample(): void {
     const { peer } = this;
-    if (peer === null || this.looking) return;
-    this.looking = true;
+    if (peer === null || this.sampling) return;
+    this.sampling = true;
     this.measure(peer)
       .then((speakers) => {
         if (this.peer !== peer) return;
         const news = speakers.length > 0 || this.speakers.length > 0;
         this.speakers = speakers;
-        if (news) this.told(speakers);
+        if (news) this.report(speakers);
       })
       .catch(() => undefined)
       .finally(() => {
-        this.looking = false;
+        this.sampling = false;
       });
   }
 

@@ -10,7 +10,7 @@ import { within } from './time.ts';
 /** Number of 10 ms frames measured. The buffer drops the oldest ones, so these are the newest. */
 const FRAMES = 10;
 /** How long to wait for frames, milliseconds: a track that nothing plays has none. */
-const PATIENCE_MS = 50;
+const FRAME_TIMEOUT_MS = 50;
 /** How long a measurement stays valid, milliseconds: on a busy machine frames may be late. */
 const FRESH_MS = 1000;
 
@@ -48,7 +48,7 @@ export class Loudness {
     this.reading ??= this.read().finally(() => {
       this.reading = null;
     });
-    const inTime = await within(PATIENCE_MS, this.reading);
+    const inTime = await within(FRAME_TIMEOUT_MS, this.reading);
     return inTime || performance.now() - this.measured < FRESH_MS ? this.peak : null;
   }
 

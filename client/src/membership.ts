@@ -8,9 +8,9 @@ import { delay, within } from './time.ts';
 import type { ClientEvents } from './types.ts';
 
 /** How long to retry a join or leave while the server cannot be reached, milliseconds. */
-const PATIENCE_MS = 30_000;
+const RETRY_MS = 30_000;
 /** How long to wait for a connection to report its conversation, milliseconds. */
-const TOLD_MS = 3000;
+const CONFIRM_MS = 3000;
 /** Maximum number of join requests while a new connection waits to be used. */
 const RESTORE_ATTEMPTS = 4;
 /** How often such a join may succeed without taking effect on that connection. */
@@ -21,7 +21,7 @@ const ORDER_MS = 1000;
 type Change = ClientEvents['conversation'];
 
 /** A change in progress. */
-interface Under {
+interface PendingChange {
   superseded: boolean;
   readonly aborter: AbortController;
 }
@@ -31,19 +31,19 @@ export class Membership {
   private readonly api: Endpoint;
   private readonly changed: (change: Change) => void;
   /** The change in progress; a newer one supersedes it. */
-  private under: Under | null = null;
+  private pending: PendingChange | null = null;
   /** The target of the join in progress, which may already have taken effect. */
-  private going: string | null = null;
+  private joining: string | null = null;
   /** Whether a server has accepted `conversation`. */
-  private taken = true;
-  private over = false;
+  private accepted = true;
+  private closed = false;
   /** Settles with the request in progress. */
   private request: Promise<unknown> = Promise.resolve();
   /** How often `conversation` has changed. */
   private changes = 0;
   /** The value of `changes` when {@link restore} last ran. */
-  private restored = 0;
-  private readonly looks = new Set<() => void>();
+  private changesAtRestore = 0;
+  private readonly checks = new Set<() => void>();
 
   constructor(api: Endpoint, changed: (change: Change) => void) {
     this.api = api;
@@ -51,9 +51,9 @@ export class Membership {
   }
 
   /** Sets the conversation that the first connection joins. */
-  want(conversation: string): void {
+  startIn(conversation: string): void {
     this.conversation = conversation;
-    this.taken = false;
+    this.accepted = false;
   }
 
   /** Joins a conversation. @param current returns the current connection. @throws VoiceError */
@@ -63,7 +63,7 @@ export class Membership {
 
   /** Leaves the conversation. @param current returns the current connection. @throws VoiceError */
   async leave(current: () => Peer | null): Promise<void> {
-    const places = [this.going, this.conversation].filter((one) => one !== null);
+    const places = [this.joining, this.conversation].filter((one) => one !== null);
     if (places.length === 0) return;
     await this.change('DELETE', [...new Set(places)], () => isOut(current(), places));
   }
@@ -75,19 +75,19 @@ export class Membership {
    * @throws VoiceError if another attempt may succeed.
    */
   async restore(peer: Peer, yieldOld: () => void): Promise<void> {
-    await within(TOLD_MS, peer.snapshot);
+    await within(CONFIRM_MS, peer.snapshot);
     const { conversation } = this;
     const there = peer.people.conversation;
-    this.restored = this.changes;
-    if (this.under !== null || there === conversation) return;
+    this.changesAtRestore = this.changes;
+    if (this.pending !== null || there === conversation) return;
     // Another client of the same user has moved them meanwhile: follow.
-    if (there !== null && this.taken) {
+    if (there !== null && this.accepted) {
       this.set(there);
-      this.restored = this.changes;
+      this.changesAtRestore = this.changes;
       return;
     }
     if (conversation === null) return;
-    const overtaken = (): boolean => this.under !== null || this.conversation !== conversation || !peer.stands;
+    const overtaken = (): boolean => this.pending !== null || this.conversation !== conversation || !peer.established;
     for (let round = 1; ; round++) {
       try {
         await this.enter(conversation);
@@ -98,8 +98,8 @@ export class Membership {
         return this.set(null, { error: known });
       }
       const settled = (): boolean => overtaken() || peer.people.conversation === conversation;
-      if (await this.told(TOLD_MS, settled, peer)) return;
-      if (round === RESTORE_ROUNDS) throw untold(`POST ${conversation}`);
+      if (await this.waitUntil(CONFIRM_MS, settled, peer)) return;
+      if (round === RESTORE_ROUNDS) throw unconfirmed(`POST ${conversation}`);
       yieldOld();
     }
   }
@@ -107,26 +107,26 @@ export class Membership {
   /** Makes a connection the current one. */
   attach(peer: Peer): void {
     const { conversation } = peer.people;
-    if (this.under === null && conversation !== this.conversation) {
+    if (this.pending === null && conversation !== this.conversation) {
       // A change since `restore` was reported on the previous connection, and is newer.
-      if (this.changes !== this.restored) this.settle(peer).catch(() => undefined);
+      if (this.changes !== this.changesAtRestore) this.settle(peer).catch(() => undefined);
       else if (conversation !== null) this.set(conversation);
     }
-    this.look();
+    this.check();
   }
 
   /** Handles an event of the current connection. */
-  heard(event: ServerEvent): void {
-    this.look();
+  handle(event: ServerEvent): void {
+    this.check();
     if (event.type === 'moved') this.set(event.conversation);
     else if (event.type === 'left' && event.conversation === this.conversation)
       this.set(null, { kicked: event.kicked });
   }
 
   close(error: VoiceError | null): void {
-    this.over = true;
+    this.closed = true;
     this.supersede();
-    this.under?.aborter.abort();
+    this.pending?.aborter.abort();
     if (error !== null) this.conversation = null;
   }
 
@@ -134,30 +134,30 @@ export class Membership {
   private async settle(peer: Peer): Promise<void> {
     const { conversation, changes } = this;
     const there = (): boolean => peer.people.conversation === conversation;
-    if (await this.told(TOLD_MS, there, peer)) return;
+    if (await this.waitUntil(CONFIRM_MS, there, peer)) return;
     const other = peer.people.conversation;
-    if (this.under !== null || this.changes !== changes || !peer.stands) return;
+    if (this.pending !== null || this.changes !== changes || !peer.established) return;
     if (conversation !== null) await this.change('POST', [conversation], there);
     else if (other !== null) await this.change('DELETE', [other], there);
   }
 
   /** @throws VoiceError */
   private async enter(conversation: string): Promise<void> {
-    const under = this.begin();
+    const pending = this.begin();
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          await this.ask('POST', conversation, under);
-          this.taken = true;
+          await this.ask('POST', conversation, pending);
+          this.accepted = true;
           return;
         } catch (error) {
           if (!(error instanceof VoiceError && error.retryable) || attempt === RESTORE_ATTEMPTS) throw error;
           await delay(Math.max(250 * attempt, error.retryAfter ?? 0));
-          if (under.superseded) throw superseded();
+          if (pending.superseded) throw superseded();
         }
       }
     } finally {
-      this.end(under);
+      this.end(pending);
     }
   }
 
@@ -172,72 +172,73 @@ export class Membership {
     conversations: readonly string[],
     holds: () => boolean | null,
   ): Promise<void> {
-    if (this.over) throw new VoiceError('closed', 'This client is closed; create a new one.');
-    const under = this.begin();
+    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    const pending = this.begin();
     const target = method === 'POST' ? conversations[0]! : null;
-    this.going = target;
+    this.joining = target;
     const backoff = new Backoff(250, 4000);
     const begun = performance.now();
     try {
       for (;;) {
         let failure: VoiceError;
         try {
-          for (const one of conversations) await this.ask(method, one, under);
+          for (const one of conversations) await this.ask(method, one, pending);
           this.set(target);
-          if ((await this.told(TOLD_MS, () => under.superseded || holds() !== false)) && !under.superseded) return;
-          failure = untold(`${method} ${conversations}`);
+          if ((await this.waitUntil(CONFIRM_MS, () => pending.superseded || holds() !== false)) && !pending.superseded)
+            return;
+          failure = unconfirmed(`${method} ${conversations}`);
         } catch (error) {
           failure = asVoiceError(error, 'unreachable', `${method} ${conversations}`);
         }
-        if (under.superseded) throw superseded();
-        if (!failure.retryable || performance.now() - begun > PATIENCE_MS) throw failure;
-        await this.told(backoff.next(failure.retryAfter ?? 0), () => under.superseded || holds() === true);
-        if (under.superseded) throw superseded();
+        if (pending.superseded) throw superseded();
+        if (!failure.retryable || performance.now() - begun > RETRY_MS) throw failure;
+        await this.waitUntil(backoff.next(failure.retryAfter ?? 0), () => pending.superseded || holds() === true);
+        if (pending.superseded) throw superseded();
         // It was refused because no next instance could apply it too, but here it has taken effect.
         if (holds() === true) return this.set(target);
       }
     } finally {
-      this.end(under);
+      this.end(pending);
     }
   }
 
   /** Sends one request, after the previous one. @throws VoiceError */
-  private async ask(method: 'POST' | 'DELETE', conversation: string, under: Under): Promise<void> {
+  private async ask(method: 'POST' | 'DELETE', conversation: string, pending: PendingChange): Promise<void> {
     await within(ORDER_MS, this.request);
-    if (under.superseded) throw superseded();
-    const asked = changeMembership(this.api, method, conversation, under.aborter.signal);
+    if (pending.superseded) throw superseded();
+    const asked = changeMembership(this.api, method, conversation, pending.aborter.signal);
     this.request = asked.catch(() => undefined);
     await asked;
   }
 
-  private begin(): Under {
+  private begin(): PendingChange {
     this.supersede();
-    this.going = null;
-    const under = { superseded: false, aborter: new AbortController() };
-    this.under = under;
-    return under;
+    this.joining = null;
+    const pending = { superseded: false, aborter: new AbortController() };
+    this.pending = pending;
+    return pending;
   }
 
   /** Supersedes the change in progress, and gives its request a moment to complete. */
   private supersede(): void {
-    const { under } = this;
-    if (under === null) return;
-    under.superseded = true;
-    setTimeout(() => under.aborter.abort(), ORDER_MS);
-    this.look();
+    const { pending } = this;
+    if (pending === null) return;
+    pending.superseded = true;
+    setTimeout(() => pending.aborter.abort(), ORDER_MS);
+    this.check();
   }
 
-  private end(under: Under): void {
-    if (this.under !== under) return;
-    this.under = null;
-    this.going = null;
+  private end(pending: PendingChange): void {
+    if (this.pending !== pending) return;
+    this.pending = null;
+    this.joining = null;
   }
 
   private set(
     conversation: string | null,
     { kicked = false, error = null }: { kicked?: boolean; error?: VoiceError | null } = {},
   ): void {
-    this.taken = true;
+    this.accepted = true;
     if (conversation === this.conversation && error === null) return;
     if (conversation !== this.conversation) this.changes++;
     this.conversation = conversation;
@@ -249,26 +250,26 @@ export class Membership {
    *
    * @param milliseconds timeout. @returns whether it holds.
    */
-  private async told(milliseconds: number, holds: () => boolean, peer?: Peer): Promise<boolean> {
-    let look = (): void => undefined;
+  private async waitUntil(milliseconds: number, holds: () => boolean, peer?: Peer): Promise<boolean> {
+    let check = (): void => undefined;
     const held = new Promise<void>((resolve) => {
-      look = () => {
+      check = () => {
         if (holds()) resolve();
       };
     });
-    this.looks.add(look);
-    peer?.looks.add(look);
-    look();
+    this.checks.add(check);
+    peer?.checks.add(check);
+    check();
     try {
       return await within(milliseconds, held);
     } finally {
-      this.looks.delete(look);
-      peer?.looks.delete(look);
+      this.checks.delete(check);
+      peer?.checks.delete(check);
     }
   }
 
-  private look(): void {
-    for (const look of this.looks) look();
+  private check(): void {
+    for (const check of this.checks) check();
   }
 }
 
@@ -277,7 +278,7 @@ function superseded(): VoiceError {
 }
 
 /** The error for a request that succeeded but was not confirmed. */
-function untold(what: string): VoiceError {
+function unconfirmed(what: string): VoiceError {
   const text = `${what} succeeded, but the connection did not confirm it: another instance may have answered`;
   return new VoiceError('timeout', `${text}. Try again.`, { retryable: true });
 }

@@ -21,19 +21,19 @@ export class Microphone {
   state: MicrophoneState = NONE;
   /** The options of the last successful start. */
   options: MicrophoneOptions = {};
-  private readonly told: (state: MicrophoneState) => void;
+  private readonly changed: (state: MicrophoneState) => void;
   private readonly lost: (label: string) => void;
   private readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
   private muted = false;
   /** Counts starts and stops: the result of an older one is discarded. */
-  private turn = 0;
-  private over = false;
+  private generation = 0;
+  private closed = false;
   /** Whether the browser has listed the current device. Some never are, so their absence means nothing. */
   private listed = false;
 
   /** @param lost called with the label of a device that vanished. */
-  constructor(told: (state: MicrophoneState) => void, lost: (label: string) => void) {
-    this.told = told;
+  constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void) {
+    this.changed = changed;
     this.lost = lost;
   }
 
@@ -48,18 +48,18 @@ export class Microphone {
   /** Starts the microphone, or changes its device, processing or track. @throws VoiceError */
   async start(options: MicrophoneOptions): Promise<void> {
     // Nothing would ever stop it.
-    if (this.over) throw new VoiceError('closed', 'This client is closed; create a new one.');
-    const turn = ++this.turn;
+    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    const generation = ++this.generation;
     let track: MediaStreamTrack;
     try {
       track = options.track ?? (await this.capture(options));
     } catch (error) {
       const failure = microphoneError(error);
       // If another microphone is in use, it stays.
-      if (turn === this.turn && this.state.track === null) this.enter({ ...NONE, error: failure });
+      if (generation === this.generation && this.state.track === null) this.setState({ ...NONE, error: failure });
       throw failure;
     }
-    if (turn !== this.turn) {
+    if (generation !== this.generation) {
       if (options.track === undefined) track.stop();
       throw new VoiceError('superseded', 'The microphone was changed or stopped in the meantime.');
     }
@@ -74,14 +74,14 @@ export class Microphone {
   }
 
   stop(): void {
-    this.turn++;
+    this.generation++;
     this.release();
-    if (this.state.track !== null || this.state.error !== null) this.enter(NONE);
+    if (this.state.track !== null || this.state.error !== null) this.setState(NONE);
   }
 
   /** Stops it for good: it cannot be started again. */
   close(): void {
-    this.over = true;
+    this.closed = true;
     this.stop();
     this.senders.clear();
   }
@@ -114,7 +114,7 @@ export class Microphone {
     track.addEventListener('ended', () => this.vanished(track), { once: true });
     const deviceId = this.options.track === undefined ? (track.getSettings().deviceId ?? null) : null;
     this.listed = false;
-    this.enter({ track, deviceId, label: track.label, error: null });
+    this.setState({ track, deviceId, label: track.label, error: null });
     if (deviceId === null) return;
     // Find out whether it is listed at all, and so can vanish from the list.
     navigator.mediaDevices.enumerateDevices().then(
@@ -130,7 +130,7 @@ export class Microphone {
     const { label } = this.state;
     const { deviceId: _, track: own, ...processing } = this.options;
     this.release();
-    this.enter({ ...NONE });
+    this.setState({ ...NONE });
     this.lost(label);
     if (own === undefined) this.start(processing).catch(() => undefined);
   }
@@ -142,10 +142,10 @@ export class Microphone {
     track.stop();
   }
 
-  private enter(state: MicrophoneState): void {
+  private setState(state: MicrophoneState): void {
     this.state = state;
     for (const sender of this.senders.keys()) this.give(sender);
-    this.told(state);
+    this.changed(state);
   }
 
   private give(sender: RTCRtpSender): void {

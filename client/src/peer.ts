@@ -28,7 +28,7 @@ export class Peer {
   readonly snapshot: Promise<void>;
   watcher: PeerWatcher | null = null;
   /** Called after every event and every change of state. */
-  readonly looks = new Set<() => void>();
+  readonly checks = new Set<() => void>();
   /** Events about the connection itself that arrived before there was a watcher. */
   readonly missed: ServerEvent[] = [];
   private readonly options: ClientOptions;
@@ -57,7 +57,7 @@ export class Peer {
   }
 
   /** Whether ICE and DTLS are done and the events channel is open. */
-  get stands(): boolean {
+  get established(): boolean {
     return this.pc.connectionState === 'connected' && this.channel.readyState === 'open';
   }
 
@@ -72,10 +72,10 @@ export class Peer {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(lateness(timeout, pc)), timeout);
-      this.aborter.signal.addEventListener('abort', () => reject(givenUp()), { once: true });
+      this.aborter.signal.addEventListener('abort', () => reject(abandoned()), { once: true });
     });
     try {
-      await Promise.race([this.standing(answered), refused, late]);
+      await Promise.race([this.establish(answered), refused, late]);
     } catch (error) {
       this.close();
       throw error;
@@ -91,7 +91,7 @@ export class Peer {
 
   /** Checks whether the server still responds. @param within timeout, milliseconds. */
   async answers(within: number): Promise<boolean> {
-    if (!this.stands) return false;
+    if (!this.established) return false;
     try {
       // Changes nothing. Outside of conversations it is refused, which is a response, too.
       await this.requests.ask({ type: 'participants', limit: 1 }, within);
@@ -110,17 +110,17 @@ export class Peer {
     this.pc.close();
   }
 
-  private async standing(answered: Promise<void>): Promise<void> {
+  private async establish(answered: Promise<void>): Promise<void> {
     await answered;
     await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if (this.stands) resolve();
+      const check = (): void => {
+        if (this.established) resolve();
         else if (this.pc.connectionState === 'failed') reject(blocked());
         else return;
-        this.looks.delete(look);
+        this.checks.delete(check);
       };
-      this.looks.add(look);
-      look();
+      this.checks.add(check);
+      check();
     });
   }
 
@@ -135,15 +135,15 @@ export class Peer {
           if (event.type === 'snapshot') resolve();
           if (this.watcher !== null) this.watcher.event(event);
           else if (event.type === 'replaced' || event.type === 'draining') this.missed.push(event);
-          this.requests.heard(event);
+          this.requests.handle(event);
         }
-        for (const look of this.looks) look();
+        for (const check of this.checks) check();
       };
     });
   }
 
   private changed(): void {
-    for (const look of this.looks) look();
+    for (const check of this.checks) check();
     clearTimeout(this.disturbed);
     const { connectionState } = this.pc;
     if (connectionState === 'failed') this.lose('The path to the server is lost', true);
@@ -157,7 +157,7 @@ export class Peer {
   }
 }
 
-function givenUp(): VoiceError {
+function abandoned(): VoiceError {
   return new VoiceError('superseded', 'The attempt was abandoned for a better one.', { retryable: true });
 }
 

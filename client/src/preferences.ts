@@ -4,7 +4,7 @@ import type { Participant, Request, ServerEvent } from './protocol.ts';
 
 type Choice = 'pin' | 'exclude';
 /** What was sent on a connection. */
-interface Told {
+interface Sent {
   muted: boolean;
   deafened: boolean;
 }
@@ -13,7 +13,7 @@ export class Preferences {
   muted: boolean;
   deafened: boolean;
   private readonly changed: () => void;
-  private readonly told = new WeakMap<Peer, Told>();
+  private readonly sent = new WeakMap<Peer, Sent>();
   private peer: Peer | null = null;
   /** The conversation that the choices belong to. */
   private conversation: string | null = null;
@@ -68,7 +68,7 @@ export class Preferences {
   }
 
   /** Handles an event of the current connection. */
-  heard(event: ServerEvent): void {
+  handle(event: ServerEvent): void {
     if (this.peer === null) return;
     if (event.type === 'snapshot') this.asked = { pin: String(event.pinned), exclude: String(event.excluded) };
     if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
@@ -79,15 +79,15 @@ export class Preferences {
   /** Sends what a connection does not know yet. */
   private sync(peer: Peer | null): void {
     if (peer === null) return;
-    let told = this.told.get(peer);
-    if (told === undefined) {
-      told = { muted: false, deafened: false };
-      this.told.set(peer, told);
+    let sent = this.sent.get(peer);
+    if (sent === undefined) {
+      sent = { muted: false, deafened: false };
+      this.sent.set(peer, sent);
     }
-    if (told.muted !== this.muted) this.ask(peer, { type: 'mute', muted: this.muted });
-    if (told.deafened !== this.deafened) this.ask(peer, { type: 'deafen', deafened: this.deafened });
-    told.muted = this.muted;
-    told.deafened = this.deafened;
+    if (sent.muted !== this.muted) this.ask(peer, { type: 'mute', muted: this.muted });
+    if (sent.deafened !== this.deafened) this.ask(peer, { type: 'deafen', deafened: this.deafened });
+    sent.muted = this.muted;
+    sent.deafened = this.deafened;
   }
 
   /** Pins and excludes the same participants again, whose numbers may have changed. */

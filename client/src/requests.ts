@@ -23,7 +23,7 @@ export class Requests {
   private lastId = 0;
   private allowance = BURST;
   private timer: ReturnType<typeof setInterval> | undefined;
-  private over = false;
+  private closed = false;
 
   /** @param send may throw. */
   constructor(send: (text: string) => void) {
@@ -38,7 +38,7 @@ export class Requests {
    * @throws VoiceError `refused` with the server's reason, `not-connected`, `timeout`, `superseded`
    */
   ask(request: Request, timeout = ANSWER_TIMEOUT_MS): Promise<ServerEvent> {
-    if (this.over) return Promise.reject(ended());
+    if (this.closed) return Promise.reject(ended());
     if (request.type === 'mute' || request.type === 'deafen') this.supersede(request.type);
     if (this.queue.length >= MAX_WAITING) {
       return Promise.reject(new VoiceError('refused', 'Too many requests are waiting: send fewer.'));
@@ -56,7 +56,7 @@ export class Requests {
   }
 
   /** Handles an event that may be a response. */
-  heard(event: ServerEvent): void {
+  handle(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
     if (event.type === 'error') {
       return this.fail(event.id, eventError(event));
@@ -69,7 +69,7 @@ export class Requests {
 
   /** Rejects all requests: the channel is closed. */
   close(): void {
-    this.over = true;
+    this.closed = true;
     clearInterval(this.timer);
     this.timer = undefined;
     this.queue.length = 0;

@@ -11,21 +11,21 @@ interface Gauge {
   detach(): void;
 }
 
-export type Tell = <Name extends keyof ClientEvents>(name: Name, value: ClientEvents[Name]) => void;
+export type Emit = <Name extends keyof ClientEvents>(name: Name, value: ClientEvents[Name]) => void;
 
 export class Scene {
   people: People = NOBODY;
   private readonly output: Output;
   private readonly gauges: readonly Gauge[];
-  private readonly tell: Tell;
-  private readonly tellMuted: () => void;
+  private readonly emit: Emit;
+  private readonly emitMuted: () => void;
   private away = true;
 
-  constructor(output: Output, gauges: readonly Gauge[], tell: Tell, tellMuted: () => void) {
+  constructor(output: Output, gauges: readonly Gauge[], emit: Emit, emitMuted: () => void) {
     this.output = output;
     this.gauges = gauges;
-    this.tell = tell;
-    this.tellMuted = tellMuted;
+    this.emit = emit;
+    this.emitMuted = emitMuted;
   }
 
   get dominant(): Participant | null {
@@ -41,10 +41,10 @@ export class Scene {
 
   /** Reports everything. */
   show(): void {
-    this.tell('participants', this.people.participants);
-    this.tellSlots();
-    this.tell('dominant', this.dominant);
-    this.tellMuted();
+    this.emit('participants', this.people.participants);
+    this.emitSlots();
+    this.emit('dominant', this.dominant);
+    this.emitMuted();
   }
 
   /** Shows the connection again that seemed lost but has recovered. */
@@ -65,7 +65,7 @@ export class Scene {
   }
 
   /** Handles an event of the current connection. */
-  heard(event: ServerEvent): void {
+  handle(event: ServerEvent): void {
     // `recover` will show it.
     if (this.away) return;
     switch (event.type) {
@@ -74,13 +74,13 @@ export class Scene {
       case 'participants':
       case 'speaking':
       case 'page':
-        return this.tell('participants', this.people.participants);
+        return this.emit('participants', this.people.participants);
       case 'slots':
-        return this.tellSlots();
+        return this.emitSlots();
       case 'dominant':
-        return this.tell('dominant', this.dominant);
+        return this.emit('dominant', this.dominant);
       case 'silenced':
-        return this.tellMuted();
+        return this.emitMuted();
       default:
     }
   }
@@ -91,8 +91,8 @@ export class Scene {
     for (const gauge of this.gauges) gauge.attach(peer);
   }
 
-  private tellSlots(): void {
+  private emitSlots(): void {
     this.output.assign(this.people.slots);
-    this.tell('slots', this.output.slots);
+    this.emit('slots', this.output.slots);
   }
 }

@@ -1,24 +1,24 @@
 /** Keeps the client connected: opens the first connection, and another when it is lost or the server shuts down. */
 import { Drain } from './drain.ts';
 import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
-import { Patience } from './patience.ts';
+import { watchLiveness } from './liveness.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
-import { watchPulse } from './pulse.ts';
+import { RetryPolicy } from './retry-policy.ts';
 import type { ClientEvents, ClientOptions, ClientState } from './types.ts';
 import { watchWaking } from './wake.ts';
 
 /** How long the server may take to respond to a probe, milliseconds. */
-const PROOF_MS = 2000;
+const PROBE_TIMEOUT_MS = 2000;
 /** Minimum age of the second attempt to abandon for a better one, milliseconds; it doubles for each further one. */
-const PATIENCE_MS = 2000;
+const ABANDON_AGE_MS = 2000;
 
 /** Callbacks of a session. */
 export interface SessionHooks {
   /** A connection object exists, but has made no offer yet. */
   made(peer: Peer): void;
   /** The connection is established and must now be put into the user's conversation. */
-  standing(peer: Peer): Promise<void>;
+  established(peer: Peer): Promise<void>;
   /** The connection is now the current one; the previous one will be closed next. */
   promoted(peer: Peer): void;
   /** An event arrived on the current connection. */
@@ -36,27 +36,27 @@ export class Session {
   private readonly options: ClientOptions;
   private readonly slots: number;
   private readonly hooks: SessionHooks;
-  private readonly patience: Patience;
+  private readonly retryPolicy: RetryPolicy;
   private attempting: Peer | null = null;
   private running = false;
   /** Whether the current connection must be replaced even if it is established. */
   private due = false;
   /** Whether the current connection has heard that the one being opened replaces it. */
-  private succeeded = false;
+  private replacementAnnounced = false;
   /** When the attempt in progress began, by `performance.now()`. */
   private begun = 0;
   /** Attempts of this run that were abandoned for a better one. */
-  private givenUp = 0;
+  private abandoned = 0;
   private readonly drain = new Drain(() => this.renew(null));
   private endWatch: (() => void) | null = null;
-  private endPulse: (() => void) | null = null;
+  private endLiveness: (() => void) | null = null;
   private failure: VoiceError | null = null;
 
   constructor(options: ClientOptions, slots: number, hooks: SessionHooks) {
     this.options = options;
     this.slots = slots;
     this.hooks = hooks;
-    this.patience = new Patience(options);
+    this.retryPolicy = new RetryPolicy(options);
   }
 
   /** Connects for the first time. @throws VoiceError */
@@ -74,7 +74,7 @@ export class Session {
   renew(error: VoiceError | null): void {
     if (this.over || this.state === 'idle') return;
     this.due = true;
-    this.patience.wanted();
+    this.retryPolicy.requested();
     this.restart(error);
   }
 
@@ -83,13 +83,13 @@ export class Session {
     if (this.over) return;
     this.failure = error;
     this.endWatch?.();
-    this.endPulse?.();
+    this.endLiveness?.();
     this.drain.close();
     this.attempting?.close();
     this.current?.close();
     this.current = null;
     this.enter('closed', error);
-    this.patience.close();
+    this.retryPolicy.close();
   }
 
   private get over(): boolean {
@@ -97,7 +97,7 @@ export class Session {
   }
 
   private restart(error: VoiceError | null): void {
-    if (this.running) this.patience.end();
+    if (this.running) this.retryPolicy.end();
     else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
@@ -110,14 +110,14 @@ export class Session {
     const until = performance.now() + limit;
     if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
     this.running = true;
-    this.givenUp = 0;
-    this.patience.begin();
+    this.abandoned = 0;
+    this.retryPolicy.begin();
     try {
-      if (reason !== null && this.patience.hurried && (await this.paused(reason))) return;
+      if (reason !== null && this.retryPolicy.flapping && (await this.paused(reason))) return;
       while (!this.over) {
         const error = await this.attempt();
         if (error === null || this.over) return;
-        if (!this.patience.hopes(error)) return await this.settleFor(error);
+        if (!this.retryPolicy.allows(error)) return await this.settleFor(error);
         // The previous connection ended when its successor was established, which has then been lost.
         if (this.current === null && this.state === 'connected') this.enter('reconnecting', error);
         if (performance.now() >= until) return this.close(givenUp(error, limit));
@@ -130,8 +130,8 @@ export class Session {
 
   /** Pauses between two attempts. @returns whether no further attempt is needed. */
   private async paused(error: VoiceError): Promise<boolean> {
-    const pause = this.patience.next(error);
-    this.hooks.retry({ attempt: this.patience.failures, delay: pause, error });
+    const pause = this.retryPolicy.next(error);
+    this.hooks.retry({ attempt: this.retryPolicy.failures, delay: pause, error });
     if (!(await this.recovers(pause))) return false;
     this.enter('connected', null);
     return true;
@@ -141,17 +141,17 @@ export class Session {
   private async recovers(pause: number): Promise<boolean> {
     const peer = this.current;
     let alive = false;
-    peer?.answers(PROOF_MS).then((answered) => {
+    peer?.answers(PROBE_TIMEOUT_MS).then((answered) => {
       alive = answered;
     });
-    await this.patience.pause(pause);
-    return alive && !this.due && peer === this.current && peer?.stands === true;
+    await this.retryPolicy.pause(pause);
+    return alive && !this.due && peer === this.current && peer?.established === true;
   }
 
   /** Keeps the current connection for as long as it lasts, since no attempt will succeed. */
   private async settleFor(error: VoiceError): Promise<void> {
     const peer = this.current;
-    const stays = error.code !== 'replaced' && peer !== null && (await peer.answers(PROOF_MS));
+    const stays = error.code !== 'replaced' && peer !== null && (await peer.answers(PROBE_TIMEOUT_MS));
     if (this.over) return;
     if (!stays || peer !== this.current) return this.close(error);
     this.due = false;
@@ -165,14 +165,14 @@ export class Session {
     try {
       peer = new Peer(this.options, this.slots);
       this.attempting = peer;
-      this.succeeded = false;
+      this.replacementAnnounced = false;
       this.begun = performance.now();
       this.hooks.made(peer);
       await peer.open();
-      await this.hooks.standing(peer);
-      await this.drain.gathered(this.current, peer);
+      await this.hooks.established(peer);
+      await this.drain.waitForOthers(this.current, peer);
       if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();
-      if (this.over || !peer.stands)
+      if (this.over || !peer.established)
         throw new VoiceError('unreachable', 'The new connection was lost at once.', { retryable: true });
       this.promote(peer);
       return null;
@@ -187,25 +187,25 @@ export class Session {
   private promote(peer: Peer): void {
     const before = this.current;
     this.current = peer;
-    this.patience.stood();
+    this.retryPolicy.established();
     this.due = false;
     this.hooks.promoted(peer);
     this.drain.moved(before);
-    this.endPulse?.();
-    this.endPulse = watchPulse(peer, () => this.prove(peer));
+    this.endLiveness?.();
+    this.endLiveness = watchLiveness(peer, () => this.probe(peer));
     peer.watcher = {
-      event: (event) => this.heard(peer, event),
+      event: (event) => this.handle(peer, event),
       lost: (error, dead) => this.lost(peer, error, dead),
     };
     if (this.state !== 'connected') this.enter('connected', null);
-    for (const event of peer.missed) this.heard(peer, event);
+    for (const event of peer.missed) this.handle(peer, event);
   }
 
-  private heard(peer: Peer, event: ServerEvent): void {
+  private handle(peer: Peer, event: ServerEvent): void {
     if (peer !== this.current) return;
     if (event.type === 'replaced') {
       if (!this.running) return this.close(replaced());
-      this.succeeded = this.attempting !== null;
+      this.replacementAnnounced = this.attempting !== null;
     }
     this.hooks.event(event);
     if (event.type === 'draining') this.drain.begin(event.within, peer.people.total <= 1);
@@ -222,7 +222,7 @@ export class Session {
   private lost(peer: Peer, error: VoiceError, dead: boolean): void {
     if (peer !== this.current) return;
     // The server closes it because the next one is established, which the server may know first.
-    const planned = this.due && this.attempting !== null && (this.succeeded || this.attempting.stands);
+    const planned = this.due && this.attempting !== null && (this.replacementAnnounced || this.attempting.established);
     if (dead) {
       peer.close();
       this.current = null;
@@ -231,40 +231,40 @@ export class Session {
     }
     if (this.state === 'connected') this.enter('reconnecting', error);
     // While the old connection lasted, there was no hurry.
-    if (this.drain.active) this.patience.reset();
-    if (!this.running) this.patience.fell();
+    if (this.drain.active) this.retryPolicy.reset();
+    if (!this.running) this.retryPolicy.lost();
     this.restart(error);
   }
 
   /** Reacts to a change of the network or machine: attempts may now succeed, and connections may be dead. */
   private wake(): void {
     const peer = this.current;
-    if (this.patience.pausing) {
-      this.patience.reset();
-      this.patience.end();
-    } else if (this.attempting !== null && !this.attempting.stands && this.state !== 'connecting') {
-      this.giveUp(this.attempting);
+    if (this.retryPolicy.pausing) {
+      this.retryPolicy.reset();
+      this.retryPolicy.end();
+    } else if (this.attempting !== null && !this.attempting.established && this.state !== 'connecting') {
+      this.abandon(this.attempting);
     } else if (peer !== null) {
-      this.prove(peer);
+      this.probe(peer);
     } else if (this.state === 'reconnecting') {
       this.restart(null);
     }
   }
 
   /** Abandons an attempt, but not at every change: on bad networks, no attempt would ever complete. */
-  private giveUp(attempting: Peer): void {
+  private abandon(attempting: Peer): void {
     const age = performance.now() - this.begun;
-    if (this.givenUp > 0 && age < PATIENCE_MS * 2 ** (this.givenUp - 1)) return;
-    this.givenUp++;
+    if (this.abandoned > 0 && age < ABANDON_AGE_MS * 2 ** (this.abandoned - 1)) return;
+    this.abandoned++;
     attempting.close();
   }
 
   /** Probes a connection that seems to be established. */
-  private prove(peer: Peer): void {
+  private probe(peer: Peer): void {
     if (this.running || peer !== this.current) return;
     const error = new VoiceError('unreachable', 'The server does not respond any more.', { retryable: true });
-    peer.answers(PROOF_MS).then((alive) => {
-      if (!alive) this.lost(peer, error, !peer.stands);
+    peer.answers(PROBE_TIMEOUT_MS).then((alive) => {
+      if (!alive) this.lost(peer, error, !peer.established);
     });
   }
 

@@ -1,4 +1,4 @@
-/** The WebSocket: carries one offer, one answer and candidates, and closes with 1000 once the connection is established. */
+/** The WebSocket: carries an offer, an answer and candidates, and closes with 1000 once the connection is established. */
 import { closeError, VoiceError } from './errors.ts';
 import { connectUrl, type Endpoint, explainRefusal } from './http.ts';
 

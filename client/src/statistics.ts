@@ -3,15 +3,15 @@ import type { Peer } from './peer.ts';
 import { addUp, compare, NO_STATISTICS, type Statistics, type StatsEntry, type Totals } from './quality.ts';
 
 export class Meter {
-  private readonly told: (statistics: Statistics) => void;
+  private readonly report: (statistics: Statistics) => void;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   private peer: Peer | null = null;
   private last: Totals | null = null;
 
   /** @param interval in milliseconds; 0 for never. */
-  constructor(interval: number, told: (statistics: Statistics) => void) {
-    this.told = told;
-    if (interval > 0) this.timer = setInterval(() => this.look(), interval);
+  constructor(interval: number, report: (statistics: Statistics) => void) {
+    this.report = report;
+    if (interval > 0) this.timer = setInterval(() => this.sample(), interval);
   }
 
   attach(peer: Peer): void {
@@ -23,7 +23,7 @@ export class Meter {
   detach(): void {
     if (this.peer === null) return;
     this.peer = null;
-    this.told(NO_STATISTICS);
+    this.report(NO_STATISTICS);
   }
 
   close(): void {
@@ -31,14 +31,14 @@ export class Meter {
     this.peer = null;
   }
 
-  private look(): void {
+  private sample(): void {
     const { peer } = this;
     if (peer === null) return;
     peer.pc.getStats().then(
       (report) => {
-        if (this.peer !== peer || !peer.stands) return;
+        if (this.peer !== peer || !peer.established) return;
         const totals = addUp(report.values() as Iterable<StatsEntry>, performance.now());
-        if (this.last !== null) this.told(compare(this.last, totals));
+        if (this.last !== null) this.report(compare(this.last, totals));
         this.last = totals;
       },
       () => undefined,

@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 import type { ClientEvents, ClientState, MicrophoneState, Slot, Speaker, Statistics } from './types.ts';
 
 /** Events that describe a state; the others are momentary. */
-const KEPT: readonly (keyof ClientEvents)[] = [
+const STICKY: readonly (keyof ClientEvents)[] = [
   'state',
   'conversation',
   'participants',
@@ -34,7 +34,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly latest: Statistics;
 
   constructor() {
-    super(KEPT);
+    super(STICKY);
   }
 
   /** See {@link ClientState}. */

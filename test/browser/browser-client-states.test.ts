@@ -117,12 +117,12 @@ inBrowsers(
     // later.
     await ann.evaluate(`{
     const { hooks } = voiceClient.session;
-    const standing = hooks.standing;
-    hooks.standing = async (peer) => {
+    const established = hooks.established;
+    hooks.established = async (peer) => {
       const old = voiceClient.session.current;
       while (voiceClient.session.current !== null) await new Promise((go) => setTimeout(go, 10));
       window.gone = old !== null;
-      await standing(peer);
+      await established(peer);
     };
     voiceClient.reconnect();
     0;

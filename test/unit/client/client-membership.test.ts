@@ -7,16 +7,16 @@ const test = scenarios('client membership');
 
 interface FakePeer {
   readonly people: { conversation: string | null };
-  readonly looks: Set<() => void>;
-  readonly stands: boolean;
+  readonly checks: Set<() => void>;
+  readonly established: boolean;
 }
 
 interface Membership {
   readonly conversation: string | null;
-  readonly looks: Set<() => void>;
+  readonly checks: Set<() => void>;
   join(conversation: string, current: () => FakePeer | null): Promise<void>;
   leave(current: () => FakePeer | null): Promise<void>;
-  heard(event: object): void;
+  handle(event: object): void;
   close(error: null): void;
 }
 
@@ -30,7 +30,7 @@ async function unconfirmed(body: (membership: Membership, peer: FakePeer) => Pro
   globalThis.fetch = async () => new Response();
   const membership = new Membership({ url: 'https://example.org' }, () => undefined);
   try {
-    await body(membership, { people: { conversation: null }, looks: new Set(), stands: true });
+    await body(membership, { people: { conversation: null }, checks: new Set(), established: true });
   } finally {
     membership.close(null);
     globalThis.fetch = fetch;
@@ -52,10 +52,10 @@ test('of joins that are never confirmed and overtaken by others nothing is left'
       // So that each has been answered and waits to be confirmed.
       while (membership.conversation !== `room ${i}`) await new Promise((go) => setImmediate(go));
     }
-    equal([membership.looks.size, peer.looks.size], [1, 0]);
+    equal([membership.checks.size, peer.checks.size], [1, 0]);
     membership.close(null);
     equal([...new Set(await Promise.all(joins))], ['superseded']);
-    equal([membership.looks.size, peer.looks.size], [0, 0]);
+    equal([membership.checks.size, peer.checks.size], [0, 0]);
   });
 });
 
@@ -63,11 +63,11 @@ test('nor of those that are confirmed late', async () => {
   await unconfirmed(async (membership, peer) => {
     const joining = membership.join('attic', () => peer);
     while (membership.conversation !== 'attic') await new Promise((go) => setImmediate(go));
-    is(membership.looks.size, 1);
+    is(membership.checks.size, 1);
     peer.people.conversation = 'attic';
-    membership.heard({ type: 'moved', conversation: 'attic' });
+    membership.handle({ type: 'moved', conversation: 'attic' });
     await joining;
-    is(membership.looks.size, 0);
+    is(membership.checks.size, 0);
   });
 });
 

@@ -230,7 +230,7 @@ test('however often somebody mutes, the server is told the last of it', async ()
   const requests = new Requests((text) => {
     const request = JSON.parse(text) as { id: number; muted: boolean };
     sent.push(request);
-    setImmediate(() => requests.heard({ type: 'ok', id: request.id }));
+    setImmediate(() => requests.handle({ type: 'ok', id: request.id }));
   });
   const others = Array.from({ length: 20 }, () => requests.ask({ type: 'participants' }).catch(() => undefined));
   const toggles = Array.from({ length: 99 }, (_, i) => requests.ask({ type: 'mute', muted: i % 2 === 1 }));

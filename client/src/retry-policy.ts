@@ -8,7 +8,7 @@ const MAX_REFUSALS = 3;
 /** A connection that lasted less is brief, milliseconds. After two brief ones in a row, attempts are paused. */
 const SETTLED_MS = 10_000;
 
-export class Patience {
+export class RetryPolicy {
   private readonly backoff: Backoff;
   private readonly asksForTokens: boolean;
   private refusals = 0;
@@ -17,7 +17,7 @@ export class Patience {
   /** Consecutive brief connections. */
   private brief = 0;
   private endPause: (() => void) | null = null;
-  private over = false;
+  private closed = false;
 
   constructor({ backoff = {}, token }: Pick<ClientOptions, 'backoff' | 'token'>) {
     this.backoff = new Backoff(backoff.first ?? 500, backoff.most ?? 15_000);
@@ -30,7 +30,7 @@ export class Patience {
   }
 
   /** Whether connections drop as soon as they are established, so that without pauses they would follow in a rush. */
-  get hurried(): boolean {
+  get flapping(): boolean {
     return this.brief > 1;
   }
 
@@ -41,21 +41,21 @@ export class Patience {
   /** Begins a series of attempts. */
   begin(): void {
     this.refusals = 0;
-    if (!this.hurried) this.backoff.reset();
+    if (!this.flapping) this.backoff.reset();
   }
 
   /** Records that a connection was established. */
-  stood(): void {
+  established(): void {
     this.since = performance.now();
   }
 
   /** Records that the connection was lost. */
-  fell(): void {
+  lost(): void {
     this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
   }
 
   /** Records that the application asked for a new connection. */
-  wanted(): void {
+  requested(): void {
     this.brief = 0;
   }
 
@@ -65,7 +65,7 @@ export class Patience {
   }
 
   /** Whether another attempt may succeed after this failure. */
-  hopes(error: VoiceError): boolean {
+  allows(error: VoiceError): boolean {
     if (error.code === 'unauthorized' && !error.retryable) return this.asksForTokens && ++this.refusals < MAX_REFUSALS;
     this.refusals = 0;
     // While instances are being replaced, a proxy may have no route for a moment.
@@ -87,7 +87,7 @@ export class Patience {
       };
       const timer = setTimeout(end, milliseconds);
       this.endPause = end;
-      if (this.over) end();
+      if (this.closed) end();
     });
   }
 
@@ -98,7 +98,7 @@ export class Patience {
 
   /** Ends the pause in progress and all later ones. */
   close(): void {
-    this.over = true;
+    this.closed = true;
     this.end();
   }
 }

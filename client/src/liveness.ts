@@ -5,9 +5,9 @@
 import type { Peer } from './peer.ts';
 
 /** Poll interval, milliseconds. */
-const LOOK_MS = 1000;
+const POLL_MS = 1000;
 /** Consecutive polls without a byte before the connection is suspect. */
-const SILENT_LOOKS = 3;
+const SILENT_POLLS = 3;
 
 /**
  * Calls `suspect` when bytes have arrived and then none for three seconds, and not again until more arrive. The cause
@@ -15,25 +15,25 @@ const SILENT_LOOKS = 3;
  *
  * @returns a function that stops watching.
  */
-export function watchPulse(peer: Peer, suspect: () => void): () => void {
+export function watchLiveness(peer: Peer, suspect: () => void): () => void {
   let last = 0;
-  let silent = SILENT_LOOKS;
-  let looking = false;
-  const look = async (): Promise<void> => {
+  let silent = SILENT_POLLS;
+  let polling = false;
+  const poll = async (): Promise<void> => {
     const bytes = await bytesReceived(peer.pc);
     if (bytes !== last) silent = 0;
-    else if (++silent === SILENT_LOOKS) suspect();
+    else if (++silent === SILENT_POLLS) suspect();
     last = bytes;
   };
   const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    look()
+    if (polling) return;
+    polling = true;
+    poll()
       .catch(() => undefined)
       .finally(() => {
-        looking = false;
+        polling = false;
       });
-  }, LOOK_MS);
+  }, POLL_MS);
   return () => clearInterval(timer);
 }
 

@@ -6,7 +6,7 @@
 import { BotCrew } from './bots/crew.ts';
 import { bundlePage } from './build.ts';
 import { type Gateway, openGateway } from './gateway.ts';
-import { KeptServer } from './server.ts';
+import { RestartingServer } from './server.ts';
 import { Site } from './site.ts';
 
 const PORT = 8088;
@@ -14,7 +14,7 @@ const PREFIX = '/webrtc';
 
 const say = (line: string): void => console.log(`  ${line}`);
 const crew = new BotCrew(say);
-const server = new KeptServer(say, (running) => crew.serve(running));
+const server = new RestartingServer(say, (running) => crew.serve(running));
 const site = new Site(await bundlePage(), crew, () => server.adminUrl);
 
 console.log(`

@@ -10,7 +10,7 @@ const KEPT_LINES = 20;
 /** Interval at which older log lines are dropped, milliseconds. */
 const TRIM_MS = 10_000;
 
-export class KeptServer {
+export class RestartingServer {
   private server: RunningServer | null = null;
   private ended = false;
   private readonly say: (line: string) => void;

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BotCrew } from './bots/crew.ts';
-import { MOST_BOTS } from './bots/protocol.ts';
+import { MAX_BOTS } from './bots/protocol.ts';
 import { refuse, urlOf } from './gateway.ts';
 
 /** The page's folder, relative to the compiled file in `dist/demo`. */
@@ -46,7 +46,7 @@ export interface DemoState {
   readonly rooms: readonly { readonly id: string; readonly users: number }[];
   /** Number of bots in each room. */
   readonly bots: Readonly<Record<string, number>>;
-  readonly mostBots: number;
+  readonly maxBots: number;
 }
 
 /** Answers requests for the page and for `/demo/`. */
@@ -92,9 +92,9 @@ export class Site {
         ['/readyz', '/conversations'].map(async (path) => (await fetch(`${admin}${path}`)).json()),
       )) as [{ connections: number }, { conversations: DemoState['rooms'] }];
       const { conversations: rooms } = list;
-      return { server: 'up', connections: readiness.connections, rooms, bots, mostBots: MOST_BOTS };
+      return { server: 'up', connections: readiness.connections, rooms, bots, maxBots: MAX_BOTS };
     } catch {
-      return { server: 'down', connections: null, rooms: [], bots, mostBots: MOST_BOTS };
+      return { server: 'down', connections: null, rooms: [], bots, maxBots: MAX_BOTS };
     }
   }
 
@@ -103,9 +103,9 @@ export class Site {
     const order = readOrder(await readBody(req));
     if (order === null) {
       const room = `a room of 1 to ${MAX_ROOM_LENGTH} characters`;
-      return refuse(res, 400, `Send {"room": …, "count": …}: ${room}, and a whole number from 0 to ${MOST_BOTS}.`);
+      return refuse(res, 400, `Send {"room": …, "count": …}: ${room}, and a whole number from 0 to ${MAX_BOTS}.`);
     }
-    sendJson(res, { count: this.crew.place(order.room, order.count), mostBots: MOST_BOTS });
+    sendJson(res, { count: this.crew.place(order.room, order.count), maxBots: MAX_BOTS });
   }
 }
 
@@ -119,7 +119,7 @@ function readOrder(text: string): { room: string; count: number } | null {
   }
   const { room, count } = (json ?? {}) as { room?: unknown; count?: unknown };
   if (typeof room !== 'string' || room.length > MAX_ROOM_LENGTH || !canBeJoined(room)) return null;
-  if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > MOST_BOTS) return null;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > MAX_BOTS) return null;
   return { room, count };
 }
 

@@ -13,7 +13,7 @@ const SILENT_INTERVAL = 20;
 const SILENT_PACKET = Uint8Array.of(0x48);
 const SILENT_LEVEL = 127;
 /** A bot that is late sends at most this many overdue frames. It skips them all if there are more. */
-const MOST_LATE_FRAMES = 10;
+const MAX_LATE_FRAMES = 10;
 /** Pause before another attempt to connect, milliseconds. */
 const RETRY_MS = 1000;
 
@@ -58,7 +58,7 @@ export class Bot {
 
   /** Sends the frames that are due. Call it every few milliseconds. @param now milliseconds. */
   tick(now: number): void {
-    if (now - this.due > MOST_LATE_FRAMES * FRAME_MS) this.due = now;
+    if (now - this.due > MAX_LATE_FRAMES * FRAME_MS) this.due = now;
     for (; this.due <= now; this.due += FRAME_MS) this.frame();
   }
 

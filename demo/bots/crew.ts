@@ -1,7 +1,7 @@
 /** The demo's side of the bots: keeps how many are in each room, and removes them from rooms without people. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
+import { BOT_MARK, MAX_BOTS, type Placement } from './protocol.ts';
 
 const SCRIPT = fileURLToPath(new URL('./process.js', import.meta.url));
 /** Interval between checks of the rooms with bots, and how long bots stay without people. Milliseconds. */
@@ -55,7 +55,7 @@ export class BotCrew {
     let others = 0;
     for (const { count } of this.rooms.values()) others += count;
     others -= known?.count ?? 0;
-    const count = Math.max(0, Math.min(wanted, MOST_BOTS - others));
+    const count = Math.max(0, Math.min(wanted, MAX_BOTS - others));
     if (count !== (known?.count ?? 0)) this.say(`${count} ${count === 1 ? 'bot' : 'bots'} in ${room}`);
     if (count === 0) this.rooms.delete(room);
     else this.rooms.set(room, { count, people: performance.now() });

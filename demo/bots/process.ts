@@ -1,7 +1,7 @@
 /** The bots' process: places them as the demo says over IPC, and keeps them talking. */
 import { readVoices } from '../speech/library.ts';
 import { Bot } from './bot.ts';
-import { BOT_MARK, MOST_BOTS, type Placement } from './protocol.ts';
+import { BOT_MARK, MAX_BOTS, type Placement } from './protocol.ts';
 import { BotRoom } from './room.ts';
 
 const TICK_MS = 5;
@@ -25,7 +25,7 @@ function resize(id: string, count: number): void {
   const room = rooms.get(id) ?? new BotRoom();
   rooms.set(id, room);
   while (room.size > count) used.delete(room.remove()!);
-  while (room.size < count && used.size < MOST_BOTS) enter(id, room);
+  while (room.size < count && used.size < MAX_BOTS) enter(id, room);
   if (room.size === 0) rooms.delete(id);
 }
 

@@ -1,7 +1,7 @@
 /** The messages from the demo to the bots' process. A room is the demo's word for a conversation. */
 
 /** Most bots in all rooms together. */
-export const MOST_BOTS = 50;
+export const MAX_BOTS = 50;
 
 /** Suffix of the names of bots. */
 export const BOT_MARK = ' (bot)';

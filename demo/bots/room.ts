@@ -4,7 +4,7 @@ import type { Bot } from './bot.ts';
 
 /** Bots that share one dialogue. With more bots, several dialogues run at a time. */
 const BOTS_PER_DIALOGUE = 4;
-const MOST_DIALOGUES = 4;
+const MAX_DIALOGUES = 4;
 const FRAME_MS = 20;
 /** Shortest pause between two sentences of a dialogue, and how much longer it may be. Milliseconds. */
 const PAUSE_MS = 250;
@@ -23,7 +23,7 @@ interface Speaker {
 export class BotRoom {
   private readonly speakers: Speaker[] = [];
   /** When each dialogue continues, milliseconds. */
-  private readonly next = Array.from({ length: MOST_DIALOGUES }, () => 0);
+  private readonly next = Array.from({ length: MAX_DIALOGUES }, () => 0);
   private last: Speaker | null = null;
 
   get size(): number {
@@ -43,7 +43,7 @@ export class BotRoom {
 
   /** Starts the sentences and sends the frames that are due. @param now milliseconds. */
   tick(now: number): void {
-    const dialogues = Math.min(MOST_DIALOGUES, Math.ceil(this.size / BOTS_PER_DIALOGUE));
+    const dialogues = Math.min(MAX_DIALOGUES, Math.ceil(this.size / BOTS_PER_DIALOGUE));
     for (let i = 0; i < dialogues; i++) {
       if (now >= this.next[i]!) this.next[i] = now + this.speak() + PAUSE_MS + Math.random() * PAUSE_MORE_MS;
     }

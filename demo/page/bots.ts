@@ -61,11 +61,11 @@ export class Bots {
       await this.look();
       const present = this.state?.bots[room] ?? 0;
       const body = JSON.stringify({ room, count: wanted(present) });
-      const { count, mostBots } = await ask<{ count: number; mostBots: number }>('/demo/bots', {
+      const { count, maxBots } = await ask<{ count: number; maxBots: number }>('/demo/bots', {
         method: 'POST',
         body,
       });
-      const full = count < wanted(present) ? ` The limit is ${mostBots} in all rooms together.` : '';
+      const full = count < wanted(present) ? ` The limit is ${maxBots} in all rooms together.` : '';
       this.events.said(
         count === 0 ? 'The bots are leaving.' : `${counted(count, 'bot')} in ${room} or on the way.${full}`,
       );

@@ -20,7 +20,7 @@ export interface CallEvents {
   /** The call has ended, but the user did not end it. */
   over(): void;
   /** Returns whether the test tone replaces the microphone. */
-  toned(): boolean;
+  playsTone(): boolean;
 }
 
 export class CallView {
@@ -78,7 +78,11 @@ export class CallView {
     on('muted', () => this.showMuted(client));
     on('microphone', ({ label, error, track }) => {
       const sent =
-        track === null ? 'You are not sending sound.' : this.events.toned() ? 'You are sending the test tone.' : label;
+        track === null
+          ? 'You are not sending sound.'
+          : this.events.playsTone()
+            ? 'You are sending the test tone.'
+            : label;
       setText(this.microphone, error?.message ?? sent);
     });
     on('deviceLost', ({ kind, label }) =>

@@ -1,10 +1,10 @@
 /** Shows events, also to screen readers. It gathers arrivals and departures, so that a crowd takes one line. */
 import { byId, make } from './dom.ts';
 
-const MOST_LINES = 8;
+const MAX_LINES = 8;
 const GATHER_MS = 1000;
 /** Most names in one line. If there are more, a number replaces the last ones. */
-const MOST_NAMES = 3;
+const MAX_NAMES = 3;
 
 export class EventLog {
   private readonly list = byId('log', HTMLDivElement);
@@ -17,7 +17,7 @@ export class EventLog {
     const time = make('time', '', now.toLocaleTimeString());
     time.dateTime = now.toISOString();
     this.list.append(make('p', '', time, text));
-    while (this.list.children.length > MOST_LINES) this.list.firstElementChild?.remove();
+    while (this.list.children.length > MAX_LINES) this.list.firstElementChild?.remove();
   }
 
   joined(name: string): void {
@@ -48,7 +48,7 @@ export class EventLog {
 
 /** Returns names as one phrase: `Ada, Ben and 8 more`. */
 function listed(names: readonly string[]): string {
-  const shown = names.length > MOST_NAMES ? names.slice(0, MOST_NAMES - 1) : names;
+  const shown = names.length > MAX_NAMES ? names.slice(0, MAX_NAMES - 1) : names;
   const parts = shown.length < names.length ? [...shown, `${names.length - shown.length} more`] : shown;
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }

@@ -6,7 +6,7 @@ import { byId, setText } from './dom.ts';
 import { EventLog } from './log.ts';
 import { SourceChoice } from './source.ts';
 
-const MOST_SLOTS = 8;
+const MAX_SLOTS = 8;
 const DEFAULT_SLOTS = 3;
 const BOT_MARK = '(bot)';
 const STATISTICS_MS = 1000;
@@ -23,14 +23,14 @@ const log = new EventLog();
 const source = new SourceChoice(() => {
   if (client !== null) source.apply(client).catch(problem);
 });
-const view = new CallView(log, { problem, over: () => leaveCall(), toned: () => source.toned });
+const view = new CallView(log, { problem, over: () => leaveCall(), playsTone: () => source.playsTone });
 const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
 let client: VoiceClient | null = null;
 /** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
 let entering = false;
 
 nameField.value = `Guest ${100 + Math.floor(Math.random() * 900)}`;
-for (let count = 1; count <= MOST_SLOTS; count++) slotsField.add(new Option(String(count), String(count)));
+for (let count = 1; count <= MAX_SLOTS; count++) slotsField.add(new Option(String(count), String(count)));
 slotsField.value = String(DEFAULT_SLOTS);
 
 joinForm.addEventListener('submit', (event) => {

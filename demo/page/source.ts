@@ -61,7 +61,7 @@ export class SourceChoice {
   }
 
   /** Whether the test tone is on. */
-  get toned(): boolean {
+  get playsTone(): boolean {
     return this.tone !== null;
   }
 

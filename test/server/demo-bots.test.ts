@@ -1,7 +1,7 @@
 /** The demo's bots against a real server. */
 import { equal, is, ok } from 'uvu/assert';
 import { BotCrew } from '../../demo/bots/crew.ts';
-import { MOST_BOTS } from '../../demo/bots/protocol.ts';
+import { MAX_BOTS } from '../../demo/bots/protocol.ts';
 import { ClientHost } from '../support/client.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
@@ -89,12 +89,12 @@ test('they leave a room without people', async () => {
 test('there are only so many of them', async () => {
   const crew = new BotCrew(() => undefined);
   try {
-    is(crew.place('a', MOST_BOTS - 10), MOST_BOTS - 10);
+    is(crew.place('a', MAX_BOTS - 10), MAX_BOTS - 10);
     is(crew.place('b', 20), 10);
     is(crew.place('c', 1), 0);
-    equal(crew.counts, { a: MOST_BOTS - 10, b: 10 });
+    equal(crew.counts, { a: MAX_BOTS - 10, b: 10 });
     is(crew.place('a', 1), 1);
-    is(crew.place('c', MOST_BOTS), MOST_BOTS - 11);
+    is(crew.place('c', MAX_BOTS), MAX_BOTS - 11);
   } finally {
     await crew.close();
   }

@@ -107,7 +107,7 @@ test(
     withDemo(async ({ url }) => {
       const order = async (body: unknown): Promise<Answer> =>
         send(`${url}/demo/bots`, {}, 'POST', typeof body === 'string' ? body : JSON.stringify(body));
-      equal(JSON.parse((await order({ room: 'kitchen', count: 1 })).text), { count: 1, mostBots: 50 });
+      equal(JSON.parse((await order({ room: 'kitchen', count: 1 })).text), { count: 1, maxBots: 50 });
       const bad = [51, -1, 1.5, '1', null].map((count) => ({ room: 'kitchen', count }));
       const rooms = ['', '.', '..', '\ud800', 'a\nb', 'x'.repeat(257), 7, null].map((room) => ({ room, count: 1 }));
       for (const body of [...bad, ...rooms, '', '{', 'null', '[]', '1'.repeat(100_000)]) {

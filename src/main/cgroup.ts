@@ -1,31 +1,32 @@
 /**
- * The share of the machine's CPU that a container may use: Linux control groups, version 1 (cpu and cpuacct controllers)
- * and 2, see cgroups(7), "cpu.max" in the kernel's cgroup-v2.rst, and sched-bwc.rst. Node 20 knows nothing of it.
+ * Reads the share of the machine's CPU that a container may use, which Node 20 ignores. It comes from Linux control
+ * groups of version 1 (controllers cpu and cpuacct) or 2: see cgroups(7), "cpu.max" in the kernel's cgroup-v2.rst, and
+ * sched-bwc.rst.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
-/** A file's text, or null if there is none that can be read. */
+/** Reads a file; null if it cannot be read. */
 export type ReadFile = (path: string) => string | null;
 
-/** Where usage is counted, or who sets the quota: one file system of one version. */
+/** One mounted file system of control groups. */
 interface Mount {
   readonly version: 1 | 2;
-  /** Directory in which it is mounted. */
+  /** The directory where it is mounted. */
   readonly point: string;
-  /** The control group that is visible there. */
+  /** The control group that this directory shows. */
   readonly root: string;
-  /** Of version 1, the controllers; empty for version 2. */
+  /** The controllers of version 1; empty for version 2. */
   readonly controllers: readonly string[];
 }
 
 /** A control group with a quota of CPU time. */
 export interface CpuQuota {
-  /** Cores' worth of CPU time that all its processes have together; may be less than 1. */
+  /** CPU time that all processes of the group may use together, as a number of cores. May be less than 1. */
   readonly cores: number;
-  /** CPU time that it has used so far, milliseconds; null if nobody counts it. */
+  /** Returns the CPU time used so far, milliseconds; null if it is not counted. */
   used(): number | null;
-  /** How often it had to wait because its time was used up; 0 if nobody counts it. */
+  /** Returns how often the group had to wait because its time was used up; 0 if it is not counted. */
   throttled(): number;
 }
 
@@ -37,12 +38,12 @@ export const readText: ReadFile = (path) => {
   }
 };
 
-/** Whole cores that this process may keep busy, at least 1: of the machine, of its affinity, of a container's quota. */
+/** Returns how many whole cores this process may use, at least 1: the least of machine, affinity and quota. */
 export function usableCores(quota: Pick<CpuQuota, 'cores'> | null = cpuQuota()): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quota?.cores ?? Number.POSITIVE_INFINITY)));
 }
 
-/** The smallest quota of this process's control group and of those around it. @returns null if there is none. */
+/** Returns the smallest quota of this process's control group and of those above it; null if none has one. */
 export function cpuQuota(read: ReadFile = readText): CpuQuota | null {
   const mounts = readMounts(read('/proc/self/mountinfo') ?? '');
   const paths = readPaths(read('/proc/self/cgroup') ?? '');
@@ -71,7 +72,7 @@ function quotaV2(cores: number, directory: string, read: ReadFile): CpuQuota {
 }
 
 function quotaV1(cores: number, directory: string, mount: Mount, mounts: readonly Mount[], read: ReadFile): CpuQuota {
-  // The same group, as the controller that counts sees it.
+  // The same group in the file system of the controller that counts.
   const counting = mounts.find(({ controllers }) => controllers.includes('cpuacct'));
   const within = directory.slice(mount.point.length);
   return {
@@ -97,12 +98,12 @@ function readMounts(mountinfo: string): Mount[] {
   });
 }
 
-/** Space, tab, line feed and backslash are written in octal. */
+/** Decodes space, tab, line feed and backslash, which are written in octal. */
 function unquote(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
-/** `id:controllers:path` of each hierarchy; version 2 has no controllers. @returns paths by controller, '' for version 2. */
+/** Reads the lines `id:controllers:path`, one per hierarchy. @returns paths by controller, '' for version 2. */
 function readPaths(cgroup: string): Map<string, string> {
   const paths = new Map<string, string>();
   for (const line of cgroup.split('\n')) {
@@ -112,11 +113,11 @@ function readPaths(cgroup: string): Map<string, string> {
   return paths;
 }
 
-/** The directory of this process's group and those above it, as far as they are visible, from within to without. */
+/** Returns the directories of this process's group and of the visible groups above it, innermost first. */
 function directories({ version, point, root, controllers }: Mount, paths: ReadonlyMap<string, string>): string[] {
   const key = version === 2 ? '' : controllers.find((controller) => controller === 'cpu');
   const path = paths.get(key ?? '') ?? '/';
-  // A group that is outside of what is mounted, as with a namespace of another's, is shown as its mount point.
+  // A group outside of the mounted ones, as in another namespace, is shown as its mount point.
   const parent = root === '/' ? '' : root;
   const inside = path === root || path.startsWith(`${parent}/`) ? path.slice(parent.length) : '';
   const names = inside.split('/').filter((name) => name !== '' && name !== '..' && name !== '.');
@@ -124,13 +125,13 @@ function directories({ version, point, root, controllers }: Mount, paths: Readon
   return names.map((_, i) => `${base}/${names.slice(0, names.length - i).join('/')}`).concat(base);
 }
 
-/** `cpu.max` is `quota period`, microseconds, or `max period`. */
+/** Reads `cpu.max`: `quota period`, microseconds, or `max period`. */
 function readV2(directory: string, read: ReadFile): number | null {
   const match = /^(\d+) (\d+)\s*$/.exec(read(`${directory}/cpu.max`) ?? '');
   return match === null ? null : share(Number(match[1]), Number(match[2]));
 }
 
-/** -1 is no quota. */
+/** Reads the quota of version 1, where -1 means none. */
 function readV1(directory: string, read: ReadFile): number | null {
   const quota = readNumber(read(`${directory}/cpu.cfs_quota_us`));
   const period = readNumber(read(`${directory}/cpu.cfs_period_us`));

@@ -1,22 +1,22 @@
-/** Who is asking: the `X-User-Claim` header that backend-auth sets and nobody else can. */
+/** Reads the `X-User-Claim` header, which says who sent a request. Only backend-auth can set it. */
 import type { IncomingMessage } from 'node:http';
 import * as v from 'valibot';
 import { RequestError } from './errors.ts';
 
-/** Longest userid or clientid, characters. */
+/** Length of the longest userid or clientid, characters. */
 export const MAX_ID_LENGTH = 256;
 const HEADER = 'x-user-claim';
-/** Strict: two claims that differ in broken bytes must not become one user. */
+/** Strict, because two claims that differ in broken bytes must not become one user. */
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_LENGTH));
 const ClaimSchema = v.object({ userid: id, clientid: id });
 
-/** The only authority for who somebody is. */
+/** Who sent a request. Nothing else says so. */
 export type Claim = v.InferOutput<typeof ClaimSchema>;
 
 /**
- * Reads the claim of a request. Members other than `userid` and `clientid` (a token's `exp`, say) are ignored.
+ * Reads the claim of a request. Members other than `userid` and `clientid`, such as a token's `exp`, are ignored.
  *
  * @throws RequestError `bad-claim` that says what is wrong with it.
  */

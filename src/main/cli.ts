@@ -1,4 +1,4 @@
-/** The command line: usually without an option, and the service runs. */
+/** The command line. Without an option, which is the usual case, the service runs. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -10,7 +10,7 @@ import { whyUnhealthy } from './operations/healthcheck.ts';
 import { help } from './operations/help.ts';
 import { visible } from './visible.ts';
 
-/** `.env` in the package's root; variables that are already set win. */
+/** `.env` in the root of the package. Variables that are already set take precedence. */
 const ENV_FILE = fileURLToPath(new URL('../../../.env', import.meta.url));
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 
@@ -28,14 +28,14 @@ const options = {
 
 type Options = { readonly [Name in keyof typeof options]?: boolean };
 
-/** Does what the command line asks for, then exits; without an option the service runs. @param args the options. */
+/** Runs a command and exits, or runs the service if there is no option. @param args the options. */
 export async function run(args: readonly string[]): Promise<void> {
   const exitCode = await runCommand(args);
   if (exitCode !== null) process.exit(exitCode);
   const config = configure();
   const log = createLog(config.LOG_LEVEL);
   try {
-    // Loading it takes longer than all the rest of the start, and commands do not need it.
+    // Commands do not need it, and loading it takes longer than all the rest.
     const { start } = await import('./service.ts');
     await start(config, log);
   } catch (error) {
@@ -46,7 +46,7 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-/** @returns the exit code, or null if nothing was asked for. */
+/** Runs a command. @returns the exit code, or null if there is no option. */
 async function runCommand(args: readonly string[]): Promise<number | null> {
   const asked = readArguments(args);
   if (asked === null) return MISUSED;
@@ -57,10 +57,10 @@ async function runCommand(args: readonly string[]): Promise<number | null> {
   return null;
 }
 
-/** Reads the configuration of the service; exits with the reason if it is bad. */
+/** Reads the configuration of the service. Prints the reason and exits if it is bad. */
 function configure(): Config {
   try {
-    // For all of the process: libraries and Node itself may have variables there.
+    // For the whole process, because `.env` may have variables of libraries and Node.
     Object.assign(process.env, { ...readEnvFile(ENV_FILE), ...process.env });
     return readConfig(process.env);
   } catch (error) {
@@ -74,7 +74,7 @@ function readArguments(args: readonly string[]): Options | null {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: false }).values;
   } catch (error) {
-    // Node's second sentence is about its own ways to pass positional arguments.
+    // Node's second sentence is about positional arguments, which do not exist here.
     const [what] = (error as Error).message.split(/\. |\n/);
     console.error(visible(`${what}: --help lists what there is`));
     return null;

@@ -1,4 +1,4 @@
-/** The environment, read and checked once at start. docs/configuration.md lists exactly what stands here. */
+/** Reads and checks the environment, once at start. docs/configuration.md lists the same variables. */
 import { isIP, isIPv4 } from 'node:net';
 import * as v from 'valibot';
 import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
@@ -7,7 +7,7 @@ import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { usableCores } from './cgroup.ts';
 import { isAddress } from './ip-address.ts';
 
-/** A bad variable; the message names it, what it holds and what is allowed. */
+/** A bad variable. The message has its name, its value and the allowed values. */
 export class ConfigError extends Error {
   constructor(message: string) {
     super(message);
@@ -16,13 +16,13 @@ export class ConfigError extends Error {
 }
 
 /**
- * What RED (RFC 2198) is used for: nothing; the way from publishers to the server, where lost packets are rebuilt; or the
- * way to listeners as well.
+ * Where RED (RFC 2198) is used: nowhere; from publishers to the server, which rebuilds lost packets; or to listeners as
+ * well.
  */
 const REDS = ['off', 'uplink', 'both'] as const;
 export type RedUse = (typeof REDS)[number];
 
-/** Where to listen: `host` undefined for every address of the machine. */
+/** Where to listen; without a `host` on every address of the machine. */
 export interface ListenAddress {
   readonly host: string | undefined;
   readonly port: number;
@@ -33,7 +33,7 @@ function readListen(text: string): ListenAddress | undefined {
   if (match === null || Number(match[3]) > 65_535) return undefined;
   const [, v6, name] = match;
   if (v6 !== undefined && isIP(v6) !== 6) return undefined;
-  // Four numbers are an address or a slip of the pen, never a name.
+  // Four numbers are an address or a typing error, never a name.
   if (name !== undefined && /^[\d.]+$/.test(name) && !isIPv4(name)) return undefined;
   return { host: v6 ?? (name || undefined), port: Number(match[3]) };
 }
@@ -54,7 +54,7 @@ const ports = parsed(
       if (match === null) return undefined;
       const first = Number(match[1]);
       const last = Number(match[2] ?? first);
-      // libdatachannel takes 1024 and below for "no port given".
+      // libdatachannel treats 1024 and below as "no port given".
       if (first <= 1024 || last > 65_535 || last < first || last - first > 63) return undefined;
       for (let port = first; port <= last; port++) all.add(port);
     }
@@ -89,7 +89,7 @@ const httpOrigin = parsed(
     const url = URL.canParse(text) ? new URL(text) : null;
     const plain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
     if (!plain || !['http:', 'https:'].includes(url.protocol)) return undefined;
-    // Not its href, which keeps an empty query.
+    // The href would keep an empty query.
     return url.origin + url.pathname.replace(/\/+$/, '');
   },
 );
@@ -102,7 +102,7 @@ const ptime = parsed('20, 40 or 60', (text) => (['20', '40', '60'].includes(text
 
 const redUse = parsed('off, uplink or both', (text) => REDS.find((use) => use === text));
 
-/** One variable: its default as it would be written in `.env`, and how it is read. */
+/** The variables, each with its default as it would be written in `.env`, and how it is read. */
 const variables = {
   LISTEN: { otherwise: ':80', schema: listen },
   ADMIN_LISTEN: { otherwise: '127.0.0.1:8081', schema: listenOrNot },
@@ -163,12 +163,12 @@ type Variables = typeof variables;
 /** The checked configuration, by variable. */
 export type Config = { readonly [Name in keyof Variables]: v.InferOutput<Variables[Name]['schema']> };
 
-/** Every variable with its default, for the documentation's test. */
+/** The default of each variable, as text. */
 export const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(variables).map(([name, { otherwise }]) => [name, otherwise]),
 );
 
-/** What is set, by variable: usually `process.env` after `.env` was loaded. What is not set takes its default. */
+/** Values by variable, usually `process.env` after `.env` was loaded. Variables without a value have their default. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -182,7 +182,7 @@ export function readConfig(environment: Environment): Config {
   return config as Config;
 }
 
-/** Reads the configuration. @returns what is good of it, and an error for each value that is not. */
+/** Reads the configuration. @returns the good values, and an error for each bad one. */
 export function checkConfig(environment: Environment): { config: Partial<Config>; errors: ConfigError[] } {
   const errors: ConfigError[] = [];
   const good: [string, unknown][] = [];
@@ -198,9 +198,9 @@ export function checkConfig(environment: Environment): { config: Partial<Config>
   return { config: Object.fromEntries(good), errors };
 }
 
-/** A value without the passwords in it, as in `turn:user:password@host`, so that it can be shown. */
+/** Hides the passwords in a value, as in `turn:user:password@host`, so that it can be shown. */
 export function maskSecrets(text: string): string {
-  // To the last @: nobody knows what a password that cannot be read has in it.
+  // Up to the last @, because a malformed value may have one in its password.
   return text.replace(/(\w+:[^:@,]+:).*@/s, '$1***@');
 }
 

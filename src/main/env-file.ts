@@ -1,4 +1,4 @@
-/** `.env`, where variables may stand that are not exported. */
+/** Reads `.env`, which may have variables that are not exported. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { ConfigError, type Environment } from './config.ts';
@@ -6,7 +6,7 @@ import { ConfigError, type Environment } from './config.ts';
 /**
  * Reads a file of variables; empty if there is none.
  *
- * @throws ConfigError if it is there and cannot be read: a folder, say, which Docker makes where a file to be mounted is
+ * @throws ConfigError if it exists but cannot be read. Docker, for example, makes a folder if a file to mount is
  *   missing.
  */
 export function readEnvFile(path: string): Environment {

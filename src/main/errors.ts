@@ -1,7 +1,7 @@
-/** Every failure a client can meet, with what it is told: a status before the upgrade, a close code after it. */
+/** All failures that a client can meet: HTTP statuses before the upgrade, close codes after it. */
 import { visibleJson } from './visible.ts';
 
-/** HTTP failures: status and title, as `application/problem+json` (RFC 9457). */
+/** HTTP failures, answered as `application/problem+json` (RFC 9457). */
 export const Problem = {
   'bad-claim': { status: 400, title: 'Error parsing X-User-Claim header' },
   'bad-conversation': { status: 400, title: 'Bad conversation id' },
@@ -25,7 +25,7 @@ export const Problem = {
 } as const;
 export type ProblemKind = keyof typeof Problem;
 
-/** A request that cannot be served; `detail` says what was wrong and, where there is one, the next step. */
+/** A refused request. The message says what was wrong and, if possible, what to do next. */
 export class RequestError extends Error {
   readonly kind: ProblemKind;
   readonly headers: Readonly<Record<string, string>>;
@@ -37,19 +37,19 @@ export class RequestError extends Error {
   }
 }
 
-/** The server takes nothing new any more. */
+/** Returns the error for a request that the next instance will answer. */
 export function drainingError(): RequestError {
   return new RequestError('draining', 'Ask again: another instance will answer.', { 'Retry-After': '1' });
 }
 
-/** The response for a request that failed. */
+/** Returns the response to a refused request. */
 export function problemResponse(error: RequestError): {
   status: number;
   headers: Record<string, string>;
   body: string;
 } {
   const { status, title } = Problem[error.kind];
-  // Operators see it, too: `curl` in a terminal.
+  // Operators may see it in a terminal, by `curl`.
   const body = visibleJson(JSON.stringify({ type: 'about:blank', title, status, detail: error.message }));
   return {
     status,
@@ -63,9 +63,9 @@ export function problemResponse(error: RequestError): {
 }
 
 /**
- * How a websocket ends. 1000 is the good end; 1003 and 1011 to 1013 are RFC 6455's and the registry's, as are 1007 and
- * 1009, which the websocket library sends; the codes
- * from 4000 on are ours, and end in the HTTP status that they resemble.
+ * How a websocket ends. 1000 means success. 1003 and 1011 to 1013 are from RFC 6455 and its registry, as are 1007 and
+ * 1009, which the websocket library sends. The codes from 4000 on belong to this service and end in the HTTP status
+ * that they resemble.
  */
 export const Close = {
   connected: { code: 1000, reason: 'connected' },
@@ -88,7 +88,7 @@ export type CloseKind = keyof typeof Close;
 /** RFC 6455, section 5.5.1: a close frame has room for 123 bytes of reason. */
 const MAX_REASON_BYTES = 123;
 
-/** A close reason with its detail, cut to what fits, without control characters. */
+/** Returns the text of a close reason and its detail, without control characters, cut to fit. */
 export function closeReason(kind: CloseKind, detail = ''): string {
   const { reason } = Close[kind];
   const text = (detail === '' ? reason : `${reason}: ${detail}`).replace(/[^\x20-\x7e]/g, '?');

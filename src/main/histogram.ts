@@ -1,15 +1,15 @@
-/** Values by bucket, as a Prometheus histogram has them. */
+/** Counts values in buckets, as a Prometheus histogram does. */
 
 export class Histogram {
-  /** Upper bounds, inclusive, ascending, in the base unit; what is above the last one is counted, too. */
+  /** Upper bounds, inclusive and ascending, in the base unit. Values above the last one are counted, too. */
   readonly bounds: readonly number[];
   private readonly perUnit: number;
   private readonly limits: Float64Array;
-  /** One for each bound and one for what is above. */
+  /** One for each bound, and one for values above the last. */
   private readonly counts: Float64Array;
   private readonly total = new Float64Array(1);
 
-  /** @param perUnit how many of what {@link add} is given make one of the base unit: 1e6 for microseconds. */
+  /** @param perUnit how many units of {@link add} make one base unit: 1e6 for microseconds. */
   constructor(bounds: readonly number[], perUnit: number) {
     this.bounds = bounds;
     this.perUnit = perUnit;
@@ -26,13 +26,13 @@ export class Histogram {
     this.total[0]! += value;
   }
 
-  /** Values up to each bound, and all of them: as the exposition format wants them. */
+  /** Returns the number of values up to each bound, then the number of all, as the exposition format has them. */
   cumulative(): number[] {
     let sum = 0;
     return Array.from(this.counts, (count) => (sum += count));
   }
 
-  /** Sum of the values in the base unit. */
+  /** The sum of the values in the base unit. */
   get sum(): number {
     return this.total[0]! / this.perUnit;
   }

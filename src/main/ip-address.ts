@@ -1,4 +1,4 @@
-/** IP addresses as text. Pure. */
+/** Tells kinds of IP addresses apart. Pure. */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
 const nowhere = new BlockList();
@@ -17,17 +17,19 @@ for (const [net, prefix] of [
   ['::', 127], // unspecified and loopback: RFC 4291
   ['fc00::', 7], // unique local: RFC 4193
   ['fe80::', 10], // link-local: RFC 4291
-  ['fec0::', 10], // site-local, which is no more: RFC 3879
+  ['fec0::', 10], // site-local, deprecated: RFC 3879
 ] as const) {
   nowhere.addSubnet(net, prefix, 'ipv6');
 }
 
-/** Whether a text is an IP address that means the same on every machine: without a zone (RFC 4007, section 11). */
+/**
+ * Whether a text is an IP address without a zone (RFC 4007, section 11), so that it means the same on every machine.
+ */
 export function isAddress(text: string): boolean {
   return isIP(text) !== 0 && !text.includes('%');
 }
 
-/** Whether an IP address, without a zone, means something only on this machine or in its own network. */
+/** Whether an IP address without a zone is valid only on this machine or in its own network. */
 export function isPrivate(address: string): boolean {
   return nowhere.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

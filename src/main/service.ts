@@ -1,4 +1,4 @@
-/** Puts the service together. Nothing is decided here. */
+/** Puts the parts of the service together. Nothing is decided here. */
 import { performance } from 'node:perf_hooks';
 import type { Config } from './config.ts';
 import type { ClientConnection } from './connections/client-connection.ts';
@@ -33,10 +33,10 @@ import { logStats } from './operations/stats.ts';
 import { shutdownSteps } from './shutdown-steps.ts';
 import { timers } from './timers.ts';
 
-/** How often memberships without a connection are looked through, milliseconds. */
+/** How often expired memberships are dropped, milliseconds. */
 const FORGET_INTERVAL_MS = 1000;
 
-/** Starts the service. Rejects with an error for the operator if it cannot. */
+/** Starts the service. Rejects with an error for operators if it cannot start. */
 export async function start(config: Config, log: Log): Promise<void> {
   const receivers: (ClientConnection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
   const ports = await MediaPorts.open(config);

@@ -1,4 +1,4 @@
-/** What the service does on its way down, in its order. */
+/** Shuts the parts of the service down, in the right order. */
 import type { Config } from './config.ts';
 import type { Connections } from './connections/connections.ts';
 import type { HostedConversations } from './conversations/hosted-conversations.ts';
@@ -9,7 +9,7 @@ import { type Drained, drained } from './operations/drain.ts';
 import type { Steps } from './operations/shutdown.ts';
 import type { Cancel } from './timers.ts';
 
-/** How long the native library may take to say goodbye to every client, milliseconds. */
+/** How long the native library may take to close all peer connections, milliseconds. */
 const GOODBYE_TIMEOUT_MS = 1000;
 
 export interface ShutdownParts {

@@ -1,8 +1,8 @@
 /**
- * What happens and is counted, told where it happens, so that nothing there knows of metrics. What can be looked up
- * (gauges, the workers' counters) is not told but read when somebody asks; see `metrics.ts`.
+ * Events that are counted, reported where they happen by code that knows nothing of metrics. Gauges and the workers'
+ * counters are not reported, but read at each scrape; see `metrics.ts`.
  *
- * Every parameter that becomes a label is one of a fixed set: no ids, no text of a client's.
+ * Each parameter that becomes a label is from a fixed set. It is never an id or a client's text.
  */
 
 import type { CloseKind, ProblemKind } from './errors.ts';
@@ -12,59 +12,63 @@ export const END_REASONS = ['replaced', 'gone', 'flooded', 'signalling', 'draini
 export type EndReason = (typeof END_REASONS)[number];
 
 /**
- * Why a connection never stood. Those before the websocket are refusals, and counted by {@link Telemetry.refused};
- * those after it are its close codes and these:
+ * Why a connection was never established. Before the websocket is open, {@link Telemetry.refused} counts refusals.
+ * After that the reasons are the close codes and these:
  *
  * - `hung-up`: the client closed its websocket before it had the answer;
- * - `bad-frame`: the websocket library closed it, for a frame too large or text that is not UTF-8;
- * - `abandoned`: the request for a websocket was granted, but none came of it;
- * - `displaced`: it got nowhere, and a newer one needed its place.
+ * - `bad-frame`: the websocket library closed it because of a frame too large or text that is not UTF-8;
+ * - `abandoned`: a websocket was granted, but the client went away before it was open;
+ * - `displaced`: it made no progress, and a newer connection needed its place.
  *
- * Who gives up after the answer, for a newer attempt say, is counted by what it was waiting for: `no-ice` or `no-dtls`.
+ * If a client gives up after the answer, for a newer attempt for example, the cause is what it waited for: `no-ice` or
+ * `no-dtls`.
  */
 export type SetupFailure = Exclude<CloseKind, 'connected'> | 'hung-up' | 'bad-frame' | 'abandoned' | 'displaced';
 
-/** What came of a `POST /join`: `full` is for memberships and conversations, `failed` for faults of the server or of those it asks. */
+/**
+ * The outcome of a `POST /join`: `full` means no room for another membership or conversation, `failed` means a fault of
+ * the server or the permission service.
+ */
 export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | 'failed';
 
-/** What whoever knows the permissions said; `timeout` and `failed` if nothing, or nothing that makes sense. */
+/** The answer of the permission service; `timeout` and `failed` if there is none, or none that makes sense. */
 export type PermissionOutcome = 'allowed' | 'denied' | 'timeout' | 'failed';
 
-/** What a refused request was for: a websocket, `POST /join`, `DELETE /join`, or nothing of these. */
+/** What a refused request asked for: a websocket, `POST /join`, `DELETE /join`, or something else. */
 export type Asked = 'connect' | 'join' | 'leave' | 'other';
 
-/** What an offer may have more of than is taken. */
+/** Things of which an offer may have more than are used. */
 export type Trimmed = 'slots' | 'candidates';
 
-/** Called where something happens; never throws, costs next to nothing, and is never called for every packet. */
+/** Takes reports of events. Never throws, costs next to nothing, and is not called for each packet. */
 export interface Telemetry {
-  /** A request was refused: one for a websocket is a failed setup, too. */
+  /** A request was refused. If it was for a websocket, it counts as a failed setup, too. */
   refused(problem: ProblemKind, asked: Asked): void;
   /** A well-formed `POST /join` was answered. */
   joined(outcome: JoinOutcome): void;
   /** A `DELETE /join` was answered. */
   left(): void;
-  /** Of an offer or what came after it so much was left out, for it was beyond a limit. */
+  /** So many parts of an offer, or of the messages after it, were ignored because they exceed a limit. */
   trimmed(what: Trimmed, count: number): void;
-  /** Nothing of the RED that a connection sends can be read. */
+  /** The RED that a connection sends is unreadable. */
   badRed(): void;
-  /** A connection stands. @param setupMs from its request, milliseconds. */
+  /** A connection was established. @param setupMs time since its request, milliseconds. */
   established(setupMs: number): void;
-  /** A connection ended before it stood, after its request was granted. */
+  /** A connection ended before it was established, but after its request was granted. */
   failed(cause: SetupFailure): void;
-  /** A connection that stood ended. @param lifeMs since it stood, milliseconds. */
+  /** An established connection ended. @param lifeMs time since it was established, milliseconds. */
   ended(reason: EndReason, lifeMs: number): void;
-  /** A report said how long the way there and back is, milliseconds. */
+  /** A client reported its round trip time, milliseconds. */
   rtt(milliseconds: number): void;
-  /** A report said which share of the packets was lost since the one before, 0 … 1. */
+  /** A report gave the share of packets lost since the previous report, 0 … 1. */
   loss(direction: 'uplink' | 'downlink', share: number): void;
-  /** Permissions were asked for. @param milliseconds until the answer, or until none was waited for any more. */
+  /** The permission service was asked. @param milliseconds time until the answer or the time-out. */
   permission(outcome: PermissionOutcome, milliseconds: number): void;
-  /** A permission was known from an answer that still holds. */
+  /** A permission was still known from an earlier answer. */
   permissionCached(): void;
 }
 
-/** For whoever counts nothing: tests, benchmarks. */
+/** Counts nothing, for tests and benchmarks. */
 export const NO_TELEMETRY: Telemetry = {
   refused: () => undefined,
   joined: () => undefined,

@@ -1,19 +1,19 @@
-/** Time as an argument, so that tests can bring their own. */
+/** Clock and timers as an argument, so that tests can replace them. */
 import { milliseconds } from '../workers/clock.ts';
 
-/** Ends a timer; without effect on one that is over. */
+/** Cancels a timer. Has no effect once the timer is over. */
 export type Cancel = () => void;
 
 export interface Timers {
-  /** Milliseconds of the clock that all threads share, with fractions. */
+  /** Returns the time of the clock that all threads share, milliseconds with fractions. */
   now(): number;
-  /** Acts every so many milliseconds. Does not keep the process alive. */
+  /** Calls `act` at each interval, milliseconds. Does not keep the process alive. */
   every(interval: number, act: () => void): Cancel;
-  /** Acts once after so many milliseconds. */
+  /** Calls `act` once after a delay, milliseconds. */
   after(delay: number, act: () => void): Cancel;
 }
 
-/** The real ones. */
+/** Node's timers. */
 export const timers: Timers = {
   now: milliseconds,
   every(interval, act) {

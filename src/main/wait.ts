@@ -1,30 +1,31 @@
-/** Waiting for what nothing announces. */
+/** Waits for states that cause no event. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { milliseconds } from '../workers/clock.ts';
 
-/** Steps in which such a state is looked at, milliseconds. */
+/** How often the state is checked, milliseconds. */
 const POLL_MS = 2;
 
-/** What time is for whoever waits; tests bring their own. */
+/** The time for a wait; tests replace it. */
 export interface Clock {
-  /** Milliseconds since whenever; never goes back. */
+  /** Returns milliseconds since any moment. Never goes back. */
   now(): number;
-  /** Resolves after `duration` milliseconds, or as much later as the event loop is busy. */
+  /** Resolves after `duration` milliseconds, or later if the event loop is busy. */
   sleep(duration: number): Promise<unknown>;
 }
 
 const CLOCK: Clock = { now: milliseconds, sleep };
 
 /**
- * Waits until a condition holds. The time is taken from the clock, for on a busy event loop a step of 2 ms may last 50.
+ * Waits until a condition holds. It reads the clock after each step, because a step of 2 ms may last 50 ms on a busy
+ * event loop.
  *
- * @param timeout longest wait, milliseconds; one turn of the event loop is added to it.
+ * @param timeout longest wait, milliseconds. One turn of the event loop may come on top.
  * @returns whether the condition holds.
  */
 export async function until(condition: () => boolean, timeout: number, clock: Clock = CLOCK): Promise<boolean> {
   const deadline = clock.now() + timeout;
   for (;;) {
-    // Before the clock: what came true while the event loop was busy counts.
+    // Before the clock is read: the condition may have come true while the event loop was busy.
     if (condition()) return true;
     const left = deadline - clock.now();
     if (!(left > 0)) return false;

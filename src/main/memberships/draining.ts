@@ -1,14 +1,15 @@
 /**
- * What clients get from this instance while it drains, and what only the next one gives them. Pure: no sockets, no clock.
+ * Decides, while this instance drains, what it still does for users and what only the next instance does. Pure: no
+ * sockets, no clock.
  *
- * A refusal makes the proxy ask the next instance. Users without a connection here belong there. Users with one move and
- * leave here, until they ask for something that only the next instance can give, another connection. From then on they may be
- * connected to both instances, which have to agree on their conversation: each of their joins and leaves takes effect here
- * and is refused all the same.
+ * A refusal makes the proxy ask the next instance. Users without a connection here belong to that one. Users with a
+ * connection here join and leave here, until they ask for another connection, which only the next instance can give.
+ * From then on they may be connected to both, and both have to agree on their conversation: each of their joins and
+ * leaves takes effect here and is refused nevertheless.
  */
 import { drainingError, RequestError } from '../errors.ts';
 
-/** What the rule has to know of the registry. */
+/** The part of the registry that the rule needs. */
 export interface DrainingRegistry {
   isConnected(userid: string): boolean;
   isIn(userid: string, conversation: string): boolean;
@@ -17,7 +18,7 @@ export interface DrainingRegistry {
 export class Draining {
   private hasBegun = false;
   private readonly registry: DrainingRegistry;
-  /** Users who are connected to both instances, or try to be. No more than were connected when the drain began. */
+  /** Users who may be connected to both instances. Bounded by those who were connected when the drain began. */
   private readonly moving = new Set<string>();
 
   constructor(registry: DrainingRegistry) {
@@ -32,7 +33,7 @@ export class Draining {
     this.hasBegun = true;
   }
 
-  /** A user asks for a connection. @throws RequestError `draining` if only the next instance has one. */
+  /** Notes that a user asks for a connection. @throws RequestError `draining` while the drain goes on. */
   connect(userid: string): void {
     if (!this.hasBegun) return;
     this.moves(userid);
@@ -40,10 +41,10 @@ export class Draining {
   }
 
   /**
-   * Makes a join that is made here. A user who joins the conversation that they are in asks for another connection of theirs,
-   * which waits on the next instance to be put there.
+   * Makes a join, if it takes effect here. A user who joins their own conversation again does so for another
+   * connection, which waits on the next instance to be placed.
    *
-   * @throws RequestError `draining` if it is the next instance's, too.
+   * @throws RequestError `draining` if the next instance has to make the join, too.
    */
   join(userid: string, conversation: string, act: () => undefined): undefined {
     if (!this.hasBegun) return act();
@@ -53,7 +54,11 @@ export class Draining {
     throw drainingError();
   }
 
-  /** Makes a leave that is made here. @throws RequestError `draining` if it is the next instance's, too. */
+  /**
+   * Makes a leave, if it takes effect here.
+   *
+   * @throws RequestError `draining` if the next instance has to make it, too.
+   */
   leave(userid: string, act: () => undefined): undefined {
     if (!this.hasBegun || this.staysHere(userid)) return act();
     if (this.registry.isConnected(userid)) act();
@@ -69,7 +74,7 @@ export class Draining {
   }
 }
 
-/** Makes a join as far as there is room here: the next instance decides about its own. */
+/** Makes a join if there is room here. Whether there is room on the next instance is for that one to decide. */
 function ignoringRefusals(act: () => void): void {
   try {
     act();

@@ -1,8 +1,8 @@
 /**
- * Changes of membership, whoever wants them, and the rules that hold for each.
+ * The one place where memberships change, for clients and for operators, with the rules for each.
  *
- * A client's join or leave meets, in this order: its user's rate, the permission, the user's earlier changes that still
- * wait, the drain, and the room there is. An operator's order meets the last of these alone.
+ * A client's join or leave passes these rules, in this order: the user's rate, the permission, the order of the user's
+ * changes, the drain, and the room that is left. An operator's passes only the last one.
  */
 import { performance } from 'node:perf_hooks';
 import type { Config } from '../config.ts';
@@ -15,7 +15,7 @@ import { Draining } from './draining.ts';
 import { fullError, tooManyJoins, tooManyWaiting } from './refusals.ts';
 import { SerialQueue } from './serial-queue.ts';
 
-/** Changes of one user that may wait for permissions at a time; a person makes no more than two. */
+/** Most changes of one user that may wait for permissions at a time. A person makes no more than two. */
 const MAX_WAITING = 16;
 
 export type MembershipConfig = Pick<
@@ -26,30 +26,30 @@ export type MembershipConfig = Pick<
 /** The client that asks for a change. */
 export interface AskingClient {
   readonly clientid: string;
-  /** Whether it hung up, so that nobody reads the answer. */
+  /** Whether it has hung up, so that nobody reads the answer. */
   gone(): boolean;
 }
 
-/** Those who change other people's memberships. */
+/** Somebody who may change other users' memberships. */
 export type Authority = 'operator';
 
 /** Who wants a change. */
 export type Requester = AskingClient | Authority;
 
-/** Nothing if the change is made, a promise if it will be. */
+/** Undefined if the change was made at once; a promise if it has to wait. */
 export type Done = Promise<undefined> | undefined;
 
-/** Puts connections where the registry says. */
+/** Lets a change take effect on connections. */
 export interface Placing<C> {
-  /** @param kicked whether an operator did it. */
+  /** Puts connections into their user's conversation. @param kicked whether an operator took them out. */
   place(placement: Placement<C>, kicked?: boolean): void;
-  /** Mutes connections for an operator, or ends that. */
+  /** Applies, or ends, an operator's mute. */
   mute(connections: readonly C[], muted: boolean): void;
 }
 
 /** Knows who may join what. */
 export interface Permitting {
-  /** @throws RequestError `not-permitted`, `permissions-unavailable` */
+  /** Resolves if the user may join. Rejects with a RequestError `not-permitted` or `permissions-unavailable`. */
   allows(userid: string, conversation: string): Promise<void>;
 }
 
@@ -81,25 +81,26 @@ export class Memberships<C> {
     this.now = parts.now ?? (() => performance.now());
   }
 
-  /** Whether the server drains. */
+  /** Whether this instance drains. */
   get draining(): boolean {
     return this.drain.begun;
   }
 
-  /** From now on the next instance takes newcomers. */
+  /** Leaves new users and connections to the next instance from now on. */
   beginDrain(): void {
     this.drain.begin();
   }
 
-  /** Lets a user connect. @throws RequestError `draining` */
+  /** Checks whether a user may connect here. @throws RequestError `draining` */
   checkConnect(userid: string): void {
     this.drain.connect(userid);
   }
 
   /**
-   * Puts a user into a conversation. A client's join is not made if the client hangs up while it waits.
+   * Puts a user into a conversation. A client's join has no effect if the client hangs up while it waits.
    *
-   * @throws RequestError, or rejects with one, if a rule forbids it; nothing has changed then.
+   * @throws RequestError, or rejects with one, if a rule forbids it. Only a drain may have let it take effect even
+   *   then.
    */
   join(userid: string, conversation: string, by: Requester): Done {
     if (by === 'operator') return this.enter(userid, conversation, by);
@@ -113,7 +114,7 @@ export class Memberships<C> {
     });
   }
 
-  /** Takes a user out of a conversation, if that is the one they are in. Throws, or rejects, as {@link join} does. */
+  /** Takes a user out of a conversation, if they are in it. Throws, or rejects, as {@link join} does. */
   leave(userid: string, conversation: string, by: Requester): Done {
     if (by === 'operator') return this.exit(userid, conversation, by);
     this.takeRate(userid);
@@ -123,7 +124,11 @@ export class Memberships<C> {
     return this.queue.take(userid, null, leave);
   }
 
-  /** Takes a user out of a conversation against their will; their clients are told so. @throws RequestError `not-found` */
+  /**
+   * Takes a user out of a conversation, and tells their clients that they were kicked.
+   *
+   * @throws RequestError `not-found`
+   */
   kick(userid: string, conversation: string, by: Authority): void {
     const { registry, connections, log } = this.parts;
     if (!registry.isIn(userid, conversation)) throw notThere();
@@ -132,7 +137,7 @@ export class Memberships<C> {
   }
 
   /**
-   * Mutes a user of a conversation so that they cannot unmute themselves, or ends that.
+   * Mutes a user of a conversation, who then cannot unmute themselves, or ends such a mute.
    *
    * @throws RequestError `not-found`
    */
@@ -172,7 +177,7 @@ export class Memberships<C> {
   }
 }
 
-/** Who wanted it, for the log. */
+/** Describes a requester for the log. */
 function described(by: Requester): { clientid: string } | { by: Authority } {
   return typeof by === 'string' ? { by } : { clientid: by.clientid };
 }

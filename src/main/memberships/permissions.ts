@@ -1,6 +1,6 @@
 /**
- * Who may join what: asked of the service at `PERMISSIONS_HOST`, which fails closed. 2xx allows, 4xx denies, and whatever
- * else comes, or does not come in time, is no answer: nobody is let in.
+ * Asks the service at `PERMISSIONS_HOST` who may join what. 2xx allows and 4xx denies. Any other status, or none in
+ * time, counts as no answer, and then nobody is let in.
  */
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
@@ -10,20 +10,20 @@ import { RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
 
-/** Answers kept, least recently used ones given up first. */
+/** Most answers in the cache, which drops the least recently used ones first. */
 const MAX_CACHED = 10_000;
-/** Sockets towards the service; further questions wait for one, within their time. */
+/** Most sockets to the service. Further questions wait for a free one, until their deadline. */
 const MAX_SOCKETS = 32;
-/** Questions under way or waiting for a socket; beyond that nobody is helped by one more. */
+/** Most questions under way or waiting for a socket. Further ones would only make all of them late. */
 const MAX_UNDER_WAY = 2048;
-/** Of the body, which says nothing: more than this closes the socket instead of reading on. Bytes. */
+/** Most bytes that are read of a body, which is ignored. A longer one closes the socket. */
 const MAX_BODY_BYTES = 16_384;
-/** Denials that speak of this moment and not of the user: RFC 9110, section 15.5.9; RFC 8470; RFC 6585. */
+/** Denials that are not about the user and may change soon: RFC 9110, section 15.5.9; RFC 8470; RFC 6585. */
 const MOMENTARY = [408, 425, 429];
-/** How a socket ends that the service closed while idle, just when it was used again (RFC 9112, section 9.3.1). */
+/** Error codes of an idle socket that the service closed just when it was used again (RFC 9112, section 9.3.1). */
 const STALE_SOCKET = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 
-/** What is told what comes of questions; a question that is not asked, because too many are under way, has `failed`. */
+/** Counts the outcomes. A question that is not asked, because too many are under way, counts as `failed`. */
 type PermissionCounts = Pick<Telemetry, 'permission' | 'permissionCached'>;
 
 export interface PermissionLimits {
@@ -34,18 +34,18 @@ export interface PermissionLimits {
 
 export type PermissionsConfig = Pick<Config, 'PERMISSIONS_HOST' | 'PERMISSIONS_TIMEOUT_MS' | 'PERMISSIONS_CACHE_MS'>;
 
-/** A status from 200 to 299, or from 400 to 499. */
+/** A status: 200 to 299, or 400 to 499. */
 type Answer = number;
 
 export class Permissions {
   private readonly pool: Pool;
-  /** Of `PERMISSIONS_HOST`, without a slash at its end. */
+  /** The path in `PERMISSIONS_HOST`, without a slash at its end. */
   private readonly prefix: string;
   private readonly timeout: number;
   private readonly limits: PermissionLimits;
-  /** Null where every join is to be asked about. */
+  /** Null if every join needs a new answer. */
   private readonly cache: LRUCache<string, Answer> | null;
-  /** By question, so that the same one is asked once at a time. */
+  /** By path, so that the same question is not asked twice at a time. */
   private readonly underWay = new Map<string, Promise<Answer>>();
   private readonly log: Log;
   private readonly counts: PermissionCounts;
@@ -66,7 +66,7 @@ export class Permissions {
     this.counts = counts;
     const ttl = config.PERMISSIONS_CACHE_MS;
     this.cache = ttl === 0 ? null : new LRUCache({ max: limits.cached, ttl });
-    // Each question has a deadline over everything; these end sockets that are of no use to the next one either.
+    // Each question has a deadline of its own. These time-outs close sockets that would fail the next question, too.
     this.pool = new Pool(origin, {
       connections: limits.sockets,
       pipelining: 1,
@@ -79,7 +79,7 @@ export class Permissions {
   /**
    * Resolves if the user may join the conversation.
    *
-   * @throws RequestError `not-permitted` if they may not, `permissions-unavailable` if nobody says so.
+   * @throws RequestError `not-permitted` if they may not, `permissions-unavailable` if there is no answer.
    */
   async allows(userid: string, conversation: string): Promise<void> {
     const path = `/user/${segment(userid)}/conversation/${segment(conversation)}`;
@@ -89,13 +89,13 @@ export class Permissions {
     throw notPermitted(detail);
   }
 
-  /** Hangs up; what is under way fails. */
+  /** Closes all sockets. Questions under way fail. */
   close(): Promise<void> {
     return this.pool.destroy();
   }
 
   private answer(path: string): Promise<Answer> {
-    // Escaped segments have no slash, so the path tells every question from every other.
+    // Escaped segments contain no slash, so that different questions have different paths.
     const known = this.cache?.get(path);
     if (known !== undefined) {
       this.counts.permissionCached();
@@ -139,10 +139,10 @@ export class Permissions {
     }
   }
 
-  /** The status, which is all of the answer; the body is read only so that the socket can be used again. */
+  /** Asks, and returns the status. The body is read only so that the socket can be used again. */
   private async fetch(path: string, signal: AbortSignal, again = true): Promise<number> {
     try {
-      // Not a URL on purpose: the path is sent as it stands. The signal ends a body that does not end, too.
+      // A URL would normalize the path. The signal also ends a body that never ends.
       const { statusCode, body } = await this.pool.request({ method: 'GET', path: this.prefix + path, signal });
       body.dump({ limit: MAX_BODY_BYTES }).catch(() => undefined);
       return statusCode;
@@ -155,10 +155,10 @@ export class Permissions {
 }
 
 /**
- * An id as one segment of a path.
+ * Escapes an id as one segment of a path.
  *
- * @throws RequestError for an id that no path can hold: a lone surrogate has no UTF-8, and `.` and `..` are steps in a
- *   path however they are escaped (RFC 3986, section 6.2.2), so a proxy on the way could make another question of it.
+ * @throws RequestError for an id that no path can hold. A lone surrogate has no UTF-8. `.` and `..` are steps in a path
+ *   however they are escaped (RFC 3986, section 6.2.2), so that a proxy could turn them into another question.
  */
 function segment(id: string): string {
   if (id === '.' || id === '..' || !id.isWellFormed()) {
@@ -179,7 +179,7 @@ function isDenied(status: number): boolean {
   return status >= 400 && status < 500;
 }
 
-/** RFC 9110, section 15.5.2 wants the scheme to be named. */
+/** RFC 9110, section 15.5.2 requires a scheme. */
 function notPermitted(detail: string): RequestError {
   return new RequestError('not-permitted', detail, { 'WWW-Authenticate': 'Bearer' });
 }

@@ -1,11 +1,11 @@
-/** What a client is told when a rule of membership refuses its request. */
+/** The errors with which rules of membership refuse a request. */
 import type { Config } from '../config.ts';
 import type { Full } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
 
 type FullConfig = Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS'>;
 
-/** The error for a join that finds no room. */
+/** Returns the error for a join without room. */
 export function fullError(full: Full, config: FullConfig): RequestError {
   const later = { 'Retry-After': '5' };
   switch (full) {
@@ -24,13 +24,13 @@ export function fullError(full: Full, config: FullConfig): RequestError {
   }
 }
 
-/** The error for a join or leave beyond the user's rate. */
+/** Returns the error for a join or leave beyond the user's rate. */
 export function tooManyJoins(perSecond: number): RequestError {
   const detail = `A user may join and leave ${perSecond} times a second, and ${2 * perSecond} times at once.`;
   return new RequestError('too-many-joins', detail, { 'Retry-After': '1' });
 }
 
-/** The error for a join or leave of a user who has `limit` of them waiting. */
+/** Returns the error for a join or leave while `limit` of the same user wait already. */
 export function tooManyWaiting(limit: number): RequestError {
   const detail = `${limit} joins and leaves of this user wait for the permission service; try again later.`;
   return new RequestError('permissions-unavailable', detail, { 'Retry-After': '2' });

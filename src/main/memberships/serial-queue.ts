@@ -1,21 +1,21 @@
-/** Changes that take effect in the order in which they came, though some have to wait for something first. */
+/** Makes changes in the order of their requests, even if some have to wait for something first. */
 
-/** By key, one change after the other; different keys do not wait for each other. */
+/** Changes with the same key are made one after the other. Different keys do not wait for each other. */
 export class SerialQueue {
   private readonly lines = new Map<string, { count: number; last: Promise<unknown> }>();
   private readonly limit: number;
 
-  /** @param limit changes of one key that may wait at a time. */
+  /** @param limit most changes of one key that may wait at a time. */
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** Keys with something that waits. */
+  /** Keys with waiting changes. */
   get size(): number {
     return this.lines.size;
   }
 
-  /** How many changes of a key wait. */
+  /** Number of changes of a key that wait. */
   waiting(key: string): number {
     return this.lines.get(key)?.count ?? 0;
   }
@@ -26,10 +26,10 @@ export class SerialQueue {
   }
 
   /**
-   * Makes a change once it is ready and every earlier one of the same key is over, whether that came to pass or not.
+   * Makes a change once it is ready and all earlier changes of the same key were made or have failed.
    *
-   * @param ready what the change waits for; it is waited for at once, and if it fails the change is not made.
-   * @returns rejects with why `ready` failed or with what `act` threw.
+   * @param ready what the change waits for. If it rejects, the change is not made.
+   * @returns rejects with the reason of `ready`, or with what `act` throws.
    */
   async take(key: string, ready: Promise<unknown> | null, act: () => void): Promise<undefined> {
     const line = this.lines.get(key) ?? { count: 0, last: Promise.resolve() };

@@ -44,7 +44,7 @@ export type VoiceErrorCode =
 export interface VoiceErrorDetails {
   /** Whether the same attempt may succeed later. */
   readonly retryable?: boolean;
-  /** Close code of the WebSocket. */
+  /** Close code of the websocket. */
   readonly closeCode?: number;
   /** HTTP status. */
   readonly status?: number;
@@ -109,13 +109,13 @@ const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   'media-blocked': 'The network may block UDP: use another network or a TURN server.',
 };
 
-/** Explains why the WebSocket was closed with a code other than 1000. @param reason the server's close reason. */
+/** Explains why the websocket was closed with a code other than 1000. @param reason the server's close reason. */
 export function closeError(code: number, reason: string): VoiceError {
   const [kind, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
   const said = reason === '' ? '' : `: ${reason}`;
   const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the cause.';
   const details = retryAfter === undefined ? { retryable } : { retryable, retryAfter };
-  return new VoiceError(kind, `The server closed the WebSocket with ${code}${said}. ${next}`, {
+  return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
     ...details,
     closeCode: code,
   });

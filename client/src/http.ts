@@ -89,7 +89,7 @@ export async function changeMembership(
 }
 
 /**
- * Finds out why the WebSocket could not be opened, which a browser does not say. The same request without the upgrade
+ * Finds out why the websocket could not be opened, which a browser does not say. The same request without the upgrade
  * is answered with 426 if nothing was wrong with it.
  *
  * @returns the most specific error known; retryable unless the request itself was refused.
@@ -100,8 +100,8 @@ export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promis
     const response = await request(await connectUrl(api, 'http', signal), init, signal);
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
-      'The token is valid, but the WebSocket was refused: the server is full or shutting down, or a proxy blocks';
-    return new VoiceError('unreachable', `${text} WebSockets.`, { retryable: true });
+      'The token is valid, but the websocket was refused: the server is full or shutting down, or a proxy blocks';
+    return new VoiceError('unreachable', `${text} websockets.`, { retryable: true });
   } catch (error) {
     return asVoiceError(error, 'unreachable', 'The server cannot be reached');
   }

@@ -118,7 +118,7 @@ export class Session {
         const error = await this.attempt();
         if (error === null || this.over) return;
         if (!this.retryPolicy.allows(error)) return await this.settleFor(error);
-        // The previous connection ended when its successor was established, which has then been lost.
+        // The previous connection ended once its successor was established, and the successor was then lost.
         if (this.current === null && this.state === 'connected') this.enter('reconnecting', error);
         if (performance.now() >= until) return this.close(givenUp(error, limit));
         if (await this.paused(error)) return;
@@ -251,7 +251,7 @@ export class Session {
     }
   }
 
-  /** Abandons an attempt, but not at every change: on bad networks, no attempt would ever complete. */
+  /** Abandons an attempt, but not at every network change; otherwise none would ever complete on a bad network. */
   private abandon(attempting: Peer): void {
     const age = performance.now() - this.begun;
     if (this.abandoned > 0 && age < ABANDON_AGE_MS * 2 ** (this.abandoned - 1)) return;

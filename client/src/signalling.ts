@@ -1,4 +1,4 @@
-/** The WebSocket: carries an offer, an answer and candidates, and closes with 1000 once the connection is established. */
+/** Exchanges offer, answer and candidates over the websocket, which closes with 1000 once connected. */
 import { closeError, VoiceError } from './errors.ts';
 import { connectUrl, type Endpoint, explainRefusal } from './http.ts';
 

@@ -14,8 +14,10 @@ import { HttpServer } from './http/server.ts';
 import type { Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { Ingress } from './media/ingress.ts';
+import type { PeerFactory } from './media/media-peer.ts';
 import { MuxWatch } from './media/mux-watch.ts';
 import { offloadUnderLoad } from './media/offload.ts';
+import { Peer } from './media/peer.ts';
 import { MediaPorts } from './media/ports.ts';
 import { Shards } from './media/shards.ts';
 import { StallWatch } from './media/stall.ts';
@@ -58,11 +60,13 @@ export async function start(config: Config, log: Log): Promise<void> {
   stall.start();
   const tapFailed = (err: unknown): void => log.error({ err }, 'a packet tap failed and was detached');
   const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps: [], tapFailed });
+  const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
+    new Peer(config, ports.take(client, addresses), events, fingerprints);
   const tables = { slots, sources, receivers, indexes, ingress };
-  const connections = new Connections({ config, conversations, seats, ports, events, ...tables, log, telemetry });
+  const connections = new Connections({ config, conversations, seats, openPeer, events, ...tables, log, telemetry });
   const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
-  connections.rtcp.start();
+  connections.start();
 
   const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
   const memberships = new Memberships({ config, registry: conversations, connections, permissions, log, telemetry });

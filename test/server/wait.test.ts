@@ -1,6 +1,7 @@
 /** Waits end on time, however busy the event loop is. */
 import { equal, is, ok } from 'uvu/assert';
-import { Peer, type PeerEvents, peersClosed } from '../../src/main/media/peer.ts';
+import type { PeerEvents } from '../../src/main/media/media-peer.ts';
+import { Peer, peersClosed } from '../../src/main/media/peer.ts';
 import { MediaPorts } from '../../src/main/media/ports.ts';
 import { planOffer } from '../../src/main/sdp/plan.ts';
 import { type Clock, until } from '../../src/main/wait.ts';

@@ -1,5 +1,4 @@
 /** One client's connection: what is known of it from its request until everything that it held is released. */
-import { performance } from 'node:perf_hooks';
 import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { TakenIndex } from '../conversations/index-pool.ts';
@@ -8,7 +7,7 @@ import { Seat } from '../conversations/seat.ts';
 import type { Seats } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Receiver } from '../media/egress.ts';
-import type { Peer } from '../media/peer.ts';
+import type { MediaPeer } from '../media/media-peer.ts';
 import { RtcpState } from '../rtcp/rtcp.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 
@@ -41,14 +40,16 @@ export class ClientConnection implements Receiver, Participant {
   badRedAt = 0;
   state: State = 'waiting';
   readonly seat: Seat;
-  readonly watcher: { current: ConnectionWatcher | null } = { current: null };
-  peer: Peer | null = null;
+  /** Null before the websocket is open, and once the connection is established. */
+  watcher: ConnectionWatcher | null = null;
+  peer: MediaPeer | null = null;
   /** ICE's, of the server's end; empty before the answer. */
   ufrag = '';
   readonly rtcp = new RtcpState();
   /** Of what it publishes. */
   readonly throttle: Throttle;
-  readonly since = performance.now();
+  /** When it was requested, milliseconds. */
+  readonly since: number;
   /** When the answer was sent; 0 if it was not yet. */
   answeredAt = 0;
   /** When it stood first; 0 if it did not yet. */
@@ -56,7 +57,8 @@ export class ClientConnection implements Receiver, Participant {
   /** RTP packets, whatever became of them. */
   packetsReceived = 0;
 
-  constructor(claim: Claim, seats: Seats, limits: ThrottleLimits) {
+  constructor(claim: Claim, seats: Seats, limits: ThrottleLimits, since: number) {
+    this.since = since;
     this.throttle = new Throttle(limits);
     this.claim = claim;
     this.seat = new Seat(this, seats);
@@ -67,6 +69,15 @@ export class ClientConnection implements Receiver, Participant {
     this.index = index;
     this.id = id;
     this.state = 'signalling';
+  }
+
+  /** Its client is connected. @param user number of its user. @param now milliseconds. */
+  establish(user: number, mutedByOperator: boolean, now: number): void {
+    this.user = user;
+    this.mutedByOperator = mutedByOperator;
+    this.state = 'established';
+    this.establishedAt = now;
+    this.watcher = null;
   }
 
   /** Its id as the log has it. */

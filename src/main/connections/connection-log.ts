@@ -2,12 +2,12 @@
  * The life of connections in the log and in the figures: one line and one count for each event. What a client sent (SDP)
  * and where it is (addresses) is nothing for these lines.
  */
-import { performance } from 'node:perf_hooks';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { Conversation } from '../conversations/conversations.ts';
 import type { Log } from '../log/log.ts';
 import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { ConnectionsParts } from './connections-parts.ts';
 
 /** Advice to operators, next to the one that the client gets as an event. */
 const BAD_RED_NEXT =
@@ -29,9 +29,15 @@ export class ConnectionLog {
   private readonly telemetry: Telemetry;
   private readonly slots: Int32Array;
   private readonly slotsPerConnection: number;
+  private readonly now: () => number;
 
-  /** @param slots the slot table. */
-  constructor(log: Log, telemetry: Telemetry, slots: Int32Array, slotsPerConnection: number) {
+  /** @param now milliseconds, as of `performance.now()`. */
+  constructor(
+    { log, telemetry, slots }: Pick<ConnectionsParts, 'log' | 'telemetry' | 'slots'>,
+    slotsPerConnection: number,
+    now: () => number,
+  ) {
+    this.now = now;
     this.log = log;
     this.telemetry = telemetry;
     this.slots = slots;
@@ -68,7 +74,7 @@ export class ConnectionLog {
 
   /** @param stood whether it ever did. @param cause why not, if its end does not say it. */
   ended(connection: ClientConnection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
-    const now = performance.now();
+    const now = this.now();
     const failure = cause ?? (reason === 'replaced' ? givenUp(connection) : FAILURES[reason]);
     const seconds = Math.round(now - connection.since) / 1000;
     const packets = { packetsReceived: connection.packetsReceived, packetsSent: this.sent(connection) };

@@ -6,15 +6,13 @@ import type { Seats } from '../conversations/seats.ts';
 import type { ThrottleConfig } from '../limits/throttle.ts';
 import type { Log } from '../log/log.ts';
 import type { Ingress } from '../media/ingress.ts';
-import type { PeerConfig } from '../media/peer.ts';
-import type { MediaPorts } from '../media/ports.ts';
+import type { PeerFactory } from '../media/media-peer.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionEvents } from './connection-events.ts';
 import type { SetupLimits } from './setups.ts';
 
-type ConnectionsConfig = PeerConfig &
-  ThrottleConfig &
+type ConnectionsConfig = ThrottleConfig &
   Pick<Config, 'MAX_CONNECTIONS' | 'MAX_CONNECTIONS_PER_USER' | 'MAX_SLOTS' | 'GATHER_TIMEOUT_MS'> &
   SetupLimits;
 
@@ -25,7 +23,7 @@ export interface ConnectionsParts {
   readonly ingress: Ingress;
   /** As many as `MAX_CONNECTIONS`. */
   readonly indexes: IndexPool;
-  readonly ports: MediaPorts;
+  readonly openPeer: PeerFactory;
   readonly events: ConnectionEvents;
   /** The slot table. */
   readonly slots: Int32Array;
@@ -35,4 +33,6 @@ export interface ConnectionsParts {
   readonly receivers: (ClientConnection | undefined)[];
   readonly log: Log;
   readonly telemetry: Telemetry;
+  /** Milliseconds, as of `performance.now()`. */
+  readonly now?: () => number;
 }

@@ -1,74 +1,77 @@
 /**
- * The connections of all clients, from their request to the release of the last thing they held.
+ * The connections of all clients, from their request until everything that they held is released.
  *
- * A connection is `(userid, clientid)`: a newer one with the same pair replaces the older, once it stands; another
- * clientid of the same user coexists.
+ * A client is a pair `(userid, clientid)`. Its newer connection replaces the older one once it is established; other
+ * clients of the same user coexist.
  */
 import { performance } from 'node:perf_hooks';
 import { isRtcp } from '../../rtp/packet.ts';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import type { Claim } from '../claim.ts';
 import type { Conversation, Placement } from '../conversations/conversations.ts';
-import type { IndexPool } from '../conversations/index-pool.ts';
-import { RequestError } from '../errors.ts';
-import { ClientsPerUser } from '../limits/clients-per-user.ts';
 import { ThrottleLimits } from '../limits/throttle.ts';
 import type { Ingress } from '../media/ingress.ts';
-import { Peer, type PeerEvents } from '../media/peer.ts';
+import type { PeerEvents } from '../media/media-peer.ts';
 import type { Quality } from '../rtcp/quality.ts';
 import { Rtcp } from '../rtcp/rtcp.ts';
 import type { Plan } from '../sdp/plan.ts';
 import type { LocalTransport } from '../sdp/transport.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
-import { ClientConnection } from './client-connection.ts';
+import { Admission } from './admission.ts';
+import { ClientConnection, type ConnectionWatcher } from './client-connection.ts';
 import { ConnectionLog } from './connection-log.ts';
 import type { ConnectionsParts } from './connections-parts.ts';
 import { Ghosts } from './ghosts.ts';
 import { openSlots } from './open-slots.ts';
 import { RedWatch } from './red-watch.ts';
-import { Setups } from './setups.ts';
 
-/** How often it is looked whose RED can be read, milliseconds. */
+/** Interval between looks for unreadable RED, milliseconds. */
 const RED_INTERVAL_MS = 500;
-/** How long the client's end stands after it was told why it ends, milliseconds. */
+/** Time between the message that tells a client why its connection ends, and the end; milliseconds. */
 const FAREWELL_MS = 100;
 
 export class Connections {
   readonly ingress: Ingress;
   readonly rtcp: Rtcp;
   readonly ghosts: Ghosts;
-  private readonly life: ConnectionLog;
-  private readonly redWatch: RedWatch<ClientConnection>;
-  private readonly clients: ClientsPerUser;
-  private readonly throttleLimits: ThrottleLimits;
   private readonly parts: ConnectionsParts;
-  private readonly indexes: IndexPool;
+  private readonly now: () => number;
+  private readonly admission: Admission;
+  private readonly log: ConnectionLog;
+  private readonly redWatch: RedWatch<ClientConnection>;
+  private readonly throttleLimits: ThrottleLimits;
+  /** By client: connections that are established, and those that are being set up. */
   private readonly established = new Map<string, ClientConnection>();
-  /** Those that do not stand yet, by client, and which of them give way. */
   private readonly signalling = new Map<string, ClientConnection>();
-  private readonly setups: Setups<ClientConnection>;
   private readonly idle: (() => void)[] = [];
   private inUse = 0;
 
   constructor(parts: ConnectionsParts) {
+    const { config, ingress, receivers, sources } = parts;
     this.parts = parts;
-    this.clients = new ClientsPerUser(parts.config.MAX_CONNECTIONS_PER_USER);
-    this.setups = new Setups(parts.config, () => performance.now());
-    this.indexes = parts.indexes;
-    this.throttleLimits = ThrottleLimits.of(parts.config);
-    this.rtcp = new Rtcp({ ...parts, slotsPerConnection: parts.config.MAX_SLOTS });
-    this.ingress = parts.ingress;
+    this.now = parts.now ?? (() => performance.now());
+    this.ingress = ingress;
+    this.throttleLimits = ThrottleLimits.of(config);
+    this.rtcp = new Rtcp({ ...parts, slotsPerConnection: config.MAX_SLOTS });
+    this.log = new ConnectionLog(parts, config.MAX_SLOTS, this.now);
+    const displace = (connection: ClientConnection): void =>
+      this.end(connection, 'full', 'a newer connection took the place', 'displaced');
+    this.admission = new Admission({ ...parts, now: this.now, displace });
     this.ghosts = new Ghosts({
       end: (ghost, own) =>
         this.end(ghost, own ? 'replaced' : 'gone', 'silent, and another connection came from its address and port'),
       refuse: (newcomer) => this.end(newcomer, 'signalling', 'another connection has them', 'address-in-use'),
     });
-    this.life = new ConnectionLog(parts.log, parts.telemetry, parts.slots, parts.config.MAX_SLOTS);
-    this.redWatch = new RedWatch(parts.receivers, parts.sources, (connection) => {
-      this.life.badRed(connection);
+    this.redWatch = new RedWatch(receivers, sources, (connection) => {
+      this.log.badRed(connection);
       parts.events.badRed(connection);
     });
-    setInterval(() => this.redWatch.look(performance.now()), RED_INTERVAL_MS).unref();
+  }
+
+  /** Begins to report to clients and to watch their RED, for as long as the process lives. */
+  start(): void {
+    this.rtcp.start();
+    setInterval(() => this.redWatch.look(this.now()), RED_INTERVAL_MS).unref();
   }
 
   /** Connections that hold anything, from the request to the release. */
@@ -76,69 +79,58 @@ export class Connections {
     return this.inUse;
   }
 
-  /** Those that have a place of `MAX_CONNECTIONS`. */
+  /** Indexes in use, of `MAX_CONNECTIONS`. */
   get placed(): number {
-    return this.indexes.size - this.indexes.free;
+    const { size, free } = this.parts.indexes;
+    return size - free;
   }
 
-  /** Whether a new one would find no place. */
+  /** Whether a new connection would find no place. */
   get full(): boolean {
-    return this.indexes.free === 0 && this.setups.stuck() === null;
+    return this.admission.full;
   }
 
-  /** Those that have not made their offer yet. */
+  /** Connections that have not made their offer yet. */
   get waiting(): number {
-    return this.setups.waitingCount;
-  }
-
-  /** Quality of those that stand. */
-  *qualities(): Iterable<Quality> {
-    for (const { rtcp } of this.established.values()) yield rtcp.quality;
+    return this.admission.waiting;
   }
 
   get establishedCount(): number {
     return this.established.size;
   }
 
+  /** Quality of the established connections. */
+  *qualities(): Iterable<Quality> {
+    for (const { rtcp } of this.established.values()) yield rtcp.quality;
+  }
+
   /**
-   * Lets a new connection wait for its offer, for which somebody else may have to stop waiting.
+   * Lets a new connection wait for its offer. Another connection may have to stop waiting for it.
    *
-   * @throws RequestError `too-many-connections` or `full` if no place would be there for it.
+   * @throws RequestError `too-many-connections` or `full` if it would find no place.
    */
   reserve(claim: Claim): ClientConnection {
-    this.clients.makeSureOfRoom(claim);
-    if (this.full) {
-      const detail = `All ${this.parts.config.MAX_CONNECTIONS} connections are in use; try again later.`;
-      throw new RequestError('full', detail, { 'Retry-After': '5' });
-    }
-    const surplus = this.setups.surplus(claim);
-    if (surplus !== null) this.displace(surplus);
+    this.admission.makeRoom(claim);
     this.inUse++;
-    this.clients.add(claim);
-    const connection = new ClientConnection(claim, this.parts.seats, this.throttleLimits);
-    this.setups.add(connection);
+    const connection = new ClientConnection(claim, this.parts.seats, this.throttleLimits, this.now());
+    this.admission.add(connection);
     return connection;
   }
 
-  /** Its websocket is open: an older attempt of the same client is given up. */
-  begin(connection: ClientConnection): void {
+  /** The connection's websocket is open. An older attempt of the same client ends. */
+  begin(connection: ClientConnection, watcher: ConnectionWatcher): void {
+    // Another connection may have needed its place between the request and the websocket.
+    if (connection.state === 'ended') return;
+    connection.watcher = watcher;
     const key = clientKey(connection.claim);
     const older = this.signalling.get(key);
     if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');
     this.signalling.set(key, connection);
   }
 
-  /** Takes a place for a connection whose offer came, of whoever gets nowhere if need be. @returns false if there is none. */
+  /** Gives a place to a connection whose offer came. @returns false if there is none. */
   admit(connection: ClientConnection): boolean {
-    const stuck = this.indexes.free > 0 && this.setups.room ? null : this.setups.stuck();
-    if (stuck !== null) this.displace(stuck);
-    if (!this.setups.room) return false;
-    const taken = this.indexes.take();
-    if (taken === null) return false;
-    connection.begin(taken);
-    this.setups.connect(connection);
-    this.parts.receivers[taken.index] = connection;
-    return true;
+    return this.admission.admit(connection);
   }
 
   /**
@@ -153,22 +145,14 @@ export class Connections {
     plan: Plan,
     addresses: readonly string[],
   ): Promise<{ local: LocalTransport; ssrcs: number[] }> {
-    const { config, ports, log } = this.parts;
+    const { config, slots, openPeer } = this.parts;
     connection.publication = plan.publication;
     connection.slotCount = plan.slots.length;
     connection.slotMids = plan.slots.map(({ mid }) => mid);
     const firstSlot = connection.index * config.MAX_SLOTS * SLOT_WORDS;
-    const ssrcs = openSlots(this.parts.slots, firstSlot, connection.id, plan);
-    const events: PeerEvents = {
-      connected: () => this.establish(connection),
-      closed: (why, reason) => this.end(connection, reason, why),
-      packet: (bytes) => this.receive(connection, bytes),
-      channelLabel: this.parts.events.label,
-      channelOpened: (channel) => this.parts.events.opened(connection, channel),
-      failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
-    };
-    const lease = ports.take(clientKey(connection.claim), addresses);
-    connection.peer = new Peer(config, lease, events, plan.fingerprints);
+    const ssrcs = openSlots(slots, firstSlot, connection.id, plan);
+    const events = this.peerEvents(connection);
+    connection.peer = openPeer(clientKey(connection.claim), addresses, plan.fingerprints, events);
     const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
     if (connection.state !== 'ended') this.ghosts.add(connection, local.ufrag);
     return { local, ssrcs };
@@ -177,7 +161,7 @@ export class Connections {
   /** Puts a user's connections where the registry says. @param kicked by an operator. */
   place({ connections, conversation }: Placement<ClientConnection>, kicked = false): void {
     for (const connection of connections) {
-      this.life.placed(connection, conversation, kicked);
+      this.log.placed(connection, conversation, kicked);
       this.seat(connection, conversation, kicked);
     }
   }
@@ -193,35 +177,35 @@ export class Connections {
   }
 
   /**
-   * Ends a connection, whatever its state: its watcher is told, its slots freed, its peer closed.
+   * Ends a connection, whatever its state: tells its watcher, frees its slots, closes its peer.
    *
-   * @param detail goes into the log, so nothing of the client's own words.
-   * @param cause why it never stood, where the reason does not say it.
+   * @param detail goes into the log, so it must hold none of the client's own words.
+   * @param cause why the connection was never established, where the reason does not say it.
    */
   end(connection: ClientConnection, reason: EndReason, detail: string, cause?: SetupFailure): void {
     if (connection.state === 'ended') return;
-    const stood = connection.established;
+    const { events, conversations } = this.parts;
+    const wasEstablished = connection.established;
     connection.state = 'ended';
-    const { claim } = connection;
-    this.clients.remove(claim);
-    this.setups.remove(connection);
+    const { claim, watcher } = connection;
+    this.admission.ended(connection);
     this.ghosts.delete(connection);
     const key = clientKey(claim);
     if (this.established.get(key) === connection) this.established.delete(key);
     if (this.signalling.get(key) === connection) this.signalling.delete(key);
-    this.parts.conversations.disconnect(claim.userid, connection, performance.now());
-    this.life.ended(connection, stood, reason, detail, cause);
-    connection.watcher.current?.ended(reason, detail, cause);
-    const told = this.parts.events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
+    conversations.disconnect(claim.userid, connection, this.now());
+    this.log.ended(connection, wasEstablished, reason, detail, cause);
+    watcher?.ended(reason, detail, cause);
+    const told = events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
     connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
-  /** Ends those that do not stand yet. */
+  /** Ends the connections that are not established yet. */
   endUnestablished(reason: EndReason, detail: string): void {
-    for (const connection of this.setups.all()) this.end(connection, reason, detail);
+    for (const connection of this.admission.unestablished()) this.end(connection, reason, detail);
   }
 
-  /** Ends all of them. Resolves once nothing is held any more. */
+  /** Ends all connections. Resolves once nothing is held any more. */
   endAll(reason: EndReason, detail: string): Promise<void> {
     this.endUnestablished(reason, detail);
     for (const connection of this.parts.receivers) {
@@ -230,30 +214,35 @@ export class Connections {
     return this.inUse === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
   }
 
-  /** Somebody else needs its place. */
-  private displace(connection: ClientConnection): void {
-    this.end(connection, 'full', 'a newer connection took the place', 'displaced');
+  private peerEvents(connection: ClientConnection): PeerEvents {
+    const { events, log } = this.parts;
+    return {
+      connected: () => this.establish(connection),
+      closed: (why, reason) => this.end(connection, reason, why),
+      packet: (bytes) => this.receive(connection, bytes),
+      channelLabel: events.label,
+      channelOpened: (channel) => events.opened(connection, channel),
+      failed: (error) => log.error({ err: error, connection: connection.id }, 'peer callback failed'),
+    };
   }
 
   private establish(connection: ClientConnection): void {
     if (connection.state !== 'signalling') return;
-    const { claim } = connection;
+    const { events, conversations } = this.parts;
+    const { claim, watcher } = connection;
     const key = clientKey(claim);
-    const member = this.parts.conversations.connect(claim.userid, connection);
+    const member = conversations.connect(claim.userid, connection);
     if (member === null) return this.end(connection, 'full', 'no room for another user');
     const older = this.established.get(key);
     this.established.set(key, connection);
     this.signalling.delete(key);
-    this.setups.remove(connection);
-    connection.user = member.user;
-    connection.mutedByOperator = member.mutedByOperator;
-    connection.state = 'established';
-    connection.establishedAt = performance.now();
+    this.admission.established(connection);
+    connection.establish(member.user, member.mutedByOperator, this.now());
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
-    this.life.established(connection, member.conversation);
-    if (member.mutedByOperator) this.parts.events.mutedByOperator(connection);
+    this.log.established(connection, member.conversation);
+    if (member.mutedByOperator) events.mutedByOperator(connection);
     this.seat(connection, member.conversation);
-    connection.watcher.current?.connected();
+    watcher?.connected();
   }
 
   private seat(connection: ClientConnection, conversation: Conversation | null, kicked = false): void {
@@ -266,14 +255,11 @@ export class Connections {
     else this.ingress.take(connection, packet);
   }
 
-  /** The last step: nothing writes for the connection any more, and all that was written has been sent. */
+  /** Releases a connection, once nothing writes for it any more and all that was written has been sent. */
   private release(connection: ClientConnection, linger: number): void {
     this.parts.events.ended(connection, null);
     connection.peer?.close(linger);
-    if (connection.index >= 0) {
-      this.parts.receivers[connection.index] = undefined;
-      this.indexes.give(connection.index);
-    }
+    this.admission.release(connection);
     this.inUse--;
     if (this.inUse === 0) for (const resolve of this.idle.splice(0)) resolve();
   }

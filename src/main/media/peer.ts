@@ -23,29 +23,14 @@ import { parseCandidate } from '../sdp/candidates.ts';
 import type { Plan } from '../sdp/plan.ts';
 import { type Fingerprint, type LocalTransport, readLocalTransport } from '../sdp/transport.ts';
 import { until } from '../wait.ts';
+import type { MediaPeer, PeerEvents } from './media-peer.ts';
 import { type PortLease, remote } from './port-choice.ts';
-import { type TextChannel, type TextReader, textChannel } from './text-channel.ts';
+import { type TextReader, textChannel } from './text-channel.ts';
 
 /** How long a track may take to open once the connection stands, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
 /** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
 const NO_PACING = [1e9, 1] as const;
-
-/** What a peer tells its owner. */
-export interface PeerEvents {
-  /** The connection stands and packets can be sent. */
-  connected(): void;
-  /** It is gone, whoever closed it; `flooded` if its client sent too much. Called once. */
-  closed(why: string, reason: 'gone' | 'flooded'): void;
-  /** RTP or RTCP, decrypted; the buffer is the receiver's. */
-  packet(bytes: Uint8Array): void;
-  /** Label of the one data channel whose messages are read. */
-  readonly channelLabel: string;
-  /** The client opened that channel. Called at most once. */
-  channelOpened(channel: TextChannel): TextReader;
-  /** One of the above threw: a bug, to be logged. */
-  failed(error: unknown): void;
-}
 
 export type PeerConfig = Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_CHANNELS'> & DataLimits;
 
@@ -58,13 +43,12 @@ export async function peersClosed(timeout: number): Promise<void> {
   await until(() => alive.size === 0, timeout);
 }
 
-export class Peer {
+export class Peer implements MediaPeer {
   private readonly connection: PeerConnection;
   private readonly events: PeerEvents;
   private readonly lease: PortLease;
   private track: Track | null = null;
   private pacer: PacingHandler | null = null;
-  /** Whether {@link offload} was called. */
   offloaded = false;
   /** Held so that the garbage collector does not close them. */
   private readonly channels: DataChannel[] = [];
@@ -72,7 +56,6 @@ export class Peer {
   private readonly budget: DataBudget;
   private hasReader = false;
   private closing = false;
-  /** RTP and RTCP packets that came. */
   received = 0;
   private ended = false;
   /** What the client's certificate is held against here; empty where the library does that, and once it matched. */
@@ -108,12 +91,6 @@ export class Peer {
     this.connection.onStateChange((state) => this.guard(() => this.stateChanged(state)));
   }
 
-  /**
-   * Takes the offer that a plan came from and gathers candidates.
-   *
-   * @param timeout longest gathering, milliseconds; what was found by then is used.
-   * @throws Error if the library refuses the offer or the peer is closed meanwhile.
-   */
   async accept(plan: Plan, timeout: number): Promise<LocalTransport> {
     // A track that only sends throws away RTP, but hands over RTCP: a listener's reports.
     const audio = new Audio(TRANSPORT_MID, plan.publication === null ? 'SendOnly' : 'SendRecv');
@@ -130,7 +107,6 @@ export class Peer {
     return readLocalTransport(description.sdp);
   }
 
-  /** Adds a candidate of the client's, as `readCandidate` checked it. Ignored once the peer is closed. */
   addCandidate(candidate: string): void {
     if (this.ended) return;
     const { address, port } = parseCandidate(candidate)!;
@@ -142,12 +118,6 @@ export class Peer {
     }
   }
 
-  /**
-   * Sends one RTP or RTCP packet.
-   *
-   * @param packet copied before this returns, so it may lie in shared memory.
-   * @returns false if it was not sent: the track is closed, or the socket's buffer full.
-   */
   send(packet: Uint8Array): boolean {
     if (this.track === null || this.closing || this.ended) return false;
     try {
@@ -160,7 +130,6 @@ export class Peer {
     }
   }
 
-  /** Whether ICE found a way to the client. False once the peer is closed. */
   get reachable(): boolean {
     if (this.ended) return false;
     const state = this.connection.iceState();
@@ -168,8 +137,8 @@ export class Peer {
   }
 
   /**
-   * From now on packets are encrypted and sent by the library's own threads, which takes the calling thread about
-   * half of the time and the machine up to twice as much in all. Order is kept: what was sent before has left. There is no way back, for
+   * Has the library's own threads encrypt and send the packets, which costs the calling thread about half of the time and
+   * the machine up to twice as much in all. Order is kept: packets sent before have left. There is no way back, because
    * nothing tells when the library's queue is empty; a connection lives for one call at most.
    */
   offload(): void {
@@ -184,12 +153,7 @@ export class Peer {
     });
   }
 
-  /**
-   * Closes the connection; a client with a data channel is told at once.
-   *
-   * @param linger time for what was last said over a data channel to arrive, milliseconds: closing now and then
-   *   overtakes it. Nothing is received or sent meanwhile.
-   */
+  /** Closes. It lingers because closing now and then overtakes a message; nothing is received or sent meanwhile. */
   close(linger = 0): void {
     if (this.closing) return;
     this.closing = true;

@@ -94,8 +94,7 @@ export class Signalling implements ConnectionWatcher {
     this.config = config;
     this.log = log;
     this.telemetry = telemetry;
-    connection.watcher.current = this;
-    connections.begin(connection);
+    connections.begin(connection, this);
     this.timer = setTimeout(
       () => this.fail('no-offer', `within ${config.OFFER_TIMEOUT_MS} ms`),
       config.OFFER_TIMEOUT_MS,
@@ -259,7 +258,6 @@ export class Signalling implements ConnectionWatcher {
     clearInterval(this.pings);
     // Candidates that are still held back have nothing left to do.
     clearTimeout(this.hold);
-    if (kind === 'connected') this.connection.watcher.current = null;
     this.socket.close(Close[kind].code, closeReason(kind, detail));
     // The rest of a flood is not read. The close handshake's timeout ends the socket.
     if (kind === 'too-many-messages') this.socket.pause();

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
 import { readConfig } from '../../../src/main/config.ts';
-import type { ClientConnection } from '../../../src/main/connections/client-connection.ts';
+import type { ClientConnection, ConnectionWatcher } from '../../../src/main/connections/client-connection.ts';
 import type { Connections } from '../../../src/main/connections/connections.ts';
 import { createLog } from '../../../src/main/log/log.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
@@ -52,9 +52,12 @@ function begin(): Course {
   const opened = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  const connection = { id: 1, watcher: { current: null as Signalling | null }, peer: null };
+  const connection = { id: 1, watcher: null as ConnectionWatcher | null, peer: null };
   const connections = {
-    begin: () => calls.push('begin'),
+    begin: (_: unknown, watcher: ConnectionWatcher) => {
+      connection.watcher = watcher;
+      calls.push('begin');
+    },
     admit: () => true,
     open: async () => {
       calls.push('open');
@@ -63,7 +66,7 @@ function begin(): Course {
     },
     end: (_: unknown, reason: EndReason, detail: string) => {
       calls.push(`end ${reason}`);
-      connection.watcher.current?.ended(reason, detail);
+      connection.watcher?.ended(reason, detail);
     },
   };
   const signalling = new Signalling(

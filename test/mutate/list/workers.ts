@@ -9,7 +9,6 @@ export const workers: MutationList = {
     ['at + size > this.capacity', 'false'],
     ['fill < 0 || fill > this.capacity || (fill & 7) !== 0', 'fill < 0 || fill > this.capacity'],
     ['fill > this.capacity ||', ''],
-    ['fill < 0 ||', ''],
     ['const needed = size <= toEnd ? size : toEnd + size;', 'const needed = size;'],
     ['(this.head - this.knownTail) >>> 0 <= most;', '(this.head - this.knownTail) >>> 0 < most;'],
     ['if (length > MAX_RECORD_BYTES) return this.refuse();', ''],

@@ -18,7 +18,7 @@ test('a client may send messages for two seconds at once, and then at the rate',
   is(drain(budget, 'x', 500), 5);
 });
 
-test('a client may send two seconds of bytes at once, however few messages they are, and what is beyond counts', () => {
+test('a client may send two seconds of bytes at once in few messages, and pays for a message that exceeds them', () => {
   const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 1000, MAX_MESSAGE_KBPS: 8 });
   is(drain(budget, new Uint8Array(500)), 4, 'a kilobit is 125 bytes');
   is(drain(budget, new Uint8Array(500), 500), 1);
@@ -27,7 +27,7 @@ test('a client may send two seconds of bytes at once, however few messages they 
   ok(drain(budget, 'x', 4550) > 0);
 });
 
-test('text counts with the bytes that it has in UTF-8', () => {
+test('text counts by its bytes in UTF-8', () => {
   const budget = new DataBudget({ MAX_MESSAGES_PER_SECOND: 1000, MAX_MESSAGE_KBPS: 8 });
   ok(budget.takeMessage('\u4e00'.repeat(600), 0));
   is(drain(budget, 'x'), 200);

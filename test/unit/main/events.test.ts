@@ -677,7 +677,7 @@ test('answers to a client that does not read are not kept', () => {
   is(ann!.view.muted, false);
 });
 
-test('who is muted by an operator may mute themselves, may not unmute, and stays muted when the operator takes it back', () => {
+test("a user muted by an operator may mute but not unmute themselves, and their own mute outlasts the operator's", () => {
   const fixture = new HubFixture();
   const [ann] = connectAll(fixture, ['ann', 'bob']);
   ann!.mutedByOperator = true;
@@ -693,7 +693,7 @@ test('who is muted by an operator may mute themselves, may not unmute, and stays
   is(ann!.muted, true);
 });
 
-test('unmuting oneself leaves what an operator muted to the worker as it is', () => {
+test('a worker hears of both mutes together', () => {
   const fixture = new HubFixture();
   const [ann] = connectAll(fixture, ['ann', 'bob']);
   ann!.send({ v: 1, type: 'mute', muted: true });
@@ -703,7 +703,7 @@ test('unmuting oneself leaves what an operator muted to the worker as it is', ()
   equal(ann!.view.of('ok').at(-1), { v: 1, type: 'ok', id: 0 }, '0 is an id like any other');
 });
 
-test('thousands who leave at once are told of in several messages, none longer than every client takes', () => {
+test('thousands of leaves at once are told in several messages, none longer than every client accepts', () => {
   const fixture = new HubFixture(7000, 6001);
   const [ann] = connectAll(fixture, ['ann']);
   const others = names(6000).map((name) => fixture.connect(name).place(1));
@@ -735,7 +735,7 @@ test('a list of numbers ends after 500 of them, each list by itself', () => {
   ok(changes.speaks(501, false));
 });
 
-test('what has no room in this tick is for the next, and takes none from what comes behind', () => {
+test('a change without room is left for the next tick, and smaller ones behind it still fit', () => {
   const changes = new Changes(20);
   ok(changes.is('"0123456789"'));
   is(changes.is('"0123456789"'), false);
@@ -776,7 +776,7 @@ test('each kind of change alone is an event, and none is none', () => {
   );
 });
 
-test('JSON values are put into lists that fit an event each, and a single one is never left out', () => {
+test('JSON values are packed into lists that fit an event each, and none is left out', () => {
   equal(pack([]), []);
   const lists = pack(Array.from({ length: 30 }, () => JSON.stringify('x'.repeat(1000))));
   is(lists.length, 3);
@@ -785,7 +785,7 @@ test('JSON values are put into lists that fit an event each, and a single one is
   equal(pack([JSON.stringify('x'.repeat(20_000))]).length, 1);
 });
 
-test('a server that ends at once tells nobody beforehand; one that ends later tells also who comes later, and for how long', () => {
+test('a drain of 0 ms is not announced; a longer one is announced to later channels, too, with the time left', () => {
   const now = new HubFixture();
   const [ann] = connectAll(now, ['ann']);
   now.hub.drain(0);
@@ -802,7 +802,7 @@ test('a server that ends at once tells nobody beforehand; one that ends later te
   equal(later.connect('eve').place(1).openChannel().view.of('draining')[0]?.within, 0);
 });
 
-test('nothing is kept of a conversation whose members have all gone', () => {
+test('nothing is kept of a conversation after its last participant has left', () => {
   const fixture = new HubFixture();
   const [ann] = connectAll(fixture, ['ann']);
   is(fixture.hub.conversationCount, 1);
@@ -812,7 +812,7 @@ test('nothing is kept of a conversation whose members have all gone', () => {
   is(fixture.hub.conversationCount, 0);
 });
 
-test('a channel that closes late does not take the next one of its client along', () => {
+test('a channel that closes late does not end its successor', () => {
   const fixture = new HubFixture();
   const [ann] = connectAll(fixture, ['ann', 'bob']);
   const close = (ann as unknown as { reader: { closed(): void } }).reader;
@@ -825,7 +825,7 @@ test('a channel that closes late does not take the next one of its client along'
   equal(ann!.view.of('dominant').length, 1);
 });
 
-test('who comes back to a conversation is told of its slots anew', () => {
+test('slots are told anew after a snapshot', () => {
   const fixture = new HubFixture();
   const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   ann!.fillSlot(0, bob!.number);
@@ -840,7 +840,7 @@ test('who comes back to a conversation is told of its slots anew', () => {
   equal([...ann!.view.slots], [['a', bob!.number]]);
 });
 
-test('a client with as many bytes waiting as it may have is told on', () => {
+test('a client whose buffer is exactly full is still told', () => {
   const fixture = new HubFixture();
   const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
   ann!.buffered = MAX_BUFFERED_BYTES;

@@ -69,7 +69,7 @@ for (const [name, holder, older, patience, verdict] of [
     }));
 }
 
-test('another client of the same user, and the same client of another user, are not one’s own', () =>
+test("a holder with the same user or the same client id alone is not the newcomer's own", () =>
   withClock((pass) => {
     for (const [holder, newcomer] of [
       ['ann/a', 'ann/b'],
@@ -100,7 +100,7 @@ test('a connection that is not silent, or is established meanwhile, stays, and t
     }
   }));
 
-test('nothing is done where one of the two has ended, or the newcomer connects after all', () =>
+test('nothing is done if one of the two has ended, or the newcomer connects after all', () =>
   withClock((pass) => {
     for (const change of [
       (older: Fake): unknown => Object.assign(older, { state: 'ended' }),
@@ -130,7 +130,7 @@ test('a newcomer has one case at a time, and another once that is closed', () =>
     equal(done, ['refuse ann/a', 'end bob/a']);
   }));
 
-test('who is established, unknown, removed or both at once has no case', () =>
+test('no case is opened for established, unknown or removed connections, or for a connection with itself', () =>
   withClock((pass) => {
     const { ghosts, done, add, remove } = setUp();
     add('bob/a');

@@ -240,7 +240,7 @@ test('a packet time other than the usual is asked for where the client publishes
   equal(lines(40), ['a=ptime:40']);
 });
 
-test('the native library is told who receives, the limits of the data channel, and the DTLS role as the client has them', () => {
+test('the native library is told the direction, the message size and the DTLS role that the client offered', () => {
   const told = (lines: OfferLine[]): SessionDescription =>
     parse(writeTransportOffer(planOffer(writeOffer(lines), LIMITS)));
   is(told([{ direction: 'recvonly' }]).media[0]!.direction, 'recvonly');

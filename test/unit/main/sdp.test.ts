@@ -442,7 +442,7 @@ test('lone line feeds are taken for line ends', () => {
   equal(planOffer(writeOffer([{}]).replaceAll('\r\n', '\n'), LIMITS), plan([{}]));
 });
 
-test('as many lines of text as are allowed are read, and one more is not', () => {
+test('an offer may have 3000 lines of text, and no more', () => {
   const offer = (lines: number): string => {
     const start = writeOffer([{}]);
     return start + 'a=x\r\n'.repeat(lines - start.split('\n').length);
@@ -458,13 +458,13 @@ test('an offer without any m-line, or whose first line is not v=0 alone, is no S
   is(refusal(writeOffer([{}]).replace('v=0', 'v=01')).kind, 'bad-sdp');
 });
 
-test('surplus slots are counted, and lines that take none are not', () => {
+test('surplus slots are counted, and other refused lines are not', () => {
   const limits = { ...LIMITS, maxSlots: 1 };
   is(plan([{ direction: 'recvonly' }, {}, { direction: 'recvonly' }], limits).surplusSlots, 2);
   is(plan([{}, { direction: 'sendonly' }, { direction: 'inactive' }], limits).surplusSlots, 0);
 });
 
-test('a size of messages that no library can have is the default', () => {
+test('an impossible message size is replaced by the default', () => {
   const size = (text: string): number | undefined =>
     plan([{}, { media: 'application', without: /max-message/, more: [`a=max-message-size:${text}`] }]).data
       ?.maxMessageSize;
@@ -476,7 +476,7 @@ test('payload types from 64 to 95, which read as RTCP, are not used; their neigh
   for (const payloadType of [64, 95]) match(refusal(writeOffer([{ payloadType }])).message, /no opus/);
 });
 
-test('up to four SSRCs are taken from a line, as signed words, and what is none is passed over', () => {
+test('up to four SSRCs are read from a line, as signed words, and malformed ones are ignored', () => {
   const declared = (...ids: (string | number)[]): readonly number[] | undefined =>
     plan([{ without: /ssrc:/, more: ids.map((id) => `a=ssrc:${id} cname:x`) }]).publication?.ssrcs;
   equal(declared(1, 2, 3, 4, 5), [1, 2, 3, 4]);
@@ -484,7 +484,7 @@ test('up to four SSRCs are taken from a line, as signed words, and what is none 
   equal(declared(4_294_967_296, 7), [7]);
 });
 
-test('a refused line is described by Opus if it has that, by a format that needs no name, or by its first one', () => {
+test('a refused line is described by Opus, or else by a format with a known encoding, or else by its first format', () => {
   const described = (formats: string, more: string[]): unknown => {
     const line: OfferLine = { payloadType: formats, direction: 'sendonly', without: /rtpmap/, more };
     const [, refused] = plan([{}, line]).lines;

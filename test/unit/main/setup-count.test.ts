@@ -36,7 +36,7 @@ function setUp(limits: Partial<Record<'MAX_WAITING' | 'MAX_SETUPS' | 'MAX_SETUPS
   return { setups, time, waits, connects, surplus };
 }
 
-test('as many wait as may; for the next one the oldest of all gives up', () => {
+test('when the limit of waiting setups is reached, the oldest of all makes room for the next one', () => {
   const { setups, waits, connects, surplus } = setUp({ MAX_WAITING: 2 });
   connects('cid/a');
   const first = waits('ann/a');
@@ -48,7 +48,7 @@ test('as many wait as may; for the next one the oldest of all gives up', () => {
   is(surplus('dot/a'), null);
 });
 
-test('a user with as many setups as one may have gives up the own one that has waited longest', () => {
+test("when a user's limit is reached, the user's longest waiting setup makes room", () => {
   const { setups, waits, connects, surplus } = setUp({ MAX_SETUPS_PER_USER: 3 });
   connects('ann/a');
   waits('ann/b');
@@ -61,7 +61,7 @@ test('a user with as many setups as one may have gives up the own one that has w
   is(surplus('ann/d'), null);
 });
 
-test('a user all of whose setups connect is refused', () => {
+test('a user is refused while all of their setups are connecting', () => {
   const { connects, surplus } = setUp({ MAX_SETUPS_PER_USER: 2 });
   connects('ann/a');
   connects('ann/b');
@@ -69,7 +69,7 @@ test('a user all of whose setups connect is refused', () => {
   is(surplus('ann/b'), null);
 });
 
-test('as many connect as may, and a setup that ends makes room', () => {
+test('no more setups connect than the limit allows, and one that ends makes room', () => {
   const { setups, waits, connects } = setUp({ MAX_SETUPS: 2 });
   const first = connects('ann/a');
   waits('bob/a');
@@ -84,7 +84,7 @@ test('as many connect as may, and a setup that ends makes room', () => {
   );
 });
 
-test('stuck is who has no ICE two seconds after the answer, the first of them; who was not answered is not', () => {
+test('the first setup without ICE two seconds after its answer is stuck, and one without an answer never is', () => {
   const { setups, time, connects } = setUp();
   const [unanswered, ...others] = [connects('ann/a'), connects('bob/a'), connects('cid/a')];
   for (const setup of others) setup.answeredAt = time.now;
@@ -98,7 +98,7 @@ test('stuck is who has no ICE two seconds after the answer, the first of them; w
   is(unanswered!.answeredAt, 0);
 });
 
-test('who has ICE and no DTLS is stuck after eight seconds, the first of them, and behind those without ICE', () => {
+test('the first setup with ICE but without DTLS is stuck after eight seconds, unless another has no ICE', () => {
   const { setups, time, connects } = setUp();
   const all = [connects('ann/a'), connects('bob/a'), connects('cid/a')];
   for (const setup of all.slice(0, 2)) Object.assign(setup, { answeredAt: time.now, reachable: true });
@@ -110,7 +110,7 @@ test('who has ICE and no DTLS is stuck after eight seconds, the first of them, a
   is(setups.stuck()?.name, 'cid/a');
 });
 
-test('a new server, whose clock has not run for as long, has nobody who is stuck', () => {
+test('no setup is stuck on a server whose clock has just begun to run', () => {
   const { setups, time, connects } = setUp();
   time.now = 5000;
   connects('ann/a');

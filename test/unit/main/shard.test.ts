@@ -307,7 +307,7 @@ test('a packet that is written while main arms its bell is sent without the bell
   end();
 });
 
-test('bells that ring while the pump runs start no second one', async () => {
+test('bells during a pump start no second pump', async () => {
   const { memory, listeners, shard, egress, write, ring, until, end } = setUp(60_000);
   // More than one turn's worth.
   for (let i = 0; i < 700; i++) write(0, i);
@@ -324,7 +324,7 @@ test('bells that ring while the pump runs start no second one', async () => {
   end();
 });
 
-test('a burst that waited for too long counts with all its packets', async () => {
+test('a burst that waited too long counts with all its packets', async () => {
   const { memory, shard, egress, ring, write, until, end } = setUp();
   const bursts = new BurstWriter(egress);
   bursts.begin(memory.scratch + 1000, 3, 3);

@@ -35,7 +35,7 @@ function setUp(max: number) {
   return { limit, connect, isServed };
 }
 
-test('as many connections as allowed are served, the next one is not, and then one for each that closed', () => {
+test('connections up to the limit are served, the next is refused, and each one that closes makes room', () => {
   const { connect, isServed } = setUp(2);
   const [first, second, third] = [connect(), connect(), connect()];
   equal([first, second, third].map(isServed), [true, true, false]);

@@ -17,12 +17,12 @@ const LINES = [
 ];
 
 for (const end of ['\r\n', '\n']) {
-  test(`lines that end with ${JSON.stringify(end)} are read without that`, () => {
+  test(`a description whose lines end with ${JSON.stringify(end)} is read`, () => {
     equal(readLocalTransport(LINES.join(end)), LOCAL);
   });
 }
 
-test('what is missing is named', () => {
+test('an error names the attribute that is missing', () => {
   for (const name of ['setup', 'ice-ufrag', 'ice-pwd', 'fingerprint']) {
     const text = LINES.filter((line) => !line.startsWith(`a=${name}`)).join('\r\n');
     throws(() => readLocalTransport(text), new RegExp(`no a=${name}`));

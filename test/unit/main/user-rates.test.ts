@@ -74,7 +74,7 @@ test('a user has as many clients as allowed; a known one may come again', () => 
   is(clients.userCount, 0);
 });
 
-test('a client for whom there is no room is refused, and told how many its user has', () => {
+test('a client beyond the limit is refused with a detail that names the limit', () => {
   const clients = new ClientsPerUser(1);
   clients.makeSureOfRoom({ userid: 'ann', clientid: 'a' });
   clients.add({ userid: 'ann', clientid: 'a' });

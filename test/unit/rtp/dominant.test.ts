@@ -100,7 +100,7 @@ test('when the dominant speaker leaves or is muted, nobody is dominant', () => {
   is(DECISION_TICKS, 14_400);
 });
 
-test('who is ahead is so in all three lengths of time, and by more than a little', () => {
+test('a challenger must be ahead in all three lengths of time, by more than the margins', () => {
   const scores = (immediate: number, medium: number, long: number): Activity =>
     Object.assign(new Activity(), { immediate, medium, long });
   const dominant = scores(1, 1, 1);

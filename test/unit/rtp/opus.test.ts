@@ -27,7 +27,7 @@ test('a packet has one frame, two, or as many as it counts', () => {
   for (const frames of [1, 2, 5, 6]) is(ticks(config | 3, frames), frames * 20 * MS);
 });
 
-test('the flags beside the count of frames, variable rate and padding, are no part of it', () => {
+test('the flags for variable rate and padding are not part of the count of frames', () => {
   for (const flags of [0x40, 0x80, 0xc0]) is(ticks((31 << 3) | 3, flags | 2), 40 * MS);
 });
 
@@ -53,7 +53,7 @@ function durations(packets: readonly (readonly [claimed: number, span: number])[
   });
 }
 
-test('a packet lasts as long as it says; one that says nothing lasts as long as the spacing of the timestamps', () => {
+test('a packet lasts as long as it says, or else as long as the spacing of the timestamps', () => {
   equal(
     durations([
       [20, 20],
@@ -65,7 +65,7 @@ test('a packet lasts as long as it says; one that says nothing lasts as long as 
   );
 });
 
-test('a pause is no spacing: what lies further apart than the longest packet does not count', () => {
+test('a gap longer than the longest packet, or across a hole, does not count as spacing', () => {
   equal(
     durations([
       [0, 40],
@@ -81,7 +81,7 @@ test('a pause is no spacing: what lies further apart than the longest packet doe
   is(one.ticks, 40 * MS, 'with a hole between, the span is that of more than one packet');
 });
 
-test('packets that claim to overlap are not believed for 64 packets, whose spacing tells instead', () => {
+test('after a claim that contradicts the timestamps, the spacing counts for 64 packets', () => {
   const one = new Durations();
   const honest = Array.from({ length: 70 }, () => [20, 30] as const);
   const after = durations([[60, 20], ...honest], one);

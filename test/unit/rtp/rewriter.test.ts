@@ -592,7 +592,7 @@ test('wherever a worker ends in the midst of a packet, numbers and times only go
   }
 });
 
-test('a slot that one publisher carried far ahead gives a frame back in the pause of the next', () => {
+test('a slot that one publisher carried far ahead gives a frame back in the next pause', () => {
   const { send } = slot();
   send(1, 0, 0, 0);
   send(1, 1, 96_000, 0, 5760);

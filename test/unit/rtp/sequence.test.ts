@@ -211,7 +211,7 @@ test('unwrapped numbers differ as the real ones do, whatever the network does', 
   ok(newest > 65_536, 'it wrapped');
 });
 
-test('a packet that is not passed on takes no place: those behind it move up, and what was late before it does not', () => {
+test('a packet that is not passed on takes no place: later packets move up, and late ones from before it do not', () => {
   const sequence = new SourceSequence();
   const places = [
     [100, true],
@@ -237,7 +237,7 @@ test('a late packet behind one that is not passed on is the newest, and nothing 
   is(sequence.steps, 1);
 });
 
-test('what was not passed on is forgotten when its number comes round again, or the numbering begins anew', () => {
+test('skipped numbers are forgotten when they come round again, or the numbering begins anew', () => {
   for (const restart of [false, true]) {
     const sequence = new SourceSequence();
     sequence.take(100);
@@ -252,7 +252,7 @@ test('what was not passed on is forgotten when its number comes round again, or 
   }
 });
 
-test('within reach is what is neither a new beginning nor too old, and nothing before the first packet', () => {
+test('numbers are within reach unless they begin anew or are too old, and none is before the first packet', () => {
   const sequence = new SourceSequence();
   is(sequence.isWithinReach(5), false);
   sequence.take(1000);

@@ -62,7 +62,7 @@ test('no wake-up is lost between a publisher and a sleeper in another thread', a
   await worker.terminate();
 }, 60);
 
-test('who was rung for, or slept until the deadline, is awake: nobody else has to wake it', () => {
+test('a sleeper that was rung for, or slept until its deadline, is awake and needs no other bell', () => {
   const bell = new Bell(new SharedArrayBuffer(BELL_BYTES), 0);
   bell.arm();
   bell.ring();

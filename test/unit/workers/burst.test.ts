@@ -122,7 +122,7 @@ for (const [name, payloadLength, deliveries] of [
   });
 }
 
-test('a burst to which nothing was added is none', () => {
+test('a burst without deliveries is not written', () => {
   const { ringIn, writer, reader, ringOut } = setUp();
   ok(writer.begin(SOURCE, 5, 3));
   writer.end(1, 1);

@@ -271,7 +271,7 @@ function nearItsEnd(left: number): ReturnType<typeof ring> & { words: Int32Array
   return { ...all, words, reader: new RingReader(all.location), writer: new RingWriter(all.location) };
 }
 
-test('a record that would reach beyond the end is no record, though as much is published', () => {
+test("a record that would reach beyond the ring's end is skipped, though that many bytes are published", () => {
   const { reader, words, intact } = nearItsEnd(32);
   words[FIRST_RECORD + MIN_RING_BYTES / 4 - 8] = 100;
   words[HEAD] = MIN_RING_BYTES - 32 + 120;
@@ -301,7 +301,7 @@ for (const [name, length, published] of [
 for (const [name, head] of [
   ['in front of the tail', -8],
   ['further ahead than the ring is long', MIN_RING_BYTES + 8],
-  ['in the midst of a word', 20],
+  ['in the midst of a word', 28],
 ] as const) {
   test(`a head ${name} is nobody's: what it promises is skipped and counted`, () => {
     const { reader, words } = nearItsEnd(MIN_RING_BYTES);
@@ -312,7 +312,7 @@ for (const [name, head] of [
   });
 }
 
-test('a packet is only taken where it fits together with what is left before the end', () => {
+test('a packet that does not fit before the end is taken only if it fits after it, too', () => {
   const { writer, reader } = nearItsEnd(64);
   // 64 bytes before the end and 1040 behind it are needed, of 4096.
   ok(writer.push(1, new Uint8Array(1024)));
@@ -322,7 +322,7 @@ test('a packet is only taken where it fits together with what is left before the
   is(read(reader)?.id, 2);
 });
 
-test('what its reader left is counted and given back when a ring is emptied', () => {
+test('discarding counts the packets that a reader left, and gives their room back', () => {
   const { location, writer } = ring();
   for (let id = 0; id < 5; id++) writer.push(id, new Uint8Array(100));
   is(discard(location), 5);
@@ -339,7 +339,7 @@ test('a ring tells how full it has been, and that it was too full', () => {
   is(reader.highest, 1);
 });
 
-test('a head that another has overwritten is right again with the next packet that finds no room', () => {
+test('a packet that finds no room restores a head that was overwritten', () => {
   const { writer, words } = nearItsEnd(MIN_RING_BYTES);
   while (writer.push(1, new Uint8Array(112)));
   words[HEAD] = 0;

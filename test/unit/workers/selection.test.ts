@@ -403,7 +403,7 @@ test('the noise floor falls with the first quieter packet', () => {
   is(loudness.hear(30, false, clock + 2 * FRAME), true);
 });
 
-test('the strength of before an interruption counts for one packet', () => {
+test('the strength from before an interruption counts for one packet', () => {
   const { ann, say, clock } = interrupted(35);
   say(ann, 30, clock);
   is(ann.loudness.interrupted, false);

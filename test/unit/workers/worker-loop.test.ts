@@ -159,7 +159,7 @@ test('main is woken by frames of silence as by packets', () => {
   is(loop.reports.filter(({ report }) => report === EGRESS_BELL).length, 5);
 });
 
-test('what was written for a listener before it left is published when the worker says that it left', () => {
+test('everything written for a listener is published before the worker reports that it left', () => {
   const loop = new Loop();
   loop.speak(1);
   loop.run((time) => {
@@ -174,7 +174,7 @@ test('what was written for a listener before it left is published when the worke
   is(loop.bursts, 2, 'the packet and the frame of silence that ends it');
 });
 
-test('who leaves is heard with all that it sent before, and a command behind the leave waits for it', () => {
+test('a leave takes effect after the packets that its connection sent before, and later commands wait for it', () => {
   const loop = new Loop();
   loop.speak(200);
   loop.tell({ type: 'leave', connection: SPEAKER, position: loop.ingress.position });
@@ -183,7 +183,7 @@ test('who leaves is heard with all that it sent before, and a command behind the
   is(loop.counters[Count.PacketsOut], 200);
 });
 
-test('other commands than a leave wait for no packet', () => {
+test('commands other than a leave wait for no packet', () => {
   const loop = new Loop();
   loop.speak(200);
   loop.tell({ type: 'mute', connection: SPEAKER, muted: true });
@@ -208,7 +208,7 @@ test('the room of packets that were forwarded is given back', () => {
   is(loop.ingress.fill, 0);
 });
 
-test('a worker that wakes beats, though nothing has come; the time awake is counted, and that asleep is not', () => {
+test('a worker that wakes without work beats, and counts its time awake without its time asleep', () => {
   const loop = new Loop();
   loop.speak(500);
   const wait = new Int32Array(new SharedArrayBuffer(4));
@@ -234,7 +234,7 @@ test('a worker that wakes beats, though nothing has come; the time awake is coun
   ok(busy > 0);
 });
 
-test('a worker that never sleeps counts its time as well', () => {
+test('a worker that never sleeps counts its time awake, too', () => {
   const loop = new Loop();
   loop.speak(500);
   loop.tell({ type: 'stop' });

@@ -2,7 +2,11 @@ import type { MutationList } from '../mutation.ts';
 
 export const events: MutationList = {
   'src/main/events/channel.ts': [
-    ['this.version === view.version - 1', 'this.version <= view.version - 1'],
+    [
+      'this.version === view.version - 1',
+      'this.version <= view.version - 1',
+      'a channel is served after each new version, or told everything anew: none misses one',
+    ],
     ['      this.toldSlots.fill(0);\n    }', '    }'],
     ['this.requests.forgetPeople();', ''],
     ['const number = view.has(speaker) ? speaker : 0;', 'const number = speaker;'],
@@ -17,7 +21,6 @@ export const events: MutationList = {
     ['if (number === toldSlots[i]) continue;', ''],
     ['Slot.Speaker]! >>> 0', 'Slot.Speaker]!'],
     ['    this.batchLength = 0;\n', ''],
-    ['!this.over && this.channel', 'this.channel'],
   ],
   'src/main/events/hub.ts': [
     ['if (this.busy || begun < this.restUntil) return;', 'if (this.busy) return;'],
@@ -28,7 +31,6 @@ export const events: MutationList = {
     ['Math.max(0, this.drainedAt - this.clock())', 'this.drainedAt'],
     ['this.channels.get(participant) === events) this', 'true) this'],
     ['if (!events.receive(text, this.clock())) this.flooded++;', 'events.receive(text, this.clock());'],
-    ['if (events.ended) this.forget(participant, events);', ''],
     ['if (participant.badRed === true) events.badRed();', ''],
     ['    this.channels.delete(participant);\n    const told', '    const told'],
     ['if (end < channels.length) return this.later(() => this.serve(channels, end));', ''],
@@ -43,10 +45,8 @@ export const events: MutationList = {
     ['&& entry.number !== dominant;', ';'],
     ['this.listedCount >= this.limit', 'this.listedCount > this.limit'],
     ['|| entry.number === dominant;', ';'],
-    ['(entry.listed || !full)', '!full'],
     ['if (entry.mapped && !changes.leaves(number)) continue;', 'changes.leaves(number);'],
     ['total !== this.total || complete', 'complete'],
-    ['if (texts.length === 0) return;', ''],
     ['this.complete && more.length === 0', 'this.complete'],
     ['this.complete && i === more.length - 1', 'this.complete'],
     ['    this.listing = null;\n', ''],

@@ -22,7 +22,6 @@ export const sdp: MutationList = {
     ["type === 'BUNDLE' && group", 'group'],
     ["if (this.data !== null) return 'a second data channel line';", ''],
     ['port < 1 || port > 65_535', 'port > 65_535'],
-    ['Number.isSafeInteger(size) && size >= 0', 'Number.isSafeInteger(size)'],
     ["if (media.rtcpMux === undefined) return 'no a=rtcp-mux';", ''],
     ["media.direction ?? this.offer.session.direction ?? 'sendrecv'", "media.direction ?? 'sendrecv'"],
     ['const publishes = sends && this.publication === null;', 'const publishes = sends;'],
@@ -34,7 +33,6 @@ export const sdp: MutationList = {
     ['...(this.offer.session.ext ?? [])', ''],
     ["direction !== 'recvonly' && direction !== 'inactive'", "direction !== 'inactive'"],
     ['id >= 1 && id <= 14', 'id >= 1 && id <= 15'],
-    ['&& Number.isInteger(id) ? id', '? id'],
   ],
   'src/main/sdp/codecs.ts': [
     ['payload < 64 || payload > 95', 'payload < 64 || payload >= 95'],
@@ -91,6 +89,5 @@ export const sdp: MutationList = {
       '[offer.session, ...sections.map(({ media }) => media)]',
     ],
     ['if (match === null) throw', 'if (false) throw'],
-    ['(candidate:.*?)\\r?$/gm', '(candidate:.*?)$/gm'],
   ],
 };

@@ -858,4 +858,57 @@ test('a client whose RED cannot be read is told so when it opens its channel', (
   );
 });
 
+test('a client that was too slow gets no answers either until it has read everything', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann']);
+  ann!.buffered = MAX_BUFFERED_BYTES + 1;
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 1 });
+  ann!.buffered = 1;
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 2 });
+  equal(ann!.view.all, []);
+});
+
+test('speaker numbers beyond 2^31 are told like any other', () => {
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').place(1);
+  Object.assign(ann.seat.current!, { lastNumber: 2 ** 31 + 5 });
+  const bob = fixture.connect('bob').place(1);
+  ann.openChannel();
+  fixture.tick();
+  ann.fillSlot(0, bob.number);
+  fixture.tick();
+  equal([...ann.view.slots], [['a', 2 ** 31 + 6]]);
+});
+
+test('what is new still comes in one message after thousands of events', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  for (let i = 0; i < 2000; i++) {
+    bob!.setSpeaking(i % 2 === 0);
+    bob!.muted = i % 4 < 2;
+    fixture.tick();
+  }
+  const before = ann!.view.messages;
+  fixture.connect('cid').place(1);
+  ann!.fillSlot(0, bob!.number);
+  fixture.tick();
+  is(ann!.view.messages, before + 1);
+});
+
+test('in a large room the dominant speaker is listed though the list is full', () => {
+  const fixture = new HubFixture(2);
+  const [, bob, cid, dan] = connectAll(fixture, names(8));
+  for (const speaker of [bob, cid, dan]) speaker!.setSpeaking(true);
+  for (let i = 0; i < 3; i++) fixture.tick();
+  const listed = (): readonly string[] => {
+    const late = fixture.connect('late').place(1).openChannel();
+    fixture.tick();
+    return late.view.userids;
+  };
+  equal(listed(), ['user1', 'user2']);
+  fixture.seats.hosted.dominantChanged(1, dan!.number);
+  fixture.tick();
+  equal(listed(), ['user1', 'user2', 'user3']);
+});
+
 test.run();

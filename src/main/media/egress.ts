@@ -1,10 +1,10 @@
 /**
- * The way out of one worker: takes what is at hand in its egress ring and sends it, one connection after the other.
+ * Sends the packets in the egress ring of one worker, one connection after the other.
  *
- * A packet costs the library a third less when the one before it went to the same connection: its keys, its socket
- * address and its locks are in the cache then. So the bursts that have gathered are turned from "one voice, all
- * listeners" into "one listener, all voices". Nothing waits for that: a single voice's burst is sent at once, and the
- * busier the thread is, the more there is at hand. Packets of one connection keep their order.
+ * A packet costs the library a third less if the previous one went to the same connection, whose keys, socket address
+ * and locks are then in the cache. So the available bursts, each "one voice, all listeners", are sorted into "one
+ * listener, all voices". Nothing waits for that: a single burst is sent at once, and a busier thread finds more bursts
+ * at a time. The packets of one connection keep their order.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../rtp/packet.ts';
@@ -15,43 +15,43 @@ import { RingReader } from '../../workers/ring.ts';
 import { Histogram } from '../histogram.ts';
 import { Traffic } from './traffic.ts';
 
-/** Most packets and bursts that are brought into order at a time: some 30 ms of work. */
+/** Most packets and bursts that are sorted at a time: some 30 ms of work. */
 const MAX_BATCH = 4096;
 const MAX_BURSTS = 1024;
-/** One packet in this many is timed; a power of two. */
+/** One in so many packets is timed. A power of two. */
 const TIMED_ONE_IN = 16;
 /** Bounds of {@link Egress.forwardBuckets}, seconds. */
 export const FORWARD_BOUNDS = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 /** No packet. */
 const NOTHING = -1;
 
-/** What a packet can be delivered to. */
+/** A receiver of packets. */
 export interface Receiver {
   readonly id: number;
-  /** @returns false if it could not be sent. */
+  /** Sends a packet. @returns false if it could not be sent. */
   send(packet: Uint8Array): boolean;
 }
 
-/** Counts of one worker's egress, packets. */
+/** Numbers of packets from one worker. */
 export interface EgressCounts {
   sent: number;
-  /** For a connection that has ended. */
+  /** The connection has ended. */
   stale: number;
-  /** The library did not take it. */
+  /** The library refused it. */
   failed: number;
-  /** Too old to be of use when its turn came. */
+  /** It was too old when its turn came. */
   late: number;
 }
 
 export class Egress {
   readonly counts: EgressCounts = { sent: 0, stale: 0, failed: 0, late: 0 };
-  /** From the arrival of a packet on the main thread to each of its departures, microseconds; a sample. */
+  /** Time from a packet's arrival on the main thread to each departure, microseconds. Sampled. */
   readonly forwardTime: RecordableHistogram = createHistogram();
-  /** The same since the start, in buckets that never change. */
+  /** The same since the start, in fixed buckets. */
   readonly forwardBuckets = new Histogram(FORWARD_BOUNDS, 1e6);
-  /** What was sent. */
+  /** Sent packets and bytes. */
   readonly traffic = new Traffic();
-  /** Up to where the ring's bytes have been sent, modulo 2^32. */
+  /** The position in the ring up to which everything was sent, modulo 2^32. */
   position: number;
   private readonly ring: RingReader;
   private readonly bursts: BurstReader;
@@ -59,33 +59,33 @@ export class Egress {
   private readonly receivers: readonly (Receiver | undefined)[];
   /** Microseconds. */
   private readonly maxDelay: number;
-  /** Where a packet is put together, and views of it by length: making one costs more than the copy. */
+  /** Where packets are assembled, and views of it by length. Making a view costs more than the copy. */
   private readonly view: DataView;
   private readonly scratch: number;
   private readonly views: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
 
-  /** The batch: for each packet where its delivery lies, which burst it is of, and the connection's next one. */
+  /** The batch. For each packet: the offset of its delivery, its burst, and the next packet to the same connection. */
   private readonly place = new Int32Array(MAX_BATCH);
   private readonly burst = new Int32Array(MAX_BATCH);
   private readonly following = new Int32Array(MAX_BATCH);
   private size = 0;
-  /** For each burst its payload and what goes with it. */
+  /** For each burst: its payload, and the fields that all its packets share. */
   private readonly payloadOffset = new Int32Array(MAX_BURSTS);
   private readonly payloadLength = new Int32Array(MAX_BURSTS);
   private readonly csrc = new Int32Array(MAX_BURSTS);
   private readonly stamp = new Int32Array(MAX_BURSTS);
   private burstCount = 0;
-  /** By connection index: the first and last packet in the batch. */
+  /** By connection index: its first and last packet in the batch. */
   private readonly first: Int32Array;
   private readonly last: Int32Array;
-  /** Connection indexes of the batch, as they are served. */
+  /** The connection indexes in the batch, in the order in which they are served. */
   private readonly order = new Int32Array(MAX_BATCH);
   private orderSize = 0;
-  /** How far the batch has been sent: the connection served next, and the packet of the one being served. */
+  /** How far the batch was sent: the connection served next, and the next packet to the current one. */
   private served = 0;
   private cursor = NOTHING;
 
-  /** @param maxDelay packets older than this are not sent any more, milliseconds. */
+  /** @param maxDelay packets older than this are dropped, milliseconds. */
   constructor(memory: ShardMemory, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
     this.ring = new RingReader(memory.egress);
     this.bursts = new BurstReader(this.ring);
@@ -98,32 +98,32 @@ export class Egress {
     this.last = new Int32Array(receivers.length).fill(NOTHING);
   }
 
-  /** Whether everything was sent, up to this moment. */
+  /** Whether everything was sent. */
   get empty(): boolean {
     return this.size === 0 && this.ring.empty;
   }
 
-  /** How often the ring held what no writer writes; anything but 0 is a bug. */
+  /** How often the ring had contents that no writer writes. Anything except 0 is a bug. */
   get corrupt(): number {
     return this.ring.corrupt;
   }
 
-  /** How full the ring is at this moment, 0 … 1. */
+  /** How full the ring is now, 0 … 1. */
   get fill(): number {
     return this.ring.fillShare;
   }
 
-  /** The ring's largest fill so far, as a share of its capacity, 0 … 1. */
+  /** How full the ring was at most so far, 0 … 1. */
   get highest(): number {
     return this.ring.highest;
   }
 
-  /** What {@link position} reaches once all that is in the ring now was sent. */
+  /** The {@link position} once everything in the ring now was sent. */
   get published(): number {
     return this.ring.published;
   }
 
-  /** Sends at most `budget` packets. @returns whether there is more at hand. */
+  /** Sends at most `budget` packets. @returns whether more are available. */
   send(budget: number): boolean {
     for (let left = budget; left > 0; left--) {
       if (this.cursor === NOTHING && !this.nextConnection()) return false;
@@ -134,7 +134,7 @@ export class Egress {
     return true;
   }
 
-  /** Goes on to the next connection, of the next batch if this one is done. @returns false if nothing is at hand. */
+  /** Goes on to the next connection, or to the next batch. @returns false if nothing is available. */
   private nextConnection(): boolean {
     if (this.served === this.orderSize) {
       this.finish();
@@ -159,11 +159,11 @@ export class Egress {
     this.position = this.ring.position;
   }
 
-  /** Takes what is at hand and strings the packets of each connection together. */
+  /** Takes the available bursts, and links the packets of each connection. */
   private collect(now: number): void {
     const { bursts, counts } = this;
     while (this.size <= MAX_BATCH - MAX_DELIVERIES && this.burstCount < MAX_BURSTS && bursts.next()) {
-      // A thread that cannot keep up sends what is fresh: a queue of old voices would make every later one old, too.
+      // A thread that cannot keep up sends fresh packets only. A queue of old packets would delay all later ones, too.
       if (((now - bursts.stamp) | 0) > this.maxDelay) {
         counts.late += bursts.deliveries;
         continue;
@@ -221,7 +221,7 @@ export class Egress {
     this.forwardBuckets.add(microseconds);
   }
 
-  /** A view of the packet that was put together. */
+  /** Returns a view of the assembled packet. */
   private packetOf(length: number): Uint8Array {
     let view = this.views[length];
     if (view === undefined) {

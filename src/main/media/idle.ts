@@ -1,11 +1,11 @@
-/** CPU time that nobody uses, of the cores and the quota that this process may use. */
+/** Measures the idle CPU time of the cores and the quota that this process may use. */
 import { availableParallelism, cpus } from 'node:os';
 import { type CpuQuota, cpuQuota, type ReadFile, readText } from '../cgroup.ts';
 
-/** `/proc/stat` counts in this many units a second, whatever the kernel's own clock (USER_HZ). */
+/** Units per second in `/proc/stat`, whatever the kernel's own clock (USER_HZ). */
 const TICKS_PER_S = 100;
 
-/** Looks now and then; what it says is about the time since the look before. */
+/** Measures from call to call. */
 export class IdleCpu {
   private readonly quota: CpuQuota | null;
   private readonly idleMs: () => number;
@@ -23,7 +23,7 @@ export class IdleCpu {
     this.before = this.count(now);
   }
 
-  /** Cores' worth of idle time since the last look. @param now milliseconds. */
+  /** Returns the idle time since the previous call, as a number of cores. @param now milliseconds. */
   look(now: number): number {
     const { before, quota } = this;
     const after = this.count(now);
@@ -32,7 +32,7 @@ export class IdleCpu {
     if (!(time > 0)) return 0;
     const idle = Math.max(0, (after.idle - before.idle) / time);
     if (quota === null) return idle;
-    // Who has to wait has nothing to spare, whatever the average says.
+    // A group that had to wait has nothing to spare, whatever the average says.
     if (after.throttled > before.throttled) return 0;
     if (after.used === null || before.used === null) return Math.min(idle, quota.cores);
     return Math.max(0, Math.min(idle, quota.cores - (after.used - before.used) / time));
@@ -45,8 +45,8 @@ export class IdleCpu {
 }
 
 /**
- * A reader of the idle time, since the machine started, of the cores that this process may use, milliseconds. It reads one
- * file; `os.cpus()` reads one more for each core.
+ * Makes a function that returns the idle time of the cores that this process may use, since the machine started,
+ * milliseconds. It reads one file; `os.cpus()` reads one more for each core.
  */
 export function idleOfCores(read: ReadFile = readText): () => number {
   const allowed = readList(/^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '');
@@ -60,14 +60,14 @@ export function idleOfCores(read: ReadFile = readText): () => number {
   };
 }
 
-/** Where there is no `/proc`. */
+/** The same on systems without `/proc`. */
 function idleOfMachine(): number {
   return cpus()
     .slice(0, availableParallelism())
     .reduce((sum, { times }) => sum + times.idle, 0);
 }
 
-/** `0-3,8` as numbers; null if it is nothing of the kind. */
+/** Reads a list such as `0-3,8`; null if it is malformed. */
 function readList(text: string): Set<number> | null {
   const all = new Set<number>();
   for (const part of text.split(',')) {

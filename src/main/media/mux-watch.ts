@@ -1,22 +1,22 @@
 /**
- * Hears from the ICE library when a client's STUN requests go to another client's connection: on each port it looks a packet's
- * connection up by the address it comes from, and by the name in it only if nobody is known there (libjuice, `conn_mux.c`). It
- * tells nobody but its log, in a warning that names both connections by their ICE user fragments; the one that was meant is known
- * to its client alone, so nobody can say so in a stranger's name.
+ * Notices when a client's STUN requests go to another client's connection. On each port, the ICE library finds a
+ * packet's connection by its source address, and by the user fragment in it only if that address is unknown (libjuice,
+ * `conn_mux.c`). It reports the conflict only in its log, in a warning with the ICE user fragments of both connections.
+ * Only its own client knows the fragment of the intended connection, so that nobody can fake such a report for another.
  */
 import { createRequire } from 'node:module';
 import { initLogger } from 'node-datachannel';
 
 /**
- * The library's own module, where the log's level can be changed without a callback; the wrapper insists on one. No callback
- * may be replaced while one of the library's threads is in it, and taking it away waits for that.
+ * The library's native module, which can change the log level without a callback; the wrapper insists on one. A
+ * callback must not be replaced while a thread of the library runs it. Removing it waits for that.
  */
 const native = Object.values(createRequire(import.meta.url).cache).find((module) =>
   module?.filename.endsWith('node_datachannel.node'),
 )?.exports as { initLogger(level: string): void } | undefined;
 
 const TAKEN = /STUN local ufrag check failed, expected="([^"]{1,256})", actual="([^"]{1,256})"/;
-/** Warnings read in a second. Whoever floods the ports makes the library write many. */
+/** Most warnings read in a second. A flood on the ports makes the library write many. */
 const MAX_LINES = 200;
 const PERIOD_MS = 1000;
 
@@ -26,15 +26,18 @@ export class MuxWatch {
   private period: NodeJS.Timeout | undefined;
   private listening = false;
 
-  /** @param taken gets the user fragments of the connection that got the request, and of the one it was for. Must not throw. */
+  /**
+   * @param taken gets the user fragments of the connection that got a request, and of the intended one. Must not throw.
+   */
   constructor(taken: (holder: string, newcomer: string) => void) {
     this.taken = taken;
   }
 
   /**
-   * To be called before the first connection is made, for each takes over how much the library logs.
+   * Starts to read the library's log. Call it before the first connection is made, because each connection keeps the
+   * log level of its beginning.
    *
-   * @returns false if this library cannot be listened to.
+   * @returns false if this version of the library does not allow it.
    */
   start(): boolean {
     if (native === undefined) return false;

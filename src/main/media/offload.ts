@@ -1,37 +1,37 @@
 /**
- * Past one core: while the main thread has room, it encrypts and sends each packet itself, which is the cheapest way in
- * all; when its load nears a core, connections are handed to the library's threads, some at a time, until it has room
- * again. A connection that was handed over stays so until it ends.
+ * Uses more than one core. The main thread encrypts and sends each packet itself, which costs the least CPU in total.
+ * When its load nears a whole core, it hands connections over to the library's threads, some at a time, until the load
+ * falls. A connection stays handed over until it ends.
  *
- * Handing over costs up to as much CPU again, so it helps only where other cores are idle; where all are busy, it would
- * take from the main thread what it lacks.
+ * A connection that is handed over costs up to twice as much CPU, so that this helps only if other cores are idle. On a
+ * busy machine it would take CPU from the main thread.
  */
 import { performance } from 'node:perf_hooks';
 import type { Config } from '../config.ts';
 import type { Log } from '../log/log.ts';
 import { IdleCpu } from './idle.ts';
 
-/** How often the load is looked at, milliseconds. */
+/** How often the load is measured, milliseconds. */
 const INTERVAL_MS = 250;
-/** The share of the remaining connections that is handed over at a time. */
+/** Share of the remaining connections that is handed over at a time. */
 const SHARE = 1 / 4;
 
-/** What the machine has to spare. */
+/** The load of the process and the machine. */
 export interface Load {
-  /** Share of its time that the main thread was not waiting, 0 … 1. */
+  /** Share of time in which the main thread was busy, 0 … 1. */
   readonly main: number;
-  /** Cores' worth of idle time that this process may use. */
+  /** Idle CPU time that this process may use, as a number of cores. */
   readonly idleCores: number;
 }
 
-/** From when on connections are handed over. */
+/** The load from which on connections are handed over. */
 export interface OffloadLimits {
-  /** Load of the main thread, 0 … 1; at 0 all are handed over at once, at 1 none ever. */
+  /** Load of the main thread, 0 … 1. With 0 all connections are handed over at once, with 1 none. */
   readonly threshold: number;
   readonly idleCores: number;
 }
 
-/** What can be handed over. */
+/** Something that can be handed over. */
 export interface Offloadable {
   readonly offloaded: boolean;
   offload(): void;
@@ -48,7 +48,7 @@ export function offloadNext(peers: Iterable<Offloadable>, load: Load, limits: Of
   return share;
 }
 
-/** Looks at the load for as long as the process lives. @param connections by index, with holes. */
+/** Hands connections over by the load, for as long as the process lives. @param connections by index, with holes. */
 export function offloadUnderLoad(
   connections: readonly ({ readonly peer: Offloadable | null } | undefined)[],
   config: Pick<Config, 'OFFLOAD_PERCENT' | 'OFFLOAD_IDLE_PERCENT'>,

@@ -1,22 +1,23 @@
 /**
- * Which media port a new connection gets. On each port the ICE library tells clients apart by their address and port, and
- * knows these before the name in their first STUN request: a client that comes from where another one came, or itself a
- * moment ago, is taken for that one until the library has forgotten it. On another port nobody knows it. Pure.
+ * Chooses the media port of a new connection. On each port, the ICE library tells clients apart by their address and
+ * port before it looks at the user fragment in their first STUN request. It takes a client for the one that used the
+ * same address before, even for its own earlier connection, until it has forgotten that one. Another port avoids this.
+ * Pure.
  */
 
-/** Clients whose last ports are remembered. */
+/** Most clients whose last ports are remembered. */
 const MAX_CLIENTS = 4096;
 
 /** A connection's hold on its port. */
 export interface PortLease {
   readonly port: number;
-  /** The client may be seen at this address, written as by {@link remote}. */
+  /** Notes that the client may use this address, written as by {@link remote}. */
   add(address: string): void;
-  /** The connection is gone. */
+  /** Gives the port back. The connection is gone. */
   give(): void;
 }
 
-/** An address and port as the ledger has it. */
+/** Writes an address and port the way marks have them. */
 export function remote(address: string, port: number | string): string {
   return `${address.toLowerCase()} ${port}`;
 }
@@ -24,12 +25,12 @@ export function remote(address: string, port: number | string): string {
 export class PortChoice {
   private readonly ports: readonly number[];
   private readonly load: number[];
-  /** When each was given last, by count. */
+  /** When each port was given out last: the number of ports given out before. */
   private readonly given: number[];
   private lastGiven = 0;
-  /** How many connections on each port have a mark: an address with its port, an address, or a client. */
+  /** Number of connections by port and mark. A mark is an address with its port, an address, or a client. */
   private readonly marks = new Map<string, number[]>();
-  /** The ports that a client had last, the latest last. */
+  /** The latest ports of each client, the latest one last. */
   private readonly recent = new Map<string, number[]>();
 
   /** @param ports at least one. */
@@ -40,10 +41,11 @@ export class PortChoice {
   }
 
   /**
-   * Takes the port on which nobody has the client's address, or else fewest have; that the client had longest ago; where
-   * fewest of its host are; with the fewest connections.
+   * Takes the port where the fewest connections have one of the client's addresses. Among equals it prefers the port
+   * that the client had longest ago, then the one with the fewest connections of the same host, then the one with the
+   * fewest connections.
    *
-   * @param client who it is. @param addresses where it says it may be seen, written as by {@link remote}.
+   * @param client a name of the client. @param addresses its possible addresses, written as by {@link remote}.
    */
   take(client: string, addresses: readonly string[]): PortLease {
     const owner = `client ${client}`;
@@ -102,7 +104,7 @@ export class PortChoice {
 
   private remember(client: string, i: number): void {
     const ports = (this.recent.get(client) ?? []).filter((one) => one !== i);
-    // Those who came last stand last.
+    // The latest clients are at the end.
     this.recent.delete(client);
     this.recent.set(client, [...ports, i]);
     if (this.recent.size > MAX_CLIENTS) this.recent.delete(this.recent.keys().next().value!);
@@ -113,7 +115,7 @@ function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(' '));
 }
 
-/** Whether the first number in which two lists differ is less in the first. */
+/** Whether a list is less than another: the first numbers that differ decide. */
 function less(one: readonly number[], other: readonly number[]): boolean {
   for (const [i, value] of one.entries()) if (value !== other[i]) return value < other[i]!;
   return false;

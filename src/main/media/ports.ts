@@ -1,10 +1,10 @@
-/** The media ports, and who gets which. */
+/** The UDP ports of all media, and the choice of one for each connection. */
 import { IceUdpMuxListener } from 'node-datachannel';
 import type { Config } from '../config.ts';
 import { PortChoice, type PortLease } from './port-choice.ts';
 import { probe } from './probe.ts';
 
-/** The UDP ports that all media goes through, held for the life of the process; connections are spread over them. */
+/** The media ports, which stay open for the life of the process. */
 export class MediaPorts {
   private readonly listeners: IceUdpMuxListener[];
   private readonly choice: PortChoice;
@@ -14,13 +14,13 @@ export class MediaPorts {
     this.choice = new PortChoice(ports);
   }
 
-  /** Opens the ports. @throws Error that names a port that is taken. */
+  /** Opens the ports. @throws Error that names a port in use. */
   static async open({ MEDIA_PORTS, MEDIA_BIND }: Pick<Config, 'MEDIA_PORTS' | 'MEDIA_BIND'>): Promise<MediaPorts> {
     for (const port of MEDIA_PORTS) await probe(port, MEDIA_BIND);
     return new MediaPorts(MEDIA_PORTS, MEDIA_BIND);
   }
 
-  /** The best port for a client. @param addresses see {@link PortChoice.take}. */
+  /** Takes the best port for a client. @param addresses see {@link PortChoice.take}. */
   take(client: string, addresses: readonly string[]): PortLease {
     return this.choice.take(client, addresses);
   }

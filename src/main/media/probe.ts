@@ -1,7 +1,7 @@
-/** Whether a UDP port can be opened. */
+/** Tries whether a UDP port can be opened. */
 import { createSocket } from 'node:dgram';
 
-/** Tries a port, for the library's own error does not name it. @throws Error that does. */
+/** Tries a port, because the library's error would not name it. @throws Error that names it. */
 export async function probe(port: number, bind: string): Promise<void> {
   const socket = createSocket(bind === '' || bind.includes(':') ? 'udp6' : 'udp4');
   try {

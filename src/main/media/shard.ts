@@ -1,10 +1,10 @@
 /**
- * Main's side of one worker: packets in through the ingress ring, packets out of the egress ring to the peers, commands
- * and reports over the port.
+ * The main thread's side of one worker: packets go in through the ingress ring and come out of the egress ring;
+ * commands and reports use the port.
  *
- * It outlasts the worker: a new one takes over the same memory. What the dead one published is whole, for a ring's head
- * moves behind the bytes, and is sent before anything of its successor's; counters go on; what it had not read is thrown
- * away, for one of these packets may have been the cause.
+ * A shard outlives its worker: a new worker takes over the same memory. Packets that the old one published are
+ * complete, because a ring's head moves after the bytes are written, and they are sent before any of its successor's.
+ * Counters go on. Packets that the old worker had not read are dropped, because one of them may have caused its end.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Bell } from '../../workers/bell.ts';
@@ -22,12 +22,11 @@ import { discard, RingWriter } from '../../workers/ring.ts';
 import { Egress, type Receiver } from './egress.ts';
 
 /**
- * Packets sent before the event loop gets a turn: about 2 ms of work, so that HTTP and ICE are never kept waiting
- * longer.
+ * Most packets sent before the event loop gets a turn. They take about 2 ms, so that HTTP and ICE never wait longer.
  */
 const PUMP_BUDGET = 256;
 
-/** Told what workers report. */
+/** Listens to the reports of workers. */
 export interface ShardEvents {
   /** A worker runs. @param thread the id of its thread. */
   started(thread: number): void;
@@ -36,9 +35,9 @@ export interface ShardEvents {
 }
 
 export class Shard {
-  /** Slots and publishers placed here: what conversations are balanced by. */
+  /** Number of slots and publishers placed here. New conversations go where it is least. */
   load = 0;
-  /** What comes from the worker. */
+  /** Sends the packets of the worker. */
   readonly egress: Egress;
   private port: MessagePort;
   private readonly memory: ShardMemory;
@@ -52,7 +51,7 @@ export class Shard {
   private readonly events: ShardEvents;
   private pumping = false;
 
-  /** @param maxDelay packets older than this are not sent any more, milliseconds. */
+  /** @param maxDelay packets older than this are dropped, milliseconds. */
   constructor(
     memory: ShardMemory,
     port: MessagePort,
@@ -74,11 +73,11 @@ export class Shard {
   }
 
   /**
-   * Goes on with a new worker, which knows nothing of anybody: all that it has to know is to be told before the event
-   * loop's next turn. Only once nothing of the one before runs any more.
+   * Goes on with a new worker, once nothing of the old one runs any more. The new worker knows nothing: the caller has
+   * to tell it everything before the event loop's next turn.
    *
-   * @param port to the new worker, which need not run yet.
-   * @returns how many packets were thrown away unread.
+   * @param port the port to the new worker, which need not run yet.
+   * @returns how many unread packets were dropped.
    */
   replaceWorker(port: MessagePort): number {
     this.port.close();
@@ -86,11 +85,11 @@ export class Shard {
     this.listenTo(port);
     const unread = discard(this.memory.ingress);
     Atomics.add(this.counterWords, Drop.WorkerEnded, unread);
-    // Whoever it had not let go of is let go of: it writes nothing more for anybody.
+    // The old worker writes nothing more, so that leaves that it has not answered are complete.
     const position = this.egress.published;
     for (const then of this.leaving.values()) this.draining.push({ position, then });
     this.leaving.clear();
-    // It may have taken the bell and died before it rang.
+    // It may have died between disarming the bell and ringing it.
     if (!this.pumping) {
       this.pumping = true;
       setImmediate(() => this.pump());
@@ -98,24 +97,26 @@ export class Shard {
     return unread;
   }
 
-  /** Milliseconds of the shared clock at the worker's latest turn, modulo 2^32: moves as long as the worker does. */
+  /**
+   * Time of the worker's latest turn, milliseconds of the shared clock modulo 2^32. Changes as long as the worker runs.
+   */
   get beat(): number {
     return Atomics.load(this.counterWords, BEAT_WORD);
   }
 
-  /** Wakes the worker, which then beats. */
+  /** Wakes the worker, so that it takes a turn. */
   nudge(): void {
     this.workerBell.ring();
   }
 
-  /** The worker's counters, by the indexes of `Drop` and `Count`; they wrap at 2^32. */
+  /** Returns a counter of the worker, modulo 2^32. @param index of `Drop` or `Count`. */
   counter(index: number): number {
     return this.counterWords[index]! >>> 0;
   }
 
   /**
-   * How long ago the worker began its latest turn, milliseconds; an idle one takes a turn once a second. While a worker
-   * starts this counts from the end of the one before, or from the shard's making.
+   * Returns how long ago the worker began its latest turn, milliseconds. An idle worker takes a turn once a second.
+   * While a worker starts, the age counts from the end of the previous one, or from the making of the shard.
    *
    * @param now of `milliseconds` in `src/workers/clock.ts`.
    */
@@ -128,17 +129,17 @@ export class Shard {
     return this.ingress.dropped;
   }
 
-  /** How often either ring held what no writer writes; anything but 0 is a bug. */
+  /** How often a ring had contents that no writer writes. Anything except 0 is a bug. */
   get corrupt(): number {
     return this.ingress.corrupt + this.egress.corrupt;
   }
 
-  /** The largest fill of each ring so far, as a share of its capacity, 0 … 1. */
+  /** How full each ring was at most so far, 0 … 1. */
   get highestFill(): { ingress: number; egress: number } {
     return { ingress: this.ingress.highest, egress: this.egress.highest };
   }
 
-  /** How full each ring is at this moment, as a share of its capacity, 0 … 1. */
+  /** How full each ring is now, 0 … 1. */
   get fill(): { ingress: number; egress: number } {
     return { ingress: this.ingress.fillShare, egress: this.egress.fill };
   }
@@ -146,7 +147,7 @@ export class Shard {
   /**
    * Hands a publisher's packet to the worker.
    *
-   * @param stamp when it came, of `toStamp`; now if left out.
+   * @param stamp its arrival, as of `toStamp`; now by default.
    * @returns false if the ring was full.
    */
   push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds())): boolean {
@@ -155,16 +156,16 @@ export class Shard {
     return taken;
   }
 
-  /** Puts a connection into a conversation of this worker; its slots' rows must be open. */
+  /** Puts a connection into a conversation of this worker. The rows of its slots must be open. */
   join(command: Extract<Command, { type: 'join' }>): void {
     this.command(command);
   }
 
   /**
-   * Takes a connection out.
+   * Takes a connection out of its conversation.
    *
-   * @param then called once the worker writes nothing more for it and all that it wrote was sent: from then on another
-   *   worker may number the connection's slots.
+   * @param then called once the worker writes nothing more for the connection and everything written was sent. From
+   *   then on another worker may number the packets of its slots.
    */
   leave(connection: number, then: () => void): void {
     this.leaving.set(connection, then);
@@ -181,7 +182,7 @@ export class Shard {
     this.command(command);
   }
 
-  /** Ends the worker once it has forwarded what is in its ring. */
+  /** Ends the worker once it has forwarded the packets in its ring. */
   stop(): void {
     this.command({ type: 'stop' });
   }
@@ -193,7 +194,7 @@ export class Shard {
   private listenTo(port: MessagePort): void {
     this.counterWords[BEAT_WORD] = toBeat(milliseconds());
     port.on('message', (report: Report) => {
-      // What a dead worker said last is void.
+      // The last reports of an ended worker are void.
       if (port === this.port) this.take(report);
     });
   }
@@ -226,7 +227,7 @@ export class Shard {
     if (!this.pumping) this.pump();
   }
 
-  /** Sends what is ready, then sleeps or, if there is more, lets the event loop turn first. */
+  /** Sends the packets that are ready. If more remain, the event loop gets a turn first. */
   private pump(): void {
     this.pumping = true;
     const more = this.egress.send(PUMP_BUDGET);
@@ -242,7 +243,7 @@ export class Shard {
     setImmediate(() => this.pump());
   }
 
-  /** An empty ring has nothing for anybody, whatever its position, which a ring that was overwritten may have lost. */
+  /** Finishes leaves. An empty ring has nothing left to send, even if it was overwritten and its position is lost. */
   private finishLeaves(): void {
     const reached = (position: number): boolean => ((this.egress.position - position) | 0) >= 0 || this.egress.empty;
     while (this.draining.length > 0 && reached(this.draining[0]!.position)) this.draining.shift()!.then();

@@ -1,4 +1,4 @@
-/** The worker pool: one piscina thread and one endless task for each shard. The only file that talks to piscina. */
+/** The worker pool: each shard has one thread of piscina, with one endless task. Only this file uses piscina. */
 import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
 import { layoutShard, SOURCE_WORDS } from '../../workers/protocol.ts';
@@ -22,14 +22,14 @@ export class Shards {
   readonly slotsPerConnection: number;
   /** A row of `SourceWord`s for each connection index. Shared by all workers. */
   readonly sources: Int32Array;
-  /** One for each worker. They outlast their workers: their counters go on when a worker is replaced. */
+  /** One shard for each worker. A shard and its counters go on when its worker is replaced. */
   readonly all: readonly Shard[];
   private readonly pool: Piscina;
   private readonly supervisors: readonly WorkerSupervisor[];
 
   /**
-   * @param receivers by connection index; looked into for every packet.
-   * @param failed told if workers end as soon as they begin, do not start, or cannot be ended.
+   * @param receivers by connection index. Read for each packet.
+   * @param failed called if workers end as soon as they begin, do not start, or cannot be ended.
    */
   constructor(
     config: PoolConfig,
@@ -46,14 +46,14 @@ export class Shards {
     );
     this.pool = new Piscina({
       filename: WORKER,
-      // One to spare: where a worker ended, the next one begins at once instead of after a new thread has started.
+      // One spare thread, on which the successor of a worker begins at once. A new thread would take time to start.
       minThreads: config.WORKERS + 1,
       maxThreads: config.WORKERS + 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       atomics: 'disabled',
     });
-    // Of a thread between two tasks; the pool starts another one.
+    // It has no task at that moment, and the pool starts another one.
     this.pool.on('error', (err) => log.error({ err }, 'an idle worker thread failed'));
     const tables = {
       slots: this.slots.buffer as SharedArrayBuffer,
@@ -72,7 +72,7 @@ export class Shards {
     this.all = this.supervisors.map(({ shard }) => shard);
   }
 
-  /** Workers that ended by themselves, or hung, and were replaced. */
+  /** Number of workers that ended by themselves, or hung, and were replaced. */
   get restarts(): number {
     return this.supervisors.reduce((sum, { restarts }) => sum + restarts, 0);
   }
@@ -82,12 +82,12 @@ export class Shards {
     await Promise.all(this.supervisors.map((supervisor) => supervisor.whenReady()));
   }
 
-  /** Where the next conversation goes. */
+  /** Returns the shard for the next conversation. */
   leastLoaded(): Shard {
     return this.all.reduce((least, shard) => (shard.load < least.load ? shard : least));
   }
 
-  /** Ends the workers; what is in their rings is forwarded first. */
+  /** Ends the workers, which forward the packets in their rings first. */
   async stop(): Promise<void> {
     await Promise.all(this.supervisors.map((supervisor) => supervisor.stop()));
     await this.pool.destroy();

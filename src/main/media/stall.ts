@@ -1,13 +1,13 @@
 /**
- * Packets that waited in front of a main thread that stood still. The library receives on threads of its own, so what
- * clients send meanwhile gathers there, and then comes at once, without a sign of its age. Forwarded, it would be heard as
- * seconds of delay that receivers take long to get rid of; so it is late as a whole.
+ * Recognizes packets that waited while the main thread stood still. The library receives on its own threads, so that
+ * these packets gather there and then arrive at once, without a sign of their age. Forwarded, they would cause seconds
+ * of delay that receivers are slow to remove. So all of them count as late.
  */
 import { performance } from 'node:perf_hooks';
 
-/** How often main is asked for a turn, milliseconds. */
+/** How often the main thread's turn is checked, milliseconds. */
 const INTERVAL_MS = 100;
-/** After a stall the library may still be working its own way through what the kernel has kept; milliseconds. */
+/** How long the library may take after a stall to read what the kernel has kept, milliseconds. */
 const GRACE_MS = 100;
 
 export class StallWatch {
@@ -16,7 +16,7 @@ export class StallWatch {
   private lastTurn: number;
   private lateUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param maxDelay how long packets may wait, milliseconds. @param clock milliseconds. */
+  /** @param maxDelay how long packets may wait, milliseconds. @param clock returns milliseconds. */
   constructor(maxDelay: number, clock: () => number = () => performance.now()) {
     // A turn may come a whole interval after the last, and be a little late.
     this.limit = maxDelay + 2 * INTERVAL_MS;
@@ -24,18 +24,18 @@ export class StallWatch {
     this.lastTurn = clock();
   }
 
-  /** Begins to watch, for as long as the process lives. */
+  /** Watches for as long as the process lives. */
   start(): void {
     setInterval(() => this.turn(), INTERVAL_MS).unref();
   }
 
-  /** Whether what comes in now has waited for too long. */
+  /** Whether packets that arrive now have waited too long. */
   get late(): boolean {
     const now = this.clock();
     return now < this.lateUntil || this.stalled(now);
   }
 
-  /** Main has a turn. */
+  /** Notes a turn of the main thread. */
   turn(): void {
     const now = this.clock();
     if (this.stalled(now)) this.lateUntil = now + GRACE_MS;

@@ -1,32 +1,32 @@
-/** A data channel for text, as those see it who know nothing of the native library. */
+/** Data channels for text, without the types of the native library. */
 
 /** A data channel to write text to. */
 export interface TextChannel {
-  /** @returns false if the channel is closed, or its client takes no message of this size. */
+  /** Sends a message. @returns false if the channel is closed, or its client does not accept messages of this size. */
   send(text: string): boolean;
   /** Bytes that wait to be sent. */
   bufferedAmount(): number;
   close(): void;
 }
 
-/** Told what comes over a data channel. */
+/** Reads a data channel. */
 export interface TextReader {
   /** @param text null for a binary message. */
   message(text: string | null): void;
   closed(): void;
 }
 
-/** What the library's data channel offers of use here. */
+/** The part of the library's data channel that is used. */
 interface NativeChannel {
   sendMessage(text: string): boolean;
   bufferedAmount(): number;
   close(): void;
 }
 
-/** Makes a text channel of one of the library's, whose methods throw once the channel is gone. */
+/** Wraps a data channel of the library, whose methods throw once the channel is gone. */
 export function textChannel(native: NativeChannel): TextChannel {
   return {
-    // "Not sent" of the library's means that the message waits in its buffer.
+    // The library's false means that the message waits in its buffer.
     send: (text) => attempt(() => native.sendMessage(text) || true, false),
     bufferedAmount: () => attempt(() => native.bufferedAmount(), 0),
     close: () => attempt(() => native.close(), undefined),

@@ -1,8 +1,8 @@
-/** Packets and their bytes, counted without allocating: the numbers outgrow 32 bits within minutes. */
+/** Counts packets and bytes without allocating. The numbers outgrow 32 bits within minutes. */
 export class Traffic {
   private readonly figures = new Float64Array(2);
 
-  /** @param bytes of one packet. */
+  /** Counts a packet. @param bytes its size. */
   count(bytes: number): void {
     this.figures[0]!++;
     this.figures[1]! += bytes;

@@ -1,10 +1,10 @@
 /**
- * Keeps one shard's worker going: a worker that ends by itself, or hangs, is replaced, and the new one is told of all
- * that the one before served.
+ * Starts one shard's worker, and replaces it if it ends by itself or hangs. The new worker is told everything that the
+ * old one served.
  *
- * Whether a worker hangs is told by main's turns, not by the clock: a worker is hung if it has not moved during so many
- * looks in a row, and was woken at each of them. A stall of main, a stopped process and a suspended machine are one
- * look each, however long they last.
+ * Checks are counted, not timed: a worker hangs if it has not moved during several checks in a row, although each check
+ * woke it. A stalled main thread, a stopped process and a suspended machine count as one check each, however long they
+ * last.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import type { WorkerTask } from '../../workers/protocol.ts';
@@ -13,24 +13,24 @@ import type { Cancel, Timers } from '../timers.ts';
 import type { Receiver } from './egress.ts';
 import { Shard } from './shard.ts';
 
-/** How often a worker is looked at, milliseconds. */
+/** How often a worker is checked, milliseconds. */
 const LOOK_INTERVAL_MS = 250;
-/** Looks without a sign of life after which a worker counts as hung: two seconds. */
+/** Checks without a sign of life after which a worker counts as hung: two seconds. */
 const HUNG_LOOKS = 8;
-/** The same for one that starts, or that does not end when it is told to: ten seconds. */
+/** The same for a worker that starts, or that does not end when it is terminated: ten seconds. */
 const STUCK_LOOKS = 40;
-/** A worker that ends within this time of its beginning has ended early, milliseconds. */
+/** A worker has ended early if it ends within this time of its start, milliseconds. */
 const EARLY_MS = 1000;
-/** Early ends in a row after which there is no hope. */
+/** Early ends in a row after which the supervisor gives up. */
 const MAX_EARLY = 5;
-/** Wait before the start that follows the second early end in a row, milliseconds; twice as long after each further one. */
+/** Wait before a start after two early ends in a row, milliseconds. It doubles with each further one. */
 const BACKOFF_MS = 100;
 
 /** Where workers run. */
 export interface Threads {
-  /** Runs a worker. Settles once it has ended, and nothing of it runs any more. */
+  /** Runs a worker. Settles once it has ended and nothing of it runs any more. */
   run(task: WorkerTask): Promise<unknown>;
-  /** A thread by its id. */
+  /** Returns a thread by its id. */
   find(threadId: number): Pick<Worker, 'terminate'> | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface Rebuilt {
   readonly connections: number;
 }
 
-/** Knows what the workers serve. */
+/** What the workers serve. */
 export interface Served {
   /** Tells a shard's new worker of everything that the shard serves. */
   rebuild(shard: Shard): Rebuilt;
@@ -58,23 +58,23 @@ export interface SupervisorParts {
   /** Milliseconds. */
   readonly maxDelay: number;
   readonly served: Served;
-  /** Told when there is no hope for the worker. */
+  /** Called when the supervisor gives up. */
   readonly failed: (error: Error) => void;
   readonly log: Log;
   readonly timers: Timers;
 }
 
-/** A worker's end, until its successor runs. */
+/** The end of a worker, kept until its successor runs. */
 interface End extends Rebuilt {
   readonly at: number;
   readonly error: unknown;
-  /** Packets that nobody read. */
+  /** Packets that it had not read. */
   readonly unread: number;
 }
 
 export class WorkerSupervisor {
   readonly shard: Shard;
-  /** Workers that were replaced so far. */
+  /** Number of workers replaced so far. */
   restarts = 0;
   private readonly parts: SupervisorParts;
   private readonly stopLooking: Cancel;
@@ -84,7 +84,7 @@ export class WorkerSupervisor {
   private end: End | null = null;
   /** Early ends in a row. */
   private early = 0;
-  /** Ends the wait for a later start; null unless there is one. */
+  /** Cancels a delayed start; null if none is due. */
   private waiting: Cancel | null = null;
   private running: Promise<void>;
   private stopping = false;
@@ -112,7 +112,7 @@ export class WorkerSupervisor {
     return this.readyPromise;
   }
 
-  /** Ends the worker; what is in its ring is forwarded first. */
+  /** Ends the worker, which forwards the packets in its ring first. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.waiting?.();
@@ -122,7 +122,7 @@ export class WorkerSupervisor {
     this.shard.close();
   }
 
-  /** Looks whether the worker moves. */
+  /** Checks whether the worker moves. */
   private look(): void {
     const { beat } = this.shard;
     if (beat !== this.lastBeat || this.waiting !== null) {
@@ -162,10 +162,10 @@ export class WorkerSupervisor {
     this.parts.log.error({ err: error, worker: this.parts.index, ...figures, ms }, 'a worker ended and was replaced');
   }
 
-  /** The worker's thread does nothing any more, or nothing for this shard. */
+  /** Replaces a worker that has ended, or gives up. */
   private ended(cause: unknown): void {
     this.thread = undefined;
-    // What the one before missed is not its successor's.
+    // The successor starts with a clean record.
     this.missed = 0;
     if (this.stopping) return;
     const at = this.parts.timers.now();

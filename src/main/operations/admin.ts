@@ -1,6 +1,6 @@
 /**
- * The operators' HTTP: health, figures, who is where, kick and mute. On an address of its own, which no proxy may lead
- * to: whoever reaches it is an operator.
+ * The operators' HTTP server: health, metrics, conversations, and commands. It has its own address, which no proxy may
+ * expose: everybody who reaches it is an operator.
  */
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
@@ -14,7 +14,7 @@ import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { OperatorRoute } from './routes.ts';
 
-/** Names below these are given out by no registry (RFC 6761, RFC 6762; .internal is reserved by ICANN for private use). */
+/** No registry gives out names below these (RFC 6761, RFC 6762; ICANN reserves .internal for private use). */
 const PRIVATE = /\.(?:localhost|local|internal)$/;
 
 export class AdminServer {
@@ -39,7 +39,7 @@ export class AdminServer {
     });
   }
 
-  /** Listens. @throws Error that says which address was refused and how to choose another. */
+  /** Starts to listen. @throws Error that names a refused address and says how to choose another. */
   listen(address: ListenAddress): Promise<AddressInfo> {
     return listen(this.listener.server, address, 'ADMIN_LISTEN', '127.0.0.1:8082');
   }
@@ -57,9 +57,9 @@ export class AdminServer {
 }
 
 /**
- * A page in the browser of somebody who can reach this address is no operator. Browsers send `Origin` with a POST and with
- * whatever goes to another site; a GET to the page's own site has none, and a page can make this address its own site by
- * what its name resolves to (DNS rebinding). Then `Host` is that name.
+ * Refuses web pages: a page in the browser of somebody who can reach this address is no operator. Browsers send
+ * `Origin` with each POST, and with requests to other sites. They send none with a GET to the page's own site, and a
+ * page can make this address its own site if its name resolves to it (DNS rebinding). `Host` is that name then.
  *
  * @throws RequestError `forbidden`
  */
@@ -74,15 +74,15 @@ function refuseWebPages({ headers: { origin, host } }: IncomingMessage): void {
 }
 
 /**
- * Whether the name in a `Host` header is an address or a name of the local network, which nobody from elsewhere can make
- * resolve to what they like.
+ * Whether the name in a `Host` header is an IP address or a name of the local network. Nobody elsewhere can decide what
+ * such a name resolves to.
  *
  * @param host `name`, `name:port` or `[v6]:port`.
  */
 function isLocalName(host: string): boolean {
   const v6 = /^\[([^\]]+)\](?::\d*)?$/.exec(host)?.[1];
   if (v6 !== undefined) return isIP(v6.split('%', 1)[0]!) === 6;
-  // The dot at the end of a name that is complete is no part of it.
+  // A complete name may end with a dot.
   const name = host.replace(/:\d*$/, '').toLowerCase().replace(/\.$/, '');
   return isIP(name) === 4 || !name.includes('.') || PRIVATE.test(name);
 }

@@ -1,4 +1,4 @@
-/** Tells at start which candidates clients will get, and warns when they will get none that they can reach. */
+/** Logs at start which candidates clients will get, and warns if they can reach none of these. */
 import type { Config } from '../config.ts';
 import { isPrivate } from '../ip-address.ts';
 import type { Log } from '../log/log.ts';
@@ -9,7 +9,7 @@ import type { Plan } from '../sdp/plan.ts';
 
 type CandidatesConfig = Pick<Config, 'ANNOUNCED_ADDRESS' | 'GATHER_TIMEOUT_MS' | 'MEDIA_PORTS'> & PeerConfig;
 
-/** An offer as good as any: what it says never goes anywhere, for it has no candidates. */
+/** An offer to gather candidates with. It has no candidates itself, so that nothing is ever sent to it. */
 const NOBODY: Plan = {
   lines: [],
   bundle: null,
@@ -23,8 +23,8 @@ const NOBODY: Plan = {
 };
 
 /**
- * Gathers candidates once, as for a client's answer, and logs them. It returns at once; the log follows, at the latest
- * after `GATHER_TIMEOUT_MS`.
+ * Gathers candidates once, as for a client's answer, and logs them. Returns at once; the line follows within
+ * `GATHER_TIMEOUT_MS`.
  */
 export function tellCandidates(config: CandidatesConfig, ports: MediaPorts, log: Log): void {
   gather(config, ports, log).then(
@@ -33,7 +33,7 @@ export function tellCandidates(config: CandidatesConfig, ports: MediaPorts, log:
   );
 }
 
-/** @returns null if the server ended meanwhile. */
+/** Gathers candidates. @returns null if the server shut down meanwhile. */
 async function gather(config: CandidatesConfig, ports: MediaPorts, log: Log): Promise<string[] | null> {
   const nothing = (): undefined => undefined;
   let closed = false;

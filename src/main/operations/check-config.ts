@@ -1,27 +1,27 @@
-/** `--check-config`: what the service would run with, where it comes from, and what is odd about it. */
+/** `--check-config`: the configuration, where each value comes from, and warnings about odd values. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { usableCores } from '../cgroup.ts';
 import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress, maskSecrets } from '../config.ts';
 import { isPrivate } from '../ip-address.ts';
 
-/** What systemd waits, unless told otherwise, before it ends a service by force, milliseconds; others wait less. */
+/** How long systemd waits by default before it kills a service, milliseconds. Others wait less. */
 const USUAL_STOP_MS = 90_000;
-/** Letters by which a name may differ from a variable's to be taken for a slip of the pen. */
+/** A name that differs from a variable's in so many letters or fewer counts as misspelt. */
 const NEAR = 2;
 
 export interface ConfigReport {
-  /** `NAME=value # where from`, for every good value. */
+  /** `NAME=value # origin`, for each good value. */
   readonly lines: readonly string[];
   readonly warnings: readonly string[];
-  /** One for every bad value. */
+  /** One error for each bad value. */
   readonly errors: readonly string[];
 }
 
 /**
- * Looks at the configuration.
+ * Checks the configuration.
  *
- * @param environment what is exported, which wins. @param file what `.env` says.
+ * @param environment the exported variables, which take precedence. @param file the variables in `.env`.
  */
 export function reportConfig(environment: Environment, file: Environment): ConfigReport {
   const { config, errors } = checkConfig({ ...file, ...environment });
@@ -36,7 +36,7 @@ export function reportConfig(environment: Environment, file: Environment): Confi
   return { lines, warnings: [...misspelt(file), ...whole], errors: errors.map(({ message }) => message) };
 }
 
-/** Names in `.env` that are nearly a variable's: others may be for other programs. */
+/** Warns about names in `.env` that are almost a variable's. Other names may be for other programs. */
 function misspelt(file: Environment): string[] {
   const known = Object.keys(DEFAULTS);
   return Object.keys(file).flatMap((name) => {
@@ -46,7 +46,7 @@ function misspelt(file: Environment): string[] {
   });
 }
 
-/** Values that are good each by itself, and hardly meant together. */
+/** Warns about values that are good by themselves but implausible together. */
 function oddities(config: Config, set: Environment): string[] {
   const { ADMIN_LISTEN: admin, LISTEN, MAX_CONNECTIONS, MAX_MEMBERSHIPS } = config;
   const found: [odd: boolean, warning: string][] = [
@@ -109,13 +109,13 @@ function isLoopback(host: string | undefined): boolean {
   );
 }
 
-/** Addresses of this machine that candidates can come from, without zones. */
+/** Returns the addresses of this machine that candidates can have, without zones. */
 function hosts(bind: string): string[] {
   if (bind !== '' && bind !== '0.0.0.0' && bind !== '::') return [bind];
   return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address.split('%')[0]!));
 }
 
-/** Letters to add, leave out or replace to make one word of another (Levenshtein). */
+/** Returns how many letters have to be added, removed or replaced to turn one word into the other (Levenshtein). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (const [i, letter] of [...one].entries()) {

@@ -1,24 +1,24 @@
-/** Waits until nobody talks with anybody any more. */
+/** Waits for conversations to end. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How often it is looked, milliseconds. */
+/** Poll interval, milliseconds. */
 const POLL_MS = 50;
-/** How long it has to be quiet, milliseconds: people who move on together are not all equally quick. */
+/** How long nobody may be talking, milliseconds. People who move on together are not equally quick. */
 const SETTLE_MS = 2000;
 
-/** What is looked at. */
+/** The state that is polled. */
 export interface Drained {
-  /** Connections that stand. */
+  /** Number of connections. */
   readonly connections: number;
-  /** Whether somebody can hear somebody. */
+  /** Whether users can hear each other. */
   readonly talking: boolean;
 }
 
-/** Why the waiting ended. */
+/** Why the wait ended. */
 export type DrainEnd = 'no connections' | 'conversations finished' | 'deadline' | 'signal';
 
-/** @param timeout milliseconds. */
+/** Resolves once conversations have ended, the wait times out, or is aborted. @param timeout milliseconds. */
 export async function drained(look: () => Drained, timeout: number, aborted: AbortSignal): Promise<DrainEnd> {
   const begun = performance.now();
   let quietSince = begun;

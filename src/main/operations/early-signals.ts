@@ -1,19 +1,19 @@
 /**
- * Signals that come while the service starts. Without a handler they would end any process but process 1, for which the
- * kernel ignores what nobody handles: a container that is stopped while it starts would run on until it is killed.
+ * Handles signals while the service starts. For process 1, the kernel ignores signals without a handler: a container
+ * that is stopped while it starts would run until it is killed.
  *
- * No imports, so that it is there at once.
+ * This module has no imports, so that it is ready at once.
  */
 
 /** The signals that shut the service down. */
 export const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
-/** Ends the process at the first signal, with exit code 0: nobody is there yet who would have to be waited for. */
+/** Ends the process at the first signal, with exit code 0. There are no clients yet to wait for. */
 export function endAtSignals(): void {
   for (const signal of SIGNALS) process.on(signal, end);
 }
 
-/** Leaves signals to whoever handles them from now on. */
+/** Stops handling signals, once other handlers are in place. */
 export function leaveSignals(): void {
   for (const signal of SIGNALS) process.off(signal, end);
 }

@@ -1,29 +1,29 @@
-/** Whether the process does its work, and whether it wants more of it. */
+/** Checks whether the event loop and the workers keep up. */
 import type { Cancel, Timers } from '../timers.ts';
 
-/** How often the event loop is asked for a turn, milliseconds. */
+/** How often the event loop's turn is checked, milliseconds. */
 const LOOP_INTERVAL_MS = 500;
-/** How far back a stall counts, in such turns. */
+/** Number of past turns whose delay counts. */
 const LOOP_MEMORY = 20;
-/** Longest stall of the event loop that passes for work, milliseconds: an honest burst is far below. */
+/** Longest stall of the event loop that is no problem, milliseconds. Bursts of work stay far below. */
 const MAX_STALL_MS = 3000;
-/** Longest silence of a worker, which beats once a second even when it has nothing to do, milliseconds. */
+/** Oldest beat of a worker that is no problem, milliseconds. Even an idle worker beats once a second. */
 const MAX_BEAT_AGE_MS = 5000;
 
-/** A worker, as far as its health goes. */
+/** The part of a worker that shows its health. */
 export interface Beating {
-  /** Since its last turn, milliseconds. @param now of the clock that workers share. */
+  /** Returns the time since its latest turn, milliseconds. @param now time of the clock that all threads share. */
   beatAge(now: number): number;
 }
 
-/** What `/healthz` tells. */
+/** The body of `/healthz`. */
 export interface Health {
   readonly healthy: boolean;
-  /** Longest that the event loop was kept waiting within the last ten seconds, milliseconds. */
+  /** Longest stall of the event loop within the last ten seconds, milliseconds. */
   readonly eventLoopStallMs: number;
-  /** Since each worker's last turn, milliseconds. */
+  /** Time since each worker's latest turn, milliseconds. */
   readonly workersBeatMs: readonly number[];
-  /** What is wrong, and what to look at; empty if nothing is. */
+  /** What is wrong, and where to look; empty if nothing is. */
   readonly problems: readonly string[];
 }
 

@@ -1,15 +1,15 @@
-/** `--healthcheck`: asks the running service, for containers that have nothing else to ask with. */
+/** `--healthcheck`: asks the running service, for containers without any other HTTP client. */
 import { get } from 'node:http';
 import type { ListenAddress } from '../config.ts';
 
-/** For the answer, milliseconds. */
+/** How long the answer may take, milliseconds. */
 const TIMEOUT_MS = 3000;
 
 /**
  * Asks for `/healthz`.
  *
- * @param address where the service listens for operators, null for nowhere.
- * @returns null if the service is healthy, otherwise why not, in one line.
+ * @param address the operators' listener, or null if there is none.
+ * @returns null if the service is healthy, else the reason in one line.
  */
 export async function whyUnhealthy(address: ListenAddress | null): Promise<string | null> {
   if (address === null) return 'ADMIN_LISTEN is empty: set it, so that there is somebody to ask';
@@ -26,16 +26,16 @@ export async function whyUnhealthy(address: ListenAddress | null): Promise<strin
   }
 }
 
-/** Who listens on every address also listens on loopback. */
+/** Replaces "every address" by loopback. */
 function reachableHost(host: string | undefined): string {
   if (host === undefined || host === '0.0.0.0') return '127.0.0.1';
   return /^[0:]+$/.test(host) ? '::1' : host;
 }
 
-/** The body is not waited for. */
+/** Returns the status, without waiting for the body. */
 function statusOf(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    // A deadline over everything; Node's own timeout option starts again with every byte.
+    // One deadline for everything. Node's own timeout option starts again with each byte.
     const request = get({ host, port, path: '/healthz', agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
     request.on('response', (response) => {
       resolve(response.statusCode ?? 0);

@@ -1,7 +1,7 @@
-/** What `--help` says. */
+/** The text of `--help`. */
 import { type Config, DEFAULTS } from '../config.ts';
 
-/** Each variable in one line; docs/configuration.md says more. */
+/** One line for each variable. docs/configuration.md has more. */
 const MEANINGS: Readonly<Record<keyof Config, string>> = {
   LISTEN: 'host and port to listen on',
   ADMIN_LISTEN: 'host and port for operators; empty for none',
@@ -57,7 +57,7 @@ const MEANINGS: Readonly<Record<keyof Config, string>> = {
   LOG_LEVEL: 'trace, debug, info, warn, error, fatal or silent',
 };
 
-/** The text, without a line feed at its end. */
+/** Returns the text, without a final line feed. */
 export function help(): string {
   const names = Object.keys(MEANINGS) as (keyof Config)[];
   const wide = Math.max(...names.map((name) => name.length));

@@ -1,6 +1,6 @@
 /**
- * The figures of the service as Prometheus reads them: `docs/operations.md` lists them all. Names begin with `sfu_`, units
- * are base units, and no label holds anything that a client chose.
+ * All metrics of the service, for Prometheus. `docs/operations.md` lists them. Names begin with `sfu_`, units are base
+ * units, and no label has a value that a client chose.
  */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -16,13 +16,13 @@ import { LoopDelay } from './metrics/loop-delay.ts';
 import { Total, WorkerTotals } from './metrics/worker-totals.ts';
 import { type ExposedShard, exposePackets, exposeWorkers } from './metrics/workers.ts';
 
-/** How often the workers' words are looked at without a scrape, milliseconds: the fastest wraps within an hour. */
+/** How often the workers' counters are read without a scrape, milliseconds. The fastest wraps within an hour. */
 const LOOK_INTERVAL_MS = 60_000;
-/** Of prom-client's own event-loop figures, milliseconds. */
+/** Precision of prom-client's metrics of the event loop, milliseconds. */
 const LOOP_PRECISION_MS = 10;
 /**
- * The library's own that are gauges with the suffix of counters, and that walk over all handles, of which each connection
- * has some.
+ * Metrics of prom-client that are left out: gauges with the suffix of counters, which cost a walk over all handles, of
+ * which each connection has some.
  */
 const UNWANTED = ['handles', 'requests', 'resources'].flatMap((what) => [
   `nodejs_active_${what}`,
@@ -32,12 +32,12 @@ const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
 );
 
-/** What is looked at. */
+/** Where the values are read. */
 export interface MetricsSources {
   readonly connections: Pick<Connections, 'ingress' | 'rtcp' | 'waiting'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
   readonly events: Pick<EventHub, 'count' | 'flooded'>;
-  /** By worker, and how often one was replaced. */
+  /** By worker, and how often workers were replaced. */
   readonly shards: { readonly all: readonly ExposedShard[]; readonly restarts: number };
   /** Connections by index, with holes. */
   readonly receivers: readonly (Counted | undefined)[];
@@ -53,10 +53,10 @@ export class Metrics {
   private readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
   private readonly sources: MetricsSources;
   private readonly looking: NodeJS.Timeout;
-  /** As of the latest scrape. */
+  /** At the latest scrape. */
   private connections = new ConnectionGauges([]);
 
-  /** @param counters what was told as telemetry. */
+  /** @param counters the counts of events. */
   constructor(
     config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>,
     counters: Counters,
@@ -80,7 +80,7 @@ export class Metrics {
     this.looking = setInterval(() => this.totals.look(sources.shards.all), LOOK_INTERVAL_MS).unref();
   }
 
-  /** All of them, in Prometheus' text format. */
+  /** Returns all metrics in Prometheus' text format. */
   async render(): Promise<{ contentType: string; body: string }> {
     const { shards, receivers } = this.sources;
     this.totals.look(shards.all);
@@ -89,7 +89,7 @@ export class Metrics {
     return { contentType: this.processMetrics.contentType, body };
   }
 
-  /** Ends the timers. */
+  /** Stops the timers. */
   stop(): void {
     clearInterval(this.looking);
     this.delay.stop();

@@ -1,4 +1,4 @@
-/** What operators are told and may do. */
+/** Everything that operators can see and do, without HTTP. */
 import { performance } from 'node:perf_hooks';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
@@ -9,19 +9,19 @@ import { RequestError } from '../errors.ts';
 import type { Memberships } from '../memberships/memberships.ts';
 import type { Health, HealthCheck } from './health.ts';
 
-/** What the operators' view is made of. */
+/** What the operators' view is based on. */
 export interface OperatorParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
   readonly conversations: Conversations<ClientConnection>;
   readonly connections: Connections;
   readonly memberships: Memberships<ClientConnection>;
   readonly health: HealthCheck;
-  /** The source table, to see who speaks. */
+  /** The source table, which shows who speaks. */
   readonly sources: Int32Array;
   readonly metrics: { render(): Promise<{ contentType: string; body: string }> };
 }
 
-/** What `/readyz` tells. */
+/** The body of `/readyz`. */
 export interface Readiness {
   readonly ready: boolean;
   readonly status: 'ready' | 'draining' | 'full' | 'unhealthy';
@@ -31,12 +31,12 @@ export interface Readiness {
   readonly maxUsers: number;
 }
 
-/** What `/conversations` tells. */
+/** The body of `/conversations`. */
 export interface ConversationPage {
-  /** Conversations in all. */
+  /** Number of all conversations. */
   readonly total: number;
   readonly conversations: readonly { readonly id: string; readonly users: number }[];
-  /** The `after` of the next page; null at the end. */
+  /** The `after` of the next page; null on the last one. */
   readonly next: number | null;
 }
 
@@ -44,18 +44,18 @@ export interface ConversationPage {
 export interface ConnectionDetail {
   readonly connection: number;
   readonly clientid: string;
-  /** Since its request. */
+  /** Time since its request. */
   readonly seconds: number;
   readonly number: number;
   readonly slots: number;
   readonly publishes: boolean;
-  /** By itself. */
+  /** Muted by the client itself. */
   readonly muted: boolean;
   readonly deafened: boolean;
   readonly speaking: boolean;
 }
 
-/** What `/conversations/:id` tells. */
+/** The body of `/conversations/:id`. */
 export interface ConversationDetail {
   readonly id: string;
   readonly users: readonly {
@@ -77,7 +77,7 @@ export class Operator {
     return this.parts.health.check();
   }
 
-  /** Whether new clients should be sent here. */
+  /** Returns whether this instance should get new clients. */
   readiness(): Readiness {
     const { config, connections, conversations, health, memberships } = this.parts;
     const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
@@ -101,7 +101,7 @@ export class Operator {
     };
   }
 
-  /** @throws RequestError `not-found` */
+  /** Describes a conversation. @throws RequestError `not-found` */
   conversation(id: string): ConversationDetail {
     const members = this.parts.conversations.members(id);
     if (members.length === 0) throw new RequestError('not-found', 'Nobody is in that conversation.');
@@ -111,12 +111,12 @@ export class Operator {
     return { id, users };
   }
 
-  /** Takes a user out of a conversation. @throws RequestError `not-found` */
+  /** Takes a user out of a conversation. @throws RequestError `not-found` if they are not in it. */
   kick(conversation: string, userid: string): void {
     this.parts.memberships.kick(userid, conversation, 'operator');
   }
 
-  /** Mutes a user of a conversation so that they cannot unmute themselves, or ends that. @throws RequestError `not-found` */
+  /** Mutes a user, or ends such a mute. @throws RequestError `not-found` if they are not in the conversation. */
   mute(conversation: string, userid: string, muted: boolean): void {
     this.parts.memberships.mute(userid, conversation, muted, 'operator');
   }

@@ -1,22 +1,22 @@
-/** What operators can ask for. Another command is another row here, and a method of {@link Operator}. */
+/** The routes of the operators' listener. A new command is a new row, and a method of {@link Operator}. */
 import { RequestError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
 import type { Params, Row } from '../http/route-table.ts';
 import type { Operator } from './operator.ts';
 
-/** Conversations on a page: unless asked otherwise, and at most. */
+/** Conversations on a page, by default and at most. */
 const PAGE = 100;
 const MAX_PAGE = 1000;
-/** A command was carried out. */
+/** The answer to a command that was carried out. */
 const CARRIED_OUT: Answer = { status: 200, headers: { 'Content-Type': 'text/plain' }, body: '' };
 
 export interface OperatorRoute extends Row {
   readonly method: 'GET' | 'POST';
-  /** @throws RequestError, or rejects with one, if the request is refused. */
+  /** Handles a request. @throws RequestError, or rejects with one, to refuse it. */
   answer(params: Params, query: URLSearchParams): Answer | Promise<Answer>;
 }
 
-/** The table of the operators' listener. */
+/** Returns the table. */
 export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
   return [
     {
@@ -58,7 +58,7 @@ export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
   ];
 }
 
-/** The row of something that is done to a user of a conversation. */
+/** Returns the row of a command for a user of a conversation. */
 function command(name: string, act: (conversation: string, userid: string) => void): OperatorRoute {
   return {
     method: 'POST',
@@ -70,7 +70,7 @@ function command(name: string, act: (conversation: string, userid: string) => vo
   };
 }
 
-/** @throws RequestError `bad-request` */
+/** Reads a whole number from a query. @throws RequestError `bad-request` */
 function wholeNumber(query: URLSearchParams, name: string, least: number, most: number, otherwise: number): number {
   const text = query.get(name);
   if (text === null) return otherwise;

@@ -1,28 +1,28 @@
 /**
- * The way down. A signal lets conversations finish; a second one closes everything at once; a third one, while that goes on,
- * ends the process as it is. An error that nothing caught closes everything at once, too; another one meanwhile ends the
- * process as it is.
+ * Shuts the process down. The first signal lets conversations finish. The second one closes everything at once. A third
+ * one, while that goes on, ends the process as it is. An uncaught error closes everything at once, too, and another
+ * error meanwhile ends the process as it is.
  */
 import { flushed, type Log } from '../log/log.ts';
 import { leaveSignals, SIGNALS } from './early-signals.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** What the service does on its way down. */
+/** The phases of a shutdown. */
 export interface Steps {
-  /** Takes nothing new from now on. Resolves once nothing is worth waiting for any more, or `aborted` fires. */
+  /** Refuses new clients. Resolves once nothing is worth waiting for any more, or when `aborted` fires. */
   drain(aborted: AbortSignal): Promise<void>;
   /** Ends everything. @param why a signal, or `error`. */
   close(why: string): Promise<void>;
 }
 
-/** Longest phases, milliseconds. */
+/** Longest duration of each phase, milliseconds. */
 export interface Timeouts {
   readonly drain: number;
-  /** The exit code is 1 if it is not enough. */
+  /** If it is exceeded, the exit code is 1. */
   readonly close: number;
 }
 
-/** Takes the steps when a signal or an uncaught error comes, and exits. */
+/** Shuts down and exits at a signal or an uncaught error. */
 export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
   const watchdog = new Watchdog(log);
   const impatient = new AbortController();
@@ -44,11 +44,11 @@ export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
   };
   const drain = async (signal: string): Promise<void> => {
     phase = 'draining';
-    // Before anything that may block: from now on the end is certain.
+    // First of all, because everything else may block. From now on the end is certain.
     watchdog.endWithin(timeouts.drain + timeouts.close);
     log.info({ signal }, 'draining; another signal ends the conversations that go on');
     await steps.drain(impatient.signal);
-    // An error may have been quicker.
+    // An error may have started to close everything.
     if (phase !== 'draining') return;
     log.info('shutting down');
     await close(signal, 0);
@@ -57,7 +57,7 @@ export function endOnSignals(steps: Steps, timeouts: Timeouts, log: Log): void {
     if (phase === 'running') {
       drain(signal).catch(fail);
     } else if (!impatient.signal.aborted) {
-      // While it closes, too: supervisors that signal a group and its leader send the first one twice.
+      // Even in the phase of closing: supervisors that signal a group and its leader send the first signal twice.
       impatient.abort();
     } else if (phase === 'closing') {
       log.error({ signal }, 'ended before everything was closed');

@@ -1,4 +1,4 @@
-/** The figures of the running service as one log line every so often; off unless `STATS_INTERVAL_MS` says so. */
+/** Logs the figures of the running service at intervals of `STATS_INTERVAL_MS`; 0 turns this off. */
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Count, Drop } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
@@ -9,13 +9,13 @@ import type { Log } from '../log/log.ts';
 import type { Shard } from '../media/shard.ts';
 import { overview } from '../rtcp/quality.ts';
 
-/** Resolution of the event loop's delay, milliseconds. */
+/** Resolution of the measured event loop delay, milliseconds. */
 const LOOP_RESOLUTION_MS = 5;
 const NS_PER_MS = 1e6;
-/** Connections that reported within this count for the quality, milliseconds: two of a browser's reports. */
+/** The quality is that of connections that reported within this time, milliseconds: two reports of a browser. */
 const QUALITY_AGE_MS = 10_000;
 
-/** What is looked at. */
+/** Where the figures are read. */
 export interface StatsSources {
   readonly connections: Connections;
   readonly conversations: Conversations<unknown>;
@@ -23,7 +23,7 @@ export interface StatsSources {
   readonly shards: readonly Shard[];
 }
 
-/** Logs the figures at every interval, if there is one; counts are since the start. */
+/** Logs the figures at each interval, if there is one. Counts are since the start. */
 export function logStats(sources: StatsSources, config: Pick<Config, 'STATS_INTERVAL_MS'>, log: Log): void {
   if (config.STATS_INTERVAL_MS === 0) return;
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
@@ -72,7 +72,7 @@ function snapshot({ connections, conversations, events, shards }: StatsSources):
   };
 }
 
-/** Above what the resolution itself adds, milliseconds. */
+/** Returns the delay without what the resolution itself adds, milliseconds. */
 function loopDelay(loop: IntervalHistogram): { p50Ms: number; p99Ms: number; maxMs: number } {
   const excess = (nanoseconds: number): number => round(Math.max(0, nanoseconds / NS_PER_MS - LOOP_RESOLUTION_MS));
   return { p50Ms: excess(loop.percentile(50)), p99Ms: excess(loop.percentile(99)), maxMs: excess(loop.max) };

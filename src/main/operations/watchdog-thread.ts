@@ -1,4 +1,6 @@
-/** The watchdog's threads: each waits for the deadline, then ends the process. They must need nothing of the main thread. */
+/**
+ * The watchdog's threads. Each waits for the deadline, then ends the process, and needs nothing from the main thread.
+ */
 import { write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WASI } from 'node:wasi';
@@ -6,14 +8,14 @@ import { workerData } from 'node:worker_threads';
 import { milliseconds, toBeat } from '../../workers/clock.ts';
 import type { WatchdogData } from './watchdog.ts';
 
-/** How long the last line may take, for perhaps nobody reads the pipe, milliseconds. */
+/** How long writing the last line may take, milliseconds. Perhaps nobody reads the pipe. */
 const PATIENCE_MS = 100;
-/** From the deadline to the killing, should the C library's `exit` hang, milliseconds. */
+/** How long after the deadline the process is killed, milliseconds, in case the C library's `exit` hangs. */
 const KILL_AFTER_MS = 1000;
 
 /**
- * `process.exit` in a worker ends the worker. What ends the process from every thread, with an exit code, is WASI's
- * `proc_exit`. This is a WebAssembly module whose `_start` calls it with 1.
+ * A WebAssembly module whose `_start` calls `proc_exit` of WASI with 1. That ends the process from any thread, with an
+ * exit code. `process.exit` in a worker would end the worker only.
  */
 const EXIT_WITH_1 = Uint8Array.from([
   ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -21,14 +23,14 @@ const EXIT_WITH_1 = Uint8Array.from([
   ...[1, 8, 2, 0x60, 1, 0x7f, 0, 0x60, 0, 0],
   // Import of function 0.
   ...[2, 36, 1, 22, ...Buffer.from('wasi_snapshot_preview1'), 9, ...Buffer.from('proc_exit'), 0, 0],
-  // Function 1, and a memory, which WASI insists on.
+  // Function 1, and a memory, which WASI requires.
   ...[3, 2, 1, 1, 5, 3, 1, 0, 1],
   ...[7, 19, 2, 6, ...Buffer.from('memory'), 2, 0, 6, ...Buffer.from('_start'), 0, 1],
   // i32.const 1, call 0.
   ...[10, 8, 1, 6, 0, 0x41, 1, 0x10, 0, 0x0b],
 ]);
 
-/** Types for it come with a browser's, or not at all. */
+/** Only the types of browsers include it. */
 interface Wasm {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => object;
@@ -37,19 +39,19 @@ const wasm = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssemb
 
 const { by, deadline, log } = workerData as WatchdogData;
 if (by === 'exit') {
-  // Made beforehand: the machine may have little left when it is needed.
+  // Made in advance, because memory may be short when it is needed.
   const wasi = new WASI({ version: 'preview1', returnOnExit: false });
   const exits = new wasm.Instance(new wasm.Module(EXIT_WITH_1), wasi.getImportObject());
   wait(0);
   await Promise.race([written(), sleep(PATIENCE_MS)]);
   wasi.start(exits);
 } else {
-  // It sleeps while the other one exits: a thread that runs JavaScript at that moment may crash.
+  // This thread sleeps while the other one exits. A thread that runs JavaScript at that moment may crash.
   wait(KILL_AFTER_MS);
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Waits until so many milliseconds after the deadline, which may change meanwhile. */
+/** Blocks until some milliseconds after the deadline, which may change meanwhile. */
 function wait(after: number): void {
   for (;;) {
     const until = Atomics.load(deadline, 0);
@@ -59,7 +61,7 @@ function wait(after: number): void {
   }
 }
 
-/** @returns once the last line of the log is out. */
+/** Writes the last line of the log. Resolves once it is written. */
 function written(): Promise<unknown> {
   if (log === null) return Promise.resolve();
   const { json, pid, hostname } = log;

@@ -1,28 +1,28 @@
 /**
- * Ends the process at a deadline, whatever the main thread waits for: the native library, a loop, a pipe that nobody
- * reads. A timer of the main thread cannot, so threads of their own wait for the deadline. They are there only while
- * the service shuts down; before, a blocked process is found by the health check.
+ * Ends the process at a deadline, even if the main thread is blocked by the native library, a loop, or a pipe that
+ * nobody reads. A timer of the main thread could not do that, so two threads wait for the deadline. They exist only
+ * during a shutdown; before that, the health check finds a blocked process.
  */
 import { hostname } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { milliseconds, toBeat } from '../../workers/clock.ts';
 import type { Log } from '../log/log.ts';
 
-/** What a thread is given. */
+/** The input of a thread. */
 export interface WatchdogData {
-  /** How it ends the process: with an exit code, or by SIGKILL if that hangs. */
+  /** How the thread ends the process: with an exit code, or by SIGKILL in case that hangs. */
   readonly by: 'exit' | 'kill';
-  /** One word, the deadline: `toBeat` of a time; a change is notified. */
+  /** The deadline, one word: `toBeat` of a time. Changes are notified. */
   readonly deadline: Int32Array<SharedArrayBuffer>;
-  /** What the line of the log begins with, or null for none. */
+  /** The common fields of log lines; null if no line is written. */
   readonly log: { readonly json: boolean; readonly pid: number; readonly hostname: string } | null;
 }
 
 const THREAD = new URL('./watchdog-thread.js', import.meta.url);
-/** What ending takes, so that it is over at the deadline: so many milliseconds, or of a short time this share. */
+/** How long before the deadline the exit begins: so many milliseconds, or this share of a short time. */
 const RESERVE_MS = 200;
 const RESERVE_SHARE = 0.1;
-/** It needs next to nothing; with the defaults V8 reserves some MB more. */
+/** A thread needs next to nothing. With the defaults, V8 would reserve some MB more. */
 const RESOURCES = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 8, stackSizeMb: 1 };
 
 export class Watchdog {
@@ -34,7 +34,7 @@ export class Watchdog {
     this.log = log;
   }
 
-  /** The process ends with exit code 1 unless it ends by itself within `timeout` milliseconds, from now, less than 2^31. */
+  /** Ends the process with exit code 1 unless it ends within `timeout` milliseconds, which must be less than 2^31. */
   endWithin(timeout: number): void {
     const begins = timeout - Math.min(RESERVE_MS, RESERVE_SHARE * timeout);
     Atomics.store(this.deadline, 0, toBeat(milliseconds() + begins));
@@ -49,14 +49,14 @@ export class Watchdog {
     const json = process.stdout.isTTY !== true;
     const log = this.log.isLevelEnabled('error') ? { json, pid: process.pid, hostname: hostname() } : null;
     const workerData: WatchdogData = { by, deadline: this.deadline, log };
-    // Nothing of what this process was started with is for this thread; and it says nothing of experimental features.
+    // The options of this process are not for the thread, and it does not warn about experimental features.
     const execArgv = ['--no-warnings'];
     const thread = new Worker(THREAD, { workerData, execArgv, resourceLimits: RESOURCES, name: `watchdog ${by}` });
     thread.unref();
     thread.on('error', (err) => this.fallBack(err));
   }
 
-  /** A timer of the main thread is better than none, if there can be no other thread. */
+  /** Uses a timer of the main thread if there can be no other thread. */
   private fallBack(err: unknown): void {
     this.log.error({ err }, 'there is no watchdog; the shutdown is bounded only while the main thread runs');
     setInterval(() => {

@@ -1,6 +1,6 @@
-/** Who is there at this moment: one walk over the connections for all gauges of a scrape. */
+/** Counts connections for all gauges of a scrape, in one walk. */
 
-/** A connection as it is counted. */
+/** The part of a connection that is counted. */
 export interface Counted {
   readonly state: 'waiting' | 'signalling' | 'established' | 'ended';
   readonly slotCount: number;
@@ -10,15 +10,15 @@ export interface Counted {
 }
 
 export class ConnectionGauges {
-  /** Connections by what they are about. */
+  /** Connections by state. */
   readonly byState = { setup: 0, established: 0, closing: 0 };
-  /** Connections in a conversation, and those of them that may publish. */
+  /** Connections in a conversation, and those of them with a publication. */
   participants = 0;
   publishers = 0;
   /** Receive slots of all participants. */
   slots = 0;
   offloaded = 0;
-  /** Connections in the conversation that has most. */
+  /** Number of participants of the largest conversation. */
   largest = 0;
   private readonly hosts = new Set<object>();
 
@@ -27,7 +27,7 @@ export class ConnectionGauges {
     for (const connection of connections) if (connection !== undefined) this.add(connection);
   }
 
-  /** Conversations that have connections. */
+  /** Number of conversations with connections. */
   get hosted(): number {
     return this.hosts.size;
   }

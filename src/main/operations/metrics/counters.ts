@@ -1,4 +1,4 @@
-/** What happens, counted. */
+/** Counts the events of the telemetry. */
 
 import { Close, Problem, type ProblemKind } from '../../errors.ts';
 import { Histogram } from '../../histogram.ts';
@@ -24,7 +24,7 @@ const PERMISSION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 const JOIN_OUTCOMES: readonly JoinOutcome[] = ['joined', 'denied', 'full', 'conversation-full', 'failed'];
 const PERMISSION_OUTCOMES: readonly PermissionOutcome[] = ['allowed', 'denied', 'timeout', 'failed'];
 const DIRECTIONS = ['uplink', 'downlink'] as const;
-/** Besides the close codes: {@link SetupFailure}, and the refusals that a request for a websocket meets. */
+/** Causes besides the close codes: the rest of {@link SetupFailure}, and refusals of requests for a websocket. */
 const OTHER_FAILURES = [
   'hung-up',
   'bad-frame',
@@ -35,7 +35,7 @@ const OTHER_FAILURES = [
   'not-established',
 ] as const;
 
-/** Counts by one label whose values are known beforehand, so that each has a series from the start. */
+/** Counts by one label. Its values are known in advance, so that each has a series from the start. */
 class Tallies<Value extends string> {
   private readonly label: string;
   private readonly counts: Map<string, number>;
@@ -54,7 +54,7 @@ class Tallies<Value extends string> {
   }
 }
 
-/** The telemetry that is exposed. */
+/** Telemetry that is exposed as metrics. */
 export class Counters implements Telemetry {
   private readonly joins = new Tallies('outcome', JOIN_OUTCOMES);
   private readonly refusals = new Tallies('problem', Object.keys(Problem) as ProblemKind[]);

@@ -1,18 +1,18 @@
 /**
  * Metrics in Prometheus' text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/.
- * Nothing is kept here: each metric is read anew at every scrape.
+ * Keeps no values: each metric is read at each scrape.
  */
 import type { Histogram } from '../../histogram.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
 
-/** A value for each combination of labels. */
+/** Values by combination of labels. */
 export type Readings = Iterable<readonly [labels: Labels, value: number]>;
 
 /** The state of a histogram. */
 export interface Distribution {
   readonly bounds: readonly number[];
-  /** How many values were at most each bound, and how many there were. */
+  /** Number of values up to each bound, then the number of all. */
   readonly cumulative: readonly number[];
   readonly sum: number;
 }
@@ -37,7 +37,7 @@ export class Exposition {
     this.counters(name, help, () => [[{}, read()]]);
   }
 
-  /** @param read totals since the start; those with the same labels are added up. */
+  /** @param read returns totals since the start. Totals with the same labels are added up. */
   counters(name: string, help: string, read: () => Readings): void {
     this.add(name, help, 'counter', () => samples(name, read()));
   }
@@ -57,7 +57,7 @@ export class Exposition {
     );
   }
 
-  /** All metrics as they are now. */
+  /** Reads all metrics, and returns them as text. */
   render(): string {
     return this.families.map((family) => family()).join('\n');
   }

@@ -1,8 +1,8 @@
-/** How long the event loop keeps its timers waiting. */
+/** Measures how late the event loop runs its timers. */
 import { performance } from 'node:perf_hooks';
 import { Histogram } from '../../histogram.ts';
 
-/** How often it is asked for a turn, milliseconds. */
+/** How often the delay is measured, milliseconds. */
 const INTERVAL_MS = 20;
 const BOUNDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5];
 

@@ -1,16 +1,16 @@
 /**
- * What the workers and their ways out have counted, as totals that only grow: words of shared memory wrap at 2^32, and
- * a worker that takes the place of another begins at 0. So differences are added up, from look to look, and a look is to
- * be had often enough that no word can wrap twice: once a minute is plenty.
+ * Turns the counts of workers and their egress into totals that only grow. Words of shared memory wrap at 2^32, and a
+ * shard that takes the place of another begins at 0. So the differences between two readings are added up. Read often
+ * enough that no word can wrap twice; once a minute is plenty.
  */
 import { COUNTER_WORDS } from '../../../workers/protocol.ts';
 import type { Histogram } from '../../histogram.ts';
 import { type EgressCounts, FORWARD_BOUNDS } from '../../media/egress.ts';
 import type { Traffic } from '../../media/traffic.ts';
 
-/** A worker, as far as its counts go. */
+/** The counts of a worker. */
 export interface CountingShard {
-  /** By the indexes of `Drop` and `Count`, modulo 2^32. */
+  /** Returns a counter modulo 2^32. @param index of `Drop` or `Count`. */
   counter(index: number): number;
   readonly corrupt: number;
   readonly egress: {
@@ -20,7 +20,7 @@ export interface CountingShard {
   };
 }
 
-/** Totals besides those of the counters, which have their own indexes. */
+/** Indexes of further totals, after those of `Drop` and `Count`. */
 export const Total = {
   Sent: COUNTER_WORDS,
   Stale: COUNTER_WORDS + 1,
@@ -44,17 +44,17 @@ export class WorkerTotals {
   private readonly accounts: Account[] = [];
   private readonly now = new Float64Array(TOTALS);
 
-  /** Takes a look. @param shards by worker; one that is another object than at the last look began at 0. */
+  /** Reads the counts. @param shards by worker. A shard that is another object than before began at 0. */
   look(shards: readonly CountingShard[]): void {
     shards.forEach((shard, worker) => void this.lookAt(worker, shard));
   }
 
-  /** A worker's total. */
+  /** Returns a total of one worker. */
   of(worker: number, index: number): number {
     return this.accounts[worker]?.totals[index] ?? 0;
   }
 
-  /** The total of all workers. */
+  /** Returns a total of all workers. */
   sum(index: number): number {
     return this.accounts.reduce((sum, { totals }) => sum + totals[index]!, 0);
   }
@@ -66,7 +66,7 @@ export class WorkerTotals {
       this.accounts[worker] = account;
     }
     if (account.shard !== shard) {
-      // What the one before counted since the last look still stands in its memory.
+      // The old one's counts since the previous reading are still in its memory.
       this.add(account);
       account.last.fill(0);
       account.shard = shard;

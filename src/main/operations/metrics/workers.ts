@@ -1,4 +1,4 @@
-/** The workers one by one, and what they count together. */
+/** The metrics of the workers, one by one and together. */
 import { milliseconds } from '../../../workers/clock.ts';
 import { Count, Drop, type DropReason } from '../../../workers/protocol.ts';
 import { FORWARD_BOUNDS } from '../../media/egress.ts';
@@ -10,19 +10,19 @@ import { type CountingShard, Total, type WorkerTotals } from './worker-totals.ts
 const US_PER_S = 1e6;
 const MS_PER_S = 1000;
 
-/** A worker as it is looked at. */
+/** The part of a shard that is exposed. */
 export interface ExposedShard extends CountingShard {
   readonly load: number;
   readonly fill: { readonly ingress: number; readonly egress: number };
   readonly highestFill: { readonly ingress: number; readonly egress: number };
-  /** @param now of `milliseconds` in `src/workers/clock.ts`. */
+  /** Returns the time since the worker's latest turn. @param now time of `milliseconds` in `src/workers/clock.ts`. */
   beatAge(now: number): number;
 }
 
-/** Drops on the way to a speaker's worker and in it; of `EgressFull`, a listener's packet, there is one on the way out. */
+/** Reasons to drop a speaker's packet. `EgressFull` is about packets to listeners. */
 const DROPS_IN = (Object.keys(Drop) as DropReason[]).filter((reason) => reason !== 'EgressFull');
 
-/** Adds one series for each worker: `worker` is its number, from 0. */
+/** Adds metrics with one series for each worker. The label `worker` is its number, from 0. */
 export function exposeWorkers(to: Exposition, shards: () => readonly ExposedShard[], totals: WorkerTotals): void {
   const each = (read: (shard: ExposedShard, worker: number) => number) => (): Readings =>
     shards().map((shard, worker) => [{ worker }, read(shard, worker)]);
@@ -74,7 +74,7 @@ export function exposeWorkers(to: Exposition, shards: () => readonly ExposedShar
   );
 }
 
-/** Adds what became of packets. */
+/** Adds metrics of what happened to packets. */
 export function exposePackets(
   to: Exposition,
   totals: WorkerTotals,
@@ -119,7 +119,7 @@ function forwarding(totals: WorkerTotals): Distribution {
   return { bounds: FORWARD_BOUNDS, cumulative, sum: totals.sum(Total.ForwardSum) };
 }
 
-/** `UnknownSsrc` and `ingressFull` as label values. */
+/** Turns names such as `UnknownSsrc` and `ingressFull` into label values. */
 function dashed(name: string): string {
   return name.replace(/(?<=.)[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
 }

@@ -6,8 +6,7 @@ import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { WebSocket } from 'ws';
 import type { Config } from '../config.ts';
-import type { ClientConnection, ConnectionWatcher } from '../connections/client-connection.ts';
-import type { Connections } from '../connections/connections.ts';
+import type { ConnectionWatcher } from '../connections/client-connection.ts';
 import { Close, type CloseKind, closeReason } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { remote } from '../media/port-choice.ts';
@@ -23,6 +22,7 @@ import {
 import { looksLikeSdp, OfferError } from '../sdp/offer.ts';
 import { planOffer } from '../sdp/plan.ts';
 import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
+import type { SignalledConnection, SignalledConnections } from './signalled.ts';
 
 /**
  * How long the client's candidates are held back after the answer, milliseconds. With candidates, the server would
@@ -52,10 +52,10 @@ export type SignallingConfig = Pick<
   | 'ANNOUNCED_ADDRESS'
 >;
 
-export class Signalling implements ConnectionWatcher {
+export class Signalling<C extends SignalledConnection> implements ConnectionWatcher {
   private readonly socket: WebSocket;
-  private readonly connection: ClientConnection;
-  private readonly connections: Connections;
+  private readonly connection: C;
+  private readonly connections: SignalledConnections<C>;
   private readonly config: SignallingConfig;
   private readonly log: Log;
   private readonly telemetry: Telemetry;
@@ -82,8 +82,8 @@ export class Signalling implements ConnectionWatcher {
   /** Takes the socket over. From here on, its events drive everything. */
   constructor(
     socket: WebSocket,
-    connection: ClientConnection,
-    connections: Connections,
+    connection: C,
+    connections: SignalledConnections<C>,
     config: SignallingConfig,
     log: Log,
     telemetry: Telemetry,
@@ -256,7 +256,7 @@ export class Signalling implements ConnectionWatcher {
     clearTimeout(this.timer);
     clearTimeout(this.iceTimer);
     clearInterval(this.pings);
-    // Candidates that are still held back have nothing left to do.
+    // Candidates that are still held back are no longer needed.
     clearTimeout(this.hold);
     this.socket.close(Close[kind].code, closeReason(kind, detail));
     // The rest of a flood is not read. The close handshake's timeout ends the socket.

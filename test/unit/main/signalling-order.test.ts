@@ -3,11 +3,11 @@ import { EventEmitter } from 'node:events';
 import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
 import { readConfig } from '../../../src/main/config.ts';
-import type { ClientConnection, ConnectionWatcher } from '../../../src/main/connections/client-connection.ts';
-import type { Connections } from '../../../src/main/connections/connections.ts';
+import type { ConnectionWatcher } from '../../../src/main/connections/client-connection.ts';
 import { createLog } from '../../../src/main/log/log.ts';
+import type { SignalledConnection, SignalledConnections } from '../../../src/main/signalling/signalled.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
-import { type EndReason, NO_TELEMETRY } from '../../../src/main/telemetry.ts';
+import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
 import { readOffer } from '../../support/offers.ts';
 import { scenarios } from '../../support/scenario.ts';
 import { LOCAL } from '../../support/sdp-syntax.ts';
@@ -35,9 +35,14 @@ class FakeSocket extends EventEmitter {
   }
 }
 
+/** A connection that has a place and no peer. */
+interface FakeConnection extends SignalledConnection {
+  watcher: ConnectionWatcher | null;
+}
+
 interface Course {
   readonly socket: FakeSocket;
-  readonly signalling: Signalling;
+  readonly signalling: Signalling<FakeConnection>;
   /** What the signalling asked of the connections, in order. */
   readonly calls: string[];
   /** Lets the native library be done with the offer. */
@@ -52,9 +57,17 @@ function begin(): Course {
   const opened = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  const connection = { id: 1, watcher: null as ConnectionWatcher | null, peer: null };
-  const connections = {
-    begin: (_: unknown, watcher: ConnectionWatcher) => {
+  const connection: FakeConnection = {
+    id: 1,
+    logged: 1,
+    state: 'signalling',
+    answeredAt: 0,
+    reachable: false,
+    watcher: null,
+    peer: null,
+  };
+  const connections: SignalledConnections<FakeConnection> = {
+    begin: (_, watcher) => {
       connection.watcher = watcher;
       calls.push('begin');
     },
@@ -64,15 +77,15 @@ function begin(): Course {
       await opened;
       return { local: LOCAL, ssrcs: [1, 2, 3] };
     },
-    end: (_: unknown, reason: EndReason, detail: string) => {
+    end: (_, reason, detail) => {
       calls.push(`end ${reason}`);
       connection.watcher?.ended(reason, detail);
     },
   };
   const signalling = new Signalling(
     socket as unknown as WebSocket,
-    connection as unknown as ClientConnection,
-    connections as unknown as Connections,
+    connection,
+    connections,
     readConfig({}),
     createLog('silent'),
     NO_TELEMETRY,

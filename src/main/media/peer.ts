@@ -1,17 +1,16 @@
 /**
- * One WebRTC peer connection. The only file but `mux-watch.ts` that talks to node-datachannel, and the place for what has to be known
- * about it:
+ * One WebRTC peer connection. It works around these properties of node-datachannel:
  *
- * - An exception that leaves one of its callbacks ends the process, so every callback is guarded.
- * - An object that JavaScript lets go of is closed by the garbage collector, so peers are held until they are closed.
- * - A track without an `onClosed` callback stays in a list of the library's after its memory is gone, which crashes
- *   the library's `cleanup()` later; so there is always one.
- * - A data channel that nobody reads stops the library's threads after a thousand messages, and with them the whole
- *   process at the next close; so every channel is read, whatever it says.
- * - What was said over a data channel right before closing is lost now and then, so a farewell is given time.
- * - Every callback is a libuv handle that costs something at every wake of the main thread, so there are three a peer:
- *   the library insists on one for the connection and one for the track, and the track has another for what it receives.
- *   A client that opens data channels adds one for them, and two for each.
+ * - An exception that leaves one of its callbacks ends the process. So each callback is guarded.
+ * - The garbage collector closes objects without a reference. So peers are kept until they are closed.
+ * - A track without an `onClosed` callback stays in a list of the library after its memory is freed, and the library's
+ *   `cleanup()` crashes later. So each track has one.
+ * - A data channel that is not read stops the library's threads after a thousand messages, and the whole process at the
+ *   next close. So each channel is read, whatever its label.
+ * - A message sent over a data channel right before closing is lost now and then. So a farewell is given time.
+ * - Each callback is a libuv handle, which costs time whenever the main thread wakes. So a peer has only three: the
+ *   library requires one for the connection and one for the track, and the track has one more for received packets. A
+ *   client that opens data channels adds one for them all, and two for each.
  */
 import { randomInt } from 'node:crypto';
 import { Audio, type DataChannel, PacingHandler, PeerConnection, type Track } from 'node-datachannel';
@@ -27,9 +26,9 @@ import type { MediaPeer, PeerEvents } from './media-peer.ts';
 import { type PortLease, remote } from './port-choice.ts';
 import { type TextReader, textChannel } from './text-channel.ts';
 
-/** How long a track may take to open once the connection stands, milliseconds. */
+/** How long a track may take to open once the connection is established, milliseconds. */
 const OPEN_TIMEOUT_MS = 2000;
-/** Bits a second and milliseconds that keep the library's pacer from ever pacing: only its thread is wanted. */
+/** Bits per second and milliseconds with which the library's pacer never paces. Only its thread is used. */
 const NO_PACING = [1e9, 1] as const;
 
 export type PeerConfig = Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_CHANNELS'> & DataLimits;
@@ -37,7 +36,9 @@ export type PeerConfig = Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_C
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
 
-/** Closes whoever still stands. Resolves once the library has closed all, so that each got its goodbye, or after `timeout` ms. */
+/**
+ * Closes all peers. Resolves once the library has closed them and told their clients, or after `timeout` milliseconds.
+ */
 export async function peersClosed(timeout: number): Promise<void> {
   for (const peer of alive) peer.close();
   await until(() => alive.size === 0, timeout);
@@ -58,12 +59,14 @@ export class Peer implements MediaPeer {
   private closing = false;
   received = 0;
   private ended = false;
-  /** What the client's certificate is held against here; empty where the library does that, and once it matched. */
+  /**
+   * Fingerprints that the client's certificate still has to match; empty if the library checks it, or once it matched.
+   */
   private unverified: readonly Fingerprint[];
 
   /**
-   * @param lease of its media port; given back at the end, or if this throws.
-   * @param fingerprints of the client's certificate, one of which has to match. The library compares with one alone.
+   * @param lease its hold on a media port, which is given back at the end, or if this throws.
+   * @param fingerprints of the client's certificate, which has to match one of them. The library checks only one.
    * @throws Error if the library refuses.
    */
   constructor(config: PeerConfig, lease: PortLease, events: PeerEvents, fingerprints: readonly Fingerprint[] = []) {
@@ -92,7 +95,7 @@ export class Peer implements MediaPeer {
   }
 
   async accept(plan: Plan, timeout: number): Promise<LocalTransport> {
-    // A track that only sends throws away RTP, but hands over RTCP: a listener's reports.
+    // A track that only sends drops RTP, but passes on RTCP, such as a listener's reports.
     const audio = new Audio(TRANSPORT_MID, plan.publication === null ? 'SendOnly' : 'SendRecv');
     audio.addOpusCodec(plan.publication?.payloadType ?? plan.slots[0]?.payloadType ?? 111);
     this.track = this.connection.addTrack(audio);
@@ -114,16 +117,16 @@ export class Peer implements MediaPeer {
     try {
       this.connection.addRemoteCandidate(candidate, TRANSPORT_MID);
     } catch {
-      // The client has hung up, which its "closed" will say in a moment.
+      // The client has hung up; "closed" follows in a moment.
     }
   }
 
   send(packet: Uint8Array): boolean {
     if (this.track === null || this.closing || this.ended) return false;
     try {
-      // The library takes any view; only its types insist on a Buffer.
+      // The library accepts any view; only its types require a Buffer.
       const sent = this.track.sendMessageBinary(packet as Buffer);
-      // Of a packet that was queued for another thread the library says "not sent".
+      // The library returns false for packets that it queues for another thread.
       return sent || this.pacer !== null;
     } catch {
       return false;
@@ -137,14 +140,14 @@ export class Peer implements MediaPeer {
   }
 
   /**
-   * Has the library's own threads encrypt and send the packets, which costs the calling thread about half of the time and
-   * the machine up to twice as much in all. Order is kept: packets sent before have left. There is no way back, because
-   * nothing tells when the library's queue is empty; a connection lives for one call at most.
+   * Has the library's own threads encrypt and send the packets, which costs the calling thread about half of the time
+   * and the machine up to twice as much in all. Order is kept: packets sent before have left. There is no way back,
+   * because nothing tells when the library's queue is empty; a connection lives for one call at most.
    */
   offload(): void {
     const { track } = this;
     if (this.offloaded || track === null || this.closing || this.ended) return;
-    // Also if the library refuses: the track sends as before, and need not be asked again.
+    // Even if the library refuses. The track then sends as before, and is not asked again.
     this.offloaded = true;
     this.guard(() => {
       const pacer = new PacingHandler(...NO_PACING);
@@ -167,7 +170,7 @@ export class Peer implements MediaPeer {
     if (!this.closing && this.isVerified()) this.events.packet(packet);
   }
 
-  /** Reads one of the client's channels. Its messages are thrown away unless it is the labelled one. */
+  /** Reads one of the client's channels. Its messages are dropped unless its label is the expected one. */
   private read(channel: DataChannel): void {
     let reader: TextReader | null = null;
     this.channels.push(channel);
@@ -179,7 +182,7 @@ export class Peer implements MediaPeer {
           this.flooded('too many messages on data channels that nobody reads');
       }),
     );
-    // The reader comes first: closing a connection with an unread channel is what hangs.
+    // The reader comes first, because closing a connection with an unread channel hangs.
     if (this.channels.length > this.maxChannels) this.flooded('too many data channels');
     if (this.closing || this.ended || this.hasReader || !this.isVerified()) return;
     if (channel.getLabel() !== this.events.channelLabel) return;
@@ -193,7 +196,7 @@ export class Peer implements MediaPeer {
     if (state === 'failed' || state === 'disconnected' || state === 'closed') this.end(state);
   }
 
-  /** The library says "connected" a moment before its track can send. */
+  /** Waits until the track can send, a moment after the library reports "connected". */
   private async announceOpen(): Promise<void> {
     await until(() => this.ended || this.track?.isOpen() === true, OPEN_TIMEOUT_MS);
     if (this.ended) return;
@@ -204,7 +207,7 @@ export class Peer implements MediaPeer {
     else this.end('the media transport did not open');
   }
 
-  /** Whether the client's certificate is known to be the one of the offer: RFC 8122, section 6.2. */
+  /** Checks whether the client's certificate is the one of its offer (RFC 8122, section 6.2). */
   private isVerified(): boolean {
     if (this.unverified.length === 0) return true;
     const certificate = this.connection.remoteFingerprint().value.toUpperCase();
@@ -213,7 +216,7 @@ export class Peer implements MediaPeer {
     return true;
   }
 
-  /** Not from within a callback of the library's on a data channel, which closing takes away. */
+  /** Closes later. Closing removes the data channels, whose callbacks of the library may be running now. */
   private flooded(why: string): void {
     setImmediate(() => this.guard(() => this.end(why, 'flooded')));
   }
@@ -222,7 +225,7 @@ export class Peer implements MediaPeer {
     if (this.ended) return;
     this.ended = true;
     this.lease.give();
-    // Whatever of it the library refuses, the rest is to be done.
+    // Each step is guarded, so that a failure does not stop the next.
     this.guard(() => this.track?.close());
     this.guard(() => this.connection.close());
     this.events.closed(why, reason);

@@ -42,7 +42,7 @@ function misspelt(file: Environment): string[] {
   return Object.keys(file).flatMap((name) => {
     if (known.includes(name)) return [];
     const meant = known.find((other) => distance(name.toUpperCase().replaceAll('-', '_'), other) <= NEAR);
-    return meant === undefined ? [] : [`${name} in .env is no variable of this service; did you mean ${meant}?`];
+    return meant === undefined ? [] : [`${name} in .env is not a variable of this service; did you mean ${meant}?`];
   });
 }
 
@@ -56,18 +56,18 @@ function oddities(config: Config, set: Environment): string[] {
     ],
     [
       admin !== null && !isLoopback(admin.host),
-      'ADMIN_LISTEN is not a loopback address: whoever reaches it can kick and mute; no proxy and no client may',
+      'ADMIN_LISTEN is not a loopback address: everybody who reaches it can kick and mute, so no proxy and no client may reach it',
     ],
     [admin === null, 'ADMIN_LISTEN is empty: there are no health checks and no metrics'],
     [
       config.ANNOUNCED_ADDRESS.length === 0 &&
         config.ICE_SERVERS.length === 0 &&
         hosts(config.MEDIA_BIND).every(isPrivate),
-      'ANNOUNCED_ADDRESS is empty and all addresses of this machine that media may use are private: only clients in the same network can connect',
+      'ANNOUNCED_ADDRESS is empty and all addresses of this machine for media are private: only clients in the same network can connect',
     ],
     [
       config.DRAIN_TIMEOUT_MS + config.SHUTDOWN_TIMEOUT_MS > USUAL_STOP_MS,
-      `DRAIN_TIMEOUT_MS and SHUTDOWN_TIMEOUT_MS together are more than ${USUAL_STOP_MS / 1000} s: whoever stops the service must wait as long before ending it by force`,
+      `DRAIN_TIMEOUT_MS and SHUTDOWN_TIMEOUT_MS together are more than ${USUAL_STOP_MS / 1000} s: a supervisor must wait as long before it kills the service`,
     ],
     [
       config.EGRESS_RING_BYTES < config.INGRESS_RING_BYTES,
@@ -87,7 +87,7 @@ function oddities(config: Config, set: Environment): string[] {
     ],
     [
       config.WORKERS > usableCores(),
-      `WORKERS is more than this process has cores (${usableCores()}), by the machine, its affinity or its container's quota: they will take turns`,
+      `WORKERS is more than this process has cores (${usableCores()}), by the machine, its affinity or its container's quota: workers will share cores`,
     ],
     [
       config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),

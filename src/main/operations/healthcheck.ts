@@ -12,8 +12,8 @@ const TIMEOUT_MS = 3000;
  * @returns null if the service is healthy, else the reason in one line.
  */
 export async function whyUnhealthy(address: ListenAddress | null): Promise<string | null> {
-  if (address === null) return 'ADMIN_LISTEN is empty: set it, so that there is somebody to ask';
-  if (address.port === 0) return 'ADMIN_LISTEN has port 0, any that is free: set one, so that it is known whom to ask';
+  if (address === null) return 'ADMIN_LISTEN is empty: set it, because otherwise there is nothing to ask';
+  if (address.port === 0) return 'ADMIN_LISTEN has port 0, which means any free port: set a fixed one';
   const host = reachableHost(address.host);
   const where = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/healthz`;
   try {

@@ -5,6 +5,7 @@ import { startGateway } from '../support/gateway.ts';
 import { type InboundStats, openVoicePage, TONES, type VoicePage } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 import { startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('browser-loudness');
 const NAME =
@@ -47,13 +48,13 @@ async function hears(page: VoicePage, tones: readonly number[]): Promise<void> {
   }
 }
 
-/** Returns the speaker number of a page in a slot of another. */
-async function numberOf(page: VoicePage, listener: VoicePage): Promise<number> {
-  const tones = await tonesIn(listener);
-  const speakers = Object.values(await listener.speakers());
-  const number = speakers[tones.indexOf(page.tone)];
-  ok(typeof number === 'number', `${page.tone} is in no slot of ${listener.tone}: ${tones}`);
-  return number;
+/** Waits until a page is in a slot of another. @returns its speaker number. */
+function numberOf(page: VoicePage, listener: VoicePage): Promise<number> {
+  const look = async (): Promise<number | null | undefined> => {
+    const tones = await tonesIn(listener);
+    return Object.values(await listener.speakers())[tones.indexOf(page.tone)];
+  };
+  return until(`${page.tone} is in a slot of ${listener.tone}`, look);
 }
 
 function sum(inbound: Record<string, InboundStats>, key: 'concealedSamples' | 'totalSamplesReceived'): number {
@@ -98,7 +99,7 @@ async function compete(): Promise<void> {
     ok(Math.min(...waits) < LOUDER_MS, `heard after ${waits} ms`);
     const order = [first, sixth!, pages[1]!, pages[2]!, fourth!, fifth!];
     for (const page of [fourth!, fifth!]) await hears(page, loudestOthers(order, page));
-    ok((await numberOf(sixth!, fifth!)) > 0);
+    await numberOf(sixth!, fifth!);
 
     // One page is loud and soft in turn, a second each, and competes with the third voice of these listeners.
     await fifth!.sing(0, -40);

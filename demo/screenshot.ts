@@ -1,54 +1,40 @@
 /**
- * `npm run demo:screenshot`: writes docs/demo.png, a picture of the page in a room with people and bots. It needs
- * Chromium, and starts and stops the demo itself.
+ * `npm run demo:screenshot` writes docs/demo.png: the demo's page in a conversation with people and bots. It starts and
+ * stops the demo, and needs Chromium.
  */
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright-core';
+import { launchBrowser } from '../test/support/browsers.ts';
 import { startDemo } from '../test/support/demo.ts';
+import { type DemoPage, openDemoPage } from '../test/support/demo-page.ts';
+import { pause } from '../test/support/waiting.ts';
 
-/** The picture, relative to the compiled file in `dist/demo`. */
+/** Relative to the compiled file in `dist/demo`. */
 const PICTURE = fileURLToPath(new URL('../../docs/demo.png', import.meta.url));
-const EXECUTABLE = '/usr/bin/chromium';
-const WIDTH = 1000;
-const HEIGHT = 760;
+const WINDOW = { width: 1000, height: 760, reducedMotion: true };
 const ROOM = 'friday lunch';
-/** How long the charts collect values before the picture, milliseconds. */
+/** Time that fills the charts, milliseconds. */
 const CHART_MS = 50_000;
-const READY_MS = 30_000;
 
-/** Joins the room with the test tone, by a button of the form. */
-async function enter(page: Page, name: string, button: string): Promise<void> {
-  await page.getByLabel('Your name').fill(name);
-  await page.getByLabel('Room', { exact: true }).fill(ROOM);
-  await page.locator('#source').selectOption('tone');
-  await page.getByRole('button', { name: button, exact: true }).click();
-  await page.locator('#state[data-state=connected]').waitFor();
+/** Enters the room with the test tone. */
+async function enter(page: DemoPage, name: string, button: 'join-bots' | 'join-alone'): Promise<void> {
+  await page.enter(name, ROOM, button);
+  await page.shows('connected', ({ state }) => state === 'connected');
 }
 
 const demo = await startDemo();
-const browser = await chromium.launch({
-  executablePath: EXECUTABLE,
-  args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required'],
-});
+const browser = await launchBrowser('chromium');
 try {
-  const context = await browser.newContext({ viewport: { width: WIDTH, height: HEIGHT }, reducedMotion: 'reduce' });
-  const open = async (): Promise<Page> => {
-    const page = await context.newPage();
-    page.setDefaultTimeout(READY_MS);
-    await page.goto(demo.url);
-    return page;
-  };
-  const [mia, tom] = [await open(), await open()];
-  await enter(tom, 'Tom Baker', 'Join');
-  await tom.getByRole('button', { name: 'Mute', exact: true }).click();
-  await enter(mia, 'Mia', 'Join with 10 bots');
-  await mia.getByRole('button', { name: 'Pin Ada (bot)' }).click();
-  await mia.bringToFront();
-  await mia.waitForTimeout(CHART_MS);
-  // Wait until several of the voices that Mia hears are speaking.
-  await mia.locator('.voice.speaking:nth-child(2)').waitFor();
-  await mia.locator('.voice.speaking:nth-child(3)').waitFor();
-  await mia.screenshot({ path: PICTURE, fullPage: true });
+  const [mia, tom] = [await openDemoPage(browser, demo.url, WINDOW), await openDemoPage(browser, demo.url, WINDOW)];
+  await enter(tom, 'Tom Baker', 'join-alone');
+  await tom.click('mute');
+  await enter(mia, 'Mia', 'join-bots');
+  await mia.shows('the first bot', ({ people }) => 'Ada (bot)' in people);
+  await mia.wish('Ada (bot)', 'Pin');
+  await pause(CHART_MS);
+  // Several people speak, and Mia hears some of them.
+  const speakingSlots = `[2, 3].every((slot) => document.querySelector('.voice.speaking:nth-child(' + slot + ')') !== null)`;
+  await mia.until('voices in the second and the third slot', speakingSlots);
+  await mia.screenshot(PICTURE);
 } finally {
   await browser.close();
   await demo.stop();

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
-import { chromium } from 'playwright-core';
-import puppeteer, { type KeyInput } from 'puppeteer-core';
+import puppeteer, { type Browser as Driver, type Page as DriverPage, type KeyInput } from 'puppeteer-core';
 import type { Scenarios } from './scenario.ts';
 import { HANG_MS } from './waiting.ts';
 
@@ -17,29 +16,34 @@ export interface Page {
   evaluate<T>(expression: string): Promise<T>;
   /** Presses and releases a key, as in `Tab`, `Enter`, a space or `a`, on whatever has the focus. */
   press(key: string): Promise<void>;
+  /** Writes a picture of the whole page. @param path of a PNG file. */
+  screenshot(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface PageOptions {
-  /** Of the window, CSS pixels. */
+  /** Size of the window, CSS pixels. */
   width?: number;
   height?: number;
-  /** Whether the user prefers dark colours; Chromium only. */
+  /** Whether the user prefers dark colours; in Chromium only. */
   dark?: boolean;
+  /** Whether the user prefers less motion; in Chromium only. */
+  reducedMotion?: boolean;
 }
 
 export interface Browser {
   kind: BrowserKind;
-  /** As in `156`. */
+  /** Such as `156`. */
   majorVersion: string;
-  /** The main process. */
+  /** Id of the main process. */
   pid: number;
   newPage(url: string, options?: PageOptions): Promise<Page>;
   close(): Promise<void>;
 }
 
 /**
- * Adds a scenario that needs Chromium: skipped where there is none, failed if `REQUIRE_BROWSERS` says there must be.
+ * Adds a scenario that needs Chromium. Where there is none, the scenario is skipped, or fails if `REQUIRE_BROWSERS` is
+ * 1.
  */
 export function inChromium(test: Scenarios, name: string, body: () => Promise<void>, seconds: number): void {
   if (browserAvailable('chromium') || process.env['REQUIRE_BROWSERS'] === '1') test(name, body, seconds);
@@ -47,36 +51,45 @@ export function inChromium(test: Scenarios, name: string, body: () => Promise<vo
 }
 
 export interface LaunchOptions {
-  /** Hide addresses behind `.local` names (mDNS), as browsers do for a page that may not use the microphone. */
+  /** Hides addresses behind `.local` names (mDNS), as browsers do for a page that may not use the microphone. */
   mdns?: boolean;
-  /** Microphones that beep, instead of the machine's; asked for, they are given. */
+  /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
 }
 
-/** Whether a browser of this kind is installed. */
+/** Returns whether a browser of this kind is installed. */
 export function browserAvailable(kind: BrowserKind): boolean {
   return existsSync(EXECUTABLES[kind]);
 }
 
-/** An address of this machine that is not a loopback one, if it has any: Firefox gathers no others. */
+/** Returns an address of this machine that is not on loopback, if there is one: Firefox gathers no others. */
 export function outwardAddress(): string | undefined {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 }
 
 /**
- * Starts a headless browser that takes and makes loopback connections and plays without being clicked on.
+ * Starts a headless browser that allows WebRTC over loopback and plays audio without a click.
  *
- * Both libraries kill the browser's process group when this process exits, so it only has to exit properly.
+ * Puppeteer kills the browser's process group when this process exits, so this process only has to exit properly.
  */
-export function launchBrowser(kind: BrowserKind, options: LaunchOptions = {}): Promise<Browser> {
+export async function launchBrowser(kind: BrowserKind, options: LaunchOptions = {}): Promise<Browser> {
   exitOnSignals();
-  return kind === 'chromium' ? launchChromium(options) : launchFirefox(options);
+  const { mdns = false } = options;
+  const browser = await (kind === 'chromium' ? launchChromium(options) : launchFirefox(options));
+  return {
+    kind,
+    majorVersion: majorOf(await browser.version()),
+    pid: browser.process()!.pid!,
+    newPage: (url, page = {}) =>
+      kind === 'chromium' ? openInChromium(browser, url, page, mdns) : openInFirefox(browser, url, page),
+    close: () => browser.close(),
+  };
 }
 
 let exitsOnSignals = false;
 
-/** By default a signal ends a process without its exit hooks. The libraries' own handlers close browsers, yet go on. */
+/** By default a signal ends a process without its exit hooks, and Puppeteer's own handlers do not end the process. */
 function exitOnSignals(): void {
   if (exitsOnSignals) return;
   exitsOnSignals = true;
@@ -85,63 +98,41 @@ function exitOnSignals(): void {
   }
 }
 
-const NO_SIGNALS = { handleSIGHUP: false, handleSIGINT: false, handleSIGTERM: false };
+const COMMON = {
+  headless: true,
+  timeout: HANG_MS,
+  // A scenario has a deadline of its own, and a page may evaluate something for minutes.
+  protocolTimeout: 0,
+  handleSIGHUP: false,
+  handleSIGINT: false,
+  handleSIGTERM: false,
+};
 
-async function launchChromium({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Browser> {
-  const browser = await chromium.launch({
+function launchChromium({ fakeDevices = false }: LaunchOptions): Promise<Driver> {
+  return puppeteer.launch({
+    ...COMMON,
+    browser: 'chrome',
     executablePath: EXECUTABLES.chromium,
-    headless: true,
-    timeout: HANG_MS,
-    ...NO_SIGNALS,
     args: [
       '--no-sandbox',
       '--disable-gpu',
       '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
       '--disable-component-update',
-      '--disable-sync',
       '--autoplay-policy=no-user-gesture-required',
       '--allow-loopback-in-peer-connection',
       ...(fakeDevices ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] : []),
     ],
   });
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const pid = processInfo.find(({ type }) => type === 'browser')!.id;
-  return {
-    kind: 'chromium',
-    majorVersion: majorOf(browser.version()),
-    pid,
-    newPage: async (url, { width = 1280, height = 720, dark = false } = {}) => {
-      const context = await browser.newContext({
-        // Chromium shows a page its addresses once that page may use the microphone.
-        permissions: mdns ? [] : ['microphone'],
-        viewport: { width, height },
-        colorScheme: dark ? 'dark' : 'light',
-      });
-      const page = await context.newPage();
-      await page.goto(url, { timeout: HANG_MS });
-      return {
-        evaluate: (expression) => page.evaluate(expression),
-        press: (key) => page.keyboard.press(key),
-        close: () => context.close(),
-      };
-    },
-    close: () => browser.close(),
-  };
 }
 
-async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Browser> {
-  const browser = await puppeteer.launch({
+function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Driver> {
+  return puppeteer.launch({
+    ...COMMON,
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
-    headless: true,
-    timeout: HANG_MS,
-    ...NO_SIGNALS,
     extraPrefsFirefox: {
       'media.autoplay.default': 0,
-      // Every page but the last is a background tab, which would neither play nor be woken in time.
+      // Every page except the last is a background tab, which would neither play nor be woken in time.
       'media.block-autoplay-until-in-foreground': false,
       'dom.min_background_timeout_value': 4,
       'media.navigator.permission.disabled': true,
@@ -150,25 +141,47 @@ async function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOption
       'media.peerconnection.ice.obfuscate_host_addresses': mdns,
     },
   });
+}
+
+/** Opens a page in Chromium, in a browser context of its own: no cookies, permissions or storage shared with others. */
+async function openInChromium(
+  browser: Driver,
+  url: string,
+  { width = 1280, height = 720, dark = false, reducedMotion = false }: PageOptions,
+  mdns: boolean,
+): Promise<Page> {
+  const context = await browser.createBrowserContext();
+  // Chromium shows a page its addresses once that page may use the microphone.
+  if (!mdns) await context.overridePermissions(new URL(url).origin, ['microphone']);
+  const page = await context.newPage();
+  await page.setViewport({ width, height });
+  // Each page believes that it has the focus, however many there are.
+  await page.emulateFocusedPage(true);
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' },
+    { name: 'prefers-reduced-motion', value: reducedMotion ? 'reduce' : 'no-preference' },
+  ]);
+  await page.goto(url, { timeout: HANG_MS });
+  return pageOf(page, () => context.close());
+}
+
+async function openInFirefox(browser: Driver, url: string, { width = 1280, height = 720 }: PageOptions): Promise<Page> {
+  const page = await browser.newPage();
+  await page.setViewport({ width, height });
+  await page.goto(url, { timeout: HANG_MS });
+  return pageOf(page, () => page.close());
+}
+
+function pageOf(page: DriverPage, close: () => Promise<void>): Page {
   return {
-    kind: 'firefox',
-    majorVersion: majorOf(await browser.version()),
-    pid: browser.process()!.pid!,
-    newPage: async (url, { width = 1280, height = 720 } = {}) => {
-      const page = await browser.newPage();
-      await page.setViewport({ width, height });
-      await page.goto(url, { timeout: HANG_MS });
-      return {
-        evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
-        press: (key) => page.keyboard.press(key as KeyInput),
-        close: () => page.close(),
-      };
-    },
-    close: () => browser.close(),
+    evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
+    press: (key) => page.keyboard.press(key as KeyInput),
+    screenshot: async (path) => void (await page.screenshot({ path: path as `${string}.png`, fullPage: true })),
+    close,
   };
 }
 
-/** The major version in `156.0.8078.79` or `firefox/153.7.0`. */
+/** The major version in `Chrome/156.0.8078.79` or `firefox/153.7.0`. */
 function majorOf(version: string): string {
   return /\d+/.exec(version)?.[0] ?? version;
 }

@@ -1,5 +1,5 @@
 import type { Browser, Page, PageOptions } from './browsers.ts';
-import { pause } from './waiting.ts';
+import { pause, until } from './waiting.ts';
 
 /** How often a page is looked at, milliseconds. */
 const LOOK_MS = 50;
@@ -101,6 +101,16 @@ export class DemoPage {
       if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}\n${JSON.stringify(seen, null, 1)}`);
       await pause(LOOK_MS);
     }
+  }
+
+  /** Waits until an expression holds in the page. */
+  async until(what: string, expression: string): Promise<void> {
+    await until(what, () => this.evaluate<boolean>(expression), { interval: LOOK_MS });
+  }
+
+  /** Writes a picture of the page. */
+  screenshot(path: string): Promise<void> {
+    return this.page.screenshot(path);
   }
 
   evaluate<T>(expression: string): Promise<T> {

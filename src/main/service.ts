@@ -79,15 +79,15 @@ export async function start(config: Config, log: Log): Promise<void> {
   offloadUnderLoad(receivers, config, log);
   logStats({ connections, conversations, events, shards: shards.all }, config, log);
 
-  const looked = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
-  const metrics = new Metrics(config, telemetry, looked);
+  const read = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
+  const metrics = new Metrics(config, telemetry, read);
   const health = new HealthCheck(shards.all, timers);
   const operator = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
   const { ADMIN_LISTEN } = config;
   const admin = ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operator), config, log, telemetry);
 
-  const ways = { memberships, connections, events, hosted, server, admin, health, metrics, shards, muxWatch, ports };
-  const steps = shutdownSteps({ ...ways, stopTimers, config, log });
+  const parts = { memberships, connections, events, hosted, server, admin, health, metrics, shards, muxWatch, ports };
+  const steps = shutdownSteps({ ...parts, stopTimers, config, log });
   endOnSignals(steps, { drain: config.DRAIN_TIMEOUT_MS, close: config.SHUTDOWN_TIMEOUT_MS }, log);
 
   const adminAddress = ADMIN_LISTEN === null || admin === null ? null : await admin.listen(ADMIN_LISTEN);

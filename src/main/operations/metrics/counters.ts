@@ -36,7 +36,7 @@ const OTHER_FAILURES = [
 ] as const;
 
 /** Counts by one label. Its values are known in advance, so that each has a series from the start. */
-class Tallies<Value extends string> {
+class LabelledCounts<Value extends string> {
   private readonly label: string;
   private readonly counts: Map<string, number>;
 
@@ -56,10 +56,10 @@ class Tallies<Value extends string> {
 
 /** Telemetry that is exposed as metrics. */
 export class Counters implements Telemetry {
-  private readonly joins = new Tallies('outcome', JOIN_OUTCOMES);
-  private readonly refusals = new Tallies('problem', Object.keys(Problem) as ProblemKind[]);
-  private readonly ends = new Tallies('reason', END_REASONS);
-  private readonly failures = new Tallies<SetupFailure | ProblemKind>('cause', [
+  private readonly joins = new LabelledCounts('outcome', JOIN_OUTCOMES);
+  private readonly refusals = new LabelledCounts('problem', Object.keys(Problem) as ProblemKind[]);
+  private readonly ends = new LabelledCounts('reason', END_REASONS);
+  private readonly failures = new LabelledCounts<SetupFailure | ProblemKind>('cause', [
     ...(Object.keys(Close) as (keyof typeof Close)[]).filter((kind) => kind !== 'connected'),
     ...OTHER_FAILURES,
   ]);
@@ -70,7 +70,7 @@ export class Counters implements Telemetry {
   private readonly permissions = new Map(
     PERMISSION_OUTCOMES.map((outcome) => [outcome, new Histogram(PERMISSION_BOUNDS, MS_PER_S)]),
   );
-  private readonly trims = new Tallies<Trimmed>('what', ['slots', 'candidates']);
+  private readonly trims = new LabelledCounts<Trimmed>('what', ['slots', 'candidates']);
   private leaves = 0;
   private unreadable = 0;
   private leavesRefused = 0;

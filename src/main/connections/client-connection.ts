@@ -10,6 +10,7 @@ import type { Receiver } from '../media/egress.ts';
 import type { MediaPeer } from '../media/media-peer.ts';
 import { RtcpState } from '../rtcp/rtcp.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
+import type { MembershipFetch } from './membership-fetch.ts';
 
 /** Told what happens to one connection while its client is still on the websocket. */
 export interface ConnectionWatcher {
@@ -27,6 +28,8 @@ export class ClientConnection implements Receiver, Participant {
   id = -1;
   index = -1;
   readonly claim: Claim;
+  /** The same for all connections of the client. */
+  readonly key: string;
   user = 0;
   publication: Publication | null = null;
   slotCount = 0;
@@ -40,6 +43,8 @@ export class ClientConnection implements Receiver, Participant {
   badRedAt = 0;
   state: State = 'waiting';
   readonly seat: Seat;
+  /** Null if this process' registry knows the membership. */
+  membership: MembershipFetch | null = null;
   /** Null before the websocket is open, and once the connection is established. */
   watcher: ConnectionWatcher | null = null;
   peer: MediaPeer | null = null;
@@ -61,6 +66,7 @@ export class ClientConnection implements Receiver, Participant {
     this.since = since;
     this.throttle = new Throttle(limits);
     this.claim = claim;
+    this.key = JSON.stringify([claim.userid, claim.clientid]);
     this.seat = new Seat(this, seats);
   }
 
@@ -78,6 +84,12 @@ export class ClientConnection implements Receiver, Participant {
     this.state = 'established';
     this.establishedAt = now;
     this.watcher = null;
+    this.membership = null;
+  }
+
+  /** Whether its peer is connected, and only the membership is missing. */
+  get awaitsMembership(): boolean {
+    return this.membership?.awaited ?? false;
   }
 
   /** Its id as the log has it. */

@@ -10,6 +10,7 @@ import type { PeerFactory } from '../media/media-peer.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionEvents } from './connection-events.ts';
+import type { MembershipSource } from './membership-fetch.ts';
 import type { SetupLimits } from './setups.ts';
 
 type ConnectionsConfig = ThrottleConfig &
@@ -19,6 +20,8 @@ type ConnectionsConfig = ThrottleConfig &
 export interface ConnectionsParts {
   readonly config: ConnectionsConfig;
   readonly conversations: Conversations<ClientConnection>;
+  /** Left out where this process' registry knows all memberships. */
+  readonly memberships?: MembershipSource;
   readonly seats: Seats;
   readonly ingress: Ingress;
   /** As many as `MAX_CONNECTIONS`. */

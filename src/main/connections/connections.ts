@@ -22,11 +22,10 @@ import { ClientConnection, type ConnectionWatcher } from './client-connection.ts
 import { ConnectionLog } from './connection-log.ts';
 import type { ConnectionsParts } from './connections-parts.ts';
 import { Ghosts } from './ghosts.ts';
+import { MembershipFetch } from './membership-fetch.ts';
 import { openSlots } from './open-slots.ts';
 import { RedWatch } from './red-watch.ts';
 
-/** Interval between looks for unreadable RED, milliseconds. */
-const RED_INTERVAL_MS = 500;
 /** Time between the message that tells a client why its connection ends, and the end; milliseconds. */
 const FAREWELL_MS = 100;
 
@@ -71,7 +70,7 @@ export class Connections {
   /** Begins to report to clients and to watch their RED, for as long as the process lives. */
   start(): void {
     this.rtcp.start();
-    setInterval(() => this.redWatch.look(this.now()), RED_INTERVAL_MS).unref();
+    this.redWatch.start(this.now);
   }
 
   /** Connections that hold anything, from the request to the release. */
@@ -122,10 +121,9 @@ export class Connections {
     // Another connection may have needed its place between the request and the websocket.
     if (connection.state === 'ended') return;
     connection.watcher = watcher;
-    const key = clientKey(connection.claim);
-    const older = this.signalling.get(key);
+    const older = this.signalling.get(connection.key);
     if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');
-    this.signalling.set(key, connection);
+    this.signalling.set(connection.key, connection);
   }
 
   /** Gives a place to a connection whose offer came. @returns false if there is none. */
@@ -152,7 +150,8 @@ export class Connections {
     const firstSlot = connection.index * config.MAX_SLOTS * SLOT_WORDS;
     const ssrcs = openSlots(slots, firstSlot, connection.id, plan);
     const events = this.peerEvents(connection);
-    connection.peer = openPeer(clientKey(connection.claim), addresses, plan.fingerprints, events);
+    this.fetchMembership(connection);
+    connection.peer = openPeer(connection.key, addresses, plan.fingerprints, events);
     const local = await connection.peer.accept(plan, config.GATHER_TIMEOUT_MS);
     if (connection.state !== 'ended') this.ghosts.add(connection, local.ufrag);
     return { local, ssrcs };
@@ -187,12 +186,12 @@ export class Connections {
     const { events, conversations } = this.parts;
     const wasEstablished = connection.established;
     connection.state = 'ended';
-    const { claim, watcher } = connection;
+    const { claim, watcher, key } = connection;
     this.admission.ended(connection);
     this.ghosts.delete(connection);
-    const key = clientKey(claim);
     if (this.established.get(key) === connection) this.established.delete(key);
     if (this.signalling.get(key) === connection) this.signalling.delete(key);
+    connection.membership?.end();
     conversations.disconnect(claim.userid, connection, this.now());
     this.log.ended(connection, wasEstablished, reason, detail, cause);
     watcher?.ended(reason, detail, cause);
@@ -226,12 +225,25 @@ export class Connections {
     };
   }
 
+  /** Asks for the membership of the connection's user while the answer is prepared, if another process may know it. */
+  private fetchMembership(connection: ClientConnection): void {
+    const { memberships, conversations, log } = this.parts;
+    connection.membership = MembershipFetch.begin(memberships, connection.claim.userid, conversations.watches, {
+      arrived: () => this.establish(connection),
+      failed: (err) => {
+        log.warn({ err, connection: connection.id }, 'a membership could not be fetched');
+        this.end(connection, 'signalling', 'the membership could not be fetched', 'internal');
+      },
+    });
+  }
+
+  /** The peer is connected. The connection is established once its user's membership is known, too. */
   private establish(connection: ClientConnection): void {
     if (connection.state !== 'signalling') return;
+    const { claim, watcher, membership, key } = connection;
+    if (membership?.ready() === false) return;
     const { events, conversations } = this.parts;
-    const { claim, watcher } = connection;
-    const key = clientKey(claim);
-    const member = conversations.connect(claim.userid, connection);
+    const member = conversations.connect(claim.userid, connection, membership?.end());
     if (member === null) return this.end(connection, 'full', 'no room for another user');
     const older = this.established.get(key);
     this.established.set(key, connection);
@@ -263,8 +275,4 @@ export class Connections {
     this.inUse--;
     if (this.inUse === 0) for (const resolve of this.idle.splice(0)) resolve();
   }
-}
-
-function clientKey({ userid, clientid }: Claim): string {
-  return JSON.stringify([userid, clientid]);
 }

@@ -1,6 +1,8 @@
 /** Whose RED (RFC 2198) the workers cannot read: such a client is heard by nobody, and has to be told. */
 import { RedState, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 
+/** Interval between looks, milliseconds. */
+const INTERVAL_MS = 500;
 /** A client that recovered and fails again is told once more, but no sooner than this, milliseconds. */
 const QUIET_MS = 60_000;
 
@@ -27,7 +29,12 @@ export class RedWatch<S extends RedSender> {
     this.tell = tell;
   }
 
-  /** To be called now and then. @param now milliseconds. */
+  /** Begins to watch, for as long as the process lives. @param now milliseconds. */
+  start(now: () => number): void {
+    setInterval(() => this.look(now()), INTERVAL_MS).unref();
+  }
+
+  /** Looks at all senders once. @param now milliseconds. */
   look(now: number): void {
     for (let index = 0; index < this.senders.length; index++) {
       const sender = this.senders[index];

@@ -4,6 +4,7 @@
  * The unit of membership is the user, who is in one conversation at most, with all their connections at once, before
  * and after they connect.
  */
+import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
 
 /** A conversation that has at least one member. */
 export interface Conversation {
@@ -59,6 +60,8 @@ interface Occupied extends ConversationSummary {
 
 /** The registry; `C` is whatever the caller calls a connection. */
 export class Conversations<C> {
+  /** Memberships that are being fetched from elsewhere. */
+  readonly watches = new MembershipWatches();
   private readonly users = new Map<string, User<C>>();
   private readonly conversations = new Map<string, Occupied>();
   /** Users without a connection, whoever has waited longest first. */
@@ -119,6 +122,7 @@ export class Conversations<C> {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) return null;
     user.mutedByOperator = muted;
+    this.watches.noteChange(userid);
     return [...user.connections];
   }
 
@@ -127,11 +131,19 @@ export class Conversations<C> {
     return this.users.get(userid)?.conversation?.id === id;
   }
 
-  /** Adds a user's connection. @returns the user, and where the connection belongs; null if there is no room. */
+  /**
+   * Adds a user's connection.
+   *
+   * @param fetched the user's membership as known elsewhere. It counts only for a user without another connection:
+   *   the registry hears of all that happens to those who are connected.
+   * @returns the user, and where the connection belongs; null if there is no room.
+   */
   connect(
     userid: string,
     connection: C,
+    fetched: FetchedMembership | null = null,
   ): { user: number; conversation: Conversation | null; mutedByOperator: boolean } | null {
+    if (fetched !== null && !this.isConnected(userid) && !this.adopt(userid, fetched)) return null;
     const user = this.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
@@ -154,22 +166,21 @@ export class Conversations<C> {
     const user = this.enter(userid);
     if (user === null) return 'users';
     this.wait(userid, user, now);
-    if (user.conversation?.id !== id) {
-      this.vacate(user);
-      const conversation = this.conversations.get(id) ?? { id, key: ++this.lastConversationKey, users: 0 };
-      this.conversations.set(id, conversation);
-      conversation.users++;
-      user.conversation = conversation;
-    }
+    this.move(user, id);
+    this.watches.noteChange(userid);
     return { connections: [...user.connections], conversation: user.conversation };
   }
 
   /** Takes a user out of a conversation, if that is the one they are in. @returns what follows. */
   leave(userid: string, id: string): Placement<C> {
     const user = this.users.get(userid);
-    if (user === undefined || user.conversation?.id !== id) return { connections: [], conversation: null };
+    if (user === undefined || user.conversation?.id !== id) {
+      this.watches.noteLeave(userid, id);
+      return { connections: [], conversation: null };
+    }
     this.vacate(user);
     this.dropIfIdle(userid, user);
+    this.watches.noteChange(userid);
     return { connections: [...user.connections], conversation: null };
   }
 
@@ -184,6 +195,27 @@ export class Conversations<C> {
       forgotten++;
     }
     return forgotten;
+  }
+
+  /** Makes a user's membership what is known of it elsewhere. @returns false if there is no room, and nothing has changed. */
+  private adopt(userid: string, { conversation, mutedByOperator }: FetchedMembership): boolean {
+    const current = this.users.get(userid)?.conversation ?? null;
+    if (conversation !== null && this.whatIsFull(current, conversation) !== null) return false;
+    const user = this.enter(userid);
+    if (user === null) return false;
+    user.mutedByOperator = mutedByOperator;
+    if (conversation === null) this.vacate(user);
+    else this.move(user, conversation);
+    return true;
+  }
+
+  private move(user: User<C>, id: string): void {
+    if (user.conversation?.id === id) return;
+    this.vacate(user);
+    const conversation = this.conversations.get(id) ?? { id, key: ++this.lastConversationKey, users: 0 };
+    this.conversations.set(id, conversation);
+    conversation.users++;
+    user.conversation = conversation;
   }
 
   /** What keeps somebody who is in `current` from joining a conversation. */

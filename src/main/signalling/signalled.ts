@@ -7,7 +7,10 @@ import type { LocalTransport } from '../sdp/transport.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 
 /** One connection. */
-export type SignalledConnection = Pick<ClientConnection, 'answeredAt' | 'id' | 'logged' | 'reachable' | 'state'> & {
+export type SignalledConnection = Pick<
+  ClientConnection,
+  'answeredAt' | 'awaitsMembership' | 'id' | 'logged' | 'reachable' | 'state'
+> & {
   readonly peer: Pick<MediaPeer, 'addCandidate'> | null;
 };
 

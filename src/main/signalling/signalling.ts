@@ -231,7 +231,9 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
   }
 
   private notConnected(within: number): void {
-    if (this.connection.reachable) {
+    if (this.connection.awaitsMembership) {
+      this.fail('internal', `the membership was not known in ${within} ms`);
+    } else if (this.connection.reachable) {
       this.fail('no-dtls', `ICE connected, DTLS did not in ${within} ms; the client may have rejected the answer`);
     } else {
       // A client that rejects the answer usually hangs up at once.

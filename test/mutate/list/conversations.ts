@@ -8,10 +8,7 @@ export const conversations: MutationList = {
     ['    this.waiting.delete(userid);\n    return { user', '    return { user'],
     ['if (user.forgetAt > now) break;', 'if (user.forgetAt >= now) break;'],
     ['    this.waiting.delete(userid);\n    this.waiting.set(userid, user);', '    this.waiting.set(userid, user);'],
-    [
-      '    this.wait(userid, user, now);\n    if (user.conversation?.id !== id) {',
-      '    if (user.conversation?.id !== id) {',
-    ],
+    ['    this.wait(userid, user, now);\n    this.move(user, id);', '    this.move(user, id);'],
     ['this.users.size >= this.limits.users', 'this.users.size > this.limits.users'],
     ['this.conversations.size - left < conversations', 'this.conversations.size - left <= conversations'],
     ['if (current?.id === id) return null;', ''],

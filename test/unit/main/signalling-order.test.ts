@@ -1,6 +1,5 @@
 /** The course of one websocket with everything around it made up, for what no client can bring about at will. */
-import { EventEmitter } from 'node:events';
-import { equal, is, ok } from 'uvu/assert';
+import { equal, is } from 'uvu/assert';
 import type { WebSocket } from 'ws';
 import { readConfig } from '../../../src/main/config.ts';
 import type { ConnectionWatcher } from '../../../src/main/connections/client-connection.ts';
@@ -8,32 +7,12 @@ import { createLog } from '../../../src/main/log/log.ts';
 import type { SignalledConnection, SignalledConnections } from '../../../src/main/signalling/signalled.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
+import { FakeSocket } from '../../support/fake-socket.ts';
 import { readOffer } from '../../support/offers.ts';
 import { scenarios } from '../../support/scenario.ts';
 import { LOCAL } from '../../support/sdp-syntax.ts';
 
 const test = scenarios('order of signalling');
-
-/** A websocket that notes down what is done with it. */
-class FakeSocket extends EventEmitter {
-  readonly sent: string[] = [];
-  closedWith: { code: number; reason: string } | null = null;
-
-  send(text: string): void {
-    ok(this.closedWith === null, 'nothing is sent after the close');
-    this.sent.push(text);
-  }
-
-  close(code: number, reason: string): void {
-    ok(this.closedWith === null, 'closed once');
-    this.closedWith = { code, reason };
-  }
-
-  /** A text frame comes in. */
-  says(text: string): void {
-    this.emit('message', Buffer.from(text), false);
-  }
-}
 
 /** A connection that has a place and no peer. */
 interface FakeConnection extends SignalledConnection {
@@ -63,6 +42,7 @@ function begin(): Course {
     state: 'signalling',
     answeredAt: 0,
     reachable: false,
+    awaitsMembership: false,
     watcher: null,
     peer: null,
   };

@@ -12,7 +12,7 @@ export interface AdmissionParts {
   readonly indexes: IndexPool;
   /** Connections by index; written here. */
   readonly receivers: (ClientConnection | undefined)[];
-  /** Milliseconds, as of `performance.now()`. */
+  /** Milliseconds, of `performance.now()`. */
   readonly now: () => number;
   /** Ends a connection whose place another one needs. */
   readonly displace: (connection: ClientConnection) => void;
@@ -65,7 +65,11 @@ export class Admission {
     this.setups.add(connection);
   }
 
-  /** Gives an index to a connection whose offer came, if need be that of one that gets nowhere. @returns false if there is none. */
+  /**
+   * Gives an index to a connection whose offer came, if need be that of a connection that gets nowhere.
+   *
+   * @returns false if there is none.
+   */
   admit(connection: ClientConnection): boolean {
     const { indexes, receivers, displace } = this.parts;
     const stuck = indexes.free > 0 && this.setups.room ? null : this.setups.stuck();

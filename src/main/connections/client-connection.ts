@@ -1,4 +1,4 @@
-/** One client's connection: what is known of it from its request until everything that it held is released. */
+/** One client's connection, from its request until everything that it held is released. */
 import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { TakenIndex } from '../conversations/index-pool.ts';
@@ -12,19 +12,19 @@ import { RtcpState } from '../rtcp/rtcp.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 import type { MembershipFetch } from './membership-fetch.ts';
 
-/** Told what happens to one connection while its client is still on the websocket. */
+/** Told of a connection's fate while its client is still on the websocket. */
 export interface ConnectionWatcher {
   connected(): void;
-  /** @param cause why it never stood, where the reason does not say it. */
+  /** @param cause why the connection was never established, where the reason does not say so. */
   ended(reason: EndReason, detail: string, cause?: SetupFailure): void;
 }
 
-/** Waiting for the offer: it has no index yet, and no id. From the offer on it is signalling. */
+/** A connection that is waiting for its offer has neither index nor id. It is signalling from the offer on. */
 type State = 'waiting' | 'signalling' | 'established' | 'ended';
 
 export class ClientConnection implements Receiver, Participant {
   readonly isClient = true;
-  /** -1 while it waits. */
+  /** -1 while the connection waits for its offer; so is the index. */
   id = -1;
   index = -1;
   readonly claim: Claim;
@@ -37,9 +37,9 @@ export class ClientConnection implements Receiver, Participant {
   selfMuted = false;
   mutedByOperator = false;
   deafened = false;
-  /** Nothing of the RED that it sends can be read; its client was told. */
+  /** No RED of the client can be read, and it was told so. */
   badRed = false;
-  /** When that was, milliseconds. */
+  /** When it was last told so, milliseconds. */
   badRedAt = 0;
   state: State = 'waiting';
   readonly seat: Seat;
@@ -48,18 +48,18 @@ export class ClientConnection implements Receiver, Participant {
   /** Null before the websocket is open, and once the connection is established. */
   watcher: ConnectionWatcher | null = null;
   peer: MediaPeer | null = null;
-  /** ICE's, of the server's end; empty before the answer. */
+  /** ICE user fragment of the server's end; empty before the answer. */
   ufrag = '';
   readonly rtcp = new RtcpState();
-  /** Of what it publishes. */
+  /** Bounds what the client publishes. */
   readonly throttle: Throttle;
   /** When it was requested, milliseconds. */
   readonly since: number;
-  /** When the answer was sent; 0 if it was not yet. */
+  /** When the answer was sent; 0 before. */
   answeredAt = 0;
-  /** When it stood first; 0 if it did not yet. */
+  /** When it was established; 0 before. */
   establishedAt = 0;
-  /** RTP packets, whatever became of them. */
+  /** RTP packets that came in, dropped ones included. */
   packetsReceived = 0;
 
   constructor(claim: Claim, seats: Seats, limits: ThrottleLimits, since: number) {
@@ -70,14 +70,14 @@ export class ClientConnection implements Receiver, Participant {
     this.seat = new Seat(this, seats);
   }
 
-  /** Gives it its place among all. */
+  /** The offer came, and the connection gets its index. */
   begin({ id, index }: TakenIndex): void {
     this.index = index;
     this.id = id;
     this.state = 'signalling';
   }
 
-  /** Its client is connected. @param user number of its user. @param now milliseconds. */
+  /** The client is connected. @param user number of its user. @param now milliseconds. */
   establish(user: number, mutedByOperator: boolean, now: number): void {
     this.user = user;
     this.mutedByOperator = mutedByOperator;
@@ -87,17 +87,17 @@ export class ClientConnection implements Receiver, Participant {
     this.membership = null;
   }
 
-  /** Whether its peer is connected, and only the membership is missing. */
+  /** Whether the peer is connected and only the membership is missing. */
   get awaitsMembership(): boolean {
     return this.membership?.awaited ?? false;
   }
 
-  /** Its id as the log has it. */
+  /** The id for the log; null before there is one. */
   get logged(): number | null {
     return this.id < 0 ? null : this.id;
   }
 
-  /** Whether ICE found a way to its client. */
+  /** Whether ICE found a way to the client. */
   get reachable(): boolean {
     return this.peer?.reachable ?? false;
   }

@@ -1,6 +1,6 @@
 /**
- * The life of connections in the log and in the figures: one line and one count for each event. What a client sent (SDP)
- * and where it is (addresses) is nothing for these lines.
+ * The life of connections in the log and in the metrics: one line and one count for each event. These lines never hold
+ * anything that a client sent (SDP), nor its addresses.
  */
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import type { Conversation } from '../conversations/conversations.ts';
@@ -9,12 +9,12 @@ import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionsParts } from './connections-parts.ts';
 
-/** Advice to operators, next to the one that the client gets as an event. */
+/** Advice to operators; the client gets its own as an event. */
 const BAD_RED_NEXT =
-  'Leave audio/red out of the client (setCodecPreferences) if it encrypts frames end to end; otherwise let it send RED ' +
-  'as RFC 2198 has it. RED=off does without RED for all clients that connect afterwards.';
+  'Leave audio/red out of the client (setCodecPreferences) if it encrypts frames end to end; otherwise let it send ' +
+  'RED as RFC 2198 has it. RED=off does without RED for all clients that connect afterwards.';
 
-/** Why a connection that did not stand yet failed, where its end says it. */
+/** Why a connection failed that was never established, where the reason of its end says so. */
 const FAILURES: Readonly<Record<EndReason, SetupFailure>> = {
   replaced: 'replaced',
   gone: 'transport-failed',
@@ -31,7 +31,7 @@ export class ConnectionLog {
   private readonly slotsPerConnection: number;
   private readonly now: () => number;
 
-  /** @param now milliseconds, as of `performance.now()`. */
+  /** @param now milliseconds, of `performance.now()`. */
   constructor(
     { log, telemetry, slots }: Pick<ConnectionsParts, 'log' | 'telemetry' | 'slots'>,
     slotsPerConnection: number,
@@ -44,7 +44,7 @@ export class ConnectionLog {
     this.slotsPerConnection = slotsPerConnection;
   }
 
-  /** @param conversation where it begins. */
+  /** @param conversation where the connection begins. */
   established(connection: ClientConnection, conversation: Conversation | null): void {
     const setupMs = connection.establishedAt - connection.since;
     const { slotCount: slots, publication } = connection;
@@ -53,7 +53,11 @@ export class ConnectionLog {
     this.telemetry.established(setupMs);
   }
 
-  /** A connection that stands is about to be placed; where it is already is no event. @param kicked by an operator. */
+  /**
+   * Logs a join, move or leave, before the connection is placed. Placing it where it is logs nothing.
+   *
+   * @param kicked by an operator.
+   */
   placed(connection: ClientConnection, conversation: Conversation | null, kicked: boolean): void {
     const from = connection.seat.destination;
     if (from === conversation) return;
@@ -63,7 +67,7 @@ export class ConnectionLog {
     else this.log.info({ ...who(connection, conversation), from: from.id, reason }, 'connection moved');
   }
 
-  /** Nothing of the RED that a connection sends can be read, so nobody hears it. */
+  /** No RED of the connection can be read, so nobody hears it. */
   badRed(connection: ClientConnection): void {
     this.log.warn(
       { ...who(connection, connection.seat.destination), next: BAD_RED_NEXT },
@@ -72,23 +76,32 @@ export class ConnectionLog {
     this.telemetry.badRed();
   }
 
-  /** @param stood whether it ever did. @param cause why not, if its end does not say it. */
-  ended(connection: ClientConnection, stood: boolean, reason: EndReason, detail: string, cause?: SetupFailure): void {
+  /**
+   * @param wasEstablished whether it ever was.
+   * @param cause why it was not, where the reason does not say so.
+   */
+  ended(
+    connection: ClientConnection,
+    wasEstablished: boolean,
+    reason: EndReason,
+    detail: string,
+    cause?: SetupFailure,
+  ): void {
     const now = this.now();
     const failure = cause ?? (reason === 'replaced' ? givenUp(connection) : FAILURES[reason]);
     const seconds = Math.round(now - connection.since) / 1000;
     const packets = { packetsReceived: connection.packetsReceived, packetsSent: this.sent(connection) };
     const quality = connection.rtcp.quality.summary();
-    const why = { reason, ...(stood ? {} : { cause: failure }), detail };
+    const why = { reason, ...(wasEstablished ? {} : { cause: failure }), detail };
     this.log.info(
       { ...who(connection, connection.seat.destination), ...why, seconds, ...packets, ...quality },
       'connection ended',
     );
-    if (stood) this.telemetry.ended(reason, now - connection.establishedAt);
+    if (wasEstablished) this.telemetry.ended(reason, now - connection.establishedAt);
     else this.telemetry.failed(failure);
   }
 
-  /** Packets that its slots have carried. */
+  /** Returns how many packets the connection's slots have carried. */
   private sent({ index, slotCount }: ClientConnection): number {
     let packets = 0;
     for (let slot = 0; slot < slotCount; slot++) {
@@ -98,7 +111,7 @@ export class ConnectionLog {
   }
 }
 
-/** What a connection that its client gave up for a newer one had come to. */
+/** Returns how far a connection got that its client gave up for a newer one. */
 function givenUp({ answeredAt, reachable }: ClientConnection): SetupFailure {
   if (answeredAt === 0) return 'replaced';
   return reachable ? 'no-dtls' : 'no-ice';

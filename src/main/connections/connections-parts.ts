@@ -1,4 +1,4 @@
-/** What the connections work with. */
+/** The parts that the connections work with. */
 import type { Config } from '../config.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { IndexPool } from '../conversations/index-pool.ts';
@@ -32,10 +32,10 @@ export interface ConnectionsParts {
   readonly slots: Int32Array;
   /** The source table. */
   readonly sources: Int32Array;
-  /** Filled in here, read by the shards: connections by index. */
+  /** Connections by index: written by the connections, read by the shards for every packet. */
   readonly receivers: (ClientConnection | undefined)[];
   readonly log: Log;
   readonly telemetry: Telemetry;
-  /** Milliseconds, as of `performance.now()`. */
+  /** Milliseconds, of `performance.now()`. */
   readonly now?: () => number;
 }

@@ -1,42 +1,43 @@
 /**
- * Two connections at one address and port, of which the ICE library serves the older: usually a ghost, whose client crashed, was
- * closed or lost its way, and whose socket, mapping at a NAT or relayed port another client has now. The library would keep
- * a ghost for half a minute. It is ended as soon as it has been silent for long enough while the newcomer knocks; if it is not
- * silent the two share a socket, and the newcomer is told to come again, for another media port.
+ * Two connections at one address and port, of which the ICE library serves the older one. Usually the older one is a
+ * ghost: its client crashed, was closed or lost its network, and another client now has its socket, its mapping at a
+ * NAT or its relayed port. The library would keep a ghost for half a minute. Here it ends as soon as it has been silent
+ * for long enough while the newcomer sends STUN requests. If it is not silent, the two clients share a socket, and the
+ * newcomer is told to connect again, which gets it another media port.
  */
 import type { ClientConnection } from './client-connection.ts';
 
-/** How long a connection must be silent, milliseconds: */
+/** How long a connection must be silent to count as a ghost, milliseconds: */
 const Patience = {
   /** if the newcomer is the same client; */
   own: 500,
-  /** if it publishes: media comes every 20 to 120 ms, and every 400 ms while a browser saves silence (RFC 6716, DTX); */
+  /** if it publishes: media comes every 20 to 120 ms, or every 400 ms while a browser saves silence (RFC 6716, DTX); */
   publishing: 1500,
-  /** if all that it ever sent were reports, which browsers send every 2.5 to 7.5 s; */
+  /** if it has only ever sent reports, which browsers send every 2.5 to 7.5 s; */
   reporting: 8000,
-  /** if it never sent anything. */
+  /** if it has never sent anything. */
   mute: 3000,
 } as const;
 
 export interface GhostActions {
-  /** @param own whether its own client took its address. */
+  /** Ends a ghost. @param own whether its own client has the address now. */
   end(ghost: ClientConnection, own: boolean): void;
-  /** The newcomer cannot connect on its media port. */
+  /** Turns away a newcomer that cannot connect on its media port. */
   refuse(newcomer: ClientConnection): void;
 }
 
 export class Ghosts {
   private readonly actions: GhostActions;
-  /** By the ICE user fragment of the server's end. */
+  /** By ICE user fragment of the server's end. */
   private readonly connections = new Map<string, ClientConnection>();
-  /** Newcomers whose case is open. */
+  /** Newcomers for whom a timer runs. */
   private readonly open = new Set<ClientConnection>();
 
   constructor(actions: GhostActions) {
     this.actions = actions;
   }
 
-  /** A connection's end in the library was made. */
+  /** Adds a connection, once the library has made the server's end. */
   add(connection: ClientConnection, ufrag: string): void {
     connection.ufrag = ufrag;
     this.connections.set(ufrag, connection);
@@ -46,7 +47,7 @@ export class Ghosts {
     this.connections.delete(ufrag);
   }
 
-  /** A STUN request for the newcomer came to the holder of its address; both are told by their ICE user fragments. */
+  /** Handles a STUN request for the newcomer that reached the holder of its address. Both are ICE user fragments. */
   taken(holder: string, newcomer: string): void {
     const [older, newer] = [this.connections.get(holder), this.connections.get(newcomer)];
     if (older === undefined || newer === undefined || older === newer) return;

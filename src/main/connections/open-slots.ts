@@ -1,10 +1,10 @@
-/** The slots of a new connection: rows of the slot table with numbers that nobody can guess. */
+/** The slots of a new connection: rows of the slot table, with numbers that cannot be guessed. */
 import { randomInt } from 'node:crypto';
 import { openSlot, SLOT_WORDS } from '../../rtp/rewriter.ts';
 import type { Plan } from '../sdp/plan.ts';
 
 /**
- * Makes the rows of a connection's slots ready.
+ * Prepares the rows of a connection's slots.
  *
  * @param words the slot table. @param first index of the connection's first word in it. @param id the connection's.
  * @returns each slot's SSRC, unsigned, in the order of the plan; none is one of the client's.

@@ -1,12 +1,12 @@
-/** Whose RED (RFC 2198) the workers cannot read: such a client is heard by nobody, and has to be told. */
+/** Finds clients whose RED (RFC 2198) the workers cannot read. Nobody hears them, so they have to be told. */
 import { RedState, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 
 /** Interval between looks, milliseconds. */
 const INTERVAL_MS = 500;
-/** A client that recovered and fails again is told once more, but no sooner than this, milliseconds. */
+/** Least time between two warnings to a client that recovered and fails again, milliseconds. */
 const QUIET_MS = 60_000;
 
-/** A connection, as far as it is watched. */
+/** A connection as this watch sees it. */
 export interface RedSender {
   readonly established: boolean;
   badRed: boolean;
@@ -21,7 +21,7 @@ export class RedWatch<S extends RedSender> {
   /**
    * @param senders connections by index, with holes.
    * @param sources the source table.
-   * @param tell called with each whose RED has become unreadable.
+   * @param tell called with each sender whose RED has become unreadable.
    */
   constructor(senders: readonly (S | undefined)[], sources: Int32Array, tell: (sender: S) => void) {
     this.senders = senders;

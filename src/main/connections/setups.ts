@@ -1,24 +1,30 @@
 /**
- * Connections that do not stand yet. They have a share of their own, so that whoever holds places without ever connecting keeps
- * nobody else out: where one is needed, the newcomer gets that of whoever seems to get nowhere.
+ * Connections that are not established yet. Their number has its own bound, so that clients which hold places without
+ * ever connecting keep nobody out: a newcomer that needs a place gets that of a connection that seems to get nowhere.
  *
- * - Waiting: the websocket is there, the offer is not. It costs a socket and next to nothing else.
- * - Connecting: from the offer on, with a place among all connections and an end in the native library.
+ * - Waiting: the websocket is open, the offer has not come. This costs a socket and next to nothing else.
+ * - Connecting: from the offer on. The connection has an index and an end in the native library.
  */
 
 import type { Claim } from '../claim.ts';
 import type { Config } from '../config.ts';
 import { RequestError } from '../errors.ts';
 
-/** Without ICE for so long after the answer a connection gives its place up where one is needed, milliseconds. Honest ones take one or two trips. */
+/**
+ * Time for ICE after the answer, before a connection may lose its place; milliseconds. Honest clients take one or two
+ * round trips.
+ */
 const GRACE_MS = 2000;
-/** The same for one with ICE and without DTLS, whose lost packets are sent again after 1, 2 and 4 s (RFC 6347, section 4.2.4.1). */
+/**
+ * The same for ICE and DTLS, milliseconds. DTLS sends lost packets again after 1, 2 and 4 s (RFC 6347, section
+ * 4.2.4.1).
+ */
 const HALFWAY_GRACE_MS = 8000;
 
 /** A connection as it is seen here. */
 export interface Setup {
   readonly claim: Claim;
-  /** When it was answered, as of `performance.now()`; 0 if it was not yet. */
+  /** When the answer was sent, of `performance.now()`; 0 before. */
   readonly answeredAt: number;
   /** Whether ICE found a way to the client. */
   readonly reachable: boolean;
@@ -29,12 +35,12 @@ export type SetupLimits = Pick<Config, 'MAX_WAITING' | 'MAX_SETUPS' | 'MAX_SETUP
 export class Setups<S extends Setup> {
   private readonly limits: SetupLimits;
   private readonly clock: () => number;
-  /** Each in the order of their coming. */
+  /** Both in order of arrival. */
   private readonly waiting = new Set<S>();
   private readonly connecting = new Set<S>();
   private readonly users = new Map<string, Set<S>>();
 
-  /** @param clock milliseconds, as of `performance.now()`. */
+  /** @param clock milliseconds, of `performance.now()`. */
   constructor(limits: SetupLimits, clock: () => number) {
     this.limits = limits;
     this.clock = clock;
@@ -45,24 +51,25 @@ export class Setups<S extends Setup> {
   }
 
   /**
-   * Who has to give up waiting so that another one can: the user's own oldest, or the oldest of all. Null for nobody.
+   * Returns the connection that has to stop waiting so that a new one can wait: the user's own oldest, or the oldest of
+   * all. Returns null if there is room.
    *
    * @throws RequestError `too-many-connections` if all of the user's are connecting.
    */
   surplus({ userid, clientid }: Claim): S | null {
     const { MAX_WAITING, MAX_SETUPS_PER_USER } = this.limits;
     const own = [...(this.users.get(userid) ?? [])];
-    // Its own earlier attempt makes room by itself.
+    // An earlier attempt of the same client will make room.
     if (own.length >= MAX_SETUPS_PER_USER && !own.some(({ claim }) => claim.clientid === clientid)) {
       const oldest = own.find((setup) => this.waiting.has(setup));
       if (oldest !== undefined) return oldest;
-      const detail = `${MAX_SETUPS_PER_USER} connections of this user are being set up already; try again when they stand.`;
+      const detail = `${MAX_SETUPS_PER_USER} connections of this user are being set up already; try again in a moment.`;
       throw new RequestError('too-many-connections', detail, { 'Retry-After': '5' });
     }
     return this.waiting.size < MAX_WAITING ? null : this.waiting.values().next().value!;
   }
 
-  /** It waits for its offer. */
+  /** Adds a connection that waits for its offer. */
   add(setup: S): void {
     this.waiting.add(setup);
     const { userid } = setup.claim;
@@ -70,23 +77,23 @@ export class Setups<S extends Setup> {
     this.users.set(userid, own.add(setup));
   }
 
-  /** Whether one more may connect without another's giving up. */
+  /** Whether one more connection may begin to connect although no other gives up its place. */
   get room(): boolean {
     return this.connecting.size < this.limits.MAX_SETUPS;
   }
 
-  /** It made its offer. */
+  /** The connection's offer came. */
   connect(setup: S): void {
     this.waiting.delete(setup);
     this.connecting.add(setup);
   }
 
-  /** Whoever connects and seems to get nowhere: without ICE, the first that came, or else without DTLS; null if everybody does. */
+  /** Returns a connection that seems to get nowhere, the first without ICE or else the first without DTLS; or null. */
   stuck(): S | null {
     const now = this.clock();
     let halfway: S | null = null;
     for (const setup of this.connecting) {
-      // They come in the order of their offers, and one whose candidates took long to gather is answered after others.
+      // The order is that of the offers. One whose candidates took long to gather is answered after later ones.
       if (setup.answeredAt === 0 || setup.answeredAt > now - GRACE_MS) continue;
       if (!setup.reachable) return setup;
       if (setup.answeredAt <= now - HALFWAY_GRACE_MS) halfway ??= setup;
@@ -94,7 +101,7 @@ export class Setups<S extends Setup> {
     return halfway;
   }
 
-  /** It stands, or ended. */
+  /** Removes a connection that is established or has ended. */
   remove(setup: S): void {
     this.waiting.delete(setup);
     this.connecting.delete(setup);
@@ -104,7 +111,7 @@ export class Setups<S extends Setup> {
     if (own?.size === 0) this.users.delete(userid);
   }
 
-  /** All of them, as they are now. */
+  /** Returns a list of all. */
   all(): S[] {
     return [...this.waiting, ...this.connecting];
   }

@@ -1,15 +1,15 @@
 /**
  * Who is in which conversation. Pure: no sockets, no workers, no clock.
  *
- * The unit of membership is the user, who is in one conversation at most, with all their connections at once, before
- * and after they connect.
+ * The members are users. A user is in one conversation at most, with all their connections at once, and may be in it
+ * before they connect and for a while after they have disconnected.
  */
 import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
 
 /** A conversation that has at least one member. */
 export interface Conversation {
   readonly id: string;
-  /** Its number, for the workers; never used again in this process. */
+  /** Its number for the workers, which no other conversation of this process ever has. */
   readonly key: number;
 }
 
@@ -21,7 +21,7 @@ export interface Placement<C> {
 
 /** The bounds of the registry. */
 export interface ConversationLimits {
-  /** Users known at a time, connected or with a membership. */
+  /** Users known at a time: those who are connected, and those with a membership. */
   readonly users: number;
   readonly conversations: number;
   /** Users in one conversation. */
@@ -58,22 +58,20 @@ interface Occupied extends ConversationSummary {
   users: number;
 }
 
-/** The registry; `C` is whatever the caller calls a connection. */
+/** The registry. `C` is the caller's type of connection. */
 export class Conversations<C> {
   /** Memberships that are being fetched from elsewhere. */
   readonly watches = new MembershipWatches();
   private readonly users = new Map<string, User<C>>();
   private readonly conversations = new Map<string, Occupied>();
-  /** Users without a connection, whoever has waited longest first. */
+  /** Users without a connection, in the order in which they lost their last one. */
   private readonly waiting = new Map<string, User<C>>();
   private readonly limits: ConversationLimits;
   private readonly patience: number;
   private lastUserKey = 0;
   private lastConversationKey = 0;
 
-  /**
-   * @param patience how long a membership outlasts its user's last connection, milliseconds.
-   */
+  /** @param patience how long a membership outlasts its user's last connection, milliseconds. */
   constructor(limits: ConversationLimits, patience: number) {
     this.limits = limits;
     this.patience = patience;
@@ -92,7 +90,7 @@ export class Conversations<C> {
     return (this.users.get(userid)?.connections.size ?? 0) > 0;
   }
 
-  /** Conversations in the order in which they began. @param after key of the last one known, 0 for none. */
+  /** Lists conversations in the order in which they began. @param after key of the last one known, 0 for none. */
   list(after: number, limit: number): ConversationSummary[] {
     const page: ConversationSummary[] = [];
     for (const conversation of this.conversations.values()) {
@@ -102,7 +100,7 @@ export class Conversations<C> {
     return page;
   }
 
-  /** The users of a conversation; empty if there is no such conversation. Looks at all users. */
+  /** Returns the users of a conversation, none if it does not exist. Looks at all users of the registry. */
   members(id: string): Membership<C>[] {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
@@ -114,7 +112,7 @@ export class Conversations<C> {
   }
 
   /**
-   * Mutes a user of a conversation for as long as they are known, wherever they move, or takes that back.
+   * Mutes a user of a conversation, or ends that. A mute holds wherever the user moves, for as long as they are known.
    *
    * @returns their connections; null if they are not in that conversation.
    */
@@ -151,7 +149,7 @@ export class Conversations<C> {
     return { user: user.key, conversation: user.conversation, mutedByOperator: user.mutedByOperator };
   }
 
-  /** Takes a connection away. The user's membership stays for a while, so that they can connect again. */
+  /** Removes a connection. The user's membership stays for a while, so that they can connect again. */
   disconnect(userid: string, connection: C, now: number): void {
     const user = this.users.get(userid);
     if (user === undefined || !user.connections.delete(connection)) return;
@@ -159,7 +157,11 @@ export class Conversations<C> {
     this.dropIfIdle(userid, user);
   }
 
-  /** Moves a user into a conversation. @returns what follows; or what is full, and nothing has changed. */
+  /**
+   * Moves a user into a conversation.
+   *
+   * @returns where their connections belong now; or what is full, and nothing has changed.
+   */
   join(userid: string, id: string, now: number): Placement<C> | Full {
     const full = this.whatIsFull(this.users.get(userid)?.conversation ?? null, id);
     if (full !== null) return full;
@@ -171,7 +173,7 @@ export class Conversations<C> {
     return { connections: [...user.connections], conversation: user.conversation };
   }
 
-  /** Takes a user out of a conversation, if that is the one they are in. @returns what follows. */
+  /** Takes a user out of a conversation if they are in it. @returns where their connections belong now. */
   leave(userid: string, id: string): Placement<C> {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) {
@@ -184,7 +186,7 @@ export class Conversations<C> {
     return { connections: [...user.connections], conversation: null };
   }
 
-  /** Forgets memberships whose users have not been connected for too long. @returns how many. */
+  /** Forgets the memberships of users who have been without a connection for too long. @returns how many. */
   forget(now: number): number {
     let forgotten = 0;
     for (const [userid, user] of this.waiting) {
@@ -197,7 +199,7 @@ export class Conversations<C> {
     return forgotten;
   }
 
-  /** Makes a user's membership what is known of it elsewhere. @returns false if there is no room, and nothing has changed. */
+  /** Takes over a membership that is known elsewhere. @returns false if there is no room, and nothing has changed. */
   private adopt(userid: string, { conversation, mutedByOperator }: FetchedMembership): boolean {
     const current = this.users.get(userid)?.conversation ?? null;
     if (conversation !== null && this.whatIsFull(current, conversation) !== null) return false;
@@ -218,13 +220,13 @@ export class Conversations<C> {
     user.conversation = conversation;
   }
 
-  /** What keeps somebody who is in `current` from joining a conversation. */
+  /** Returns the limit that keeps somebody in `current` from joining a conversation; null for none. */
   private whatIsFull(current: Occupied | null, id: string): Full | null {
     if (current?.id === id) return null;
     const { conversations, participants } = this.limits;
     const conversation = this.conversations.get(id);
     if (conversation !== undefined) return conversation.users < participants ? null : 'participants';
-    // Who is alone takes the room of the conversation they leave.
+    // Somebody who is alone makes room by leaving: their conversation ends.
     const left = current?.users === 1 ? 1 : 0;
     return this.conversations.size - left < conversations ? null : 'conversations';
   }
@@ -247,13 +249,13 @@ export class Conversations<C> {
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
-    // A mute would be shaken off by leaving and coming back.
+    // Leaving and coming back must not end a mute.
     if (user.connections.size > 0 || user.conversation !== null || user.mutedByOperator) return;
     this.users.delete(userid);
     this.waiting.delete(userid);
   }
 
-  /** Begins, or begins anew, to count how long a user has no connection. */
+  /** Starts, or restarts, the time that a user without a connection is remembered. */
   private wait(userid: string, user: User<C>, now: number): void {
     if (user.connections.size > 0) return;
     user.forgetAt = now + this.patience;

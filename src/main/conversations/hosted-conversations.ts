@@ -37,8 +37,8 @@ export class HostedConversations implements Served {
   }
 
   /**
-   * Tells a shard's new worker, which knows nothing, of all conversations that the shard serves. Every participant keeps
-   * its number, its preferences and its place.
+   * Tells a shard's new worker, which knows nothing, of all conversations that the shard serves. Every participant
+   * keeps its number, its preferences and its place.
    */
   rebuild(shard: Shard): Rebuilt {
     let conversations = 0;

@@ -1,6 +1,6 @@
 /**
- * Memberships that are fetched from elsewhere, and what the registry hears of their users meanwhile. The registry's word
- * is the later one, so it counts.
+ * Memberships that are fetched from elsewhere, and what the registry hears of their users meanwhile. The registry's
+ * word is the later one, so it counts.
  */
 
 /** A user's membership as another process knows it. */

@@ -1,13 +1,14 @@
-/** Which worker serves which conversation. A conversation is wholly on one worker for as long as anybody has a seat in it. */
+/** Which worker serves which conversation. One worker serves all of a conversation while anybody has a seat in it. */
 import type { Shard } from '../media/shard.ts';
 import type { Conversation } from './conversations.ts';
 import { HostedConversation, type HostedSeat } from './hosted-conversation.ts';
 import { HostedConversations } from './hosted-conversations.ts';
 
 /**
- * Each conversation's numbers begin this far after those of the one before. What was under way while a client moved (its
- * request, a packet, a browser's memory of CSRCs) has a number of the old conversation, which matches nobody in the next
- * one. The ranges repeat after as many conversations as there are ranges; the last range has room for 2^31 numbers.
+ * Each conversation's numbers begin this far after those of the one before. What was under way while a client moved
+ * (its request, a packet, a browser's memory of CSRCs) has a number of the old conversation, which matches nobody in
+ * the next one. The ranges repeat after as many conversations as there are ranges; the last range has room for 2^31
+ * numbers.
  */
 const NUMBERS_APART = 2 ** 16;
 const RANGES = 2 ** 15;

@@ -16,7 +16,11 @@ export const media: MutationList = {
   ],
   'src/main/media/shard.ts': [
     ['>= 0 || this.egress.empty;', '>= 0;'],
-    ['if (port === this.port) this.take(report);', 'this.take(report);'],
+    [
+      'if (port === this.port) this.take(report);',
+      'this.take(report);',
+      'a closed port delivers nothing; the check is for what was delivered already',
+    ],
     ['if (this.egress.empty) {\n        this', 'if (true) {\n        this'],
     ['const PUMP_BUDGET = 256;', 'const PUMP_BUDGET = 1024;'],
     ['if (!this.pumping) this.pump();', 'this.pump();'],
@@ -29,7 +33,11 @@ export const media: MutationList = {
   ],
   'src/main/media/worker-supervisor.ts': [
     ['|| this.end !== null ? this.early + 1', '? this.early + 1'],
-    ['    this.missed = 0;\n    if (this.stopping) return;', '    if (this.stopping) return;'],
+    [
+      '    this.missed = 0;\n    if (this.stopping) return;',
+      '    if (this.stopping) return;',
+      "main sets a new worker's beat, so that the next look finds it changed",
+    ],
     ['this.missed >= HUNG_LOOKS', 'this.missed > HUNG_LOOKS'],
     ['this.missed >= STUCK_LOOKS', 'this.missed > STUCK_LOOKS'],
     ['    this.shard.nudge();\n', ''],

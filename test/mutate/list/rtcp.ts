@@ -4,7 +4,11 @@ export const rtcp: MutationList = {
   'src/main/rtcp/uplink.ts': [
     ['this.prior.base === base && ', ''],
     ['this.prior.run === run && ', ''],
-    ['Math.min(FRACTION_STEPS - 1, ', '('],
+    [
+      'Math.min(FRACTION_STEPS - 1, ',
+      '(',
+      'with a packet received since the last report, which there has to be, not all are lost',
+    ],
     ['this.sender?.ssrc === ssrc ? this.sender : null', 'this.sender'],
     ['if (known && received === prior.received) return null;', ''],
     ['(highest - base + 1) | 0', '(highest - base) | 0'],
@@ -21,7 +25,6 @@ export const rtcp: MutationList = {
     ['content.length < SENDER_BYTES + count * BLOCK_BYTES', 'content.length < SENDER_BYTES'],
     ['content.length < RECEIVER_BYTES + count * BLOCK_BYTES', 'content.length < RECEIVER_BYTES'],
     ['Math.max(-0x80_0000, Math.min(0x7f_ffff, block.packetsLost))', 'block.packetsLost'],
-    ['Math.min(FRACTIONS - 1, Math', '(Math'],
     ['senderInfo.ntpTimestamp >> 16n', 'senderInfo.ntpTimestamp'],
     ["new SourceDescriptionItem({ type: END, text: '' }),", ''],
   ],
@@ -54,7 +57,6 @@ export const rtcp: MutationList = {
     ['if (block === null && slots.length === 0) return;', ''],
     ['connection.slotCount === 0 ? connection.rtcp.ssrc : this', 'this'],
     ['|| !connection.established) continue;', ') continue;'],
-    ['if (connection.publication === null) return null;', ''],
     ['connection?.id === id ? connection : undefined', 'connection'],
     ['Slot.Speaker]! >>> 0', 'Slot.Speaker]!'],
     ['Math.random() * INTERVAL_SPREAD_MS', '0'],

@@ -340,4 +340,38 @@ test('a mute of an operator outlasts leaving and coming back, until the user wou
   isEmpty(all);
 });
 
+test('conversations are listed in the order in which they began, a page at a time', () => {
+  const all = registry();
+  for (const [i, id] of ['kitchen', 'garden', 'cellar'].entries()) enter(all, `user${i}`, id);
+  enter(all, 'ann', 'garden');
+  const page = (after: number, limit: number): unknown[] =>
+    all.list(after, limit).map(({ id, key, users }) => [id, key, users]);
+  equal(page(0, 2), [
+    ['kitchen', 1, 1],
+    ['garden', 2, 2],
+  ]);
+  equal(page(2, 2), [['cellar', 3, 1]]);
+  equal(page(3, 2), []);
+});
+
+test('the members of a conversation are its users alone, connected or not', () => {
+  const all = registry();
+  for (const [userid, id] of [
+    ['ann', 'kitchen'],
+    ['ben', 'garden'],
+    ['cid', 'kitchen'],
+  ] as const) {
+    enter(all, userid, id);
+  }
+  all.connect('cid', 'c1');
+  equal(
+    all.members('kitchen').map(({ userid, connections }) => [userid, connections]),
+    [
+      ['ann', []],
+      ['cid', ['c1']],
+    ],
+  );
+  equal(all.members('attic'), []);
+});
+
 test.run();

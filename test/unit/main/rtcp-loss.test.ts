@@ -207,4 +207,24 @@ test("an empty slot is nobody's", () => {
   equal(new SlotWatch().report(100, 100, 1000), []);
 });
 
+test('a loss is never less than nothing', () => {
+  is(new Uplink().report(account(100, -3), 0, NOW)!.loss, 0);
+});
+
+test('of two listeners who lose the same the first one counts', () => {
+  const worst = new WorstListener();
+  worst.note(ANN, 40, 0);
+  worst.note(BOB, 40, 100);
+  worst.note(ANN, 3, 200);
+  is(worst.fraction(200), 3);
+});
+
+test('a loss counts up to the limit beyond which nothing helps', () => {
+  const worst = new WorstListener();
+  worst.note(ANN, HOPELESS_FRACTION - 1, 0);
+  is(worst.fraction(0), MAX_FRACTION);
+  worst.note(ANN, HOPELESS_FRACTION, 0);
+  is(worst.fraction(0), 0);
+});
+
 test.run();

@@ -153,4 +153,14 @@ test('a sender report of another library is understood', () => {
   equal(readCompound(packet)!.senders, [{ ssrc: 4, middle: 0x2222_3333 }]);
 });
 
+test('a packet of another version is refused, wherever it is', () => {
+  const bye = [0x81, 203, 0, 1, 0, 0, 0, 7];
+  for (const version of [0, 0x40, 0xc0]) {
+    const other = [version | 1, ...bye.slice(1)];
+    is(readCompound(Buffer.from(other)), null);
+    is(readCompound(Buffer.from([...bye, ...other])), null);
+  }
+  ok(readCompound(Buffer.from([...bye, ...bye])));
+});
+
 test.run();

@@ -68,4 +68,9 @@ test('a summary leaves out figures that are not known', () => {
   equal(reporter(1, { up: 0.12345 }).summary(), { uplink: { loss: 0.1235, jitterMs: 2 } });
 });
 
+test('the worst of an overview does not depend on the order', () => {
+  const qualities = [reporter(1, { up: 0.5 }), reporter(1, { up: 0.1 })];
+  equal(overview(qualities, 0)['uplinkLoss'], { connections: 2, mean: 0.3, worst: 0.5 });
+});
+
 test.run();

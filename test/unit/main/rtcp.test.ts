@@ -1,6 +1,6 @@
 /** The reports' timetable and bookkeeping, without a network: connections that note down what they are sent. */
 import { equal, is, ok } from 'uvu/assert';
-import { RtcpPacketConverter, type RtcpReceiverInfo, type RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
+import { RtcpPacketConverter, type RtcpReceiverInfo, RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
 import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/packets.ts';
 import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../../../src/main/rtcp/rtcp.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
@@ -330,6 +330,39 @@ test('a flood is counted and not read, a malformed packet is counted', () => {
   is(counts.malformed, 1);
   conversation.rtcp.receive(conversation.people[0]!, Buffer.from([0x81, 203, 0, 1, 0, 0, 0, 7]));
   is(counts.ignored, 1);
+});
+
+test('of several slots the worst loss counts, in whatever order they are reported', () => {
+  const losses: number[] = [];
+  const telemetry = { rtt: () => undefined, loss: (_way: string, loss: number) => losses.push(loss) };
+  const room = new Conversation(2, 3, 0, telemetry as unknown as RtcpParts['telemetry']);
+  room.talk(50);
+  const reports = [10, 64, 20].map((fractionLost, slot) =>
+    reportBlock({
+      ssrc: room.slots[(SLOTS + slot) * SLOT_WORDS + Slot.Ssrc]!,
+      fractionLost,
+      ...{ packetsLost: 0, highestSequence: 59, jitter: 0, lsr: 0, dlsr: 0 },
+    }),
+  );
+  room.rtcp.receive(room.people[1]!, new RtcpRrPacket({ ssrc: 1, reports }).serialize(), room.now);
+  equal(losses, [0.25]);
+});
+
+test('a publisher without slots is reported to from an SSRC of the connection itself', () => {
+  const room = new Conversation(2);
+  room.talk(50);
+  room.pass(2100);
+  const [report] = RtcpPacketConverter.deSerialize(room.people[0]!.sent[0]!) as [RtcpRrPacket];
+  is(report.ssrc, room.people[0]!.rtcp.ssrc);
+});
+
+test('a connection that is not established is sent nothing', () => {
+  const room = new Conversation(2);
+  Object.assign(room.people[1]!, { established: false });
+  room.talk(50);
+  room.pass(2100);
+  is(room.people[1]!.sent.length, 0);
+  ok(room.people[0]!.sent.length > 0);
 });
 
 test.run();

@@ -365,4 +365,39 @@ test('a new worker is told of everybody who is there, as they are now, and of no
   equal(first.heard, []);
 });
 
+test('the numbers of consecutive conversations are far apart, and begin anew after 32,768 of them', () => {
+  const { shards, sit } = table();
+  const seat = sit();
+  const first = (key: number): number => {
+    seat.place({ id: `room ${key}`, key });
+    const { number } = seat;
+    seat.place(null);
+    shards[0]!.letGo();
+    return number;
+  };
+  const numbers = Array.from({ length: 2 ** 15 + 2 }, (_, key) => first(key + 1));
+  equal(numbers.slice(0, 3), [1, 2 ** 16 + 1, 2 ** 17 + 1]);
+  equal(numbers.slice(-3), [2 ** 31 - 2 ** 16 + 1, 1, 2 ** 16 + 1]);
+});
+
+test('a connection that moves has no number, and what it prefers meanwhile is nothing', () => {
+  const { shards, sit } = table();
+  const seat = sit();
+  seat.place(KITCHEN);
+  is(seat.number, 1);
+  seat.place(GARDEN);
+  is(seat.number, 0);
+  seat.listen({ pinned: [1], excluded: [] });
+  equal(shards[0]!.heard, []);
+});
+
+test('a conversation may lose its dominant speaker', () => {
+  const { seats, sit } = table();
+  const seat = sit();
+  seat.place(KITCHEN);
+  seats.hosted.dominantChanged(KITCHEN.key, 1);
+  seats.hosted.dominantChanged(KITCHEN.key, 0);
+  is(seat.current?.dominant, 0);
+});
+
 test.run();

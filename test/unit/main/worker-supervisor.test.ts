@@ -1,7 +1,8 @@
 /** What is done about a worker that ends, hangs, or does not begin; with threads that do as the test says. */
 import { equal, is, ok } from 'uvu/assert';
-import { createLog } from '../../../src/main/log/log.ts';
+import { createLog, type Log } from '../../../src/main/log/log.ts';
 import { WorkerSupervisor } from '../../../src/main/media/worker-supervisor.ts';
+import { Bell } from '../../../src/workers/bell.ts';
 import { BEAT_WORD, layoutShard, type Report, type WorkerTask } from '../../../src/workers/protocol.ts';
 import { FakeTimers } from '../../support/fake-timers.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -19,7 +20,7 @@ interface Run {
   readonly returns: () => void;
 }
 
-function setUp({ obedient = true } = {}) {
+function setUp({ obedient = true, log = createLog('silent') }: { obedient?: boolean; log?: Log } = {}) {
   const shard = layoutShard(1 << 12, 1 << 12);
   const counters = new Int32Array(shard.memory, shard.counters);
   const tables = { slots: new SharedArrayBuffer(64), slotsPerConnection: 1, sources: new SharedArrayBuffer(64) };
@@ -52,7 +53,7 @@ function setUp({ obedient = true } = {}) {
     maxDelay: 100,
     served: { ...NOTHING_SERVED, rebuild: () => ({ conversations: ++rebuilt, connections: 0 }) },
     failed: (error) => failures.push(error.message),
-    log: createLog('silent'),
+    log,
     timers: time,
   });
   /** The newest thread says that it runs, and is believed. */
@@ -199,6 +200,39 @@ test('the successor of a worker that hung does not count as hung', async () => {
   await until(() => runs.length === 2);
   look(41);
   equal(failures, ['a worker does not start']);
+});
+
+test('a worker that does not move is woken at each look', async () => {
+  const { runs, begins, look } = setUp();
+  await begins();
+  const { memory, workerBell } = runs[0]!.task.shard;
+  const bell = new Bell(memory, workerBell);
+  look(1);
+  for (let i = 0; i < 3; i++) {
+    bell.arm();
+    look(1);
+    is(bell.claim(), false);
+  }
+});
+
+test('the log tells how long nothing was forwarded, from the first of several ends on', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = { error: (fields: Record<string, unknown>) => lines.push(fields) } as unknown as Log;
+  const { runs, time, begins, counts } = setUp({ log });
+  await begins();
+  time.pass(5000);
+  runs[0]!.fails(new Error('a bug'));
+  await until(() => runs.length === 2);
+  time.pass(300);
+  runs[1]!.fails(new Error('it cannot be loaded'));
+  await until(() => counts().restarts === 2);
+  time.pass(700);
+  await until(() => runs.length === 3);
+  await begins();
+  equal(
+    lines.map(({ ms, worker }) => [ms, worker]),
+    [[1000, 0]],
+  );
 });
 
 test.run();

@@ -110,8 +110,9 @@ export class FakeShard {
     return true;
   }
 
-  letGo(): void {
-    for (const then of this.leaving.splice(0)) then();
+  /** Lets go of those that asked first. */
+  letGo(count = this.leaving.length): void {
+    for (const then of this.leaving.splice(0, count)) then();
   }
 }
 

@@ -53,9 +53,9 @@ export class MembershipFetch {
     return fetch;
   }
 
-  /** Whether the peer is connected and only the membership is missing. */
+  /** Whether the peer is connected and waits for the membership alone. */
   get awaited(): boolean {
-    return this.peerWaits && this.fetched === null;
+    return this.peerWaits;
   }
 
   /** Returns whether the peer, which is connected, need not wait; if it must, the listener is told of the arrival. */

@@ -54,4 +54,17 @@ export const conversations: MutationList = {
     ['this.generations[index]!++', 'this.generations[index]!'],
     ['size - 1 - i', 'i'],
   ],
+  'src/main/conversations/membership-watch.ts': [
+    ['if (this.changed) return null;', ''],
+    ['this.left.has(conversation) ? {', 'false ? {'],
+    ['conversation !== null && this.left.has(conversation)', 'true'],
+    ['if (watches?.size === 0) this.byUser.delete(userid);', ''],
+    ['this.byUser.get(userid) ?? new Set()', 'new Set<MembershipWatch>()'],
+  ],
+  'src/main/conversations/peerless-source.ts': [
+    ['readonly isClient = false;', 'readonly isClient = true;'],
+    ['this.seat.vacate(() => this.parts.indexes.give(this.index));', 'this.parts.indexes.give(this.index);'],
+    ['taken === null ? null : new', 'new'],
+    ['this.user = user;', 'this.user = 1e6;'],
+  ],
 };

@@ -228,20 +228,32 @@ test('of two newcomers for one place the second one gets none, and of those who 
 
 test('a connection that was displaced before its websocket opened stays ended, and leaves an older attempt alone', () => {
   const life = new ConnectionsFixture({ MAX_WAITING: '1' });
+  const older = life.offer('ann');
   const displaced = life.connections.reserve({ userid: 'ann', clientid: 'tab' });
   const { watcher } = life.request('bob');
   is(displaced.state, 'ended');
   const told: string[] = [];
   life.connections.begin(displaced, { connected: () => told.push('connected'), ended: () => told.push('ended') });
-  equal([told, watcher.told], [[], []]);
-  life.request('ann');
-  equal(life.counted, ['failed: displaced', 'failed: displaced'], 'it is no attempt that could be replaced');
+  equal([told, watcher.told, older.watcher.told], [[], [], []]);
+  equal(life.counted, ['failed: displaced']);
+});
+
+test('a user has so many connections at most, and may have another one when one has ended', async () => {
+  const life = new ConnectionsFixture({ MAX_CONNECTIONS_PER_USER: '2' });
+  await life.connect('ann');
+  const phone = life.request('ann', 'phone');
+  const another = (): unknown => life.request('ann', 'laptop');
+  is(refused(another), 'too-many-connections');
+  life.connections.end(phone.connection, 'gone', 'test');
+  is(refused(another), undefined);
 });
 
 test('a drain ends what is being set up at once, and the rest at its end', async () => {
   const life = new ConnectionsFixture();
   life.join('ann', 'hall');
+  life.join('dan', 'hall');
   const talking = await life.connect('ann');
+  await life.connect('dan');
   const opening = life.offer('bob');
   const waiting = life.request('cid');
   life.connections.endUnestablished('draining', 'the server is shutting down');
@@ -249,16 +261,18 @@ test('a drain ends what is being set up at once, and the rest at its end', async
   is(talking.connection.state, 'established');
   opening.peer.answer();
   await opening.opened;
-  is(life.connections.count, 1);
+  is(life.connections.count, 2);
 
   life.shard.slow = true;
   let done = false;
   const ended = life.connections.endAll('draining', 'deadline').then(() => {
     done = true;
   });
-  equal(life.told.at(-1), 'ann/tab ends: draining');
+  equal(life.told.slice(-2), ['ann/tab ends: draining', 'dan/tab ends: draining']);
+  life.shard.letGo(1);
+  is(life.connections.count, 1);
   await new Promise((resolve) => setImmediate(resolve));
-  is(done, false, 'its worker may still write for it');
+  is(done, false, 'a worker may still write for the other one');
   life.shard.letGo();
   await ended;
   is(talking.peer.closedAfter, 100);

@@ -115,6 +115,22 @@ test("an operator's mute of somebody the registry knows counts more than the ans
   is(connection.muted, true);
 });
 
+test('what the registry hears counts for each connection of the user whose membership is on its way', async () => {
+  const { elsewhere, life } = setUp();
+  const tab = await life.answer('ann');
+  const tell = elsewhere.tell;
+  const phone = await life.answer('ann', 'phone');
+  life.join('ann', 'yard');
+  for (const answer of [tell, elsewhere.tell]) answer(IN_HALL);
+  await settle();
+  tab.peer.connect();
+  is(life.registry.watches.count, 1, 'one is still being set up');
+  life.connections.end(tab.connection, 'gone', 'test');
+  phone.peer.connect();
+  equal(life.told, ['ann/tab is in yard', 'ann/phone is in yard']);
+  is(life.registry.watches.count, 0);
+});
+
 test('the answer counts more than what the registry remembers of a user who was not connected', async () => {
   const { elsewhere, life } = setUp();
   life.join('ann', 'yard');

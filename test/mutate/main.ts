@@ -12,13 +12,12 @@
  * notice the change. A test also fails if it takes several times as long as without the change. With `--near` only the
  * nearest tests run, which is enough while one writes them.
  *
- * A mutant that no test notices has survived. The list says of some why they may: the change makes no difference, or only
+ * A mutant that no test notices has survived. The list gives a reason for some: the change makes no difference, or only
  * slower tests can see it. These count as survivors and are not tried, except by number or with `--explained`. The command
- * ends with 1 if the tests notice less than {@link LEAST_KILLED} of the whole list, if any other mutant survives, or if a
- * mutation does not fit the source.
+ * ends with 1 if the tests notice less than {@link LEAST_KILLED} of the whole list, if a mutant survives without a reason
+ * or is noticed despite one, or if a mutation does not fit the source.
  *
- * The whole list takes about a quarter of an hour on two idle cores. On a busy machine what "fails" may be late; what
- * survives does so there, too.
+ * The whole list takes about a quarter of an hour on two idle cores.
  */
 import { constants } from 'node:os';
 import { basename } from 'node:path';
@@ -65,10 +64,11 @@ if (values.list) {
 }
 
 const jobs = Math.max(1, Number(values.jobs) | 0);
+const unchanged = new Workspace();
 const workspaces = Array.from({ length: jobs }, () => new Workspace());
 process.on('exit', () => {
   endFiles();
-  for (const workspace of workspaces) workspace.remove();
+  for (const workspace of [unchanged, ...workspaces]) workspace.remove();
 });
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => process.exit(128 + constants.signals[name]));
@@ -76,8 +76,8 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
 
 const tried = chosen.filter(({ survives }) => survives === null || values.explained || numbers.length > 0);
 const tests = unitFiles();
-const usual = new Map<UnitFile, number>();
-await unchanged(new Set(tried.flatMap(testsOf)));
+/** What each file takes without a change, seconds, from its first use on. */
+const usual = new Map<UnitFile, Promise<number>>();
 const queue = [...tried];
 const verdicts: Verdict[] = [];
 for (const mutation of chosen) if (!tried.includes(mutation)) verdicts.push({ mutation, killedBy: null, seconds: 0 });
@@ -92,37 +92,24 @@ await Promise.all(
 );
 process.exit(summary() ? 0 : 1);
 
-/** Runs the tests as they are, and takes note how long each takes. */
-async function unchanged(files: ReadonlySet<UnitFile>): Promise<void> {
-  const waiting = [...files];
-  await Promise.all(
-    workspaces.map(async ({ dist }) => {
-      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-        const run = await runUnit(dist, file, UNCHANGED_SECONDS);
-        if (run.failure !== null) throw new Error(`${file.name} fails without any change: ${run.failure}`);
-        usual.set(file, run.seconds);
-      }
-    }),
-  );
-  console.log(`${files.size} files of unit tests pass without a change`);
+/** Runs a file as it is. @returns how long it takes, seconds. @throws Error if it fails. */
+async function measure(file: UnitFile): Promise<number> {
+  const { failure, seconds } = await runUnit(unchanged.dist, file, UNCHANGED_SECONDS);
+  if (failure !== null) throw new Error(`${file.name} fails without any change: ${failure}`);
+  return seconds;
 }
 
-/** The tests that reach a module: its own, which has its name, then the nearest, and of those the fastest first. */
+/** The tests that reach a module: its own, which has its name, then the others, nearest first. */
 function testsOf({ file }: Mutation): UnitFile[] {
   const module = moduleOf(file);
   const own = basename(module).replace(/js$/, 'test.js');
-  const distance = ({ name, reached }: UnitFile): number =>
-    name === own ? 0 : (reached.get(module) ?? Number.POSITIVE_INFINITY);
+  const distance = ({ name, reached }: UnitFile): number => {
+    const links = reached.get(module);
+    return links === undefined ? Number.POSITIVE_INFINITY : name === own ? 0 : links;
+  };
   const nearest = Math.min(...tests.map(distance));
   const most = values.near ? nearest : Number.MAX_SAFE_INTEGER;
-  return tests
-    .filter((test) => distance(test) <= most)
-    .sort((a, b) => distance(a) - distance(b) || secondsOf(a) - secondsOf(b));
-}
-
-/** What a file takes without a change; 0 while that is not known. */
-function secondsOf(file: UnitFile): number {
-  return usual.get(file) ?? 0;
+  return tests.filter((test) => distance(test) <= most).sort((a, b) => distance(a) - distance(b));
 }
 
 function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
@@ -142,7 +129,9 @@ function judge(mutation: Mutation, workspace: Workspace): Promise<Verdict> {
 
 /** Runs a file, and again if it fails, with twice the time if that was why. */
 async function runTwice(dist: string, file: UnitFile): Promise<UnitRun> {
-  const deadline = LONGER + TIMES_AS_LONG * secondsOf(file);
+  const seconds = usual.get(file) ?? measure(file);
+  usual.set(file, seconds);
+  const deadline = LONGER + TIMES_AS_LONG * (await seconds);
   const run = await runUnit(dist, file, deadline);
   return run.failure === null ? run : runUnit(dist, file, run.late ? 2 * deadline : deadline);
 }
@@ -151,7 +140,7 @@ function tell({ mutation, killedBy, seconds }: Verdict): void {
   const verdict = killedBy === null ? 'SURVIVED' : 'killed';
   console.log(`${verdict.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s ${place(mutation)} ${describe(mutation)}`);
   if (killedBy !== null) console.log(`         by ${killedBy}`);
-  if (mutation.survives !== null) console.log(`         it may survive: ${mutation.survives}`);
+  if (mutation.survives !== null) console.log(`         reason to survive: ${mutation.survives}`);
 }
 
 /** Prints the figures. @returns whether all is well. */
@@ -169,11 +158,13 @@ function summary(): boolean {
   for (const [folder, of] of [...folders].sort(([a], [b]) => a.localeCompare(b))) row(folder, of);
   row('all', verdicts);
   const survived = verdicts.filter(({ killedBy }) => killedBy === null);
-  const unexplained = survived.filter(({ mutation }) => mutation.survives === null);
-  for (const { mutation } of unexplained)
-    console.log(`survived without a reason: ${place(mutation)} ${describe(mutation)}`);
+  const wrong = verdicts.filter(({ mutation, killedBy }) => (killedBy === null) === (mutation.survives === null));
+  for (const { mutation, killedBy } of wrong) {
+    const what = killedBy === null ? 'survived without a reason' : 'noticed, though the list has a reason for it';
+    console.log(`${what}: ${place(mutation)} ${describe(mutation)}`);
+  }
   const share = 1 - survived.length / verdicts.length;
   const few = verdicts.length === MUTATIONS.length && share < LEAST_KILLED;
   console.log(`${(100 * share).toFixed(1)} % killed${few ? `, which is less than ${100 * LEAST_KILLED} %` : ''}`);
-  return unexplained.length === 0 && !few;
+  return wrong.length === 0 && !few;
 }

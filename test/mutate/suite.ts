@@ -32,7 +32,7 @@ export interface UnitRun {
   readonly late: boolean;
 }
 
-/** Returns all unit tests of the build. */
+/** Returns all unit tests of the build, those that take long last. */
 export function unitFiles(): UnitFile[] {
   const texts = new Map<string, readonly string[]>();
   const namedBy = (path: string): readonly string[] => {
@@ -55,6 +55,7 @@ export function unitFiles(): UnitFile[] {
   };
   return testFiles()
     .filter(({ kind }) => kind === 'unit')
+    .reverse()
     .map(({ name, path }) => ({ name, path: relative(DIST, path), reached: reach(path) }));
 }
 

@@ -59,7 +59,6 @@ export const workers: MutationList = {
     [' + excluded.size);', ');'],
     ['.publishers + excluded', ' + excluded'],
     ['slots - pinned.length', 'slots'],
-    ['if (!source.speaking) break;', ''],
     ['if (ahead <= furthest) continue;', 'if (ahead <= 0) continue;'],
     ['fades.close(row, slots[row + Slot.Speaker]!);', ''],
   ],

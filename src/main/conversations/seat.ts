@@ -43,8 +43,13 @@ export class Seat implements HostedSeat {
     this.settle();
   }
 
-  /** Gives the seat up for good. @param freed called once no worker writes for the participant any more. */
+  /**
+   * Gives the seat up for good. Has no effect on a seat that was given up before.
+   *
+   * @param freed called once no worker writes for the participant any more.
+   */
   vacate(freed: () => void): void {
+    if (this.freed !== null) return;
     this.wanted = null;
     this.freed = freed;
     this.settle();

@@ -248,6 +248,22 @@ test('a seat that was never taken is free at once', () => {
   is(freed, 1);
 });
 
+test('a seat that is given up twice is free once', () => {
+  const { shards, sit } = table();
+  let freed = 0;
+  const unused = sit();
+  unused.vacate(() => freed++);
+  unused.vacate(() => freed++);
+  is(freed, 1, 'never taken');
+  const seat = sit();
+  seat.place(KITCHEN);
+  seat.vacate(() => freed++);
+  shards[0]!.letGo();
+  is(freed, 2, 'the worker has let go');
+  seat.vacate(() => freed++);
+  is(freed, 2);
+});
+
 test('a seat is free exactly once, when the worker has let go', () => {
   const { shards, seats, sit } = table();
   const seat = sit();

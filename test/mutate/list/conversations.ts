@@ -32,7 +32,8 @@ export const conversations: MutationList = {
     ['if (hosted.talking) return true;', ''],
   ],
   'src/main/conversations/seat.ts': [
-    ['if (this.freed !== null) return;', ''],
+    ['if (this.freed !== null) return;\n    this.wanted = conversation;', 'this.wanted = conversation;'],
+    ['if (this.freed !== null) return;\n    this.wanted = null;', 'this.wanted = null;'],
     ['    this.preferences = null;\n', ''],
     ['if (this.preferences !== null) this.listen(this.preferences);', ''],
     ['if (this.hosted === null || this.moving) return false;', 'if (this.hosted === null) return false;'],

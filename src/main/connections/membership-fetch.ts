@@ -20,6 +20,7 @@ export interface FetchListener {
 
 export class MembershipFetch {
   private peerWaits = false;
+  private ended = false;
   private fetched: FetchedMembership | null = null;
   private readonly userid: string;
   private readonly watches: MembershipWatches;
@@ -47,9 +48,13 @@ export class MembershipFetch {
     const fetch = new MembershipFetch(userid, watches);
     const arrived = (fetched: FetchedMembership): void => {
       fetch.fetched = fetched;
-      if (fetch.peerWaits) listener.arrived();
+      if (fetch.peerWaits && !fetch.ended) listener.arrived();
     };
-    answer.then(arrived).catch((error: unknown) => listener.failed(error));
+    const failed = (error: unknown): void => {
+      if (!fetch.ended) listener.failed(error);
+    };
+    // Errors of the listener itself end its connection, too: nothing else would.
+    answer.then(arrived, failed).catch((error: unknown) => listener.failed(error));
     return fetch;
   }
 
@@ -66,6 +71,7 @@ export class MembershipFetch {
 
   /** Ends the watch. @returns what still holds of the membership; null if the registry knows better. */
   end(): FetchedMembership | null {
+    this.ended = true;
     this.watches.end(this.userid, this.watch);
     return this.fetched === null ? null : this.watch.update(this.fetched);
   }

@@ -90,7 +90,9 @@ export const connections: MutationList = {
     ['this.inUse--;', ''],
   ],
   'src/main/connections/membership-fetch.ts': [
-    ['if (fetch.peerWaits) listener', 'listener'],
+    ['if (fetch.peerWaits && !fetch.ended) listener', 'listener'],
+    ['&& !fetch.ended) listener', ') listener'],
+    ['if (!fetch.ended) listener.failed', 'listener.failed'],
     ['    this.peerWaits = true;\n', ''],
     ['return this.fetched !== null;', 'return true;'],
     ['this.watches.end(this.userid, this.watch);', ''],

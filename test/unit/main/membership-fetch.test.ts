@@ -1,7 +1,8 @@
 /** Connections whose user's membership another process knows, and takes its time to tell. */
 import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
-import type { FetchedMembership } from '../../../src/main/conversations/membership-watch.ts';
+import { MembershipFetch } from '../../../src/main/connections/membership-fetch.ts';
+import { type FetchedMembership, MembershipWatches } from '../../../src/main/conversations/membership-watch.ts';
 import { createLog } from '../../../src/main/log/log.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
@@ -19,7 +20,7 @@ class Elsewhere {
   readonly asked: string[] = [];
   /** Answers the last question. */
   tell: (membership: FetchedMembership) => void = () => undefined;
-  fail: () => void = () => undefined;
+  fail: (_?: unknown) => void = () => undefined;
 
   of(userid: string): Promise<FetchedMembership> {
     this.asked.push(userid);
@@ -188,6 +189,20 @@ async function signal(life: ConnectionsFixture): Promise<FakeSocket> {
   is(socket.sent.length, 1, 'the answer is sent');
   return socket;
 }
+
+test('a fetch that was ended tells nothing more, whatever comes of it', async () => {
+  for (const outcome of ['tell', 'fail'] as const) {
+    const elsewhere = new Elsewhere();
+    const told: string[] = [];
+    const listener = { arrived: () => void told.push('arrived'), failed: () => void told.push('failed') };
+    const fetch = MembershipFetch.begin(elsewhere, 'ann', new MembershipWatches(), listener)!;
+    is(fetch.ready(), false);
+    is(fetch.end(), null);
+    elsewhere[outcome](IN_HALL);
+    await settle();
+    equal(told, [], outcome);
+  }
+});
 
 test('a membership that cannot be fetched ends the connection with 1011, before or after its peer is connected', async () => {
   for (const connects of [true, false]) {

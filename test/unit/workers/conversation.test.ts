@@ -123,4 +123,17 @@ test('a speaker who falls quiet is announced until the hang-over has passed', ()
   is(speaking(1), 0);
 });
 
+test('of several speakers who are ahead, the one furthest ahead becomes dominant', () => {
+  const { conversation, join, dominant } = setUp();
+  const [ann, bob] = [join(1, { publishes: true })!, join(2, { publishes: true })!];
+  for (let i = 0; i < 60; i++) {
+    const clock = i * OPUS_FRAME_TICKS;
+    conversation.heard(ann, LOUD, false, clock);
+    // Bob's last but one packet is silent, so that Ann is further ahead of nobody than he is.
+    conversation.heard(bob, i === 58 ? 127 : LOUD, false, clock);
+  }
+  conversation.tick(59 * OPUS_FRAME_TICKS);
+  equal(dominant, [1]);
+});
+
 test.run();

@@ -442,4 +442,50 @@ test('a packet after a gap counts for no more than 60 ms', () => {
   ok(loudness.strength > gained && loudness.strength < 0.75 * 117 * VOLUME_UNIT, `${loudness.strength}`);
 });
 
+test('passing somebody whom no slot carries costs no right and changes nothing', () => {
+  const { ann, bob, cid, order, say, talk } = setUp(1);
+  const clock = talk(
+    [
+      [ann, 10],
+      [bob, 60],
+    ],
+    0,
+    1000,
+  );
+  while (cid.captures.take(clock));
+  let changes = 0;
+  for (let i = 0; i < 50; i++) {
+    for (const [who, level] of [
+      [ann, 10],
+      [bob, 60],
+      [cid, 10],
+    ] as const) {
+      if (say(who, level, clock + i * FRAME)) changes++;
+    }
+  }
+  is(order(), 'ann cid bob');
+  is(changes, 0);
+});
+
+test('the strength from before an interruption is lost when the hang-over has passed', () => {
+  const { ann, bob, order, say, talk } = setUp();
+  let clock = talk([[ann, 30]], 0, 1000);
+  clock = talk([[ann, QUIET]], clock, 440);
+  const both = [
+    [ann, QUIET],
+    [bob, 60],
+  ] as const;
+  clock = talk(both, clock, 1500);
+  is(order(), 'bob ann');
+  say(ann, 30, clock);
+  is(order(), 'bob ann');
+});
+
+test('a right to take slots is whole again after half a day, when the clock has wrapped', () => {
+  const captures = new Captures();
+  while (captures.take(0));
+  is(captures.full((2 ** 31 + 5) | 0), true);
+  is(captures.take((2 ** 31 + 5) | 0), true);
+});
+
 test.run();

@@ -453,4 +453,13 @@ test('somebody who falls silent as their worker ends is ended with silence by th
   is(speaker(0), 0);
 });
 
+test('of more pinned voices than slots the first ones are heard, in the order of the latest pins', () => {
+  const { voices, speaker, listen } = setUp(1, 2);
+  for (const voice of voices) voice.talk(2);
+  listen({ pinned: [2, 3] });
+  is(speaker(0), 2);
+  listen({ pinned: [3, 2] });
+  is(speaker(0), 3);
+});
+
 test.run();

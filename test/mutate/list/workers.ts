@@ -94,7 +94,6 @@ export const workers: MutationList = {
     ['earned > 0 || earned < 0', 'earned > 0'],
     ['      this.since = clock;\n', ''],
     ['changed ||= i < this.depth;', 'changed = true;'],
-    ['|| wasHeard || isHeard', '|| isHeard'],
     ['return this.climb(candidate, clock) || wasHeard', 'return wasHeard'],
     ['candidate.loudness.score > other', 'candidate.loudness.strength > other'],
   ],

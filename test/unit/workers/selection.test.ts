@@ -488,4 +488,13 @@ test('a right to take slots is whole again after half a day, when the clock has 
   is(captures.take((2 ** 31 + 5) | 0), true);
 });
 
+test('a speaker who falls quiet behind all slots changes nothing', () => {
+  const { selection, ann, bob, say } = setUp(1);
+  say(bob, 30, 0);
+  say(ann, 30, 0);
+  say(bob, 30, HANG_OVER);
+  is(selection.expire(HANG_OVER + 1), false);
+  is(ann.speaking, false);
+});
+
 test.run();

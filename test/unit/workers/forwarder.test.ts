@@ -270,4 +270,32 @@ test('random bytes and random membership never throw, and every packet is accoun
   is(bench.forwarder.conversationCount, 0, 'nothing is left behind');
 });
 
+/** Sends a packet of an SSRC, `at` milliseconds. @returns whether it was forwarded. */
+function sendAs(bench: Bench, ssrc: number, sequence: number, at: number): boolean {
+  bench.clock = at * 48;
+  return bench.send(1, rtp({ sequence, timestamp: sequence * 960, ssrc })).length === 1;
+}
+
+test('another SSRC is taken with its first packet 200 ms after the last packet of the one in use', () => {
+  for (const [at, taken] of [
+    [199, false],
+    [200, true],
+  ] as const) {
+    const bench = new Bench();
+    bench.join(1);
+    bench.join(2);
+    ok(sendAs(bench, 7, 1, 0));
+    is(sendAs(bench, 8, 1, at), taken, `${at} ms`);
+  }
+});
+
+test('packets of several other SSRCs by turns take nobody’s place', () => {
+  const bench = new Bench();
+  bench.join(1);
+  bench.join(2);
+  ok(sendAs(bench, 7, 1, 0));
+  for (let i = 0; i < 5; i++) is(sendAs(bench, 8 + (i % 2), i, 60 + 20 * i), false);
+  ok(sendAs(bench, 7, 2, 180));
+});
+
 test.run();

@@ -497,4 +497,12 @@ test('a speaker who falls quiet behind all slots changes nothing', () => {
   is(ann.speaking, false);
 });
 
+test('a newcomer passes a speaker who has paused for nearly a second with the first packet', () => {
+  const { ann, bob, order, say, talk } = setUp();
+  let clock = talk([[ann, 30]], 0, 1000);
+  clock = talk([[ann, QUIET]], clock, 900);
+  say(bob, 30, clock);
+  is(order(), 'bob ann');
+});
+
 test.run();

@@ -1,7 +1,8 @@
 /** What a listener's slots carry: silence at the end of a voice, wishes, and clean numbers whatever happens. */
 import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../../../src/rtp/packet.ts';
-import { Slot } from '../../../src/rtp/rewriter.ts';
+import { SLOT_WORDS, Slot } from '../../../src/rtp/rewriter.ts';
+import { Conversation } from '../../../src/workers/conversation.ts';
 import { Participant } from '../../../src/workers/participant.ts';
 import { Count, Drop, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { rtp } from '../../support/packets.ts';
@@ -460,6 +461,31 @@ test('of more pinned voices than slots the first ones are heard, in the order of
   is(speaker(0), 2);
   listen({ pinned: [3, 2] });
   is(speaker(0), 3);
+});
+
+test('conversations are looked after although the clock has wrapped since the last time', () => {
+  const { bench } = setUp(1, 1);
+  bench.forwarder.tick(bench.clock, 0);
+  const looks = spy(Conversation.prototype, 'tick', () => bench.forwarder.tick((bench.clock + 2 ** 31 + 5) | 0, 0));
+  is(looks, 1);
+});
+
+test('the rows of slots count the payload bytes that were sent', () => {
+  const { bench, voices } = setUp(1, 1);
+  for (const payload of ['three', 'longer than that']) voices[0]!.say(payload);
+  is(bench.slots[4 * SLOT_WORDS + Slot.Octets], 'three'.length + 'longer than that'.length);
+});
+
+test('a hole before a packet without a duration of its own does not lengthen it', () => {
+  const { bench } = setUp(1, 1);
+  // A count of no frames: such a packet says nothing of its duration.
+  const payload = Buffer.of(0x03, 0x00, 1, 2);
+  for (const number of [1, 2, 4]) {
+    bench.clock = number * FRAME;
+    is(bench.send(2, rtp({ sequence: number, timestamp: number * FRAME, ssrc: 2, payload })).length, 1);
+  }
+  const word = (at: number): number => bench.slots[4 * SLOT_WORDS + at]!;
+  is(word(Slot.End) - word(Slot.LastTimestamp), FRAME);
 });
 
 test.run();

@@ -360,4 +360,43 @@ test('a worker’s age is that of its latest beat, and never less than nothing',
   end();
 });
 
+test('a packet for the first index that no connection can have is not delivered', async () => {
+  const { listeners, shard, write, ring, until, end } = setUp();
+  write(listeners.length, 1);
+  write(listeners.length - 1, 2);
+  ring();
+  await until(() => shard.egress.counts.sent === 1);
+  is(shard.egress.counts.stale, 1);
+  end();
+});
+
+test('one packet in sixteen is timed', async () => {
+  const { shard, write, ring, until, end } = setUp(60_000);
+  for (let i = 0; i < 40; i++) write(i % 3, i);
+  ring();
+  await until(() => shard.egress.counts.sent === 40);
+  is(shard.egress.forwardTime.count, 2);
+  is(shard.egress.forwardBuckets.cumulative().at(-1), 2);
+  end();
+});
+
+test('a leave is finished once, however often workers report it or end', async () => {
+  const { shard, port2, until, end } = setUp();
+  const left: number[] = [];
+  for (const connection of [0, 1, 2]) shard.leave(connection, () => left.push(connection));
+  for (const connection of [0, 0, 1]) port2.postMessage({ type: 'left', connection, position: 0 });
+  await until(() => left.length === 2);
+  const fresh = [new MessageChannel(), new MessageChannel()];
+  for (const { port1 } of fresh) shard.replaceWorker(port1);
+  await until(() => left.length >= 3);
+  // Another round of the pump, in which anything that is left would be finished.
+  fresh[1]!.port2.postMessage(EGRESS_BELL);
+  shard.leave(1, () => left.push(9));
+  fresh[1]!.port2.postMessage({ type: 'left', connection: 1, position: 0 });
+  await until(() => left.includes(9));
+  equal(left, [0, 1, 2, 9]);
+  for (const { port2: port } of fresh) port.close();
+  end();
+});
+
 test.run();

@@ -31,11 +31,7 @@ export const connections: MutationList = {
     ['setup.answeredAt <= now - HALFWAY_GRACE_MS', 'true'],
     ['halfway ??= setup', 'halfway = setup'],
     ['    this.connecting.delete(setup);\n', ''],
-    [
-      'if (own?.size === 0) this.users.delete(userid);',
-      '',
-      'an empty set of a user counts as none; it only takes memory',
-    ],
+    ['if (own?.size === 0) this.users.delete(userid);', ''],
     ['    own?.delete(setup);\n', ''],
   ],
   'src/main/connections/red-watch.ts': [

@@ -117,4 +117,10 @@ test('no setup is stuck on a server whose clock has just begun to run', () => {
   is(setups.stuck(), null);
 });
 
+test('nothing is kept of a user whose setups have all ended', () => {
+  const { setups, waits, connects } = setUp();
+  for (const setup of [waits('ann/a'), connects('ann/b'), waits('bob/a')]) setups.remove(setup);
+  is((Reflect.get(setups, 'users') as Map<string, unknown>).size, 0);
+});
+
 test.run();

@@ -7,6 +7,7 @@ import { Conversations } from './conversations/conversations.ts';
 import { HostedConversations } from './conversations/hosted-conversations.ts';
 import { IndexPool } from './conversations/index-pool.ts';
 import { Seats } from './conversations/seats.ts';
+import { UserNumbers } from './conversations/user-numbers.ts';
 import { EventHub } from './events/hub.ts';
 import { connectHandler } from './http/connect.ts';
 import { routes } from './http/routes.ts';
@@ -50,7 +51,8 @@ export async function start(config: Config, log: Log): Promise<void> {
   await shards.whenReady();
   const { MAX_MEMBERSHIPS: users, MAX_CONVERSATIONS, MAX_PARTICIPANTS: participants } = config;
   const limits = { users, conversations: MAX_CONVERSATIONS, participants };
-  const conversations = new Conversations<ClientConnection>(limits, config.MEMBERSHIP_TIMEOUT_MS);
+  const numbers = new UserNumbers();
+  const conversations = new Conversations<ClientConnection>(limits, config.MEMBERSHIP_TIMEOUT_MS, numbers);
   const seats = new Seats(() => shards.leastLoaded(), hosted);
   const events = new EventHub(config, shards);
   const { slots, sources } = shards;

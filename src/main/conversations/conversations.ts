@@ -3,15 +3,15 @@
  *
  * The members are users. A user is in one conversation at most, with all their connections at once, and may be in it
  * before they connect and for a while after they have disconnected.
+ *
+ * In a cluster it mirrors the records of all users, by {@link Conversations.apply}: only the cluster decides who is in
+ * which conversation and who is forgotten. Connections are then those of this instance; of the others it has the count.
  */
 import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
+import { type Conversation, type ConversationSummary, OccupiedConversations, type OccupiedLimits } from './occupied.ts';
+import { UserNumbers } from './user-numbers.ts';
 
-/** A conversation that has at least one member. */
-export interface Conversation {
-  readonly id: string;
-  /** Its number for the workers, which no other conversation of this process ever has. */
-  readonly key: number;
-}
+export type { Conversation, ConversationSummary } from './occupied.ts';
 
 /** Where a user's connections belong after a change. */
 export interface Placement<C> {
@@ -19,43 +19,63 @@ export interface Placement<C> {
   readonly conversation: Conversation | null;
 }
 
+/** A user as the cluster knows them. */
+export interface RecordedUser {
+  /** Id of the conversation that the user is in; null for none. */
+  readonly conversation: string | null;
+  readonly mutedByOperator: boolean;
+  /** Their connections on other living instances. */
+  readonly elsewhere: number;
+}
+
+/** What a change by the cluster led to. */
+export interface Applied<C> extends Placement<C> {
+  readonly mutedByOperator: boolean;
+  /** Whether the operator's mute began or ended. */
+  readonly muteChanged: boolean;
+  /** Whether the user came into a conversation that has more users than it may have now. */
+  readonly overfull: boolean;
+}
+
 /** The bounds of the registry. */
-export interface ConversationLimits {
+export interface ConversationLimits extends OccupiedLimits {
   /** Users known at a time: those who are connected, and those with a membership. */
   readonly users: number;
-  readonly conversations: number;
-  /** Users in one conversation. */
-  readonly participants: number;
 }
 
 /** Which of the {@link ConversationLimits} a join would exceed. */
 export type Full = keyof ConversationLimits;
 
-/** One conversation in a list. */
-export interface ConversationSummary extends Conversation {
-  /** Users in it, connected or not. */
-  readonly users: number;
-}
-
 /** One user of a conversation. */
 export interface Membership<C> {
   readonly userid: string;
   readonly connections: readonly C[];
+  /** Their connections on other living instances of a cluster. */
+  readonly elsewhere: number;
   /** Muted by an operator. */
   readonly mutedByOperator: boolean;
 }
 
+/** What a change led to that concerned nobody. */
+const NOTHING: Applied<never> = {
+  connections: [],
+  conversation: null,
+  mutedByOperator: false,
+  muteChanged: false,
+  overfull: false,
+};
+
 interface User<C> {
   readonly key: number;
   readonly connections: Set<C>;
-  conversation: Occupied | null;
+  conversation: ConversationSummary | null;
   mutedByOperator: boolean;
+  /** Connections on other living instances. */
+  elsewhere: number;
+  /** Whether the cluster has a record of the user, so that only the cluster forgets them. */
+  recorded: boolean;
   /** When a membership without a connection is forgotten; milliseconds on the caller's clock. */
   forgetAt: number;
-}
-
-interface Occupied extends ConversationSummary {
-  users: number;
 }
 
 /** The registry. `C` is the caller's type of connection. */
@@ -63,18 +83,19 @@ export class Conversations<C> {
   /** Memberships that are being fetched from elsewhere. */
   readonly watches = new MembershipWatches();
   private readonly users = new Map<string, User<C>>();
-  private readonly conversations = new Map<string, Occupied>();
-  /** Users without a connection, in the order in which they lost their last one. */
+  private readonly conversations: OccupiedConversations;
+  /** Users without a connection here or elsewhere, in the order in which they lost their last one. */
   private readonly waiting = new Map<string, User<C>>();
   private readonly limits: ConversationLimits;
   private readonly patience: number;
-  private lastUserKey = 0;
-  private lastConversationKey = 0;
+  private readonly numbers: UserNumbers;
 
   /** @param patience how long a membership outlasts its user's last connection, milliseconds. */
-  constructor(limits: ConversationLimits, patience: number) {
+  constructor(limits: ConversationLimits, patience: number, numbers = new UserNumbers()) {
     this.limits = limits;
+    this.conversations = new OccupiedConversations(limits);
     this.patience = patience;
+    this.numbers = numbers;
   }
 
   /** Users known, connected or with a membership. */
@@ -83,21 +104,17 @@ export class Conversations<C> {
   }
 
   get conversationCount(): number {
-    return this.conversations.size;
+    return this.conversations.count;
   }
 
+  /** Whether a user has a connection here. */
   isConnected(userid: string): boolean {
     return (this.users.get(userid)?.connections.size ?? 0) > 0;
   }
 
   /** Lists conversations in the order in which they began. @param after key of the last one known, 0 for none. */
   list(after: number, limit: number): ConversationSummary[] {
-    const page: ConversationSummary[] = [];
-    for (const conversation of this.conversations.values()) {
-      if (conversation.key > after) page.push(conversation);
-      if (page.length === limit) break;
-    }
-    return page;
+    return this.conversations.list(after, limit);
   }
 
   /** Returns the users of a conversation, none if it does not exist. Looks at all users of the registry. */
@@ -105,8 +122,9 @@ export class Conversations<C> {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
     if (conversation === undefined) return members;
-    for (const [userid, { connections, mutedByOperator, conversation: current }] of this.users) {
-      if (current === conversation) members.push({ userid, connections: [...connections], mutedByOperator });
+    for (const [userid, { connections, elsewhere, mutedByOperator, conversation: current }] of this.users) {
+      if (current !== conversation) continue;
+      members.push({ userid, connections: [...connections], elsewhere, mutedByOperator });
     }
     return members;
   }
@@ -127,6 +145,49 @@ export class Conversations<C> {
   /** Whether a user is in a conversation. */
   isIn(userid: string, id: string): boolean {
     return this.users.get(userid)?.conversation?.id === id;
+  }
+
+  /** Returns what keeps a user from joining a conversation; null for nothing. */
+  whatKeepsOut(userid: string, id: string): Full | null {
+    const user = this.users.get(userid);
+    const full = this.conversations.whatIsFull(user?.conversation ?? null, id);
+    if (full !== null) return full;
+    return user === undefined && this.users.size >= this.limits.users ? 'users' : null;
+  }
+
+  /**
+   * Takes over what the cluster knows of a user, whatever the limits.
+   *
+   * @param state null if it has no record of them any more. @param now starts, or restarts, the time that a user
+   *   without a connection is remembered; milliseconds.
+   * @returns where their connections of this instance belong now.
+   */
+  apply(userid: string, state: RecordedUser | null, now: number): Applied<C> {
+    const known = this.users.get(userid);
+    if (known === undefined && state === null) return NOTHING;
+    const user = known ?? this.add(userid);
+    const muteChanged = user.mutedByOperator !== (state?.mutedByOperator ?? false);
+    const before = user.conversation;
+    user.mutedByOperator = state?.mutedByOperator ?? false;
+    user.elsewhere = state?.elsewhere ?? 0;
+    user.recorded = state !== null;
+    if (user.elsewhere > 0) this.waiting.delete(userid);
+    else this.wait(userid, user, now);
+    if (state === null || state.conversation === null) this.vacate(user);
+    else this.move(user, state.conversation);
+    this.dropIfIdle(userid, user);
+    this.watches.noteChange(userid);
+    const { connections, conversation, mutedByOperator } = user;
+    const overfull = conversation !== null && conversation !== before && this.conversations.overfull(conversation);
+    return { connections: [...connections], conversation, mutedByOperator, muteChanged, overfull };
+  }
+
+  /** Returns the users who have been without any connection for too long, in the order in which they lost it. */
+  *expired(now: number): Iterable<string> {
+    for (const [userid, { forgetAt }] of this.waiting) {
+      if (forgetAt > now) return;
+      yield userid;
+    }
   }
 
   /**
@@ -163,10 +224,9 @@ export class Conversations<C> {
    * @returns where their connections belong now; or what is full, and nothing has changed.
    */
   join(userid: string, id: string, now: number): Placement<C> | Full {
-    const full = this.whatIsFull(this.users.get(userid)?.conversation ?? null, id);
+    const full = this.whatKeepsOut(userid, id);
     if (full !== null) return full;
-    const user = this.enter(userid);
-    if (user === null) return 'users';
+    const user = this.users.get(userid) ?? this.add(userid);
     this.wait(userid, user, now);
     this.move(user, id);
     this.watches.noteChange(userid);
@@ -186,14 +246,19 @@ export class Conversations<C> {
     return { connections: [...user.connections], conversation: null };
   }
 
-  /** Forgets the memberships of users who have been without a connection for too long. @returns how many. */
+  /**
+   * Forgets the memberships of users who have been without a connection for too long. Those of whom the cluster has a
+   * record stay: it forgets them itself.
+   *
+   * @returns how many.
+   */
   forget(now: number): number {
     let forgotten = 0;
-    for (const [userid, user] of this.waiting) {
-      if (user.forgetAt > now) break;
+    for (const userid of this.expired(now)) {
+      const user = this.users.get(userid)!;
+      if (user.recorded) continue;
       this.vacate(user);
-      this.users.delete(userid);
-      this.waiting.delete(userid);
+      this.drop(userid);
       forgotten++;
     }
     return forgotten;
@@ -202,7 +267,7 @@ export class Conversations<C> {
   /** Takes over a membership that is known elsewhere. @returns false if there is no room, and nothing has changed. */
   private adopt(userid: string, { conversation, mutedByOperator }: FetchedMembership): boolean {
     const current = this.users.get(userid)?.conversation ?? null;
-    if (conversation !== null && this.whatIsFull(current, conversation) !== null) return false;
+    if (conversation !== null && this.conversations.whatIsFull(current, conversation) !== null) return false;
     const user = this.enter(userid);
     if (user === null) return false;
     user.mutedByOperator = mutedByOperator;
@@ -214,50 +279,44 @@ export class Conversations<C> {
   private move(user: User<C>, id: string): void {
     if (user.conversation?.id === id) return;
     this.vacate(user);
-    const conversation = this.conversations.get(id) ?? { id, key: ++this.lastConversationKey, users: 0 };
-    this.conversations.set(id, conversation);
-    conversation.users++;
-    user.conversation = conversation;
-  }
-
-  /** Returns the limit that keeps somebody in `current` from joining a conversation; null for none. */
-  private whatIsFull(current: Occupied | null, id: string): Full | null {
-    if (current?.id === id) return null;
-    const { conversations, participants } = this.limits;
-    const conversation = this.conversations.get(id);
-    if (conversation !== undefined) return conversation.users < participants ? null : 'participants';
-    // Somebody who is alone makes room by leaving: their conversation ends.
-    const left = current?.users === 1 ? 1 : 0;
-    return this.conversations.size - left < conversations ? null : 'conversations';
+    user.conversation = this.conversations.enter(id);
   }
 
   private enter(userid: string): User<C> | null {
     const known = this.users.get(userid);
     if (known !== undefined) return known;
-    if (this.users.size >= this.limits.users) return null;
-    const key = ++this.lastUserKey;
-    const user: User<C> = { key, connections: new Set(), conversation: null, mutedByOperator: false, forgetAt: 0 };
+    return this.users.size < this.limits.users ? this.add(userid) : null;
+  }
+
+  private add(userid: string): User<C> {
+    const state = { conversation: null, mutedByOperator: false, elsewhere: 0, recorded: false, forgetAt: 0 };
+    const user: User<C> = { key: this.numbers.take(userid), connections: new Set(), ...state };
     this.users.set(userid, user);
     return user;
+  }
+
+  private drop(userid: string): void {
+    this.users.delete(userid);
+    this.waiting.delete(userid);
+    this.numbers.give(userid);
   }
 
   private vacate(user: User<C>): void {
     const conversation = user.conversation;
     if (conversation === null) return;
     user.conversation = null;
-    if (--conversation.users === 0) this.conversations.delete(conversation.id);
+    this.conversations.exit(conversation.id);
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
     // Leaving and coming back must not end a mute.
-    if (user.connections.size > 0 || user.conversation !== null || user.mutedByOperator) return;
-    this.users.delete(userid);
-    this.waiting.delete(userid);
+    if (user.connections.size > 0 || user.conversation !== null || user.mutedByOperator || user.recorded) return;
+    this.drop(userid);
   }
 
   /** Starts, or restarts, the time that a user without a connection is remembered. */
   private wait(userid: string, user: User<C>, now: number): void {
-    if (user.connections.size > 0) return;
+    if (user.connections.size > 0 || user.elsewhere > 0) return;
     user.forgetAt = now + this.patience;
     this.waiting.delete(userid);
     this.waiting.set(userid, user);

@@ -5,6 +5,7 @@ import {
   type Full,
   type Placement,
 } from '../../../src/main/conversations/conversations.ts';
+import { UserNumbers } from '../../../src/main/conversations/user-numbers.ts';
 import { prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -372,6 +373,88 @@ test('the members of a conversation are its users alone, connected or not', () =
     ],
   );
   equal(all.members('attic'), []);
+});
+
+const inHall = { conversation: 'hall', mutedByOperator: false, elsewhere: 0 };
+
+test('a record of the cluster moves and mutes the connections that are here', () => {
+  const all = registry();
+  all.connect('ann', 'a1');
+  const { connections, conversation, muteChanged } = all.apply('ann', { ...inHall, mutedByOperator: true }, 0);
+  equal([connections, conversation?.id, muteChanged], [['a1'], 'hall', true]);
+  is(all.apply('ann', { ...inHall, mutedByOperator: true }, 0).muteChanged, false);
+  is(all.connect('ann', 'a2')?.mutedByOperator, true);
+  const gone = all.apply('ann', null, 0);
+  equal([gone.connections, gone.conversation, gone.muteChanged], [['a1', 'a2'], null, true]);
+  for (const connection of ['a1', 'a2']) all.disconnect('ann', connection, 0);
+  isEmpty(all);
+});
+
+test('a record of somebody who was never here and is gone again leaves nothing', () => {
+  const all = registry();
+  equal(all.apply('ann', null, 0).connections, []);
+  all.apply('ann', { ...inHall, elsewhere: 1 }, 0);
+  is(all.members('hall')[0]?.elsewhere, 1);
+  all.apply('ann', { ...inHall, conversation: null, elsewhere: 1 }, 0);
+  is(all.userCount, 1, 'known for as long as there is a record');
+  all.apply('ann', null, 0);
+  isEmpty(all);
+});
+
+test('who is connected elsewhere never expires, and who has a record is never forgotten', () => {
+  const all = registry();
+  all.apply('ann', { ...inHall, elsewhere: 1 }, 0);
+  all.apply('ben', inHall, 0);
+  all.join('cid', 'hall', 1);
+  equal([...all.expired(PATIENCE - 1)], []);
+  equal([...all.expired(PATIENCE + 1)], ['ben', 'cid']);
+  is(all.forget(PATIENCE + 1), 1, 'cid has no record');
+  equal([...all.expired(PATIENCE + 1)], ['ben']);
+  all.apply('ann', inHall, 2 * PATIENCE);
+  all.apply('ben', { ...inHall, elsewhere: 1 }, 2 * PATIENCE);
+  equal([...all.expired(3 * PATIENCE)], ['ann'], 'since the last connection elsewhere ended');
+});
+
+test('the last connection here starts no time while there is one elsewhere', () => {
+  const all = registry();
+  all.apply('ann', { ...inHall, elsewhere: 1 }, 0);
+  all.connect('ann', 'a1');
+  all.disconnect('ann', 'a1', 0);
+  equal([...all.expired(10 * PATIENCE)], []);
+  all.connect('ann', 'a1');
+  all.apply('ann', inHall, 0);
+  equal([...all.expired(10 * PATIENCE)], [], 'nor one elsewhere while there is one here');
+  all.disconnect('ann', 'a1', 0);
+  equal([...all.expired(PATIENCE)], ['ann']);
+});
+
+test('records hold whatever the limits, and say where they exceed them', () => {
+  const all = registry(1, 1, 1);
+  is(all.apply('ann', inHall, 0).overfull, false);
+  is(all.whatKeepsOut('ben', 'hall'), 'participants');
+  is(all.whatKeepsOut('ben', 'attic'), 'conversations');
+  is(all.whatKeepsOut('ann', 'attic'), null, 'their own ends with the move');
+  is(all.apply('ben', inHall, 0).overfull, true);
+  is(all.apply('ben', { ...inHall, elsewhere: 1 }, 0).overfull, false, 'only the move counts');
+  is(registry(1).whatKeepsOut('ann', 'hall'), null);
+  is(all.apply('cid', { ...inHall, conversation: 'attic' }, 0).overfull, false);
+  is(all.userCount, 3);
+});
+
+test("a user's number is the same for the registry and for a source, for as long as either knows the user", () => {
+  const numbers = new UserNumbers();
+  const all = new Conversations<string>({ users: MANY, conversations: MANY, participants: MANY }, PATIENCE, numbers);
+  const number = numbers.take('ann');
+  is(all.connect('ann', 'a1')?.user, number);
+  numbers.give('ann');
+  is(numbers.take('ann'), number);
+  all.disconnect('ann', 'a1', 0);
+  is(numbers.take('ann'), number);
+  numbers.give('ann');
+  numbers.give('ann');
+  is(numbers.size, 0);
+  numbers.give('ann');
+  ok(numbers.take('ann') > number, 'no number is used twice');
 });
 
 test.run();

@@ -12,6 +12,8 @@ export class People {
   /** `muted` and `deafened` as the server has them. */
   muted = false;
   deafened = false;
+  /** Whether the server reaches all others, so that nobody of the conversation is missing. */
+  whole = true;
   participants: ReadonlyMap<number, Participant> = new Map();
   /** Speaker numbers by mid, without empty slots. */
   slots: ReadonlyMap<string, number> = new Map();
@@ -49,6 +51,9 @@ export class People {
         return;
       case 'silenced':
         this.silenced = event.silenced;
+        return;
+      case 'cluster':
+        this.whole = event.whole;
         return;
       default:
     }

@@ -80,6 +80,7 @@ export type ServerEvent =
   | { readonly type: 'silenced'; readonly silenced: boolean }
   | { readonly type: 'replaced' }
   | { readonly type: 'draining'; readonly within: number }
+  | { readonly type: 'cluster'; readonly whole: boolean }
   | PageEvent
   | { readonly type: 'ok'; readonly id: number }
   | ErrorEvent;
@@ -118,6 +119,7 @@ const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>
   silenced: { silenced: 'boolean' },
   replaced: {},
   draining: { within: 'number' },
+  cluster: { whole: 'boolean' },
   page: { total: 'number', participants: 'participants', next: 'number?' },
   ok: { id: 'number' },
   error: { code: 'string', detail: 'string', next: 'string' },

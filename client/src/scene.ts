@@ -20,6 +20,8 @@ export class Scene {
   private readonly emit: Emit;
   private readonly emitMuted: () => void;
   private away = true;
+  /** What the application knows. */
+  private whole = true;
 
   constructor(output: Output, gauges: readonly Gauge[], emit: Emit, emitMuted: () => void) {
     this.output = output;
@@ -45,6 +47,7 @@ export class Scene {
     this.emitSlots();
     this.emit('dominant', this.dominant);
     this.emitMuted();
+    this.emitCluster();
   }
 
   /** Shows the connection again that seemed lost but has recovered. */
@@ -81,6 +84,8 @@ export class Scene {
         return this.emit('dominant', this.dominant);
       case 'silenced':
         return this.emitMuted();
+      case 'cluster':
+        return this.emitCluster();
       default:
     }
   }
@@ -89,6 +94,13 @@ export class Scene {
   private measure(peer: Peer): void {
     this.away = false;
     for (const gauge of this.gauges) gauge.attach(peer);
+  }
+
+  private emitCluster(): void {
+    const { whole } = this.people;
+    if (whole === this.whole) return;
+    this.whole = whole;
+    this.emit('cluster', { whole });
   }
 
   private emitSlots(): void {

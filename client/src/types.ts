@@ -137,6 +137,8 @@ export interface ClientEvents {
   statistics: Statistics;
   /** The server will exit in `within` milliseconds; the client moves to another instance automatically. */
   draining: { readonly within: number };
+  /** The server lost the others of its cluster, so that only some of the people can be heard, or found them again. */
+  cluster: { readonly whole: boolean };
   /** An error that no pending promise reports. */
   error: VoiceError;
 }

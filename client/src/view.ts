@@ -20,6 +20,7 @@ const STICKY: readonly (keyof ClientEvents)[] = [
   'muted',
   'microphone',
   'audioBlocked',
+  'cluster',
   'error',
 ];
 
@@ -65,6 +66,11 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   /** Whether `participants` lists them all, which it does not in large conversations. */
   get complete(): boolean {
     return this.scene.people.complete;
+  }
+
+  /** Whether the server reaches all others of its cluster. If not, only some of the people can be heard and seen. */
+  get whole(): boolean {
+    return this.scene.people.whole;
   }
 
   /** The dominant speaker; null for nobody. */

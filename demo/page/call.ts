@@ -14,6 +14,9 @@ const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   closed: 'not connected',
 };
 
+/** Shown while the server cannot reach the others of its cluster. */
+const PARTIAL = 'Other servers cannot be reached; you hear only some of the people here.';
+
 export interface CallEvents {
   /** Takes an error to show to the user. */
   problem(error: unknown): void;
@@ -32,6 +35,7 @@ export class CallView {
   private readonly deafen = byId('deafen', HTMLButtonElement);
   private readonly play = byId('play', HTMLButtonElement);
   private readonly microphone = byId('microphone', HTMLParagraphElement);
+  private readonly cluster = byId('cluster', HTMLParagraphElement);
   private readonly voices = new Voices();
   private readonly charts = new Charts();
   private readonly people: People;
@@ -94,6 +98,10 @@ export class CallView {
     });
     on('statistics', (statistics) => this.charts.push(client.state === 'connected' ? statistics : null));
     on('draining', () => this.log.add('The server is shutting down. The call moves to another server by itself.'));
+    on('cluster', ({ whole }) => {
+      setText(this.cluster, whole ? '' : PARTIAL);
+      this.log.add(whole ? 'All servers can be reached again.' : PARTIAL);
+    });
     on('error', (error) => this.events.problem(error));
     this.showMuted(client);
     this.showVoices(client);
@@ -106,6 +114,7 @@ export class CallView {
     this.known = null;
     this.room = null;
     this.play.hidden = true;
+    setText(this.cluster, '');
     setText(this.state, STATES.idle);
     this.state.dataset['state'] = 'idle';
   }

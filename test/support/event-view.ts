@@ -15,6 +15,7 @@ export class EventView {
   muted = false;
   silenced = false;
   deafened = false;
+  whole = true;
   readonly participants = new Map<number, Participant>();
   /** Speaker numbers by mid; empty slots are missing. */
   readonly slots = new Map<string, number>();
@@ -83,6 +84,9 @@ export class EventView {
         return;
       case 'dominant':
         this.dominant = event.number;
+        return;
+      case 'cluster':
+        this.whole = event.whole;
         return;
       default:
     }

@@ -30,6 +30,8 @@ export class EventChannel {
   /** The view that the client knows, up to `version`; null if a snapshot is due. */
   private told: ConversationView | 'nowhere' | null = null;
   private version = 0;
+  /** Whether the client takes the server for connected to all others. */
+  private toldWhole = true;
   /** The conversation that the client knows it is in, or moving to. */
   private conversation: string | null;
   private readonly toldSlots: number[];
@@ -72,13 +74,16 @@ export class EventChannel {
     return false;
   }
 
-  /** Sends what has changed since the last call. */
-  serve(): void {
+  /** Sends what has changed since the last call. @param whole whether this server reaches all others of its cluster. */
+  serve(whole: boolean): void {
     if (this.over || this.lagging()) return;
     const { seat } = this.participant;
     const hosted = seat.current;
     if (hosted !== null) this.tell(this.viewOf(hosted));
     else if (seat.destination === null && this.told !== 'nowhere') this.tellNowhere();
+    // A newcomer gets its snapshot first.
+    if (this.told === null || whole === this.toldWhole) return;
+    if (this.send(writeEvent('cluster', { whole: String(whole) }))) this.toldWhole = whole;
   }
 
   /**
@@ -209,10 +214,14 @@ export class EventChannel {
     this.batchLength = 0;
   }
 
-  private send(text: string): void {
-    if (this.slow || this.over) return;
-    if (this.channel.bufferedAmount() > MAX_BUFFERED_BYTES) this.slow = true;
-    else if (!this.channel.send(text)) this.end();
+  /** Sends a message, unless the client is slow. @returns whether it was sent. */
+  private send(text: string): boolean {
+    if (this.slow || this.over) return false;
+    this.slow = this.channel.bufferedAmount() > MAX_BUFFERED_BYTES;
+    if (this.slow) return false;
+    if (this.channel.send(text)) return true;
+    this.end();
+    return false;
   }
 }
 

@@ -53,6 +53,8 @@ export class EventHub implements ConnectionEvents {
   private restUntil = 0;
   /** When connections end because the server shuts down; null if it does not shut down. */
   private drainedAt: number | null = null;
+  /** Whether this server reaches all others of its cluster. */
+  private whole = true;
 
   /** @param later continues after the event loop's turn. @param clock milliseconds. */
   constructor(
@@ -84,7 +86,7 @@ export class EventHub implements ConnectionEvents {
     const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
     const events = new EventChannel(channel, participant, rows, (hosted) => this.viewOf(hosted), perSecond);
     this.channels.set(participant, events);
-    events.serve();
+    events.serve(this.whole);
     if (participant.badRed === true) events.badRed();
     if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
     return {
@@ -126,6 +128,14 @@ export class EventHub implements ConnectionEvents {
   }
 
   /**
+   * This server lost touch with the others of its cluster, or found them again. Clients hear it with the next tick, and
+   * newcomers after their snapshot.
+   */
+  cluster(whole: boolean): void {
+    this.whole = whole;
+  }
+
+  /**
    * A connection ends.
    *
    * @param why told to its client; null if the client knows, or cannot be told.
@@ -156,7 +166,7 @@ export class EventHub implements ConnectionEvents {
   private serve(channels: readonly EventChannel[], first: number): void {
     const begun = this.clock();
     const end = Math.min(first + CLIENTS_AT_A_TURN, channels.length);
-    for (let i = first; i < end; i++) channels[i]!.serve();
+    for (let i = first; i < end; i++) channels[i]!.serve(this.whole);
     const now = this.clock();
     this.spent += now - begun;
     if (end < channels.length) return this.later(() => this.serve(channels, end));

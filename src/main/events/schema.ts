@@ -132,6 +132,7 @@ const events = {
   silenced: v.object({ v: version, type: v.literal('silenced'), silenced: v.boolean() }),
   replaced: v.object({ v: version, type: v.literal('replaced') }),
   draining: v.object({ v: version, type: v.literal('draining'), within: count }),
+  cluster: v.object({ v: version, type: v.literal('cluster'), whole: v.boolean() }),
   page: v.object({
     v: version,
     type: v.literal('page'),

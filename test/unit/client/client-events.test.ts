@@ -1,5 +1,6 @@
 /** What the browser client’s listeners hear, and when. */
 import { equal, is } from 'uvu/assert';
+import { bundleClient } from '../../../client/build.ts';
 import { Emitter } from '../../../client/src/emitter.ts';
 import { People } from '../../../client/src/people.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -84,6 +85,40 @@ test('without a connection people are there, and quiet', () => {
   equal([quiet.slots.size, quiet.dominant], [0, 0]);
   equal([quiet.conversation, quiet.number, quiet.total, quiet.complete, quiet.silenced], ['attic', 7, 3, false, true]);
   equal([people.slots.size, people.dominant, people.participants.get(7)?.speaking], [1, 7, true], 'a copy');
+});
+
+test('the application is told when the server loses the others of its cluster, and when a connection is whole again', async () => {
+  // Its types are those of a browser.
+  const code = Buffer.from(await bundleClient({ entry: 'scene.ts' })).toString('base64');
+  const { Scene } = await import(`data:text/javascript;base64,${code}`);
+  const told: unknown[] = [];
+  const scene = new Scene(
+    { attach: () => undefined, assign: () => undefined, slots: [] },
+    [],
+    (name: string, value: unknown) => {
+      if (name === 'cluster') told.push(value);
+    },
+    () => undefined,
+  );
+  const connect = (whole: boolean): People => {
+    const people = new People();
+    people.take({ type: 'cluster', whole });
+    scene.take({ people });
+    scene.show();
+    return people;
+  };
+  const first = connect(true);
+  equal(told, [], 'nothing is wrong');
+  for (const whole of [false, false]) {
+    first.take({ type: 'cluster', whole });
+    scene.handle({ type: 'cluster', whole });
+  }
+  equal(told, [{ whole: false }]);
+  scene.leave();
+  equal(told, [{ whole: false }], 'nothing better is known');
+  connect(false);
+  connect(true);
+  equal(told, [{ whole: false }, { whole: true }]);
 });
 
 test.run();

@@ -49,6 +49,7 @@ const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEven
   silenced: { v: 1, type: 'silenced', silenced: true },
   replaced: { v: 1, type: 'replaced' },
   draining: { v: 1, type: 'draining', within: 12 },
+  cluster: { v: 1, type: 'cluster', whole: false },
   page: { v: 1, type: 'page', id: 3, total: 1, participants: [PERSON], next: null },
   ok: { v: 1, type: 'ok', id: 3 },
   error: { v: 1, type: 'error', id: 3, code: 'flood', detail: 'd', next: 'n' },

@@ -138,6 +138,7 @@ export class Conversation {
     if (this.selection.expire(clock)) this.refillAll(clock);
     for (const source of this.selection.order) {
       if (source.announced && !source.speaking) this.announce(source, false);
+      this.write(source, SourceWord.Rank, source.rank + 1);
     }
     if (((clock - this.lastDecision) | 0) >= DECISION_TICKS || ((clock - this.lastDecision) | 0) < 0) {
       this.lastDecision = clock;
@@ -169,6 +170,7 @@ export class Conversation {
   /** Takes a source out of the order and out of all slots. */
   private withdraw(source: Source, clock: number): void {
     this.selection.remove(source);
+    this.write(source, SourceWord.Rank, 0);
     source.loudness.restart();
     const held = source.targets.count + source.redTargets.count;
     source.clearTargets();
@@ -183,8 +185,11 @@ export class Conversation {
 
   private announce(source: Source, speaking: boolean): void {
     source.announced = speaking;
-    const row = connectionIndex(source.connection) * SOURCE_WORDS;
-    this.parts.sources[row + SourceWord.Speaking] = speaking ? 1 : 0;
+    this.write(source, SourceWord.Speaking, speaking ? 1 : 0);
+  }
+
+  private write({ connection }: Source, word: number, value: number): void {
+    this.parts.sources[connectionIndex(connection) * SOURCE_WORDS + word] = value;
   }
 
   private decideDominant(clock: number): void {

@@ -146,6 +146,8 @@ export const SourceWord = {
   Speaking: 0,
   /** A {@link RedState}. */
   Red: 1,
+  /** Its place in the order of its conversation, from 1; 0 while it has none. Written ten times a second. */
+  Rank: 2,
   /** How its packets arrive: the first of the `RECEPTION_WORDS` of `src/rtp/reception.ts`. */
   Reception: 4,
 } as const;

@@ -27,7 +27,10 @@ const tap: PacketTap = { packet: (_, bytes) => (tapped = (tapped + bytes.length)
 const ingress = new Ingress({ clock });
 const tappedIngress = new Ingress({ clock, taps: [tap, tap] });
 const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
-const publisher = { id: 1, packetsReceived: 0, throttle, seat: { shard: { push: () => true } } };
+const publisher = {
+  ...{ id: 1, claim: { userid: 'ann', clientid: 'phone' }, isClient: true, muted: false, publication: null },
+  ...{ packetsReceived: 0, throttle, seat: { shard: { push: () => true }, current: null } },
+};
 const packet = new Uint8Array(120);
 const times = new Histogram(FORWARD_BOUNDS, 1e6);
 

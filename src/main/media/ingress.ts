@@ -1,6 +1,8 @@
 /** The way of packets to the workers and to the taps, and what becomes of those that do not get there. */
 import { MAX_PACKET_BYTES } from '../../rtp/packet.ts';
 import { milliseconds, toStamp } from '../../workers/clock.ts';
+import type { Publication } from '../../workers/protocol.ts';
+import type { Claim } from '../claim.ts';
 import { type Throttle, Throttled } from '../limits/throttle.ts';
 import type { Shard } from './shard.ts';
 import { Traffic } from './traffic.ts';
@@ -24,10 +26,22 @@ export interface IngressDrops {
 /** The origin of packets: a client's connection, or a source without a peer. */
 export interface Publisher {
   readonly id: number;
+  readonly claim: Claim;
+  /** Whether it is a client's connection. */
+  readonly isClient: boolean;
+  /** If muted, the worker forwards nothing of it; the taps get its packets all the same. */
+  readonly muted: boolean;
+  readonly publication: Publication | null;
+  /** What RTCP knows of it; none of a source without a peer. `fraction` is its loss on the way here, 0 … 255. */
+  readonly rtcp?: { readonly uplink: { readonly fraction: number } };
   /** RTP packets that came in, dropped ones included. */
   packetsReceived: number;
   readonly throttle: Throttle;
-  readonly seat: { readonly shard: Pick<Shard, 'push'> | null };
+  readonly seat: {
+    readonly shard: Pick<Shard, 'push'> | null;
+    /** The conversation that it is in. */
+    readonly current: { readonly conversation: { readonly key: number } } | null;
+  };
 }
 
 /**

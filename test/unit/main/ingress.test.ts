@@ -25,8 +25,10 @@ function setUp(options: IngressOptions = {}, limits = new ThrottleLimits(1000, 1
       return !worker.full;
     },
   };
-  const seat: { shard: typeof shard | null } = { shard };
-  const publisher = { id: 7, packetsReceived: 0, throttle: new Throttle(limits), seat };
+  const seat: { shard: typeof shard | null; current: null } = { shard, current: null };
+  const claim = { userid: 'ann', clientid: 'phone' };
+  const is = { id: 7, claim, isClient: true, muted: false, publication: null };
+  const publisher = { ...is, packetsReceived: 0, throttle: new Throttle(limits), seat };
   const ingress = new Ingress({ clock: () => clock.now, ...options });
   const take = (text: string): void => ingress.take(publisher, Buffer.from(text));
   return { ingress, take, pushed, worker, seat, publisher, clock };

@@ -35,12 +35,13 @@ function setUp() {
   };
   const selection = (): Selection<Source> => Reflect.get(conversation, 'selection');
   const speaking = (connection: number): number => sources[connection * SOURCE_WORDS + SourceWord.Speaking]!;
+  const rank = (connection: number): number => sources[connection * SOURCE_WORDS + SourceWord.Rank]!;
   /** Talks for so many packets. @returns the clock behind them. */
   const talk = (source: Source, packets: number, from = 0): number => {
     for (let i = 0; i < packets; i++) conversation.heard(source, LOUD, false, from + i * OPUS_FRAME_TICKS);
     return from + packets * OPUS_FRAME_TICKS;
   };
-  return { conversation, join, selection, speaking, talk, dominant };
+  return { conversation, join, selection, speaking, rank, talk, dominant };
 }
 
 test('the places that matter follow whoever joins, leaves, publishes, excludes and pins', () => {
@@ -134,6 +135,35 @@ test('of several speakers who are ahead, the one furthest ahead becomes dominant
   }
   conversation.tick(59 * OPUS_FRAME_TICKS);
   equal(dominant, [1]);
+});
+
+test('each tick writes the places in the order, from 1, and whoever has none has 0', () => {
+  const { conversation, join, rank, talk } = setUp();
+  const ranks = (): number[] => [1, 2, 3, 4].map(rank);
+  const [ann, bob] = [1, 2, 3].map((connection) => join(connection, { publishes: true })!) as [Source, Source];
+  join(4);
+  talk(bob, 20);
+  const clock = talk(ann, 10);
+  equal(ranks(), [0, 0, 0, 0], 'not before the tick');
+  conversation.tick(clock);
+  equal(ranks(), [2, 1, 0, 0]);
+  conversation.tick(clock + 2 * OPUS_CLOCK_RATE);
+  talk(ann, 1, clock + 2 * OPUS_CLOCK_RATE);
+  conversation.tick(clock + 2 * OPUS_CLOCK_RATE);
+  equal(ranks(), [1, 2, 0, 0], 'whoever fell quiet is behind whoever speaks');
+});
+
+test('the place of a speaker who is muted or leaves is cleared at once', () => {
+  const { conversation, join, rank, talk } = setUp();
+  const [ann, bob] = [1, 2].map((connection) => join(connection, { publishes: true })!) as [Source, Source];
+  talk(ann, 10);
+  const clock = talk(bob, 10);
+  conversation.tick(clock);
+  equal([rank(1), rank(2)], [1, 2]);
+  conversation.mute(1, true, clock);
+  equal([rank(1), rank(2)], [0, 2]);
+  conversation.leave(2, clock);
+  equal([rank(1), rank(2)], [0, 0]);
 });
 
 test.run();

@@ -170,7 +170,7 @@ export class Connections {
     for (const connection of connections) {
       if (connection.mutedByOperator === muted) continue;
       connection.mutedByOperator = muted;
-      connection.seat.shard?.mute(connection.id, connection.muted);
+      connection.seat.muteChanged();
       this.parts.events.mutedByOperator(connection);
     }
   }

@@ -1,7 +1,7 @@
 /** A conversation that a worker serves, because participants have seats in it. */
 import type { Shard } from '../media/shard.ts';
 import type { Conversation } from './conversations.ts';
-import type { Participant } from './participant.ts';
+import type { ListenerPreferences, Participant } from './participant.ts';
 
 /** A seat as its conversation sees it. */
 export interface HostedSeat {
@@ -18,8 +18,14 @@ export class HostedConversation {
   readonly seats = new Set<HostedSeat>();
   /** The participants by their numbers, without those that are leaving. */
   readonly participants = new Map<number, Participant>();
-  /** Number of the dominant speaker, 0 for nobody. */
-  dominant = 0;
+  /** What listeners said they want to hear, by their numbers; only those that said so. */
+  readonly preferences = new Map<number, ListenerPreferences>();
+  /** Seats of this process' own participants, including those that are leaving. */
+  ownSeats = 0;
+  /** Number of the dominant speaker as the worker determines it, 0 for nobody. */
+  workerDominant = 0;
+  /** The same as another instance determines it for all; null if this one's worker does. */
+  electedDominant: number | null = null;
   private lastNumber: number;
 
   /** @param numbersAfter the numbers of its participants are greater than this. */
@@ -29,18 +35,26 @@ export class HostedConversation {
     this.lastNumber = numbersAfter;
   }
 
+  /** Number of the dominant speaker, 0 for nobody. */
+  get dominant(): number {
+    return this.electedDominant ?? this.workerDominant;
+  }
+
   /** Returns a number that no participant has had since the conversation got its worker. */
   nextNumber(): number {
     return ++this.lastNumber;
   }
 
-  /** Whether clients of two users are here, so that one can hear the other. */
+  /** Whether a client is here that can hear another user, wherever that one is connected. */
   get talking(): boolean {
+    let clients = false;
     let first = 0;
+    let others = false;
     for (const { user, isClient } of this.participants.values()) {
-      if (!isClient) continue;
-      if (first !== 0 && user !== first) return true;
+      clients ||= isClient;
+      others ||= first !== 0 && user !== first;
       first = user;
+      if (clients && others) return true;
     }
     return false;
   }

@@ -11,7 +11,7 @@ export class HostedConversations implements Served {
     return this.conversations.size;
   }
 
-  /** Whether one client of this process can hear another user's. */
+  /** Whether a client of this process can hear another user. */
   get talking(): boolean {
     for (const hosted of this.conversations.values()) if (hosted.talking) return true;
     return false;
@@ -30,10 +30,15 @@ export class HostedConversations implements Served {
     this.conversations.delete(hosted.conversation.key);
   }
 
-  /** Notes who is foremost in a conversation. @param speaker number in the conversation, 0 for nobody. */
+  /** Lists those that workers serve. */
+  all(): Iterable<HostedConversation> {
+    return this.conversations.values();
+  }
+
+  /** Notes who is foremost in a conversation by its worker. @param speaker number in the conversation, 0 for nobody. */
   dominantChanged(key: number, speaker: number): void {
     const hosted = this.conversations.get(key);
-    if (hosted !== undefined) hosted.dominant = speaker;
+    if (hosted !== undefined) hosted.workerDominant = speaker;
   }
 
   /**

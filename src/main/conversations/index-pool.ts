@@ -11,19 +11,22 @@ export interface TakenIndex {
 export class IndexPool {
   /** Indexes in all. */
   readonly size: number;
+  private readonly first: number;
   /** The last one is given out next. */
   private readonly unused: number[];
-  /** By index: how often it was given out. */
+  /** By index, beginning with the first: how often it was given out. */
   private readonly generations: Uint16Array;
   private readonly sources: Int32Array;
 
   /**
-   * @param size at most `MAX_CONNECTION_INDEX + 1`.
+   * @param size how many indexes; with `first` added, at most `MAX_CONNECTION_INDEX + 1`.
    * @param sources the source table.
+   * @param first the lowest index.
    */
-  constructor(size: number, sources: Int32Array) {
+  constructor(size: number, sources: Int32Array, first = 0) {
     this.size = size;
-    this.unused = Array.from({ length: size }, (_, i) => size - 1 - i);
+    this.first = first;
+    this.unused = Array.from({ length: size }, (_, i) => first + size - 1 - i);
     this.generations = new Uint16Array(size);
     this.sources = sources;
   }
@@ -42,7 +45,7 @@ export class IndexPool {
     const index = this.unused.pop();
     if (index === undefined) return null;
     this.sources.fill(0, index * SOURCE_WORDS, (index + 1) * SOURCE_WORDS);
-    return { id: connectionId(index, this.generations[index]!++), index };
+    return { id: connectionId(index, this.generations[index - this.first]!++), index };
   }
 
   /** Returns an index, once no worker writes for it any more. */

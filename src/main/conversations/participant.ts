@@ -3,11 +3,11 @@ import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 
 /**
- * Whatever has a seat in a conversation: a client's connection, or a source without one. It has a publication, slots,
- * both or neither.
+ * Whoever takes part in a conversation: a client's connection, or somebody who is connected to another instance. It has
+ * a publication, slots, both or neither.
  */
 export interface Participant {
-  /** Its index with a generation, from an `IndexPool`. */
+  /** Its index with a generation, from an `IndexPool`; -1 while it has none, and no worker knows it. */
   readonly id: number;
   /** Its name to the other participants. */
   readonly claim: Claim;
@@ -21,6 +21,8 @@ export interface Participant {
   readonly muted: boolean;
   /** If deafened, the worker sends it nothing. */
   readonly deafened: boolean;
+  /** Whether it is known to speak, whatever its worker says. Left out where the worker alone can tell. */
+  readonly speaks?: boolean;
 }
 
 /** Whom a listener wants to hear, by their numbers in its conversation. */

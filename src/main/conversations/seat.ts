@@ -14,14 +14,13 @@ export class Seat implements HostedSeat {
   /** The participant's number as a speaker in its conversation; 0 while it is in none. */
   number = 0;
   private readonly participant: Participant;
-  private readonly seats: Pick<Seats, 'enter' | 'exit'>;
+  private readonly seats: Pick<Seats, 'enter' | 'exit' | 'changed'>;
   private hosted: HostedConversation | null = null;
   private wanted: Conversation | null = null;
-  private preferences: ListenerPreferences | null = null;
   private moving = false;
   private freed: (() => void) | null = null;
 
-  constructor(participant: Participant, seats: Pick<Seats, 'enter' | 'exit'>) {
+  constructor(participant: Participant, seats: Pick<Seats, 'enter' | 'exit' | 'changed'>) {
     this.participant = participant;
     this.seats = seats;
   }
@@ -63,16 +62,27 @@ export class Seat implements HostedSeat {
 
   /** Changes what the participant hears, its `deafened` included. Holds until it leaves the conversation. */
   listen(preferences: ListenerPreferences): void {
-    if (this.shard === null) return;
-    this.preferences = preferences;
+    const { shard, hosted } = this;
+    if (shard === null || hosted === null) return;
+    hosted.preferences.set(this.number, preferences);
     const { id, deafened } = this.participant;
-    this.shard.listen({ type: 'listen', connection: id, deafened, ...preferences });
+    shard.listen({ type: 'listen', connection: id, deafened, ...preferences });
+    this.seats.changed(hosted);
+  }
+
+  /** Tells the worker that the participant's `muted` has changed. */
+  muteChanged(): void {
+    const { shard, hosted } = this;
+    if (shard === null || hosted === null) return;
+    shard.mute(this.participant.id, this.participant.muted);
+    this.seats.changed(hosted);
   }
 
   tellAgain(): boolean {
     if (this.hosted === null || this.moving) return false;
     this.tell(this.hosted);
-    if (this.preferences !== null) this.listen(this.preferences);
+    const preferences = this.hosted.preferences.get(this.number);
+    if (preferences !== undefined) this.listen(preferences);
     return true;
   }
 
@@ -88,9 +98,9 @@ export class Seat implements HostedSeat {
     this.hosted = hosted;
     this.shard = hosted.shard;
     this.number = hosted.nextNumber();
-    this.preferences = null;
     hosted.participants.set(this.number, this.participant);
     this.tell(hosted);
+    this.seats.changed(hosted);
   }
 
   private tell({ conversation, shard }: HostedConversation): void {
@@ -112,7 +122,9 @@ export class Seat implements HostedSeat {
     this.moving = true;
     this.shard = null;
     hosted.participants.delete(this.number);
+    hosted.preferences.delete(this.number);
     this.number = 0;
+    this.seats.changed(hosted);
     hosted.shard.leave(this.participant.id, () => {
       this.moving = false;
       this.hosted = null;

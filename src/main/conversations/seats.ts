@@ -13,10 +13,21 @@ import { HostedConversations } from './hosted-conversations.ts';
 const NUMBERS_APART = 2 ** 16;
 const RANGES = 2 ** 15;
 
+/** Told which conversations have seats of this process' own participants, and of what changes about these. */
+export interface SeatsObserver {
+  /** The conversation's first own seat is about to be taken. */
+  opened(hosted: HostedConversation): void;
+  /** The last own seat was given up, and no worker writes for it any more. */
+  closed(hosted: HostedConversation): void;
+  /** An own participant came, left, was muted or unmuted, or changed what it wants to hear. */
+  changed(hosted: HostedConversation): void;
+}
+
 export class Seats {
   /** Those in which anybody has a seat. */
   readonly hosted: HostedConversations;
   private readonly leastLoaded: () => Shard;
+  private observer: SeatsObserver | null = null;
   /** Which of the {@link RANGES} the next conversation's numbers are from. */
   private range = 0;
 
@@ -25,16 +36,38 @@ export class Seats {
     this.hosted = hosted;
   }
 
-  /** Puts a seat into a conversation, which gets a worker with its first one. */
+  /** Tells an observer from now on; null for nobody. */
+  observe(observer: SeatsObserver | null): void {
+    this.observer = observer;
+  }
+
+  /** Puts an own participant's seat into a conversation, which gets a worker with its first one. */
   enter(conversation: Conversation, seat: HostedSeat): HostedConversation {
     const hosted = this.hosted.get(conversation.key) ?? this.open(conversation);
-    hosted.seats.add(seat);
-    hosted.shard.load += seat.weight;
+    this.attach(hosted, seat);
+    if (++hosted.ownSeats === 1) this.observer?.opened(hosted);
     return hosted;
   }
 
-  /** Takes a seat out of its conversation, which gives up its worker with its last one. */
+  /** Takes an own participant's seat out of its conversation. */
   exit(hosted: HostedConversation, seat: HostedSeat): void {
+    if (--hosted.ownSeats === 0) this.observer?.closed(hosted);
+    this.detach(hosted, seat);
+  }
+
+  /** Something changed about an own participant that sits in a conversation. */
+  changed(hosted: HostedConversation): void {
+    this.observer?.changed(hosted);
+  }
+
+  /** Adds a seat of whomever to a conversation that has a worker. */
+  attach(hosted: HostedConversation, seat: HostedSeat): void {
+    hosted.seats.add(seat);
+    hosted.shard.load += seat.weight;
+  }
+
+  /** Takes a seat of whomever out of its conversation, which gives up its worker with its last one. */
+  detach(hosted: HostedConversation, seat: HostedSeat): void {
     hosted.shard.load -= seat.weight;
     hosted.seats.delete(seat);
     if (hosted.seats.size === 0) this.hosted.delete(hosted);

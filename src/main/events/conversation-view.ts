@@ -165,8 +165,7 @@ export class ConversationView {
    */
   private compare(entry: Entry, dominant: number, changes: Changes): void {
     const { muted } = entry.participant;
-    const row = connectionIndex(entry.participant.id) * SOURCE_WORDS;
-    const speaking = !muted && this.sources[row + SourceWord.Speaking] === 1;
+    const speaking = !muted && this.speaks(entry.participant);
     const wanted = !this.large || speaking || entry.number === dominant;
     const full = this.large && this.listedCount >= this.limit && entry.number !== dominant;
     const listed = wanted && (entry.listed || !full);
@@ -180,6 +179,12 @@ export class ConversationView {
     } else if (muted !== entry.muted || wanted !== entry.listed) {
       this.change(entry, muted, speaking, wanted);
     }
+  }
+
+  /** Whether somebody speaks, by their own instance or by this one's worker, which may not know them. */
+  private speaks({ id, speaks }: Participant): boolean {
+    if (speaks === true) return true;
+    return id >= 0 && this.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
   }
 
   private tell(entry: Entry, muted: boolean, speaking: boolean, listed: boolean, changes: Changes): void {

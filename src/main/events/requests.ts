@@ -16,7 +16,7 @@ export interface EventParticipant extends Participant {
   /** Whether the server cannot read its RED. */
   readonly badRed?: boolean;
   deafened: boolean;
-  readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'number' | 'shard'>;
+  readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'muteChanged' | 'number'>;
   /** The mids of its slots, in their order. */
   readonly slotMids: readonly string[];
 }
@@ -99,7 +99,7 @@ export class Requests {
       return this.refuse({ ...idOf(request), code: 'silenced', detail: 'an operator muted this user' });
     }
     participant.selfMuted = request.muted;
-    participant.seat.shard?.mute(participant.id, participant.muted);
+    participant.seat.muteChanged();
     this.confirm(request);
   }
 

@@ -23,7 +23,7 @@ export interface IngressDrops {
   ingressFull: number;
 }
 
-/** The origin of packets: a client's connection, or a source without a peer. */
+/** The origin of packets: a client's connection, or a participant of another instance. */
 export interface Publisher {
   readonly id: number;
   readonly claim: Claim;

@@ -20,7 +20,7 @@ export class Shards {
   /** The slot table: `MAX_SLOTS` rows for each connection index. Shared by all workers; see `src/rtp/rewriter.ts`. */
   readonly slots: Int32Array;
   readonly slotsPerConnection: number;
-  /** A row of `SourceWord`s for each connection index. Shared by all workers. */
+  /** A row of `SourceWord`s for each index of a participant. Shared by all workers. */
   readonly sources: Int32Array;
   /** One shard for each worker. A shard and its counters go on when its worker is replaced. */
   readonly all: readonly Shard[];
@@ -30,6 +30,7 @@ export class Shards {
   /**
    * @param receivers by connection index. Read for each packet.
    * @param failed called if workers end as soon as they begin, do not start, or cannot be ended.
+   * @param sourceRows indexes of participants in all; those from `MAX_CONNECTIONS` on have no slots.
    */
   constructor(
     config: PoolConfig,
@@ -37,13 +38,12 @@ export class Shards {
     served: Served,
     log: Log,
     failed: (error: Error) => void,
+    sourceRows = config.MAX_CONNECTIONS,
   ) {
     this.slotsPerConnection = config.MAX_SLOTS;
     const rows = config.MAX_CONNECTIONS * config.MAX_SLOTS;
     this.slots = new Int32Array(new SharedArrayBuffer(rows * SLOT_WORDS * Int32Array.BYTES_PER_ELEMENT));
-    this.sources = new Int32Array(
-      new SharedArrayBuffer(config.MAX_CONNECTIONS * SOURCE_WORDS * Int32Array.BYTES_PER_ELEMENT),
-    );
+    this.sources = new Int32Array(new SharedArrayBuffer(sourceRows * SOURCE_WORDS * Int32Array.BYTES_PER_ELEMENT));
     this.pool = new Piscina({
       filename: WORKER,
       // One spare thread, on which the successor of a worker begins at once. A new thread would take time to start.

@@ -238,7 +238,8 @@ export class Rtcp {
     }
     const number = this.parts.slots[this.row(connection, slot) + Slot.Speaker]! >>> 0;
     const publisher = number === 0 ? undefined : connection.seat.current?.participants.get(number);
-    if (publisher !== undefined) watch.see(publisher.id);
+    // Somebody of another instance has no id before their first packet, and after a long silence.
+    if (publisher !== undefined && publisher.id >= 0) watch.see(publisher.id);
     return watch;
   }
 

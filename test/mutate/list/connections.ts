@@ -72,7 +72,7 @@ export const connections: MutationList = {
     ["if (older !== undefined) this.end(older, 'replaced', 'a newer request of the same client');", ''],
     ["if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');", ''],
     ['if (connection.mutedByOperator === muted) continue;', ''],
-    ['connection.seat.shard?.mute(connection.id, connection.muted);', ''],
+    ['connection.seat.muteChanged();', ''],
     ['if (this.established.get(key) === connection) this', 'this'],
     ['told ? FAREWELL_MS : 0', 'FAREWELL_MS'],
     ["if (connection.state !== 'signalling') return;", ''],

@@ -37,6 +37,8 @@ export const conversations: MutationList = {
     ['this.range = (this.range + 1) % RANGES;', ''],
     ['const RANGES = 2 ** 15;', 'const RANGES = 2 ** 16;'],
     ['hosted.shard.load += seat.weight;', ''],
+    ['++hosted.ownSeats === 1', '++hosted.ownSeats > 0'],
+    ['--hosted.ownSeats === 0', '--hosted.ownSeats >= 0'],
     ['hosted.shard.load -= seat.weight;', ''],
     ['if (hosted.seats.size === 0) this', 'if (false) this'],
   ],
@@ -48,11 +50,11 @@ export const conversations: MutationList = {
   'src/main/conversations/seat.ts': [
     ['if (this.freed !== null) return;\n    this.wanted = conversation;', 'this.wanted = conversation;'],
     ['if (this.freed !== null) return;\n    this.wanted = null;', 'this.wanted = null;'],
-    ['    this.preferences = null;\n', ''],
-    ['if (this.preferences !== null) this.listen(this.preferences);', ''],
+    ['    hosted.preferences.delete(this.number);\n', ''],
+    ['if (preferences !== undefined) this.listen(preferences);', ''],
     ['if (this.hosted === null || this.moving) return false;', 'if (this.hosted === null) return false;'],
     ['return slotCount + (publication === null ? 0 : 1);', 'return slotCount;'],
-    ['if (this.shard === null) return;', 'if (this.hosted === null) return;'],
+    ['    hosted.preferences.set(this.number, preferences);\n', ''],
     ['if (this.moving) return;', ''],
     ['hosted.participants.delete(this.number);', ''],
     ['    this.number = 0;\n', '\n'],
@@ -61,13 +63,13 @@ export const conversations: MutationList = {
   ],
   'src/main/conversations/hosted-conversation.ts': [
     ['first !== 0 && user !== first', 'first !== 0'],
-    ['if (!isClient) continue;', ''],
+    ['clients ||= isClient;', 'clients = true;'],
     ['return ++this.lastNumber;', 'return this.lastNumber++;'],
   ],
   'src/main/conversations/index-pool.ts': [
     ['this.sources.fill(0, index * SOURCE_WORDS, (index + 1) * SOURCE_WORDS);', ''],
-    ['this.generations[index]!++', 'this.generations[index]!'],
-    ['size - 1 - i', 'i'],
+    ['this.generations[index - this.first]!++', 'this.generations[index - this.first]!'],
+    ['first + size - 1 - i', 'first + i'],
   ],
   'src/main/conversations/membership-watch.ts': [
     ['if (this.changed) return null;', ''],
@@ -76,10 +78,13 @@ export const conversations: MutationList = {
     ['if (watches?.size === 0) this.byUser.delete(userid);', ''],
     ['this.byUser.get(userid) ?? new Set()', 'new Set<MembershipWatch>()'],
   ],
-  'src/main/conversations/peerless-source.ts': [
+  'src/main/conversations/remote-participant.ts': [
     ['readonly isClient = false;', 'readonly isClient = true;'],
-    ['this.seat.vacate(() => this.parts.indexes.give(this.index));', 'this.parts.indexes.give(this.index);'],
-    ['taken === null ? null : new', 'new'],
-    ['this.user = user;', 'this.user = 1e6;'],
+    ['sources.known.delete(this);', ''],
+    ['this.user = identity.user;', 'this.user = 1e6;'],
+    ['now - this.quietSince >= QUIET_MS', 'true'],
+    ['this.ended || this.publication === null', 'false'],
+    ['this.shard?.mute(this.id, muted);', ''],
+    ['this.leaving ? null', 'false ? null'],
   ],
 };

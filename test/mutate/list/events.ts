@@ -70,11 +70,7 @@ export const events: MutationList = {
   ],
   'src/main/events/requests.ts': [
     ['&& !request.muted) {', ') {'],
-    [
-      '.mute(participant.id, participant.muted)',
-      '.mute(participant.id, request.muted)',
-      'an unmute against an operator was refused before, so both are the same here',
-    ],
+    ['participant.seat.muteChanged();', ''],
     ['new TokenBucket(2 * perSecond, perSecond)', 'new TokenBucket(4 * perSecond, perSecond)'],
     ['[...new Set(request.numbers)]', 'request.numbers'],
     ['if (unknown !== undefined) {', 'if (false) {'],

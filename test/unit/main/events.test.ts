@@ -1,7 +1,11 @@
 import { equal, is, not, ok } from 'uvu/assert';
+import { IndexPool } from '../../../src/main/conversations/index-pool.ts';
+import { RemoteParticipant, RemoteSources } from '../../../src/main/conversations/remote-participant.ts';
 import { MAX_BUFFERED_BYTES } from '../../../src/main/events/channel.ts';
 import { EventLimits } from '../../../src/main/events/schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack } from '../../../src/main/events/text.ts';
+import { ThrottleLimits } from '../../../src/main/limits/throttle.ts';
+import { SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { type FakeConnection, HubFixture } from '../../support/hub-fixture.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -90,6 +94,50 @@ test('who speaks and who is dominant is told once, and not of the muted', () => 
   bob!.place(null);
   fixture.tick();
   is(ann!.view.dominant, 0, 'who left is not dominant');
+});
+
+test('somebody of another instance speaks by its word or by the worker here, and is on every list, page and pin', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  const hosted = ann!.seat.current!;
+  const sources = new RemoteSources({
+    indexes: new IndexPool(1, fixture.sources, 40),
+    seats: fixture.seats,
+    ingress: { take: () => undefined },
+    throttleLimits: new ThrottleLimits(200, 1000),
+  });
+  const publication = { payloadType: 111, redPayloadType: 0, levelExtension: 1, ssrcs: [7] };
+  const identity = { claim: { userid: 'cid', clientid: 'elsewhere' }, user: 9, publication };
+  const cid = new RemoteParticipant(sources, hosted, identity, false);
+  fixture.tick();
+  const listed = { number: 3, userid: 'cid', clientid: 'elsewhere', muted: false, speaking: false };
+  equal(ann!.view.of('participants'), [
+    { v: 1, type: 'participants', total: 3, complete: true, changed: [listed], left: [] },
+  ]);
+  cid.setSpeaking(true);
+  fixture.tick();
+  equal(bob!.view.speaking, ['cid']);
+  cid.hear(new Uint8Array(20));
+  fixture.sources[40 * SOURCE_WORDS + SourceWord.Speaking] = 1;
+  cid.setSpeaking(false);
+  fixture.tick();
+  equal(bob!.view.speaking, ['cid']);
+  fixture.sources[40 * SOURCE_WORDS + SourceWord.Speaking] = 0;
+  fixture.tick();
+  equal(bob!.view.speaking, []);
+  cid.setMuted(true);
+  cid.setSpeaking(true);
+  ann!.send({ v: 1, type: 'pin', numbers: [3] });
+  ann!.send({ v: 1, type: 'participants', after: 2 });
+  fixture.tick();
+  equal(fixture.lastCommand('listen')?.pinned, [3]);
+  is(hosted.preferences.get(1)?.pinned[0], 3);
+  equal(ann!.view.of('page').at(-1)?.participants, [listed]);
+  equal(bob!.view.of('participants').at(-1)?.changed, [{ ...listed, muted: true }]);
+  equal(bob!.view.speaking, []);
+  cid.end();
+  fixture.tick();
+  equal(bob!.view.userids, ['ann', 'bob']);
 });
 
 test('each listener is told who is in which of its slots, by mid, and only what changed', () => {

@@ -24,6 +24,23 @@ test('every index is given out once, from 0, until none is left', () => {
   is(indexes.free, 0);
 });
 
+test('a pool that begins further on gives out indexes from there, and touches no others', () => {
+  const sources = new Int32Array(5 * SOURCE_WORDS).fill(7);
+  const indexes = new IndexPool(2, sources, 3);
+  const taken = [indexes.take()!, indexes.take()!];
+  equal(
+    taken.map(({ index }) => index),
+    [3, 4],
+  );
+  is(indexes.take(), null);
+  equal([...sources.subarray(0, 3 * SOURCE_WORDS)], new Array(3 * SOURCE_WORDS).fill(7));
+  equal([...sources.subarray(3 * SOURCE_WORDS)], new Array(2 * SOURCE_WORDS).fill(0));
+  indexes.give(4);
+  const { id, index } = indexes.take()!;
+  is(index, 4);
+  not.equal(id, taken[1]!.id);
+});
+
 test('an index that was returned comes with another id each time', () => {
   const indexes = pool(1);
   const ids = new Set<number>();

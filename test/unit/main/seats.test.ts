@@ -1,5 +1,6 @@
 import { equal, is, ok } from 'uvu/assert';
 import type { Conversation } from '../../../src/main/conversations/conversations.ts';
+import type { HostedConversation } from '../../../src/main/conversations/hosted-conversation.ts';
 import type { Participant } from '../../../src/main/conversations/participant.ts';
 import { Seat } from '../../../src/main/conversations/seat.ts';
 import { Seats } from '../../../src/main/conversations/seats.ts';
@@ -27,6 +28,8 @@ class FakeShard {
     this.present.set(command.connection, command);
     this.joins.push(command);
   }
+
+  mute(): void {}
 
   leave(connection: number, then: () => void): void {
     ok(this.present.has(connection), `connection ${connection} leaves without having joined`);
@@ -150,6 +153,41 @@ test('where a connection is bound is known while it moves, and who is dominant a
   is(seat.current?.dominant, 0);
 });
 
+test('the dominant speaker is the one that another instance determines, while one does', () => {
+  const { seats, sit } = table();
+  const seat = sit();
+  seat.place(KITCHEN);
+  const kitchen = seat.current!;
+  seats.hosted.dominantChanged(KITCHEN.key, 5);
+  kitchen.electedDominant = 0;
+  is(kitchen.dominant, 0);
+  seats.hosted.dominantChanged(KITCHEN.key, 6);
+  kitchen.electedDominant = 3;
+  is(kitchen.dominant, 3);
+  kitchen.electedDominant = null;
+  is(kitchen.dominant, 6);
+});
+
+test('an observer is told of every change of an own participant, once it can be seen', () => {
+  const { shards, seats, sit } = table();
+  const told: string[] = [];
+  const see = (what: string) => (hosted: HostedConversation) =>
+    told.push(`${what} ${hosted.participants.size} ${JSON.stringify([...hosted.preferences])}`);
+  seats.observe({ opened: see('opened'), closed: see('closed'), changed: see('changed') });
+  const seat = sit();
+  seat.muteChanged();
+  seat.listen({ pinned: [], excluded: [] });
+  seat.place(KITCHEN);
+  equal(told.splice(0), ['opened 0 []', 'changed 1 []'], 'it was nowhere before');
+  seat.muteChanged();
+  seat.listen({ pinned: [7], excluded: [] });
+  equal(told.splice(0), ['changed 1 []', 'changed 1 [[1,{"pinned":[7],"excluded":[]}]]']);
+  seat.place(null);
+  equal(told.splice(0), ['changed 0 []']);
+  shards[0]!.letGo();
+  equal(told.splice(0), ['closed 0 []']);
+});
+
 test('of several places given while it moves, the last one wins', () => {
   const { shards, sit } = table();
   const seat = sit();
@@ -222,14 +260,17 @@ test('a connection weighs its slots and its publication, until it has left', () 
   is(shards[0]!.load, 2);
 });
 
-test('people talk where clients of two users share a conversation, until one of them leaves', () => {
+test('people talk where a client shares a conversation with another user, until one of them leaves', () => {
   const { seats, sit } = table();
   const [tab, phone] = [sit({ user: 1 }), sit({ user: 1 })];
   for (const seat of [tab, phone]) seat.place(KITCHEN);
   is(seats.hosted.talking, false, 'both are one user');
-  sit({ user: 2, isClient: false }).place(KITCHEN);
-  sit({ user: 3, isClient: false }).place(KITCHEN);
-  is(seats.hosted.talking, false, 'the others are no clients');
+  for (const user of [2, 3]) sit({ user, isClient: false }).place(CELLAR);
+  is(seats.hosted.talking, false, 'those in the cellar are no clients');
+  const elsewhere = sit({ user: 6, isClient: false });
+  elsewhere.place(KITCHEN);
+  is(seats.hosted.talking, true, 'a client hears somebody who is none');
+  elsewhere.place(null);
   const other = sit({ user: 4 });
   other.place(GARDEN);
   is(seats.hosted.talking, false, 'they are apart');

@@ -22,6 +22,7 @@ export const Problem = {
   'too-many-sockets': { status: 503, title: 'Too many sockets are open' },
   draining: { status: 503, title: 'The server is shutting down' },
   'permissions-unavailable': { status: 503, title: 'Permissions cannot be asked for' },
+  'cluster-unavailable': { status: 503, title: 'The other instances cannot be reached' },
 } as const;
 export type ProblemKind = keyof typeof Problem;
 
@@ -40,6 +41,11 @@ export class RequestError extends Error {
 /** Returns the error for a request that the next instance will answer. */
 export function drainingError(): RequestError {
   return new RequestError('draining', 'Ask again: another instance will answer.', { 'Retry-After': '1' });
+}
+
+/** Returns the error for a change that the cluster cannot make now. @param detail what failed, for people. */
+export function clusterUnavailable(detail: string): RequestError {
+  return new RequestError('cluster-unavailable', `${detail}; try again later.`, { 'Retry-After': '2' });
 }
 
 /** Returns the response to a refused request. */

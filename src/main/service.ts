@@ -22,6 +22,7 @@ import { Peer } from './media/peer.ts';
 import { MediaPorts } from './media/ports.ts';
 import { Shards } from './media/shards.ts';
 import { StallWatch } from './media/stall.ts';
+import { LocalStore } from './memberships/membership-store.ts';
 import { Memberships } from './memberships/memberships.ts';
 import { Permissions } from './memberships/permissions.ts';
 import { AdminServer } from './operations/admin.ts';
@@ -71,7 +72,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   connections.start();
 
   const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
-  const memberships = new Memberships({ config, registry: conversations, connections, permissions, log, telemetry });
+  const now = (): number => performance.now();
+  const store = new LocalStore({ config, registry: conversations, connections, now });
+  const memberships = new Memberships({ config, registry: conversations, store, permissions, log, telemetry });
   const connect = connectHandler({ memberships, connections, config, log, telemetry });
   const server = new HttpServer(routes({ memberships, connect }), config, log, telemetry);
   const stopTimers = [

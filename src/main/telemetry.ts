@@ -27,7 +27,7 @@ export type SetupFailure = Exclude<CloseKind, 'connected'> | 'hung-up' | 'bad-fr
 
 /**
  * The outcome of a `POST /join`: `full` means no room for another membership or conversation, `failed` means a fault of
- * the server or the permission service.
+ * the server, the permission service or the cluster.
  */
 export type JoinOutcome = 'joined' | 'denied' | 'full' | 'conversation-full' | 'failed';
 

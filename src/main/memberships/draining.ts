@@ -6,8 +6,11 @@
  * connection here join and leave here, until they ask for another connection, which only the next instance can give.
  * From then on they may be connected to both, and both have to agree on their conversation: each of their joins and
  * leaves takes effect here and is refused nevertheless.
+ *
+ * The instances of a cluster share the memberships. There only a connection is refused.
  */
 import { drainingError, RequestError } from '../errors.ts';
+import type { Done } from './membership-store.ts';
 
 /** The part of the registry that the rule needs. */
 export interface DrainingRegistry {
@@ -18,11 +21,14 @@ export interface DrainingRegistry {
 export class Draining {
   private hasBegun = false;
   private readonly registry: DrainingRegistry;
+  private readonly shared: boolean;
   /** Users who may be connected to both instances. Bounded by those who were connected when the drain began. */
   private readonly moving = new Set<string>();
 
-  constructor(registry: DrainingRegistry) {
+  /** @param shared whether other instances know of each join and leave that is made here. */
+  constructor(registry: DrainingRegistry, shared = false) {
     this.registry = registry;
+    this.shared = shared;
   }
 
   get begun(): boolean {
@@ -46,8 +52,8 @@ export class Draining {
    *
    * @throws RequestError `draining` if the next instance has to make the join, too.
    */
-  join(userid: string, conversation: string, act: () => undefined): undefined {
-    if (!this.hasBegun) return act();
+  join(userid: string, conversation: string, act: () => Done): Done {
+    if (!this.hasBegun || this.shared) return act();
     if (this.registry.isIn(userid, conversation)) this.moves(userid);
     if (this.staysHere(userid)) return act();
     if (this.registry.isConnected(userid)) ignoringRefusals(act);
@@ -59,8 +65,8 @@ export class Draining {
    *
    * @throws RequestError `draining` if the next instance has to make it, too.
    */
-  leave(userid: string, act: () => undefined): undefined {
-    if (!this.hasBegun || this.staysHere(userid)) return act();
+  leave(userid: string, act: () => Done): Done {
+    if (!this.hasBegun || this.shared || this.staysHere(userid)) return act();
     if (this.registry.isConnected(userid)) act();
     throw drainingError();
   }

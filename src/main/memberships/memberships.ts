@@ -6,22 +6,20 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Config } from '../config.ts';
-import type { Conversations, Placement } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
 import { UserRates } from '../limits/user-rates.ts';
 import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { Draining } from './draining.ts';
-import { fullError, tooManyJoins, tooManyWaiting } from './refusals.ts';
+import { Draining, type DrainingRegistry } from './draining.ts';
+import type { Done, MembershipStore } from './membership-store.ts';
+import { tooManyJoins, tooManyWaiting } from './refusals.ts';
 import { SerialQueue } from './serial-queue.ts';
 
 /** Most changes of one user that may wait for permissions at a time. A person makes no more than two. */
 const MAX_WAITING = 16;
 
-export type MembershipConfig = Pick<
-  Config,
-  'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS' | 'MAX_JOINS_PER_SECOND'
->;
+export type { Done } from './membership-store.ts';
+export type MembershipConfig = Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_JOINS_PER_SECOND'>;
 
 /** The client that asks for a change. */
 export interface AskingClient {
@@ -36,28 +34,17 @@ export type Authority = 'operator';
 /** Who wants a change. */
 export type Requester = AskingClient | Authority;
 
-/** Undefined if the change was made at once; a promise if it has to wait. */
-export type Done = Promise<undefined> | undefined;
-
-/** Lets a change take effect on connections. */
-export interface Placing<C> {
-  /** Puts connections into their user's conversation. @param kicked whether an operator took them out. */
-  place(placement: Placement<C>, kicked?: boolean): void;
-  /** Applies, or ends, an operator's mute. */
-  mute(connections: readonly C[], muted: boolean): void;
-}
-
 /** Knows who may join what. */
 export interface Permitting {
   /** Resolves if the user may join. Rejects with a RequestError `not-permitted` or `permissions-unavailable`. */
   allows(userid: string, conversation: string): Promise<void>;
 }
 
-export interface MembershipParts<C> {
+export interface MembershipParts {
   readonly config: MembershipConfig;
   /** Who is in which conversation. */
-  readonly registry: Conversations<C>;
-  readonly connections: Placing<C>;
+  readonly registry: DrainingRegistry;
+  readonly store: MembershipStore;
   /** Null if everybody may join everything. */
   readonly permissions: Permitting | null;
   readonly log: Pick<Log, 'info'>;
@@ -66,18 +53,18 @@ export interface MembershipParts<C> {
   readonly now?: () => number;
 }
 
-export class Memberships<C> {
-  private readonly parts: MembershipParts<C>;
+export class Memberships {
+  private readonly parts: MembershipParts;
   private readonly rates: UserRates;
   private readonly queue = new SerialQueue(MAX_WAITING);
   private readonly drain: Draining;
   private readonly now: () => number;
 
-  constructor(parts: MembershipParts<C>) {
+  constructor(parts: MembershipParts) {
     const { MAX_JOINS_PER_SECOND, MAX_MEMBERSHIPS } = parts.config;
     this.parts = parts;
     this.rates = new UserRates(MAX_JOINS_PER_SECOND, MAX_MEMBERSHIPS);
-    this.drain = new Draining(parts.registry);
+    this.drain = new Draining(parts.registry, parts.store.shared);
     this.now = parts.now ?? (() => performance.now());
   }
 
@@ -110,7 +97,7 @@ export class Memberships<C> {
     this.makeSureOfQueue(userid);
     return this.queue.take(userid, permissions.allows(userid, conversation), () => {
       if (by.gone()) return;
-      this.drain.join(userid, conversation, () => this.enter(userid, conversation, by));
+      return this.drain.join(userid, conversation, () => this.enter(userid, conversation, by));
     });
   }
 
@@ -118,7 +105,7 @@ export class Memberships<C> {
   leave(userid: string, conversation: string, by: Requester): Done {
     if (by === 'operator') return this.exit(userid, conversation, by);
     this.takeRate(userid);
-    const leave = (): undefined => this.drain.leave(userid, () => this.exit(userid, conversation, by));
+    const leave = (): Done => this.drain.leave(userid, () => this.exit(userid, conversation, by));
     if (this.queue.waiting(userid) === 0) return leave();
     this.makeSureOfQueue(userid);
     return this.queue.take(userid, null, leave);
@@ -127,45 +114,47 @@ export class Memberships<C> {
   /**
    * Takes a user out of a conversation, and tells their clients that they were kicked.
    *
-   * @throws RequestError `not-found`
+   * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.
    */
-  kick(userid: string, conversation: string, by: Authority): void {
-    const { registry, connections, log } = this.parts;
-    if (!registry.isIn(userid, conversation)) throw notThere();
-    connections.place(registry.leave(userid, conversation), true);
-    log.info({ userid, conversation }, `kicked by an ${by}`);
+  kick(userid: string, conversation: string, by: Authority): Done {
+    const { store, log } = this.parts;
+    return after(store.kick(userid, conversation), () => log.info({ userid, conversation }, `kicked by an ${by}`));
   }
 
   /**
    * Mutes a user of a conversation, who then cannot unmute themselves, or ends such a mute.
    *
-   * @throws RequestError `not-found`
+   * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.
    */
-  mute(userid: string, conversation: string, muted: boolean, by: Authority): void {
-    const { registry, connections, log } = this.parts;
-    const affected = registry.mute(userid, conversation, muted);
-    if (affected === null) throw notThere();
-    connections.mute(affected, muted);
-    log.info({ userid, conversation }, `${muted ? 'muted' : 'unmuted'} by an ${by}`);
+  mute(userid: string, conversation: string, muted: boolean, by: Authority): Done {
+    const { store, log } = this.parts;
+    const done = (): void => log.info({ userid, conversation }, `${muted ? 'muted' : 'unmuted'} by an ${by}`);
+    return after(store.mute(userid, conversation, muted), done);
   }
 
-  private enter(userid: string, conversation: string, by: Requester): undefined {
-    const { registry, connections, config, log, telemetry } = this.parts;
-    const placement = registry.join(userid, conversation, this.now());
-    if (typeof placement === 'string') {
-      telemetry.joined(placement === 'participants' ? 'conversation-full' : 'full');
-      throw fullError(placement, config);
+  private enter(userid: string, conversation: string, by: Requester): Done {
+    const { store, log, telemetry } = this.parts;
+    const joined = (): void => {
+      telemetry.joined('joined');
+      log.info({ userid, ...described(by), conversation }, 'joined');
+    };
+    const refused = (error: unknown): never => {
+      const kind = error instanceof RequestError ? error.kind : null;
+      if (kind === 'full' || kind === 'conversation-full') telemetry.joined(kind);
+      throw error;
+    };
+    try {
+      return after(store.join(userid, conversation), joined, refused);
+    } catch (error) {
+      return refused(error);
     }
-    telemetry.joined('joined');
-    connections.place(placement);
-    log.info({ userid, ...described(by), conversation }, 'joined');
   }
 
-  private exit(userid: string, conversation: string, by: Requester): undefined {
-    const { registry, connections, log, telemetry } = this.parts;
+  private exit(userid: string, conversation: string, by: Requester): Done {
+    const { store, log, telemetry } = this.parts;
     telemetry.left();
-    connections.place(registry.leave(userid, conversation));
-    log.info({ userid, ...described(by), conversation }, 'left');
+    const left = (): void => log.info({ userid, ...described(by), conversation }, 'left');
+    return after(store.leave(userid, conversation), left);
   }
 
   private takeRate(userid: string): void {
@@ -182,6 +171,9 @@ function described(by: Requester): { clientid: string } | { by: Authority } {
   return typeof by === 'string' ? { by } : { clientid: by.clientid };
 }
 
-function notThere(): RequestError {
-  return new RequestError('not-found', 'That user is not in that conversation; GET /conversations/:id lists who is.');
+/** Calls `made` once a change was made, at once if it already is; `refused` if the promise of it rejects. */
+function after(done: Done, made: () => void, refused?: (error: unknown) => never): Done {
+  if (done !== undefined) return done.then(() => void made(), refused);
+  made();
+  return undefined;
 }

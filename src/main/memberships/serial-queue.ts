@@ -29,15 +29,16 @@ export class SerialQueue {
    * Makes a change once it is ready and all earlier changes of the same key were made or have failed.
    *
    * @param ready what the change waits for. If it rejects, the change is not made.
-   * @returns rejects with the reason of `ready`, or with what `act` throws.
+   * @param act makes the change, and may take its time: the next one waits for its promise.
+   * @returns rejects with the reason of `ready`, or with what `act` throws or rejects with.
    */
-  async take(key: string, ready: Promise<unknown> | null, act: () => void): Promise<undefined> {
+  async take(key: string, ready: Promise<unknown> | null, act: () => unknown): Promise<undefined> {
     const line = this.lines.get(key) ?? { count: 0, last: Promise.resolve() };
     this.lines.set(key, line);
     line.count++;
     const mine = Promise.allSettled([ready, line.last]).then(([checked]) => {
       if (checked.status === 'rejected') throw checked.reason;
-      act();
+      return act();
     });
     line.last = mine;
     try {

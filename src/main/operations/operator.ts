@@ -6,7 +6,7 @@ import type { ClientConnection } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
-import type { Memberships } from '../memberships/memberships.ts';
+import type { Done, Memberships } from '../memberships/memberships.ts';
 import type { Health, HealthCheck } from './health.ts';
 
 /** What the operators' view is based on. */
@@ -14,7 +14,7 @@ export interface OperatorParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
   readonly conversations: Conversations<ClientConnection>;
   readonly connections: Connections;
-  readonly memberships: Memberships<ClientConnection>;
+  readonly memberships: Memberships;
   readonly health: HealthCheck;
   /** The source table, which shows who speaks. */
   readonly sources: Int32Array;
@@ -111,14 +111,14 @@ export class Operator {
     return { id, users };
   }
 
-  /** Takes a user out of a conversation. @throws RequestError `not-found` if they are not in it. */
-  kick(conversation: string, userid: string): void {
-    this.parts.memberships.kick(userid, conversation, 'operator');
+  /** Takes a user out of a conversation. Throws, or rejects, as {@link Memberships.kick} does. */
+  kick(conversation: string, userid: string): Done {
+    return this.parts.memberships.kick(userid, conversation, 'operator');
   }
 
-  /** Mutes a user, or ends such a mute. @throws RequestError `not-found` if they are not in the conversation. */
-  mute(conversation: string, userid: string, muted: boolean): void {
-    this.parts.memberships.mute(userid, conversation, muted, 'operator');
+  /** Mutes a user, or ends such a mute. Throws, or rejects, as {@link Memberships.mute} does. */
+  mute(conversation: string, userid: string, muted: boolean): Done {
+    return this.parts.memberships.mute(userid, conversation, muted, 'operator');
   }
 
   private describe(connection: ClientConnection): ConnectionDetail {

@@ -59,12 +59,15 @@ export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
 }
 
 /** Returns the row of a command for a user of a conversation. */
-function command(name: string, act: (conversation: string, userid: string) => void): OperatorRoute {
+function command(
+  name: string,
+  act: (conversation: string, userid: string) => Promise<undefined> | undefined,
+): OperatorRoute {
   return {
     method: 'POST',
     path: `/conversations/:id/users/:userid/${name}`,
-    answer: ({ id = '', userid = '' }) => {
-      act(id, userid);
+    answer: async ({ id = '', userid = '' }) => {
+      await act(id, userid);
       return CARRIED_OUT;
     },
   };

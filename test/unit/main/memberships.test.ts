@@ -2,6 +2,7 @@
 import { equal, is, ok, throws, unreachable } from 'uvu/assert';
 import { Conversations, type Placement } from '../../../src/main/conversations/conversations.ts';
 import { RequestError } from '../../../src/main/errors.ts';
+import { type Done, LocalStore, type MembershipStore } from '../../../src/main/memberships/membership-store.ts';
 import { Memberships } from '../../../src/main/memberships/memberships.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -14,7 +15,11 @@ interface Limits {
   readonly perSecond?: number;
 }
 
-function setUp({ users = 100, conversations = 100, participants = 100, perSecond = 1000 }: Limits = {}, asks = false) {
+function setUp(
+  { users = 100, conversations = 100, participants = 100, perSecond = 1000 }: Limits = {},
+  asks = false,
+  shared: MembershipStore | null = null,
+) {
   const registry = new Conversations<string>({ users, conversations, participants }, 300_000);
   /** What was placed, muted, counted and logged, in this order. */
   const done: string[] = [];
@@ -28,18 +33,21 @@ function setUp({ users = 100, conversations = 100, participants = 100, perSecond
     new Promise((allow, reject) => {
       questions.set(conversation, { allow, deny: () => reject(new RequestError('not-permitted', 'no')) });
     });
-  const memberships = new Memberships<string>({
-    config: {
-      MAX_MEMBERSHIPS: users,
-      MAX_CONVERSATIONS: conversations,
-      MAX_PARTICIPANTS: participants,
-      MAX_JOINS_PER_SECOND: perSecond,
-    },
+  const config = {
+    MAX_MEMBERSHIPS: users,
+    MAX_CONVERSATIONS: conversations,
+    MAX_PARTICIPANTS: participants,
+    MAX_JOINS_PER_SECOND: perSecond,
+  };
+  const connections = {
+    place: told,
+    mute: (affected: readonly string[], muted: boolean) =>
+      done.push(`${muted ? 'mute' : 'unmute'} ${affected.join('+')}`),
+  };
+  const memberships = new Memberships({
+    config,
     registry,
-    connections: {
-      place: told,
-      mute: (connections, muted) => done.push(`${muted ? 'mute' : 'unmute'} ${connections.join('+')}`),
-    },
+    store: shared ?? new LocalStore({ config, registry, connections, now: () => clock.now }),
     permissions: asks ? { allows } : null,
     log: { info: (figures: object, message: string) => done.push(`${message} ${JSON.stringify(figures)}`) } as never,
     telemetry: { joined: (outcome) => done.push(`count ${outcome}`), left: () => done.push('count left') },
@@ -76,7 +84,7 @@ test('a join and a leave are counted, placed and logged, at once where nobody is
   const { memberships, connect, took } = setUp();
   connect('ann');
   is(memberships.join('ann', 'hall', client), undefined);
-  equal(took(), ['count joined', "place ann's hall", 'joined {"userid":"ann","clientid":"tab","conversation":"hall"}']);
+  equal(took(), ["place ann's hall", 'count joined', 'joined {"userid":"ann","clientid":"tab","conversation":"hall"}']);
   is(memberships.leave('ann', 'hall', client), undefined);
   equal(took(), ['count left', "place ann's nowhere", 'left {"userid":"ann","clientid":"tab","conversation":"hall"}']);
 });
@@ -301,6 +309,92 @@ test('a user who wants another connection is changed here and on the next instan
     'draining',
   );
   ok(!registry.isIn('ann', 'attic'), 'with the last connection here nothing is left to change');
+});
+
+/** Lets everything that can happen now happen. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A store whose changes wait until the test lets them be made. */
+class SlowStore implements MembershipStore {
+  readonly shared = true;
+  readonly asked: string[] = [];
+  private readonly waiting: { resolve: (value: undefined) => void; reject: (error: Error) => void }[] = [];
+
+  join = (userid: string, conversation: string): Done => this.ask(`join ${userid} ${conversation}`);
+  leave = (userid: string, conversation: string): Done => this.ask(`leave ${userid} ${conversation}`);
+  kick = (userid: string, conversation: string): Done => this.ask(`kick ${userid} ${conversation}`);
+  mute = (userid: string, conversation: string, muted: boolean): Done =>
+    this.ask(`${muted ? 'mute' : 'unmute'} ${userid} ${conversation}`);
+
+  /** Makes the oldest change, or refuses it. */
+  settle(error: Error | null = null): void {
+    const oldest = this.waiting.shift()!;
+    if (error === null) oldest.resolve(undefined);
+    else oldest.reject(error);
+  }
+
+  private ask(what: string): Promise<undefined> {
+    this.asked.push(what);
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+}
+
+test('what a slow store makes is counted and logged once it is made, and what it refuses is not', async () => {
+  const store = new SlowStore();
+  const { memberships, took } = setUp({}, false, store);
+  const [join, kick, unmute] = [
+    memberships.join('ann', 'hall', client),
+    memberships.kick('ann', 'hall', 'operator'),
+    memberships.mute('ann', 'hall', false, 'operator'),
+  ];
+  equal(took(), []);
+  store.settle();
+  is(await refusal(join), 'made');
+  equal(took(), ['count joined', 'joined {"userid":"ann","clientid":"tab","conversation":"hall"}']);
+  store.settle();
+  is(await refusal(kick), 'made');
+  equal(took(), ['kicked by an operator {"userid":"ann","conversation":"hall"}']);
+  store.settle(new RequestError('cluster-unavailable', 'away'));
+  is(await refusal(unmute), 'cluster-unavailable');
+  for (const kind of ['conversation-full', 'full', 'cluster-unavailable'] as const) {
+    const again = memberships.join('ben', 'hall', client);
+    store.settle(new RequestError(kind, 'refused'));
+    is(await refusal(again), kind);
+  }
+  equal(took(), ['count conversation-full', 'count full'], 'the other one is counted as a refused request');
+});
+
+test('a leave that comes while a permitted join is being made waits for it', async () => {
+  const store = new SlowStore();
+  const { memberships, questions } = setUp({}, true, store);
+  const join = memberships.join('ann', 'hall', client);
+  questions.get('hall')!.allow();
+  await settled();
+  const leave = memberships.leave('ann', 'hall', client);
+  await settled();
+  equal(store.asked, ['join ann hall']);
+  store.settle();
+  is(await refusal(join), 'made');
+  await settled();
+  equal(store.asked, ['join ann hall', 'leave ann hall']);
+  store.settle();
+  is(await refusal(leave), 'made');
+});
+
+test('an instance of a cluster that drains refuses connections alone', async () => {
+  const store = new SlowStore();
+  const { memberships } = setUp({}, false, store);
+  memberships.beginDrain();
+  is(
+    refused(() => memberships.checkConnect('ann')),
+    'draining',
+  );
+  const changes = [memberships.join('ann', 'hall', client), memberships.leave('ann', 'hall', client)];
+  equal(store.asked, ['join ann hall', 'leave ann hall']);
+  for (const change of changes) {
+    store.settle();
+    is(await refusal(change), 'made');
+  }
 });
 
 test.run();

@@ -82,7 +82,7 @@ export class Counters implements Telemetry {
     if (asked === 'leave') this.leavesRefused++;
     if (asked !== 'join') return;
     if (problem === 'not-permitted') this.joins.add('denied');
-    if (problem === 'permissions-unavailable') this.joins.add('failed');
+    if (problem === 'permissions-unavailable' || problem === 'cluster-unavailable') this.joins.add('failed');
   }
 
   joined(outcome: JoinOutcome): void {
@@ -166,7 +166,7 @@ export class Counters implements Telemetry {
     );
     to.counters(
       'sfu_joins_total',
-      'POST /join by outcome; "failed" and "denied" are about PERMISSIONS_HOST, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
+      'POST /join by outcome; "denied" is about PERMISSIONS_HOST, "failed" about it or the cluster, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
       () => this.joins.readings(),
     );
     to.counter('sfu_leaves_total', 'DELETE /join that were answered.', () => this.leaves);

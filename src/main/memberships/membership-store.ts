@@ -1,0 +1,82 @@
+/** Where memberships are kept and changed: in this process alone, or in the records of a cluster. */
+import type { Config } from '../config.ts';
+import type { Conversations, Placement } from '../conversations/conversations.ts';
+import { RequestError } from '../errors.ts';
+import { fullError } from './refusals.ts';
+
+/** Undefined if the change was made at once; a promise if it has to wait. */
+export type Done = Promise<undefined> | undefined;
+
+/**
+ * Makes changes, and lets each take effect on the connections of its user. A change throws a RequestError, or rejects
+ * with one, if it is refused; then it had no effect. Changes of one user are made in the order of the calls.
+ */
+export interface MembershipStore {
+  /** Whether the instances of a cluster share the memberships. Then any of them makes any change, even if it drains. */
+  readonly shared: boolean;
+  /** Moves a user into a conversation. @throws RequestError `full`, `conversation-full`, `cluster-unavailable` */
+  join(userid: string, conversation: string): Done;
+  /** Takes a user out of a conversation, if they are in it. @throws RequestError `cluster-unavailable` */
+  leave(userid: string, conversation: string): Done;
+  /** The same for an operator; the user's clients are told. @throws RequestError `not-found`, `cluster-unavailable` */
+  kick(userid: string, conversation: string): Done;
+  /** Mutes a user of a conversation, or ends that. @throws RequestError `not-found`, `cluster-unavailable` */
+  mute(userid: string, conversation: string, muted: boolean): Done;
+}
+
+/** Lets a change take effect on connections. */
+export interface Placing<C> {
+  /** Puts connections into their user's conversation. @param kicked whether an operator took them out. */
+  place(placement: Placement<C>, kicked?: boolean): void;
+  /** Applies, or ends, an operator's mute. */
+  mute(connections: readonly C[], muted: boolean): void;
+}
+
+export interface LocalStoreParts<C> {
+  readonly config: Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS'>;
+  /** Who is in which conversation. */
+  readonly registry: Conversations<C>;
+  readonly connections: Placing<C>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** The memberships of a process that knows no other. Each change is made at once. */
+export class LocalStore<C> implements MembershipStore {
+  readonly shared = false;
+  private readonly parts: LocalStoreParts<C>;
+
+  constructor(parts: LocalStoreParts<C>) {
+    this.parts = parts;
+  }
+
+  join(userid: string, conversation: string): undefined {
+    const { registry, connections, config, now } = this.parts;
+    const placement = registry.join(userid, conversation, now());
+    if (typeof placement === 'string') throw fullError(placement, config);
+    connections.place(placement);
+  }
+
+  leave(userid: string, conversation: string): undefined {
+    const { registry, connections } = this.parts;
+    connections.place(registry.leave(userid, conversation));
+  }
+
+  kick(userid: string, conversation: string): undefined {
+    const { registry, connections } = this.parts;
+    if (!registry.isIn(userid, conversation)) throw notThere();
+    connections.place(registry.leave(userid, conversation), true);
+  }
+
+  mute(userid: string, conversation: string, muted: boolean): undefined {
+    const { registry, connections } = this.parts;
+    const affected = registry.mute(userid, conversation, muted);
+    if (affected === null) throw notThere();
+    connections.mute(affected, muted);
+  }
+}
+
+/** Returns the error for an operator's command to a user who is not there. */
+export function notThere(): RequestError {
+  return new RequestError('not-found', 'That user is not in that conversation; GET /conversations/:id lists who is.');
+}

@@ -7,6 +7,7 @@ import type { Claim } from '../claim.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Ingress, Publisher } from '../media/ingress.ts';
 import type { Shard } from '../media/shard.ts';
+import { RelayedLoss, type RelayedSource } from '../rtcp/relayed-loss.ts';
 import type { HostedConversation, HostedSeat } from './hosted-conversation.ts';
 import type { IndexPool } from './index-pool.ts';
 import type { Participant } from './participant.ts';
@@ -52,7 +53,7 @@ export class RemoteSources {
   }
 }
 
-export class RemoteParticipant implements Participant, Publisher, HostedSeat {
+export class RemoteParticipant implements Participant, Publisher, HostedSeat, RelayedSource {
   /** -1 while no worker knows it. */
   id = NO_ID;
   readonly claim: Claim;
@@ -71,6 +72,7 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat {
   packetsReceived = 0;
   private readonly sources: RemoteSources;
   private bucket: Throttle | null = null;
+  private loss: RelayedLoss | null = null;
   private ended = false;
   private leaving = false;
   /** How many packets had come at the last sweep that found new ones, and when that was. */
@@ -94,6 +96,11 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat {
     return this;
   }
 
+  /** The conversation that it is in; null once it has left. */
+  get current(): HostedConversation | null {
+    return this.ended ? null : this.hosted;
+  }
+
   /** The worker that its packets go to; null while none knows it. */
   get shard(): Shard | null {
     return this.id === NO_ID || this.leaving ? null : this.hosted.shard;
@@ -103,6 +110,12 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat {
   get throttle(): Throttle {
     this.bucket ??= new Throttle(this.sources.parts.throttleLimits);
     return this.bucket;
+  }
+
+  /** Loss of its packets. */
+  get rtcp(): RelayedLoss {
+    this.loss ??= new RelayedLoss();
+    return this.loss;
   }
 
   /**

@@ -6,6 +6,7 @@ import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { usableCores } from './cgroup.ts';
 import { isAddress } from './ip-address.ts';
+import { readNatsUrl } from './nats-url.ts';
 
 /** A bad variable. The message has its name, its value and the allowed values. */
 export class ConfigError extends Error {
@@ -94,6 +95,21 @@ const httpOrigin = parsed(
   },
 );
 
+const natsUrl = parsed(
+  'nats:// or tls:// with [user:password@ or token@]host[:port], one user for all of them, separated by commas, or empty for none',
+  readNatsUrl,
+);
+
+const filePath = parsed('the path of a file, or empty for none', (text) => (text.includes('\0') ? undefined : text));
+
+const instanceId = parsed('at most 64 letters, digits, -, _ and ., or empty for one made at start', (text) =>
+  /^[\w.-]{0,64}$/.test(text) ? text : undefined,
+);
+
+const prefix = parsed('1 to 32 letters, digits, - and _', (text) => (/^[\w-]{1,32}$/.test(text) ? text : undefined));
+
+const replicas = parsed('1, 3 or 5', (text) => (['1', '3', '5'].includes(text) ? Number(text) : undefined));
+
 const logLevel = parsed('trace, debug, info, warn, error, fatal or silent', (text) =>
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(text) ? text : undefined,
 );
@@ -154,6 +170,15 @@ const variables = {
   OFFLOAD_IDLE_PERCENT: { otherwise: '50', schema: integer(0, 100_000) },
   INGRESS_RING_BYTES: { otherwise: '1048576', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
   EGRESS_RING_BYTES: { otherwise: '4194304', schema: powerOfTwo(MIN_RING_BYTES, MAX_RING_BYTES) },
+  NATS_URL: { otherwise: '', schema: natsUrl },
+  NATS_CREDS: { otherwise: '', schema: filePath },
+  NATS_CA: { otherwise: '', schema: filePath },
+  NATS_CERT: { otherwise: '', schema: filePath },
+  NATS_KEY: { otherwise: '', schema: filePath },
+  NATS_REPLICAS: { otherwise: '1', schema: replicas },
+  INSTANCE_ID: { otherwise: '', schema: instanceId },
+  CLUSTER: { otherwise: 'sfu', schema: prefix },
+  MAX_REMOTE_SOURCES: { otherwise: '1024', schema: integer(1, 60_000) },
   STATS_INTERVAL_MS: { otherwise: '0', schema: integer(0, 86_400_000) },
   LOG_LEVEL: { otherwise: 'info', schema: logLevel },
 } as const;
@@ -195,13 +220,42 @@ export function checkConfig(environment: Environment): { config: Partial<Config>
       errors.push(new ConfigError(`${name} is ${JSON.stringify(maskSecrets(text))}; allowed: ${allowed}`));
     }
   }
-  return { config: Object.fromEntries(good), errors };
+  const config: Partial<Config> = Object.fromEntries(good);
+  return { config, errors: [...errors, ...contradictions(config)] };
 }
 
-/** Hides the passwords in a value, as in `turn:user:password@host`, so that it can be shown. */
+/** Returns an error for each variable that is good by itself and cannot be together with another. */
+function contradictions(config: Partial<Config>): ConfigError[] {
+  const { NATS_URL: nats, NATS_CREDS, NATS_CERT = '', NATS_KEY = '' } = config;
+  if (nats === undefined || nats === null) return [];
+  const { MAX_CONNECTIONS: connections = 0, MAX_REMOTE_SOURCES: remote = 0 } = config;
+  const most = MAX_CONNECTION_INDEX + 1;
+  const found: [wrong: boolean, message: string][] = [
+    [
+      connections + remote > most,
+      `MAX_CONNECTIONS and MAX_REMOTE_SOURCES are ${connections + remote} together; allowed: at most ${most}`,
+    ],
+    [
+      Boolean(NATS_CREDS) && (nats.user ?? nats.token) !== null,
+      'NATS_CREDS is set and NATS_URL has a user or a token; allowed: one of them',
+    ],
+    [
+      (NATS_CERT === '') !== (NATS_KEY === ''),
+      'NATS_CERT and NATS_KEY are a certificate and its key; allowed: both or neither',
+    ],
+  ];
+  return found.filter(([wrong]) => wrong).map(([, message]) => new ConfigError(message));
+}
+
+/**
+ * Hides the secrets in a value, as in `turn:user:password@host` or `nats://token@host`, so that it can be shown. A
+ * malformed value may have an `@` or a comma in its secret, so everything up to the last `@` is hidden.
+ */
 export function maskSecrets(text: string): string {
-  // Up to the last @, because a malformed value may have one in its password.
-  return text.replace(/(\w+:[^:@,]+:).*@/s, '$1***@');
+  const at = text.search(/\w+:[^:@,]+:.*@/s);
+  const [before, after] = at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+  const hidden = before.replace(/^(\s*[\w+.-]+:(?:\/\/)?)?.*@/s, '$1***@');
+  return hidden + after.replace(/^(\w+:[^:@,]+:).*@/s, '$1***@');
 }
 
 function parsed<T>(allowed: string, read: (text: string) => T | undefined) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
-import { type Config, ConfigError, DEFAULTS, readConfig } from '../../../src/main/config.ts';
+import { type Config, ConfigError, DEFAULTS, maskSecrets, readConfig } from '../../../src/main/config.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('config');
@@ -46,6 +46,9 @@ function powerOfTwo(name: keyof Config, least: number, most: number): Row {
 }
 
 const MANY_PORTS = Array.from({ length: 64 }, (_, i) => 40_000 + i);
+
+/** Of a URL without secrets. */
+const NOBODY = { user: null, password: null, token: null };
 
 const TABLE: readonly Row[] = [
   {
@@ -187,6 +190,75 @@ const TABLE: readonly Row[] = [
   integer('PERMISSIONS_CACHE_MS', 0, 3_600_000),
   integer('DRAIN_TIMEOUT_MS', 0, 86_400_000),
   integer('SHUTDOWN_TIMEOUT_MS', 100, 600_000),
+  {
+    name: 'NATS_URL',
+    good: [
+      ['', null],
+      [' ', null],
+      ['nats://nats', { servers: ['nats:4222'], tls: false, ...NOBODY }],
+      ['NATS://nats.example.org:4333/', { servers: ['nats.example.org:4333'], tls: false, ...NOBODY }],
+      ['nats://127.0.0.1:1,nats://[::1]:65535', { servers: ['127.0.0.1:1', '[::1]:65535'], tls: false, ...NOBODY }],
+      ['nats://a , tls://b', { servers: ['a:4222', 'b:4222'], tls: true, ...NOBODY }],
+      ['nats://u:p@a', { servers: ['a:4222'], tls: false, user: 'u', password: 'p', token: null }],
+      ['nats://b,nats://u:p@a', { servers: ['b:4222', 'a:4222'], tls: false, user: 'u', password: 'p', token: null }],
+      [
+        'nats://u:p@a,nats://u:p@b',
+        { servers: ['a:4222', 'b:4222'], tls: false, user: 'u', password: 'p', token: null },
+      ],
+      ['tls://u%40x:p%3A%2F%2C@a', { servers: ['a:4222'], tls: true, user: 'u@x', password: 'p:/,', token: null }],
+      ['nats://t0ken@a', { servers: ['a:4222'], tls: false, user: null, password: null, token: 't0ken' }],
+    ],
+    bad: [
+      ...['nats', 'nats:4222', '//nats', 'ws://nats', 'http://nats', 'nats://', 'nats:///', 'nats://a b'],
+      ...['nats://a:0', 'nats://a:65536', 'nats://a:x', 'nats://a:4222:1', 'nats://a/b', 'nats://a?b', 'nats://a#b'],
+      ...[
+        'nats://::1',
+        'nats://[127.0.0.1]',
+        'nats://[::zz]',
+        'nats://256.0.0.1',
+        'nats://a,',
+        ',nats://a',
+        'nats://a,x',
+      ],
+      ...['nats://@a', 'nats://:@a', 'nats://u:@a', 'nats://:p@a', 'nats://u:p:q@a', 'nats://%zz@a', 'nats://u@p@a'],
+      ...['nats://u:p@a,nats://u:q@b', 'nats://u:p@a,nats://t@b', 'nats://u:p,q@a'],
+    ],
+  },
+  ...(['NATS_CREDS', 'NATS_CA', 'NATS_CERT', 'NATS_KEY'] as const).map(
+    (name): Row => ({
+      name,
+      good: [
+        ['', ''],
+        [' /run/secrets/nats ', '/run/secrets/nats'],
+        ['a file', 'a file'],
+      ],
+      bad: ['a\0b'],
+    }),
+  ),
+  {
+    name: 'NATS_REPLICAS',
+    good: [1, 3, 5].map((many) => [String(many), many] as const),
+    bad: ['', '0', '2', '4', '6', '7', '1.0', 'x'],
+  },
+  {
+    name: 'INSTANCE_ID',
+    good: [
+      ['', ''],
+      [' eu-1_a.b ', 'eu-1_a.b'],
+      ['a'.repeat(64), 'a'.repeat(64)],
+    ],
+    bad: ['a'.repeat(65), 'a b', 'a/b', 'a*', 'a>', 'é', 'a\nb'],
+  },
+  {
+    name: 'CLUSTER',
+    good: [
+      ['sfu', 'sfu'],
+      [' A-b_1 ', 'A-b_1'],
+      ['a'.repeat(32), 'a'.repeat(32)],
+    ],
+    bad: ['', ' ', 'a'.repeat(33), 'a.b', 'a b', 'a*', 'é'],
+  },
+  integer('MAX_REMOTE_SOURCES', 1, 60_000),
   integer('STATS_INTERVAL_MS', 0, 86_400_000),
   integer('EVENTS_INTERVAL_MS', 20, 10_000),
   integer('MAX_LISTED_PARTICIPANTS', 0, 1000),
@@ -238,7 +310,7 @@ for (const { name, good, bad } of TABLE) {
     for (const [text, value] of good) equal(readConfig({ [name]: text })[name], value, JSON.stringify(text));
     for (const text of bad) {
       const message = refusal({ [name]: text });
-      ok(message.startsWith(`${name} is ${JSON.stringify(text)}; allowed: `), message);
+      ok(message.startsWith(`${name} is ${JSON.stringify(maskSecrets(text))}; allowed: `), message);
       match(message, /allowed: \S.{8,}$/);
       isOneLine(message);
     }
@@ -269,6 +341,42 @@ test('a bad value is named without the password in it', () => {
     const message = refusal({ ICE_SERVERS: text });
     match(message, ':user:***@');
     ok(!/sec|ret/.test(message.split(';')[0]!), message);
+  }
+});
+
+test('a bad NATS_URL is named without its secrets', () => {
+  for (const text of [
+    'nats://sec@a b',
+    'sec@a',
+    'nats://u:sec@a:x',
+    'nats://sec@a,nats://u:ret@b',
+    'nats://u:sec@a,nats://ret@b',
+    'nats://u:sec,ret@a',
+    'nats://sec,ret@a',
+    'nats://sec/ret@a',
+    'natz://sec@a,nats://ret@a',
+  ]) {
+    const message = refusal({ NATS_URL: text });
+    match(message, '***@');
+    ok(!/sec|ret/.test(message.split('; allowed')[0]!), message);
+  }
+});
+
+test('variables of NATS that contradict each other are refused, if NATS_URL is set', () => {
+  const NATS_URL = 'nats://a';
+  const taken: Record<string, string>[] = [
+    { NATS_URL, MAX_CONNECTIONS: '65000', MAX_REMOTE_SOURCES: '536' },
+    { MAX_CONNECTIONS: '65000', MAX_REMOTE_SOURCES: '60000', NATS_CERT: 'a' },
+    { NATS_URL, NATS_CREDS: 'a', NATS_CERT: 'b', NATS_KEY: 'c' },
+  ];
+  for (const environment of taken) readConfig(environment);
+  const remote = { NATS_URL, MAX_CONNECTIONS: '65000', MAX_REMOTE_SOURCES: '537' };
+  is(refusal(remote), 'MAX_CONNECTIONS and MAX_REMOTE_SOURCES are 65537 together; allowed: at most 65536');
+  for (const url of ['nats://u:p@a', 'nats://t@a']) {
+    match(refusal({ NATS_URL: url, NATS_CREDS: 'a' }), 'NATS_CREDS is set and NATS_URL has a user or a token; ');
+  }
+  for (const one of ['NATS_CERT', 'NATS_KEY']) {
+    match(refusal({ NATS_URL, [one]: 'a' }), 'NATS_CERT and NATS_KEY are a certificate and its key; allowed: ');
   }
 });
 

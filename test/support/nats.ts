@@ -1,0 +1,143 @@
+/** Real servers of NATS, with JetStream in a temporary folder. */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Child, findProgram, startChild } from './child.ts';
+import { temporaryFolder } from './proxies.ts';
+import type { Scenarios } from './scenario.ts';
+
+/** Where a current one is, beside the one of the distribution. */
+const CURRENT = '/opt/nats/nats-server';
+
+/** Returns the programs that are installed, the preferred one first: `NATS_SERVER`, a current one, the PATH's. */
+export function natsPrograms(): string[] {
+  const found = [process.env['NATS_SERVER'], CURRENT, findProgram('nats-server')];
+  return [...new Set(found.filter((path): path is string => path !== undefined && existsSync(path)))];
+}
+
+/**
+ * Adds a scenario that needs NATS. Where it is not installed, the scenario is skipped, or fails if `REQUIRE_TOOLS` is
+ * set.
+ */
+export function withNats(test: Scenarios, name: string, body: () => Promise<void>, seconds?: number): void {
+  if (natsPrograms().length > 0) test(name, body, seconds);
+  else missing(test, name);
+}
+
+/** Adds a scenario for each version of NATS that is installed. */
+export function withEachNats(
+  test: Scenarios,
+  name: string,
+  body: (program: string) => Promise<void>,
+  seconds?: number,
+): void {
+  const programs = natsPrograms();
+  programs.forEach(
+    (program, i) => void test(`NATS ${i + 1} of ${programs.length}: ${name}`, () => body(program), seconds),
+  );
+  if (programs.length === 0) missing(test, name);
+}
+
+function missing(test: Scenarios, name: string): void {
+  if (process.env['REQUIRE_TOOLS'] !== '1') return test.skip(name, 'nats-server is not installed');
+  test(name, () => {
+    throw new Error('nats-server is not installed, and REQUIRE_TOOLS is set');
+  });
+}
+
+export interface NatsOptions {
+  /** The program; by default the preferred one. */
+  readonly program?: string;
+  /** Lines for its configuration, such as `authorization { token: t0ken }`. */
+  readonly config?: string;
+  /** A port that was free a moment ago; by default the system chooses one. */
+  readonly port?: number;
+}
+
+export class NatsServer {
+  readonly port: number;
+  private readonly program: string;
+  private readonly folder: string;
+  private child: Child;
+
+  /** Starts a server on loopback. @throws Error if none is installed or it does not start. */
+  static async start(options: NatsOptions = {}): Promise<NatsServer> {
+    const program = options.program ?? natsPrograms()[0];
+    if (program === undefined) throw new Error('nats-server is not installed');
+    const folder = temporaryFolder('nats');
+    writeFileSync(join(folder, 'nats.conf'), `${options.config ?? ''}\n`);
+    const child = launch(program, folder, options.port ?? -1);
+    const port = portIn(await child.said('Listening for client connections on'));
+    await child.said('Server is ready');
+    return new NatsServer(program, folder, child, port);
+  }
+
+  private constructor(program: string, folder: string, child: Child, port: number) {
+    this.program = program;
+    this.folder = folder;
+    this.child = child;
+    this.port = port;
+  }
+
+  /** `nats://127.0.0.1:port` */
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** What it has logged since its latest start. */
+  get lines(): readonly string[] {
+    return this.child.lines;
+  }
+
+  /** Replaces the lines of its configuration; they count from its next start, or {@link reload}, on. */
+  configure(config: string): void {
+    writeFileSync(join(this.folder, 'nats.conf'), `${config}\n`);
+  }
+
+  /** Has it read its configuration anew. */
+  async reload(): Promise<void> {
+    this.child.process.kill('SIGHUP');
+    await this.child.said('Reloaded server configuration');
+  }
+
+  /** Ends it as an operator would. */
+  async stop(): Promise<void> {
+    this.resume();
+    await this.child.stop('SIGTERM');
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    await this.child.stop('SIGKILL');
+  }
+
+  /**
+   * Starts it again on its port, after {@link stop} or {@link kill}.
+   *
+   * @param store whether it still has its disk.
+   */
+  async restart({ store = true }: { store?: boolean } = {}): Promise<void> {
+    if (!store) rmSync(join(this.folder, 'store'), { recursive: true, force: true });
+    this.child = launch(this.program, this.folder, this.port);
+    await this.child.said('Server is ready');
+  }
+
+  /** Stands still as a hung machine does: connections stay open, nothing is answered. */
+  pause(): void {
+    this.child.process.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.process.kill('SIGCONT');
+  }
+}
+
+function launch(program: string, folder: string, port: number): Child {
+  const store = join(folder, 'store');
+  mkdirSync(store, { recursive: true });
+  const place = ['-c', join(folder, 'nats.conf'), '-a', '127.0.0.1', '-p', String(port)];
+  return startChild(program, [...place, '-js', '-sd', store]);
+}
+
+function portIn(line: string): number {
+  return Number(/:(\d+)$/.exec(line.trim())?.[1]);
+}

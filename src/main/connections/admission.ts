@@ -10,6 +10,8 @@ import { type SetupLimits, Setups } from './setups.ts';
 export interface AdmissionParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_CONNECTIONS_PER_USER'> & SetupLimits;
   readonly indexes: IndexPool;
+  /** Returns the clients of a user that are connected to other instances. */
+  readonly elsewhere?: (userid: string) => readonly string[];
   /** Connections by index; written here. */
   readonly receivers: (ClientConnection | undefined)[];
   /** Milliseconds, of `performance.now()`. */
@@ -25,7 +27,7 @@ export class Admission {
 
   constructor(parts: AdmissionParts) {
     this.parts = parts;
-    this.clients = new ClientsPerUser(parts.config.MAX_CONNECTIONS_PER_USER);
+    this.clients = new ClientsPerUser(parts.config.MAX_CONNECTIONS_PER_USER, parts.elsewhere);
     this.setups = new Setups(parts.config, parts.now);
   }
 

@@ -22,6 +22,11 @@ export interface ConnectionWatcher {
 /** A connection that is waiting for its offer has neither index nor id. It is signalling from the offer on. */
 type State = 'waiting' | 'signalling' | 'established' | 'ended';
 
+/** Returns a text that no other client has. */
+export function clientKey({ userid, clientid }: Claim): string {
+  return JSON.stringify([userid, clientid]);
+}
+
 export class ClientConnection implements Receiver, Participant {
   readonly isClient = true;
   /** -1 while the connection waits for its offer; so is the index. */
@@ -66,7 +71,7 @@ export class ClientConnection implements Receiver, Participant {
     this.since = since;
     this.throttle = new Throttle(limits);
     this.claim = claim;
-    this.key = JSON.stringify([claim.userid, claim.clientid]);
+    this.key = clientKey(claim);
     this.seat = new Seat(this, seats);
   }
 

@@ -7,7 +7,7 @@ import type { ThrottleConfig } from '../limits/throttle.ts';
 import type { Log } from '../log/log.ts';
 import type { Ingress } from '../media/ingress.ts';
 import type { PeerFactory } from '../media/media-peer.ts';
-import type { Telemetry } from '../telemetry.ts';
+import type { EndReason, Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionEvents } from './connection-events.ts';
 import type { MembershipSource } from './membership-fetch.ts';
@@ -17,11 +17,22 @@ type ConnectionsConfig = ThrottleConfig &
   Pick<Config, 'MAX_CONNECTIONS' | 'MAX_CONNECTIONS_PER_USER' | 'MAX_SLOTS' | 'GATHER_TIMEOUT_MS'> &
   SetupLimits;
 
+/** Told of established connections. Must not throw. */
+export interface ConnectionObserver {
+  /** A connection is established, and where its user's membership says. */
+  established(connection: ClientConnection): void;
+  /** An established connection ended. */
+  ended(connection: ClientConnection, reason: EndReason): void;
+}
+
 export interface ConnectionsParts {
   readonly config: ConnectionsConfig;
   readonly conversations: Conversations<ClientConnection>;
   /** Left out where this process' registry knows all memberships. */
   readonly memberships?: MembershipSource;
+  /** Returns the clients of a user that are connected to other instances. Left out where there are none. */
+  readonly elsewhere?: (userid: string) => readonly string[];
+  readonly observer?: ConnectionObserver;
   readonly seats: Seats;
   readonly ingress: Ingress;
   /** As many as `MAX_CONNECTIONS`. */

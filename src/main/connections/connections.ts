@@ -18,7 +18,7 @@ import type { Plan } from '../sdp/plan.ts';
 import type { LocalTransport } from '../sdp/transport.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 import { Admission } from './admission.ts';
-import { ClientConnection, type ConnectionWatcher } from './client-connection.ts';
+import { ClientConnection, type ConnectionWatcher, clientKey } from './client-connection.ts';
 import { ConnectionLog } from './connection-log.ts';
 import type { ConnectionsParts } from './connections-parts.ts';
 import { Ghosts } from './ghosts.ts';
@@ -103,6 +103,16 @@ export class Connections {
     for (const { rtcp } of this.established.values()) yield rtcp.quality;
   }
 
+  /** Returns the established connection of a client, if there is one here. */
+  find(claim: Claim): ClientConnection | undefined {
+    return this.established.get(clientKey(claim));
+  }
+
+  /** Returns all connections that are established. */
+  everyEstablished(): Iterable<ClientConnection> {
+    return this.established.values();
+  }
+
   /**
    * Lets a new connection wait for its offer. Another connection may have to stop waiting for it.
    *
@@ -183,7 +193,7 @@ export class Connections {
    */
   end(connection: ClientConnection, reason: EndReason, detail: string, cause?: SetupFailure): void {
     if (connection.state === 'ended') return;
-    const { events, conversations } = this.parts;
+    const { events, conversations, observer } = this.parts;
     const wasEstablished = connection.established;
     connection.state = 'ended';
     const { claim, watcher, key } = connection;
@@ -196,6 +206,7 @@ export class Connections {
     this.log.ended(connection, wasEstablished, reason, detail, cause);
     watcher?.ended(reason, detail, cause);
     const told = events.ended(connection, reason === 'replaced' || reason === 'draining' ? reason : null);
+    if (wasEstablished) observer?.ended(connection, reason);
     connection.seat.vacate(() => this.release(connection, told ? FAREWELL_MS : 0));
   }
 
@@ -242,7 +253,7 @@ export class Connections {
     if (connection.state !== 'signalling') return;
     const { claim, watcher, membership, key } = connection;
     if (membership?.ready() === false) return;
-    const { events, conversations } = this.parts;
+    const { events, conversations, observer } = this.parts;
     const member = conversations.connect(claim.userid, connection, membership?.end());
     if (member === null) return this.end(connection, 'full', 'no room for another user');
     const older = this.established.get(key);
@@ -255,6 +266,7 @@ export class Connections {
     if (member.mutedByOperator) events.mutedByOperator(connection);
     this.seat(connection, member.conversation);
     watcher?.connected();
+    observer?.established(connection);
   }
 
   private seat(connection: ClientConnection, conversation: Conversation | null, kicked = false): void {

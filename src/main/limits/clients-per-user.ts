@@ -4,12 +4,17 @@ import { RequestError } from '../errors.ts';
 
 export class ClientsPerUser {
   private readonly limit: number;
+  private readonly elsewhere: (userid: string) => readonly string[];
   /** By user and client: the number of connections, which is two while a newer one replaces an older one. */
   private readonly users = new Map<string, Map<string, number>>();
 
-  /** @param limit most clients of one user. */
-  constructor(limit: number) {
+  /**
+   * @param limit most clients of one user.
+   * @param elsewhere returns those clients of a user that are connected to other instances; they count, too.
+   */
+  constructor(limit: number, elsewhere: (userid: string) => readonly string[] = () => []) {
     this.limit = limit;
+    this.elsewhere = elsewhere;
   }
 
   /** Users with a connection. */
@@ -19,8 +24,9 @@ export class ClientsPerUser {
 
   /** Whether a client may have another connection. A known client may: the new one replaces the old one. */
   hasRoom({ userid, clientid }: Claim): boolean {
-    const clients = this.users.get(userid);
-    return clients === undefined || clients.size < this.limit || clients.has(clientid);
+    const clients = new Set(this.users.get(userid)?.keys());
+    for (const other of this.elsewhere(userid)) clients.add(other);
+    return clients.size < this.limit || clients.has(clientid);
   }
 
   /** @throws RequestError `too-many-connections` */

@@ -84,6 +84,8 @@ export const connections: MutationList = {
     ['this.inUse === 0 ? Promise.resolve() :', 'false ? Promise.resolve() :'],
     ['if (this.inUse === 0) for', 'for'],
     ['this.inUse--;', ''],
+    ['if (wasEstablished) observer?', 'observer?'],
+    ['observer?.established(connection);', ''],
   ],
   'src/main/connections/membership-fetch.ts': [
     ['if (fetch.peerWaits && !fetch.ended) listener', 'listener'],

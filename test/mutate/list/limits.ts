@@ -34,6 +34,7 @@ export const limits: MutationList = {
     ['if (count > 1) clients.set(clientid, count - 1);\n    else', ''],
     ['if (clients.size === 0) this.users.delete(userid);', ''],
     ['if (this.hasRoom(claim)) return;', 'return;'],
+    ['for (const other of this.elsewhere(userid)) clients.add(other);', ''],
   ],
   'src/main/limits/data-budget.ts': [
     ['return this.messages.take(now) && this.bytes.take(now, bytes);', 'return this.messages.take(now);'],

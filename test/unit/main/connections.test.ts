@@ -1,6 +1,7 @@
 /** The life of connections from request to release, with peers that do as the test says. */
 import { createRequire } from 'node:module';
 import { equal, is, ok } from 'uvu/assert';
+import type { ClientConnection } from '../../../src/main/connections/client-connection.ts';
 import { RequestError } from '../../../src/main/errors.ts';
 import { SourceWord } from '../../../src/workers/protocol.ts';
 import { ConnectionsFixture, PLAN } from '../../support/connections-fixture.ts';
@@ -246,6 +247,42 @@ test('a user has so many connections at most, and may have another one when one 
   is(refused(another), 'too-many-connections');
   life.connections.end(phone.connection, 'gone', 'test');
   is(refused(another), undefined);
+});
+
+test("a user's clients on other instances count, and one of them may connect here instead", async () => {
+  const elsewhere = (userid: string): string[] => (userid === 'ann' ? ['phone'] : []);
+  const life = new ConnectionsFixture({ MAX_CONNECTIONS_PER_USER: '2' }, { elsewhere });
+  await life.connect('ann');
+  const another = (clientid: string, userid = 'ann') => refused(() => life.request(userid, clientid));
+  is(another('laptop'), 'too-many-connections');
+  is(another('phone'), undefined);
+  is(another('laptop', 'bob'), undefined);
+});
+
+test('an observer is told of connections that are established, and how those end', async () => {
+  const seen: string[] = [];
+  const at = ({ claim: { userid }, seat }: ClientConnection): string =>
+    `${userid} in ${seat.destination?.id ?? 'none'}`;
+  const life = new ConnectionsFixture(
+    {},
+    {
+      observer: {
+        established: (connection) => seen.push(`established ${at(connection)}`),
+        ended: (connection, reason) => seen.push(`ended ${at(connection)}: ${reason}`),
+      },
+    },
+  );
+  life.join('ann', 'hall');
+  life.connections.end(life.request('bob').connection, 'gone', 'never established');
+  const { connection } = await life.connect('ann');
+  equal(seen, ['established ann in hall']);
+  is(life.connections.find({ userid: 'ann', clientid: 'tab' }), connection);
+  is(life.connections.find({ userid: 'ann', clientid: 'phone' }), undefined);
+  equal([...life.connections.everyEstablished()], [connection]);
+  life.connections.end(connection, 'replaced', 'test');
+  life.connections.end(connection, 'gone', 'test');
+  equal(seen.slice(1), ['ended ann in hall: replaced']);
+  is(life.connections.find({ userid: 'ann', clientid: 'tab' }), undefined);
 });
 
 test('a drain ends what is being set up at once, and the rest at its end', async () => {

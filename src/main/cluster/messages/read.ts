@@ -1,0 +1,99 @@
+/**
+ * Reads control messages from the bus. They are JSON objects with `v: 1`, and hostile until they are read: nothing here
+ * throws. Unknown members are ignored, so that a newer version may add some.
+ */
+import * as v from 'valibot';
+
+/** The version of all control messages. */
+export const MESSAGE_VERSION = 1;
+/** Largest control message, bytes: as large as NATS lets through by default. */
+export const MAX_MESSAGE_BYTES = 1_048_576;
+
+/** Messages that were dropped, by reason. One object counts for a whole instance. */
+export interface ReadCounts {
+  /** No JSON, no object, or not as its schema says. */
+  malformed: number;
+  /** Of another version than {@link MESSAGE_VERSION}. */
+  otherVersion: number;
+  tooLarge: number;
+  /** Of a type that this version does not know. That is no fault. */
+  unknownType: number;
+}
+
+export function noReadCounts(): ReadCounts {
+  return { malformed: 0, otherVersion: 0, tooLarge: 0, unknownType: 0 };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
+/** Returns the bytes of a message, with its version. */
+export function writeMessage(message: object): Uint8Array {
+  return encoder.encode(JSON.stringify({ v: MESSAGE_VERSION, ...message }));
+}
+
+/**
+ * Reads a message of the only type on its subject.
+ *
+ * @param schema without `v`. @param counts counts the message if it is dropped.
+ * @returns null for a message that is to be dropped.
+ */
+export function readMessage<S extends v.GenericSchema>(
+  schema: S,
+  bytes: Uint8Array,
+  counts: ReadCounts,
+): v.InferOutput<S> | null {
+  const message = readObject(bytes, counts);
+  return message === null ? null : check(schema, message, counts);
+}
+
+/** Schemas by the `type` of their messages. */
+export type Family = Readonly<Record<string, v.GenericSchema>>;
+/** A message of a family. Its `type` tells which. */
+export type FamilyMessage<F extends Family> = {
+  [T in keyof F & string]: { readonly type: T } & v.InferOutput<F[T]>;
+}[keyof F & string];
+
+/**
+ * Reads a message whose `type` tells its schema.
+ *
+ * @param family schemas without `v` and `type`. @param counts counts the message if it is dropped.
+ * @returns null for a message that is to be dropped or whose type is unknown.
+ */
+export function readFamily<F extends Family>(
+  family: F,
+  bytes: Uint8Array,
+  counts: ReadCounts,
+): FamilyMessage<F> | null {
+  const message = readObject(bytes, counts);
+  if (message === null) return null;
+  const { type } = message;
+  if (typeof type !== 'string') return drop('malformed', counts);
+  if (!Object.hasOwn(family, type)) return drop('unknownType', counts);
+  const checked = check(family[type]!, message, counts);
+  return checked === null ? null : ({ ...(checked as object), type } as FamilyMessage<F>);
+}
+
+function readObject(bytes: Uint8Array, counts: ReadCounts): Record<string, unknown> | null {
+  if (bytes.length > MAX_MESSAGE_BYTES) return drop('tooLarge', counts);
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(bytes));
+  } catch {
+    return drop('malformed', counts);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return drop('malformed', counts);
+  const message = value as Record<string, unknown>;
+  if (message['v'] === MESSAGE_VERSION) return message;
+  return drop(Number.isInteger(message['v']) ? 'otherVersion' : 'malformed', counts);
+}
+
+function check<S extends v.GenericSchema>(schema: S, message: object, counts: ReadCounts): v.InferOutput<S> | null {
+  const result = v.safeParse(schema, message);
+  return result.success ? result.output : drop('malformed', counts);
+}
+
+function drop(why: keyof ReadCounts, counts: ReadCounts): null {
+  counts[why]++;
+  return null;
+}

@@ -3,7 +3,16 @@ import { randomInt } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { SILENCE } from '../../src/rtp/audio-level.ts';
 import { WebrtcClient } from '../../test/support/webrtc.ts';
-import { LEVEL_OFFSET, spokenLevel } from '../cases/packets.ts';
+import { LEVEL_ID, LEVEL_OFFSET, spokenLevel } from '../cases/packets.ts';
+import {
+  DTX_BYTES,
+  DTX_INTERVAL_MS,
+  FRAME_MS,
+  Frame,
+  type SpurtOptions,
+  Spurts,
+  spurtLevel,
+} from '../cluster/spurts.ts';
 import type { FromGroup, GroupOptions, GroupReport, ToGroup } from './protocol.ts';
 
 /** Connections that are set up at the same time. */
@@ -11,9 +20,6 @@ const PARALLEL = 16;
 /** One packet in this many is timed. */
 const TIMED_ONE_IN = 8;
 const LOOP_RESOLUTION_MS = 5;
-/** Opus sends a packet of this size for silence, at this interval. */
-const DTX_INTERVAL_MS = 400;
-const DTX_BYTES = 1;
 /** First SSRC of silent microphones, away from those of speakers. */
 const SILENT_SSRCS = 1_000_000;
 /** Most packets that a late publisher sends at once. */
@@ -34,6 +40,7 @@ const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
 
 async function open(options: GroupOptions): Promise<number> {
   let next = 0;
+  let joined = 0;
   const one = async (): Promise<void> => {
     while (next < options.count) {
       const number = next++;
@@ -49,20 +56,21 @@ async function open(options: GroupOptions): Promise<number> {
           ssrc: options.publishes ? number + (options.silent === true ? SILENT_SSRCS : 1) : null,
           // Nobody says goodbye here, so data channels would only add SCTP's own timers.
           data: false,
+          ...(options.levels === true ? { levelId: LEVEL_ID } : {}),
           ports: options.ports,
         },
         options.measured ? received : undefined,
       );
       clients.push(client);
       await client.connect();
-      await fetch(`${options.url}/join/${options.room}`, {
-        method: 'POST',
-        headers: { 'X-User-Claim': JSON.stringify(claim) },
-      });
+      const room = options.firstRoom === undefined ? options.room : `${options.room}-${options.firstRoom + number}`;
+      const headers = { 'X-User-Claim': JSON.stringify(claim) };
+      const response = await fetch(`${options.url}/join/${room}`, { method: 'POST', headers });
+      if (response.ok) joined++;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, one));
-  return clients.filter(({ close }) => close?.code === 1000).length;
+  return Math.min(joined, clients.filter(({ close }) => close?.code === 1000).length);
 }
 
 /**
@@ -92,6 +100,39 @@ function talk(payloadBytes: number, speechIntervalMs: number, silent: boolean): 
         voice.packet[LEVEL_OFFSET] = 0x80 | (silent ? SILENCE : spokenLevel(voice.sequence, voice.timestamp >>> 20));
         if (!silent) voice.packet.writeBigUInt64BE(process.hrtime.bigint(), 20);
         if (voice.client.send(voice.packet)) sent++;
+      }
+    }
+  }, 2);
+}
+
+/**
+ * Makes every publisher talk and pause at random: packets of speech each frame, comfort noise in between.
+ *
+ * @param options the seed of the first publisher; each of the others has the next one.
+ */
+function converse(payloadBytes: number, options: SpurtOptions): void {
+  const begun = performance.now();
+  const voices = clients.map((client, i) => ({
+    client,
+    number: options.seed + i,
+    spurts: new Spurts({ ...options, seed: options.seed + i }),
+    speech: voicePacket(i + 1, payloadBytes),
+    noise: voicePacket(i + 1, DTX_BYTES),
+    due: begun + (i * FRAME_MS) / clients.length,
+    sequence: 0,
+  }));
+  setInterval(() => {
+    const now = performance.now();
+    for (const voice of voices) {
+      for (; voice.due <= now; voice.due += FRAME_MS) {
+        const frame = voice.spurts.next();
+        if (frame === Frame.Nothing) continue;
+        const packet = frame === Frame.Speech ? voice.speech : voice.noise;
+        packet.writeUInt16BE(voice.sequence++ & 0xffff, 2);
+        packet.writeUInt32BE((voice.spurts.frames * FRAME_MS * 48) % 2 ** 32, 4);
+        packet[LEVEL_OFFSET] = frame === Frame.Speech ? 0x80 | spurtLevel(voice.spurts.frames, voice.number) : SILENCE;
+        if (frame === Frame.Speech) packet.writeBigUInt64BE(process.hrtime.bigint(), 20);
+        if (voice.client.send(packet)) sent++;
       }
     }
   }, 2);
@@ -154,7 +195,8 @@ process.on('message', async (message: ToGroup) => {
       loop.enable();
       return;
     case 'talk':
-      talk(message.payloadBytes, message.intervalMs, message.silent);
+      if (message.spurts !== null) converse(message.payloadBytes, message.spurts);
+      else talk(message.payloadBytes, message.intervalMs, message.silent);
       return tell({ type: 'talking' });
     case 'reset':
       return reset();

@@ -16,6 +16,12 @@ export function cpuOf(pid: number): CpuTime {
   return readStat(`/proc/${pid}/stat`).cpu;
 }
 
+/** Returns the CPU time of a process, seconds, all threads and both modes together. */
+export function cpuSeconds(pid: number): number {
+  const { user, system } = cpuOf(pid);
+  return user + system;
+}
+
 /** Returns the CPU time by thread name, in seconds; threads of the same name are added up. */
 export function cpuByThread(pid: number): Map<string, number> {
   const threads = new Map<string, number>();

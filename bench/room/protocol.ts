@@ -1,9 +1,12 @@
 /** The messages between the room benchmark and its processes. */
+import type { SpurtOptions } from '../cluster/spurts.ts';
 
 /** A group of clients in one process. */
 export interface GroupOptions {
   readonly url: string;
   readonly room: string;
+  /** If given, each client has a conversation of its own: `<room>-<this + its number in the group>`. */
+  readonly firstRoom?: number;
   /** Users are named `<name>-<number>`. */
   readonly name: string;
   readonly count: number;
@@ -11,6 +14,8 @@ export interface GroupOptions {
   readonly publishes: boolean;
   /** Whether the publishers' microphones are open while nobody talks. */
   readonly silent?: boolean;
+  /** Whether publishers negotiate the audio level, so that the server ranks them by it. */
+  readonly levels?: boolean;
   /** Whether packets are examined; otherwise the library decrypts and discards them. */
   readonly measured: boolean;
   readonly ports: readonly [number, number];
@@ -19,7 +24,14 @@ export interface GroupOptions {
 export type ToGroup =
   | { readonly type: 'open'; readonly options: GroupOptions }
   /** Makes the publishers begin to send. */
-  | { readonly type: 'talk'; readonly payloadBytes: number; readonly intervalMs: number; readonly silent: boolean }
+  | {
+      readonly type: 'talk';
+      readonly payloadBytes: number;
+      readonly intervalMs: number;
+      readonly silent: boolean;
+      /** When they talk; null for all the time. */
+      readonly spurts: SpurtOptions | null;
+    }
   /** Resets all counts. */
   | { readonly type: 'reset' }
   | { readonly type: 'report' };

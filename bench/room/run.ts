@@ -1,19 +1,18 @@
 /** Measures one room: starts a server process and its clients, and collects their figures and the kernel's. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freeUdpPort } from '../../test/support/server.ts';
-import { type CpuTime, cpuByThread, cpuOf, idleSeconds, udpDrops } from './process.ts';
-import type { FromGroup, GroupOptions, GroupReport, Sample, ToGroup } from './protocol.ts';
+import { ClientGroup, MAX_CLIENTS } from './client-group.ts';
+import { type CpuTime, cpuByThread, cpuOf, cpuSeconds, idleSeconds, udpDrops } from './process.ts';
+import type { GroupOptions, GroupReport, Sample } from './protocol.ts';
 import type { RoomResult } from './report.ts';
 
 const WARM_UP_SAMPLES = 3;
 const MEDIA_PORTS = 4;
 const JOIN_INTERVAL_MS = 50;
 const JOIN_PROBES = 60;
-/** Most clients in one process; more would make the process itself the bottleneck. */
-const GROUP_SIZE = 150;
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 
 export interface RoomSetup {
@@ -44,12 +43,11 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
   const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
   say('starting');
   const server = await ServerProcess.start(kind, setup);
-  const groups: Group[] = [];
-  const open = async (options: Omit<GroupOptions, 'url' | 'room'>): Promise<Group> => {
-    const group = new Group();
+  const groups: ClientGroup[] = [];
+  const open = async (options: Omit<GroupOptions, 'url' | 'room'>): Promise<ClientGroup> => {
+    const group = new ClientGroup();
     groups.push(group);
-    const connected = await group.open({ ...options, url: server.url, room: 'bench' });
-    if (connected !== options.count) throw new Error(`${connected} of ${options.count} ${options.name} connected`);
+    await group.open({ ...options, url: server.url, room: 'bench' });
     return group;
   };
   try {
@@ -57,9 +55,9 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
     const ports = CLIENT_PORTS;
     say('connecting the measured listeners');
     const live = await open({ name: 'live', count: measured, slots, publishes: false, measured: true, ports });
-    for (let rest = listeners - measured, i = 0; rest > 0; rest -= GROUP_SIZE, i++) {
+    for (let rest = listeners - measured, i = 0; rest > 0; rest -= MAX_CLIENTS, i++) {
       say(`connecting ${rest} more listeners`);
-      const count = Math.min(rest, GROUP_SIZE);
+      const count = Math.min(rest, MAX_CLIENTS);
       await open({
         name: `other${i}`,
         count,
@@ -182,11 +180,6 @@ async function probeJoins(url: string): Promise<{ p50: number; p99: number }> {
   return { p50: at(0.5), p99: at(0.99) };
 }
 
-function cpuSeconds(pid: number): number {
-  const { user, system } = cpuOf(pid);
-  return user + system;
-}
-
 /** The measured process, which reports a sample every second. */
 class ServerProcess {
   url = '';
@@ -292,54 +285,4 @@ function sampleOf(stats: { rss: number; loop: { p99Ms: number; busy: number }; s
       egress: most(({ highestFill }) => highestFill.egress),
     },
   };
-}
-
-/** One process of clients, seen from the benchmark. */
-class Group {
-  private readonly child: ChildProcess = fork(fileURLToPath(new URL('./group.js', import.meta.url)));
-
-  constructor() {
-    process.on('exit', () => this.child.kill('SIGKILL'));
-  }
-
-  get pid(): number {
-    return this.child.pid!;
-  }
-
-  tell(message: ToGroup): void {
-    this.child.send(message);
-  }
-
-  async open(options: GroupOptions): Promise<number> {
-    this.tell({ type: 'open', options });
-    const reply = await this.reply();
-    return reply.type === 'opened' ? reply.connected : 0;
-  }
-
-  async talk(payloadBytes: number, intervalMs: number, silent: boolean): Promise<void> {
-    this.tell({ type: 'talk', payloadBytes, intervalMs, silent });
-    await this.reply();
-  }
-
-  async report(): Promise<GroupReport> {
-    this.tell({ type: 'report' });
-    const reply = await this.reply();
-    if (reply.type !== 'report') throw new Error(`${reply.type} instead of a report`);
-    return reply.report;
-  }
-
-  end(): void {
-    this.child.kill('SIGKILL');
-  }
-
-  private reply(): Promise<FromGroup> {
-    return new Promise((resolve, reject) => {
-      const ended = (code: number | null): void => reject(new Error(`a client process ended with ${code}`));
-      this.child.once('exit', ended);
-      this.child.once('message', (message: FromGroup) => {
-        this.child.off('exit', ended);
-        resolve(message);
-      });
-    });
-  }
 }

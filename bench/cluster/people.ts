@@ -8,7 +8,7 @@ import type { SpurtOptions } from './spurts.ts';
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 export const PAYLOAD_BYTES = 100;
 const PACKET_MS = 20;
-const WARM_UP_MS = 3000;
+export const WARM_UP_MS = 3000;
 
 /** People of one kind at one instance. */
 export interface Party {

@@ -1,9 +1,6 @@
 /** What the cluster's benchmarks run on: a real nats-server, and one or more instances. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Child, findProgram, freeTcpPort, listens, startChild } from '../../test/support/child.ts';
 import { type Scrape, scrape } from '../../test/support/metrics.ts';
+import { NatsServer, natsPrograms } from '../../test/support/nats.ts';
 import { freeUdpPort, type RunningServer, startServer } from '../../test/support/server.ts';
 import { until } from '../../test/support/waiting.ts';
 import { cpuByThread, cpuSeconds } from '../room/process.ts';
@@ -11,7 +8,7 @@ import { cpuByThread, cpuSeconds } from '../room/process.ts';
 const MEDIA_PORTS = 4;
 
 /** The program to start; set by the option `--nats`. */
-let program = findProgram('nats-server') ?? '/opt/nats/nats-server';
+let [program = ''] = natsPrograms();
 
 export function useNats(path: string): void {
   program = path;
@@ -31,28 +28,22 @@ export interface Cpu {
 export class Cluster {
   readonly instances: RunningServer[] = [];
   private readonly env: Record<string, string>;
-  private readonly nats: Child | null;
-  private readonly folder: string | null;
+  private readonly nats: NatsServer | null;
 
-  private constructor(env: Record<string, string>, nats: Child | null, folder: string | null) {
+  private constructor(env: Record<string, string>, nats: NatsServer | null) {
     this.env = env;
     this.nats = nats;
-    this.folder = folder;
   }
 
   /** Starts one instance without NATS, or several with it, and waits until all of them know each other. */
   static async start(count: number, env: Readonly<Record<string, string>> = {}): Promise<Cluster> {
     if (count === 1) {
-      const single = new Cluster({ ...env }, null, null);
+      const single = new Cluster({ ...env }, null);
       await single.add();
       return single;
     }
-    const folder = mkdtempSync(join(tmpdir(), 'bench-nats-'));
-    const port = await freeTcpPort();
-    const args = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder];
-    const nats = startChild(program, args);
-    await listens(port, nats);
-    const cluster = new Cluster({ ...env, NATS_URL: `nats://127.0.0.1:${port}` }, nats, folder);
+    const nats = await NatsServer.start({ program });
+    const cluster = new Cluster({ ...env, NATS_URL: nats.url }, nats);
     for (let i = 0; i < count; i++) await cluster.add();
     await cluster.whole();
     return cluster;
@@ -95,7 +86,7 @@ export class Cluster {
       at: performance.now(),
       instances: pids.map(cpuSeconds),
       mains: pids.map((pid) => cpuByThread(pid).get('main') ?? 0),
-      nats: this.nats === null ? 0 : cpuSeconds(this.nats.process.pid!),
+      nats: this.nats === null ? 0 : cpuSeconds(this.nats.pid),
     };
   }
 
@@ -106,7 +97,6 @@ export class Cluster {
   async stop(): Promise<void> {
     await Promise.all(this.instances.map((instance) => instance.stop()));
     await this.nats?.stop();
-    if (this.folder !== null) rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

@@ -83,6 +83,11 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  /** The id of its process. */
+  get pid(): number {
+    return this.child.process.pid!;
+  }
+
   /** What it has logged since its latest start. */
   get lines(): readonly string[] {
     return this.child.lines;

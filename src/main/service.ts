@@ -28,6 +28,7 @@ import { Permissions } from './memberships/permissions.ts';
 import { AdminServer } from './operations/admin.ts';
 import { tellCandidates } from './operations/announced-candidates.ts';
 import { HealthCheck } from './operations/health.ts';
+import { LocalView } from './operations/local-view.ts';
 import { Counters } from './operations/metrics/counters.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
@@ -87,7 +88,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   const read = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
   const metrics = new Metrics(config, telemetry, read);
   const health = new HealthCheck(shards.all, timers);
-  const operator = new Operator({ config, conversations, connections, memberships, health, sources, metrics });
+  const local = new LocalView({ conversations, connections, sources });
+  const cluster = null;
+  const operator = new Operator({ config, conversations, connections, memberships, health, local, cluster, metrics });
   const { ADMIN_LISTEN } = config;
   const admin = ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operator), config, log, telemetry);
 

@@ -1,7 +1,7 @@
 /** The operators' listener of a real server with real clients. */
 import { equal, is, match, ok } from 'uvu/assert';
 import type { Health } from '../../src/main/operations/health.ts';
-import type { ConversationDetail, ConversationPage, Readiness } from '../../src/main/operations/operator.ts';
+import type { ConversationDetail, ConversationPage, Readiness, UserDetail } from '../../src/main/operations/views.ts';
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { launchUntilExit } from '../support/launch.ts';
 import { readOffer } from '../support/offers.ts';
@@ -120,6 +120,43 @@ test('conversations are listed page by page, each with its members', async () =>
   is(connection!.muted, false);
   is((await ask(`/conversations/${encodeURIComponent(rooms[0]!)}`)).status, 404);
   await client.end();
+});
+
+test('a user is found wherever they are: in a conversation, in none, still being set up, or only expected', async () => {
+  const room = fresh('room');
+  const [ann, bob, cid] = [fresh('ann'), fresh('bob'), fresh('cid')];
+  const find = async (userid: string): Promise<Answer<UserDetail>> => ask(`/users/${encodeURIComponent(userid)}`);
+  is((await find(ann)).status, 404);
+  const client = await connect(ann);
+  const alone = (await find(ann)).body;
+  equal([alone.userid, alone.conversation, alone.silenced], [ann, null, false]);
+  const [connection] = alone.connections;
+  equal([connection!.clientid, connection!.state, connection!.slots], ['client', 'established', 2]);
+  is(typeof connection!.connection, 'number');
+  equal(['instance' in connection!, 'missing' in alone], [false, false], 'there is no cluster');
+  await join(ann, room);
+  is((await ask(userPath(room, ann, 'mute'), { method: 'POST' })).status, 200);
+  const muted = (await find(ann)).body;
+  equal([muted.conversation, muted.silenced], [room, true]);
+  await join(bob, room);
+  const expected = (await find(bob)).body;
+  equal([expected.conversation, expected.connections], [room, []]);
+  const { url } = await server();
+  const socket = await openSocket(url, cid);
+  const waiting = (await find(cid)).body;
+  equal(
+    waiting.connections.map(({ connection, state, speaking }) => [connection, state, speaking]),
+    [[null, 'waiting', false]],
+  );
+  socket.socket.close();
+  await client.end();
+});
+
+test('without a cluster there is nothing to see of one', async () => {
+  const { status, body } = await ask('/cluster');
+  is(status, 404);
+  match(body.detail, /NATS_URL/);
+  is('problems' in (await ask<Readiness>('/readyz')).body, false);
 });
 
 test('a user who is kicked is told, is out of the conversation, and may come back', async () => {

@@ -78,10 +78,18 @@ export class Connections {
     return this.inUse;
   }
 
-  /** Indexes in use, of `MAX_CONNECTIONS`. */
+  /** Connections that hold an index, of `MAX_CONNECTIONS`. Sources of other instances hold some, too. */
   get placed(): number {
-    const { size, free } = this.parts.indexes;
-    return size - free;
+    let placed = 0;
+    for (const connection of this.parts.receivers) if (connection !== undefined) placed++;
+    return placed;
+  }
+
+  /** A user's connections that have not ended, established or not. Looks at all connections. */
+  *of(userid: string): Iterable<ClientConnection> {
+    for (const all of [this.admission.unestablished(), this.established.values()]) {
+      for (const connection of all) if (connection.claim.userid === userid) yield connection;
+    }
   }
 
   /** Whether a new connection would find no place. */

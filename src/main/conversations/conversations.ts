@@ -142,6 +142,13 @@ export class Conversations<C> {
     return [...user.connections];
   }
 
+  /** Returns where a user is and whether an operator muted them; null if they are not known. */
+  find(userid: string): FetchedMembership | null {
+    const user = this.users.get(userid);
+    if (user === undefined) return null;
+    return { conversation: user.conversation?.id ?? null, mutedByOperator: user.mutedByOperator };
+  }
+
   /** Whether a user is in a conversation. */
   isIn(userid: string, id: string): boolean {
     return this.users.get(userid)?.conversation?.id === id;

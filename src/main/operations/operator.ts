@@ -1,6 +1,4 @@
 /** Everything that operators can see and do, without HTTP. */
-import { performance } from 'node:perf_hooks';
-import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { ClientConnection } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
@@ -8,62 +6,32 @@ import type { Conversations } from '../conversations/conversations.ts';
 import { RequestError } from '../errors.ts';
 import type { Done, Memberships } from '../memberships/memberships.ts';
 import type { Health, HealthCheck } from './health.ts';
+import type { LocalView, OwnedConnection } from './local-view.ts';
+import type {
+  ClusterOverview,
+  ClusterView,
+  ConversationDetail,
+  ConversationPage,
+  Elsewhere,
+  LocatedConnection,
+  Readiness,
+  UserDetail,
+} from './views.ts';
 
 /** What the operators' view is based on. */
 export interface OperatorParts {
   readonly config: Pick<Config, 'MAX_CONNECTIONS' | 'MAX_MEMBERSHIPS'>;
-  readonly conversations: Conversations<ClientConnection>;
-  readonly connections: Connections;
-  readonly memberships: Memberships;
-  readonly health: HealthCheck;
-  /** The source table, which shows who speaks. */
-  readonly sources: Int32Array;
+  readonly conversations: Pick<
+    Conversations<ClientConnection>,
+    'userCount' | 'conversationCount' | 'list' | 'members' | 'find'
+  >;
+  readonly connections: Pick<Connections, 'full' | 'placed'>;
+  readonly memberships: Pick<Memberships, 'draining' | 'kick' | 'mute'>;
+  readonly health: Pick<HealthCheck, 'check'>;
+  readonly local: Pick<LocalView, 'conversation' | 'user'>;
+  /** Null for an instance that knows no other. */
+  readonly cluster: ClusterView | null;
   readonly metrics: { render(): Promise<{ contentType: string; body: string }> };
-}
-
-/** The body of `/readyz`. */
-export interface Readiness {
-  readonly ready: boolean;
-  readonly status: 'ready' | 'draining' | 'full' | 'unhealthy';
-  readonly connections: number;
-  readonly maxConnections: number;
-  readonly users: number;
-  readonly maxUsers: number;
-}
-
-/** The body of `/conversations`. */
-export interface ConversationPage {
-  /** Number of all conversations. */
-  readonly total: number;
-  readonly conversations: readonly { readonly id: string; readonly users: number }[];
-  /** The `after` of the next page; null on the last one. */
-  readonly next: number | null;
-}
-
-/** One connection in `/conversations/:id`. */
-export interface ConnectionDetail {
-  readonly connection: number;
-  readonly clientid: string;
-  /** Time since its request. */
-  readonly seconds: number;
-  readonly number: number;
-  readonly slots: number;
-  readonly publishes: boolean;
-  /** Muted by the client itself. */
-  readonly muted: boolean;
-  readonly deafened: boolean;
-  readonly speaking: boolean;
-}
-
-/** The body of `/conversations/:id`. */
-export interface ConversationDetail {
-  readonly id: string;
-  readonly users: readonly {
-    readonly userid: string;
-    /** Muted by an operator. */
-    readonly silenced: boolean;
-    readonly connections: readonly ConnectionDetail[];
-  }[];
 }
 
 export class Operator {
@@ -79,36 +47,80 @@ export class Operator {
 
   /** Returns whether this instance should get new clients. */
   readiness(): Readiness {
-    const { config, connections, conversations, health, memberships } = this.parts;
+    const { config, connections, conversations, cluster } = this.parts;
     const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
+    const status = this.status();
+    const problems = cluster === null ? {} : { problems: cluster.problem === null ? [] : [cluster.problem] };
     const users = conversations.userCount;
-    const full = connections.full || users >= maxUsers;
-    const status = memberships.draining ? 'draining' : !health.check().healthy ? 'unhealthy' : full ? 'full' : 'ready';
-    return { ready: status === 'ready', status, connections: connections.placed, maxConnections, users, maxUsers };
+    return {
+      ready: status === 'ready',
+      status,
+      ...problems,
+      connections: connections.placed,
+      maxConnections,
+      users,
+      maxUsers,
+    };
   }
 
   metrics(): Promise<{ contentType: string; body: string }> {
     return this.parts.metrics.render();
   }
 
+  /** Lists conversations, those of all instances. */
   conversations(after: number, limit: number): ConversationPage {
-    const { conversations } = this.parts;
+    const { conversations, cluster } = this.parts;
     const page = conversations.list(after, limit);
+    const spans = cluster?.spans();
     return {
       total: conversations.conversationCount,
-      conversations: page.map(({ id, users }) => ({ id, users })),
+      conversations: page.map(({ id, users }) => {
+        return { id, users, ...(spans === undefined ? {} : { instances: spans.get(id) ?? 0 }) };
+      }),
       next: page.length === limit ? page.at(-1)!.key : null,
     };
   }
 
-  /** Describes a conversation. @throws RequestError `not-found` */
-  conversation(id: string): ConversationDetail {
-    const members = this.parts.conversations.members(id);
-    if (members.length === 0) throw new RequestError('not-found', 'Nobody is in that conversation.');
-    const users = members.map(({ userid, mutedByOperator: silenced, connections }) => {
-      return { userid, silenced, connections: connections.map((connection) => this.describe(connection)) };
+  /** Describes a conversation on all instances. Rejects with a RequestError `not-found` if nobody is in it. */
+  async conversation(id: string): Promise<ConversationDetail> {
+    const { conversations, local, cluster } = this.parts;
+    const nobody = new RequestError('not-found', 'Nobody is in that conversation.');
+    if (conversations.members(id).length === 0) throw nobody;
+    const elsewhere = cluster === null ? null : await cluster.conversation(id);
+    const connections = new Map<string, LocatedConnection[]>();
+    for (const { userid, ...connection } of this.located(local.conversation(id), elsewhere)) {
+      const own = connections.get(userid) ?? [];
+      connections.set(userid, own);
+      own.push(connection);
+    }
+    // Users may have left meanwhile.
+    const users = conversations.members(id).map(({ userid, mutedByOperator: silenced }) => {
+      return { userid, silenced, connections: connections.get(userid) ?? [] };
     });
-    return { id, users };
+    if (users.length === 0) throw nobody;
+    return { id, users, ...gaps(elsewhere) };
+  }
+
+  /** Finds a user, in a conversation or not. Rejects with a RequestError `not-found` if nobody knows them. */
+  async user(userid: string): Promise<UserDetail> {
+    const { conversations, local, cluster } = this.parts;
+    const elsewhere = cluster === null ? null : await cluster.user(userid);
+    const connections = this.located(local.user(userid), elsewhere).map(({ userid: _, ...connection }) => connection);
+    const known = conversations.find(userid);
+    if (known === null && connections.length === 0) {
+      const silent = elsewhere?.missing.join(', ') ?? '';
+      const doubt = silent === '' ? '' : `, as far as is known: ${silent} did not answer`;
+      throw new RequestError('not-found', `That user is neither connected nor in a conversation${doubt}.`);
+    }
+    const { conversation = null, mutedByOperator: silenced = false } = known ?? {};
+    return { userid, conversation, silenced, connections, ...gaps(elsewhere) };
+  }
+
+  /** Describes the cluster. @throws RequestError `not-found` without one. */
+  cluster(): ClusterOverview {
+    const { cluster } = this.parts;
+    if (cluster !== null) return cluster.overview();
+    throw new RequestError('not-found', 'There is no cluster: this instance runs without NATS_URL, by itself.');
   }
 
   /** Takes a user out of a conversation. Throws, or rejects, as {@link Memberships.kick} does. */
@@ -121,20 +133,25 @@ export class Operator {
     return this.parts.memberships.mute(userid, conversation, muted, 'operator');
   }
 
-  private describe(connection: ClientConnection): ConnectionDetail {
-    const { id, claim, since, seat, slotCount, publication, selfMuted, deafened, rtcp } = connection;
-    const speaking = this.parts.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
-    return {
-      connection: id,
-      clientid: claim.clientid,
-      seconds: Math.round((performance.now() - since) / 1000),
-      number: seat.number,
-      slots: slotCount,
-      publishes: publication !== null,
-      muted: selfMuted,
-      deafened,
-      speaking: speaking && !connection.muted,
-      ...rtcp.quality.summary(),
-    };
+  private status(): Readiness['status'] {
+    const { config, connections, conversations, health, memberships, cluster } = this.parts;
+    if (memberships.draining) return 'draining';
+    if (!health.check().healthy) return 'unhealthy';
+    if (cluster !== null && cluster.problem !== null) return 'degraded';
+    return connections.full || conversations.userCount >= config.MAX_MEMBERSHIPS ? 'full' : 'ready';
   }
+
+  /** Adds the connections on other instances, if there are any, to those on this one. */
+  private located(
+    own: readonly OwnedConnection[],
+    elsewhere: Elsewhere | null,
+  ): readonly (LocatedConnection & { readonly userid: string })[] {
+    const { cluster } = this.parts;
+    if (cluster === null || elsewhere === null) return own;
+    return [...own.map((connection) => ({ instance: cluster.instance, ...connection })), ...elsewhere.connections];
+  }
+}
+
+function gaps(elsewhere: Elsewhere | null): { missing?: readonly string[] } {
+  return elsewhere === null ? {} : { missing: elsewhere.missing };
 }

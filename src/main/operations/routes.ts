@@ -51,7 +51,13 @@ export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
         return json(operator.conversations(after, wholeNumber(query, 'limit', 1, MAX_PAGE, PAGE)));
       },
     },
-    { method: 'GET', path: '/conversations/:id', answer: ({ id = '' }) => json(operator.conversation(id)) },
+    {
+      method: 'GET',
+      path: '/conversations/:id',
+      answer: async ({ id = '' }) => json(await operator.conversation(id)),
+    },
+    { method: 'GET', path: '/users/:userid', answer: async ({ userid = '' }) => json(await operator.user(userid)) },
+    { method: 'GET', path: '/cluster', answer: () => json(operator.cluster()) },
     command('kick', (conversation, userid) => operator.kick(conversation, userid)),
     command('mute', (conversation, userid) => operator.mute(conversation, userid, true)),
     command('unmute', (conversation, userid) => operator.mute(conversation, userid, false)),

@@ -12,6 +12,13 @@ export interface Direction {
   readonly at: number;
 }
 
+/** The figures for the log and for operators; those that are not known are left out. */
+export interface QualitySummary {
+  readonly uplink?: Pick<Direction, 'loss' | 'jitterMs'>;
+  readonly downlink?: Pick<Direction, 'loss' | 'jitterMs'>;
+  readonly rttMs?: number;
+}
+
 /** The quality of one connection in both directions. A figure is null until the first report gives it. */
 export class Quality {
   /** From the client to the server, as the server receives it. */
@@ -35,8 +42,8 @@ export class Quality {
     this.rttMs = this.rttMs === null ? milliseconds : this.rttMs + (milliseconds - this.rttMs) * WEIGHT;
   }
 
-  /** Returns the known figures for a log line. */
-  summary(): Record<string, unknown> {
+  /** Returns the known figures, rounded. */
+  summary(): QualitySummary {
     const { uplink, downlink, rttMs } = this;
     return {
       ...(uplink === null ? {} : { uplink: rounded(uplink) }),

@@ -24,6 +24,7 @@ export class FakeNet {
 }
 
 export class FakeBus implements Bus {
+  readonly refused: string[] = [];
   private readonly net: FakeNet;
   private readonly subscriptions = new Set<{ readonly subject: string; readonly take: Take }>();
   private readonly listeners = new Set<(connected: boolean) => void>();

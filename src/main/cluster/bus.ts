@@ -10,6 +10,8 @@ export interface Subscription {
 export interface Bus {
   /** False as soon as a loss of the connection is noticed: three seconds after the last sign of life at the latest. */
   readonly connected: boolean;
+  /** The subjects whose subscriptions NATS's permissions forbid. They are asked for again after each reconnection. */
+  readonly refused: readonly string[];
   /** Sends a message. @returns false, and keeps nothing, while disconnected. */
   publish(subject: string, data: Uint8Array): boolean;
   /** Takes all messages on a subject, which may have wildcards, until it is closed; across reconnections too. */

@@ -64,7 +64,6 @@ export class Link implements Bus {
     return this.returns;
   }
 
-  /** The subjects that NATS's permissions keep from this link. They are asked for again after each reconnection. */
   get refused(): string[] {
     return [...this.subscriptions].filter(({ refused }) => refused).map(({ subject }) => subject);
   }

@@ -8,12 +8,19 @@ import { SILENCE } from './client.ts';
 import { WebrtcClient } from './webrtc.ts';
 
 const FRAME_TICKS = 960;
+/** Levels vary by less than this, dB. */
+const LEVEL_STEPS = 3;
+/** One packet in so many is as soft as a room's noise, from which the server tells that the others are no noise. */
+const NOISE_EVERY = 100;
+const NOISE = 100;
 
 class Client {
   readonly received: ReceivedPacket[] = [];
   readonly rtcp: ReceivedRtcp[] = [];
   readonly told: string[] = [];
   sent = 0;
+  /** Loudness of the packets, -dBov. */
+  level = 20;
   readonly webrtc: WebrtcClient;
   private readonly options: ClientOptions;
   private readonly ssrc = randomInt(1, 2 ** 31);
@@ -58,19 +65,30 @@ class Client {
 
   private send(): void {
     const name = Buffer.from(this.options.name);
-    const packet = Buffer.alloc(12 + 8 + name.length);
-    packet[0] = 0x80;
+    const { levelId } = this.options;
+    const extension = levelId === undefined ? Buffer.alloc(0) : this.levelExtension(levelId);
+    const payload = 12 + extension.length;
+    const packet = Buffer.alloc(payload + 8 + name.length);
+    packet[0] = levelId === undefined ? 0x80 : 0x90;
+    extension.copy(packet, 12);
     packet[1] = this.options.payloadType;
     packet.writeUInt16BE(this.sequence, 2);
     packet.writeUInt32BE(this.timestamp, 4);
     packet.writeUInt32BE(this.ssrc, 8);
-    packet.writeBigUInt64BE(BigInt(this.sent), 12);
-    name.copy(packet, 20);
+    packet.writeBigUInt64BE(BigInt(this.sent), payload);
+    name.copy(packet, payload + 8);
     const lost = this.lossEvery > 0 && this.sequence % this.lossEvery === 0;
     if (!lost && !this.webrtc.send(packet)) return;
     this.sequence = (this.sequence + 1) & 0xffff;
     this.timestamp = (this.timestamp + FRAME_TICKS) % 2 ** 32;
     this.sent++;
+  }
+
+  /** Returns the header extension with one element, the level (RFC 8285, section 4.2). */
+  private levelExtension(id: number): Buffer {
+    const noise = this.sent % NOISE_EVERY === NOISE_EVERY - 1;
+    const level = noise ? NOISE : Math.min(127, this.level + (this.sent % LEVEL_STEPS));
+    return Buffer.from([0xbe, 0xde, 0, 1, id << 4, 0x80 | level, 0, 0]);
   }
 
   private take(mid: string, packet: Buffer): void {
@@ -79,7 +97,9 @@ class Client {
       this.rtcp.push({ at: performance.timeOrigin + performance.now(), bytes: packet.toString('base64') });
       return;
     }
-    const headerBytes = 12 + (packet[0]! & 0x0f) * 4;
+    const csrcs = packet[0]! & 0x0f;
+    const extended = 12 + csrcs * 4;
+    const headerBytes = (packet[0]! & 0x10) === 0 ? extended : extended + 4 + packet.readUInt16BE(extended + 2) * 4;
     const silence = packet.length - headerBytes < 8;
     this.received.push({
       mid,
@@ -89,7 +109,7 @@ class Client {
       sequence: packet.readUInt16BE(2),
       timestamp: packet.readUInt32BE(4),
       ssrc: packet.readUInt32BE(8),
-      csrc: headerBytes === 16 ? packet.readUInt32BE(12) : null,
+      csrc: csrcs === 1 ? packet.readUInt32BE(12) : null,
       count: silence ? -1 : Number(packet.readBigUInt64BE(headerBytes)),
       from: silence ? SILENCE : packet.toString('utf8', headerBytes + 8),
     });
@@ -110,6 +130,9 @@ async function execute(command: ClientCommand): Promise<ClientReply['result']> {
   switch (command.type) {
     case 'talk':
       return client.talk(command.lossEvery, command.perSecond);
+    case 'level':
+      client.level = command.level;
+      return;
     case 'raw':
       return client.webrtc.send(Buffer.from(command.bytes, 'base64'));
     case 'rtcp':

@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly relay: number | null;
   /** UDP ports to use, first and last; without them, any. */
   readonly ports?: readonly [number, number];
+  /** Id of the audio level header extension (RFC 6464); without it, packets have no level. */
+  readonly levelId?: number;
 }
 
 /** A packet as the client received it. */
@@ -57,6 +59,7 @@ type Order =
   | { readonly type: 'sayBinary'; readonly bytes: number }
   | { readonly type: 'channel'; readonly label: string; readonly text: string }
   | { readonly type: 'talk'; readonly lossEvery: number; readonly perSecond: number }
+  | { readonly type: 'level'; readonly level: number }
   | { readonly type: 'raw'; readonly bytes: string }
   | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'told' | 'end' };
 
@@ -198,6 +201,15 @@ export class TestClient {
    */
   async talk(lossEvery = 0, perSecond = 50): Promise<void> {
     await this.host.send({ type: 'talk', lossEvery, perSecond }, this.client);
+  }
+
+  /**
+   * Sets the loudness of the packets from now on, if they have a level. Levels vary a little, as a microphone's do.
+   *
+   * @param level -dBov, from 0 to 124; 20 at first.
+   */
+  async speakAt(level: number): Promise<void> {
+    await this.host.send({ type: 'level', level }, this.client);
   }
 
   /** Sends one RTP or RTCP packet as it is. @returns whether the client's library accepted it. */

@@ -32,7 +32,8 @@ export interface ConnectionDetail extends QualitySummary {
   /** Its id in the log; null before its offer. */
   readonly connection: number | null;
   readonly clientid: string;
-  readonly state: 'waiting' | 'signalling' | 'established' | 'ended';
+  /** `waiting`, `signalling` or `established`; an instance of another version may know more. */
+  readonly state: string;
   /** Time since its request. */
   readonly seconds: number;
   readonly number: number;

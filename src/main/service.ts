@@ -35,6 +35,7 @@ import { Operator } from './operations/operator.ts';
 import { operatorRoutes } from './operations/routes.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
+import { Rtcp } from './rtcp/rtcp.ts';
 import { shutdownSteps } from './shutdown-steps.ts';
 import { timers } from './timers.ts';
 
@@ -64,10 +65,21 @@ export async function start(config: Config, log: Log): Promise<void> {
   stall.start();
   const tapFailed = (err: unknown): void => log.error({ err }, 'a packet tap failed and was detached');
   const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps: [], tapFailed });
+  const rtcp = new Rtcp({ receivers, slots, slotsPerConnection: config.MAX_SLOTS, sources, telemetry });
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(config, ports.take(client, addresses), events, fingerprints);
   const tables = { slots, sources, receivers, indexes, ingress };
-  const connections = new Connections({ config, conversations, seats, openPeer, events, ...tables, log, telemetry });
+  const connections = new Connections({
+    config,
+    conversations,
+    seats,
+    openPeer,
+    events,
+    rtcp,
+    ...tables,
+    log,
+    telemetry,
+  });
   const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
   connections.start();

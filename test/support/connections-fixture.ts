@@ -13,9 +13,10 @@ import { createLog } from '../../src/main/log/log.ts';
 import { Ingress } from '../../src/main/media/ingress.ts';
 import type { MediaPeer, PeerEvents } from '../../src/main/media/media-peer.ts';
 import type { Shard } from '../../src/main/media/shard.ts';
+import { Rtcp } from '../../src/main/rtcp/rtcp.ts';
 import { planOffer } from '../../src/main/sdp/plan.ts';
 import type { LocalTransport } from '../../src/main/sdp/transport.ts';
-import { type EndReason, NO_TELEMETRY, type SetupFailure } from '../../src/main/telemetry.ts';
+import { type EndReason, NO_TELEMETRY, type SetupFailure, type Telemetry } from '../../src/main/telemetry.ts';
 import { SLOT_WORDS } from '../../src/rtp/rewriter.ts';
 import { SOURCE_WORDS } from '../../src/workers/protocol.ts';
 
@@ -165,6 +166,14 @@ export class ConnectionsFixture {
     this.sources = new Int32Array(max * SOURCE_WORDS);
     this.indexes = new IndexPool(max, this.sources);
     this.registry = new Conversations(limits, config.MEMBERSHIP_TIMEOUT_MS);
+    const slots = new Int32Array(max * config.MAX_SLOTS * SLOT_WORDS);
+    const telemetry: Telemetry = {
+      ...NO_TELEMETRY,
+      established: (ms) => this.counted.push(`established after ${ms}`),
+      failed: (cause) => this.counted.push(`failed: ${cause}`),
+      ended: (reason, ms) => this.counted.push(`ended: ${reason} after ${ms}`),
+    };
+    const { receivers, sources } = this;
     this.connections = new Connections({
       config,
       conversations: this.registry,
@@ -178,16 +187,12 @@ export class ConnectionsFixture {
         return peer;
       },
       events: this.events(),
-      slots: new Int32Array(max * config.MAX_SLOTS * SLOT_WORDS),
-      sources: this.sources,
-      receivers: this.receivers,
+      rtcp: new Rtcp({ receivers, slots, slotsPerConnection: config.MAX_SLOTS, sources, telemetry }),
+      slots,
+      sources,
+      receivers,
       log: LOG,
-      telemetry: {
-        ...NO_TELEMETRY,
-        established: (ms) => this.counted.push(`established after ${ms}`),
-        failed: (cause) => this.counted.push(`failed: ${cause}`),
-        ended: (reason, ms) => this.counted.push(`ended: ${reason} after ${ms}`),
-      },
+      telemetry,
       now: () => this.now,
       ...parts,
     });

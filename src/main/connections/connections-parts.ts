@@ -7,6 +7,7 @@ import type { ThrottleConfig } from '../limits/throttle.ts';
 import type { Log } from '../log/log.ts';
 import type { Ingress } from '../media/ingress.ts';
 import type { PeerFactory } from '../media/media-peer.ts';
+import type { Rtcp } from '../rtcp/rtcp.ts';
 import type { EndReason, Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionEvents } from './connection-events.ts';
@@ -35,6 +36,7 @@ export interface ConnectionsParts {
   readonly observer?: ConnectionObserver;
   readonly seats: Seats;
   readonly ingress: Ingress;
+  readonly rtcp: Rtcp;
   /** As many as `MAX_CONNECTIONS`. */
   readonly indexes: IndexPool;
   readonly openPeer: PeerFactory;

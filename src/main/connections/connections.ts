@@ -13,7 +13,7 @@ import { ThrottleLimits } from '../limits/throttle.ts';
 import type { Ingress } from '../media/ingress.ts';
 import type { PeerEvents } from '../media/media-peer.ts';
 import type { Quality } from '../rtcp/quality.ts';
-import { Rtcp } from '../rtcp/rtcp.ts';
+import type { Rtcp } from '../rtcp/rtcp.ts';
 import type { Plan } from '../sdp/plan.ts';
 import type { LocalTransport } from '../sdp/transport.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
@@ -51,7 +51,7 @@ export class Connections {
     this.now = parts.now ?? (() => performance.now());
     this.ingress = ingress;
     this.throttleLimits = ThrottleLimits.of(config);
-    this.rtcp = new Rtcp({ ...parts, slotsPerConnection: config.MAX_SLOTS });
+    this.rtcp = parts.rtcp;
     this.log = new ConnectionLog(parts, config.MAX_SLOTS, this.now);
     const displace = (connection: ClientConnection): void =>
       this.end(connection, 'full', 'a newer connection took the place', 'displaced');

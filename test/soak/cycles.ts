@@ -2,7 +2,7 @@
 import { ClientHost } from '../support/client.ts';
 import { describe, type Figures, Watch } from './figures.ts';
 import type { Report } from './report.ts';
-import { startSoaked } from './soak.ts';
+import { startSoaked } from './soaked.ts';
 
 const AT_A_TIME = 8;
 /**

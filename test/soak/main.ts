@@ -1,6 +1,6 @@
 /**
  * Soaks a server: `npm run soak -- --minutes 5`, or `-- --cycles 5000`. The exit code is 1 if there were violations.
- * `--seed` repeats the actions of an earlier run, as far as timing allows.
+ * `--instances 2` soaks a cluster, and needs nats-server. `--seed` repeats the actions of an earlier run, as far as timing allows.
  */
 import { parseArgs } from 'node:util';
 import { cycle } from './cycles.ts';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '5' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     cycles: { type: 'string' },
+    instances: { type: 'string', default: '1' },
   },
 });
 /** Time that a round takes after its churn, seconds: ICE consent of vanished clients. */
@@ -27,7 +28,12 @@ if (values.cycles !== undefined) {
   report.tell(`seed ${values.seed}`);
   const rounds = values.rounds === undefined ? Math.max(3, Math.round(minutes / 8)) : Number(values.rounds);
   const seconds = Math.max(10, (minutes * 60) / rounds - SETTLING_S);
-  const options = { rounds, seconds, clients: Number(values.clients), rate: Number(values.rate) };
+  const [clients, rate, instances] = [values.clients, values.rate, values.instances].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const options = { rounds, seconds, clients, rate, instances };
   await soak({ ...options, seed: Number(values.seed), vanish: true }, report);
 }
 const { length } = report.violations;

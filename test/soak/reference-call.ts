@@ -29,13 +29,14 @@ export class ReferenceCall {
     this.report = report;
   }
 
-  /** Connects both clients, and lets them talk. */
-  async open(url: string): Promise<void> {
+  /** Connects both clients, and lets them talk. @param urls of the servers; the clients connect to them in turn. */
+  async open(urls: readonly string[]): Promise<void> {
     const [ann, bob] = ['reference-ann', 'reference-bob'] as const;
-    for (const [name, other] of [
-      [ann, bob],
-      [bob, ann],
+    for (const [name, other, i] of [
+      [ann, bob, 0],
+      [bob, ann, 1],
     ] as const) {
+      const url = urls[i % urls.length]!;
       const client = await this.host.connect(url, name);
       if (client.close.code !== 1000)
         this.report.violated(`a client of the reference call got ${client.close.code} ${client.close.reason}`);

@@ -1,11 +1,11 @@
 /** The course of a soak: rounds of churn, each of which ends with all clients gone. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { prng } from '../support/prng.ts';
-import { freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
 import { ACTIONS, type WeightedAction } from './actions.ts';
 import { describe, type Figures, Watch } from './figures.ts';
 import { ReferenceCall } from './reference-call.ts';
 import type { Report } from './report.ts';
+import { startAllSoaked } from './soaked.ts';
 import { SoakState } from './state.ts';
 
 /** Time limit of each action, milliseconds: all time-outs of the server are shorter. */
@@ -13,21 +13,6 @@ const ACTION_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 1000;
 /** The report gets a point of the curve after this many looks. */
 const CURVE_EVERY = 60;
-
-const START_ATTEMPTS = 3;
-
-const ENVIRONMENT = {
-  NODE_ENV: 'production',
-  NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=40',
-  WORKERS: '2',
-  EVENTS_INTERVAL_MS: '100',
-  OFFER_TIMEOUT_MS: '2000',
-  CONNECT_TIMEOUT_MS: '10000',
-  MEMBERSHIP_TIMEOUT_MS: '3000',
-  STATS_INTERVAL_MS: '1000',
-  // A machine that is busy with other work for a second must not leave a hole in the reference call.
-  MAX_DELAY_MS: '60000',
-};
 
 export interface SoakOptions {
   /** Number of rounds. The first one warms up, and the others are compared with it. */
@@ -39,74 +24,72 @@ export interface SoakOptions {
   /** Actions a second. */
   readonly rate: number;
   readonly seed: number;
+  /** Number of instances, which are a cluster if there are several. */
+  readonly instances: number;
   /** Whether clients vanish without a goodbye; the server takes up to 30 s to notice. */
   readonly vanish: boolean;
 }
 
-/**
- * Starts a server as in production, except for short time-outs and a small heap: V8 lets dozens of MiB of garbage
- * gather, in which a leak would hide for hours, and only 11 MiB are in use.
- */
-export async function startSoaked(): Promise<RunningServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startServer({ ...ENVIRONMENT, MEDIA_PORTS: `${await freeUdpPort()},${await freeUdpPort()}` });
-    } catch (error) {
-      // Another process may have taken the port since it was found free.
-      if (attempt === START_ATTEMPTS || !String(error).includes('EADDRINUSE')) throw error;
-    }
-  }
-}
-
-/** Soaks a server, and writes the findings to the report. */
+/** Soaks servers, and writes the findings to the report. */
 export async function soak(options: SoakOptions, report: Report): Promise<void> {
-  const server = await startSoaked();
-  const watch = new Watch(server, report);
+  const soaked = await startAllSoaked(options.instances);
+  const { servers } = soaked;
+  const watches = servers.map((server) => new Watch(server, report));
   const reference = new ReferenceCall(report);
-  const state = new SoakState(server, report, prng(options.seed), options.vanish);
+  const state = new SoakState(servers, report, prng(options.seed), options.vanish);
   try {
-    await reference.open(server.url);
-    await rounds(options, state, watch, reference);
-    watch.referenceStays = false;
+    await reference.open(servers.map(({ url }) => url));
+    await rounds(options, state, watches, reference);
+    for (const watch of watches) watch.referenceStays = false;
     await reference.close();
-    await watch.settled(0, 0, Number.POSITIVE_INFINITY);
-    await watch.emptied();
-    await watch.balance();
+    for (const watch of watches) await watch.settled(0, 0, Number.POSITIVE_INFINITY);
+    for (const watch of watches) await watch.emptied();
+    for (const watch of watches) await watch.balance();
+    await soaked.emptied(report);
   } finally {
     const { heard, longestPause } = reference;
     state.kill();
     reference.kill();
-    const cpu = watch.cpuPercent.toFixed(0);
-    const code = await server.stop();
-    if (code !== 0) report.violated(`the server ended with ${code}`);
+    const cpu = watches.map(({ cpuPercent }) => cpuPercent.toFixed(0));
+    await soaked.stop(report);
     report.tell(`reference: ${heard} packets, longest pause ${longestPause.toFixed(0)} ms`);
     report.tell(`done: ${report.summary('action ')}`);
     report.tell(`websockets closed: ${report.summary('closed ')}`);
-    report.tell(`server: ${cpu} % of a core, ${watch.highestRssMib.toFixed(1)} MiB at most`);
+    for (const [i, { highestRssMib }] of watches.entries()) {
+      report.tell(`server: ${cpu[i]} % of a core, ${highestRssMib.toFixed(1)} MiB at most`);
+    }
   }
 }
 
-async function rounds(options: SoakOptions, state: SoakState, watch: Watch, reference: ReferenceCall): Promise<void> {
+async function rounds(
+  options: SoakOptions,
+  state: SoakState,
+  watches: readonly Watch[],
+  reference: ReferenceCall,
+): Promise<void> {
   const { report } = state;
   const churnMs = options.seconds * 1000;
-  report.tell(`before: ${describe(await watch.figures())}`);
-  let first: Figures | null = null;
+  for (const watch of watches) report.tell(`before: ${describe(await watch.figures())}`);
+  let first: readonly Figures[] | null = null;
   for (let round = 0; round < options.rounds; round++) {
-    await Promise.all([churn(options, state, churnMs), attend(state, watch, reference, churnMs)]);
-    const allowed = first === null ? Number.POSITIVE_INFINITY : first.descriptors;
-    const settling = watch.settled(2, 1, allowed);
-    await attend(state, watch, reference, settling);
+    await Promise.all([churn(options, state, churnMs), attend(state, watches, reference, churnMs)]);
+    const settling: Promise<Figures[]> = Promise.all(
+      watches.map((watch, i) => watch.settled(2, 1, first?.[i]?.descriptors ?? Number.POSITIVE_INFINITY)),
+    );
+    await attend(state, watches, reference, settling);
     const figures = await settling;
-    if (first !== null) watch.compare(first, figures);
+    for (const [i, watch] of watches.entries()) {
+      if (first !== null) watch.compare(first[i]!, figures[i]!);
+      report.tell(`round ${round + 1} settled: ${describe(figures[i]!)}`);
+    }
     first ??= figures;
-    report.tell(`round ${round + 1} settled: ${describe(figures)}`);
   }
 }
 
-/** Checks the server and the reference call every second, for a time in milliseconds or until a promise settles. */
+/** Checks the servers and the reference call every second, for a time in milliseconds or until a promise settles. */
 async function attend(
   state: SoakState,
-  watch: Watch,
+  watches: readonly Watch[],
   reference: ReferenceCall,
   until: number | Promise<unknown>,
 ): Promise<void> {
@@ -117,9 +100,10 @@ async function attend(
   (typeof until === 'number' ? delay(until) : until).then(end, end);
   for (let looks = 1; !over; looks++) {
     await delay(LOOK_INTERVAL_MS);
-    await watch.look();
+    for (const watch of watches) await watch.look();
     await reference.listen();
-    if (looks % CURVE_EVERY === 0) state.report.tell(`under way: ${describe(await watch.figures())}`);
+    if (looks % CURVE_EVERY !== 0) continue;
+    for (const watch of watches) state.report.tell(`under way: ${describe(await watch.figures())}`);
   }
 }
 

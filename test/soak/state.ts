@@ -21,7 +21,7 @@ export interface SoakClient {
 }
 
 export class SoakState {
-  readonly server: RunningServer;
+  readonly servers: readonly RunningServer[];
   readonly report: Report;
   readonly random: Random;
   /** Whether clients may vanish without a goodbye. */
@@ -29,11 +29,16 @@ export class SoakState {
   clients: SoakClient[] = [];
   private readonly hosts = Array.from({ length: HOSTS }, () => new ClientHost());
 
-  constructor(server: RunningServer, report: Report, random: Random, vanish: boolean) {
-    this.server = server;
+  constructor(servers: readonly RunningServer[], report: Report, random: Random, vanish: boolean) {
+    this.servers = servers;
     this.report = report;
     this.random = random;
     this.vanish = vanish;
+  }
+
+  /** One of the servers, chosen anew each time, as by a proxy. */
+  get server(): RunningServer {
+    return this.pick(this.servers)!;
   }
 
   below(limit: number): number {

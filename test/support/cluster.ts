@@ -285,7 +285,7 @@ function whereInstalled(
 }
 
 /** Runs `body`, and tells what everybody logged if it fails. */
-async function withLogs(cluster: Cluster, body: (cluster: Cluster) => Promise<void>): Promise<void> {
+export async function withLogs(cluster: Cluster, body: (cluster: Cluster) => Promise<void>): Promise<void> {
   try {
     await body(cluster);
   } catch (error) {

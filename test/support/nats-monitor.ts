@@ -32,6 +32,14 @@ export class NatsMonitor {
     return connections.flatMap(({ subscriptions_list: list = [] }) => list).sort();
   }
 
+  /** Returns the number of messages in a stream; 0 if there is none. The bucket `x` is the stream `KV_x`. */
+  async messages(stream: string): Promise<number> {
+    type Jsz = { account_details?: { stream_detail?: { name: string; state: { messages: number } }[] }[] };
+    const { account_details: accounts = [] } = await this.read<Jsz>('/jsz?streams=1');
+    const streams = accounts.flatMap(({ stream_detail: details = [] }) => details);
+    return streams.find(({ name }) => name === stream)?.state.messages ?? 0;
+  }
+
   private async read<T>(path: string): Promise<T> {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`);
     return (await response.json()) as T;

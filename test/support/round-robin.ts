@@ -1,5 +1,5 @@
 /** A real reverse proxy, nginx, that sends each request to the next instance: no stickiness of any kind. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Child, freeTcpPort, listens, startChild } from './child.ts';
 import { proxyProgram, temporaryFolder } from './proxies.ts';
@@ -8,8 +8,8 @@ export interface RoundRobin {
   readonly port: number;
   /** `http://127.0.0.1:port` */
   readonly url: string;
-  /** Access log and error log so far: method, path, status, and the instances' ports that were asked. */
-  readonly lines: readonly string[];
+  /** Returns the access log: method, path, status, and the addresses that were asked, with their statuses. */
+  log(): string;
   stop(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ events {}
 http {
   ${places.join(' ')}
   log_format short '$request_method $uri $status to=$upstream_addr $upstream_status';
-  access_log /dev/stdout short;
+  access_log ${folder}/access.log short;
   map $http_upgrade $connection_header { default upgrade; "" ""; }
   upstream instances { ${servers.join(' ')} }
   server {
@@ -54,6 +54,7 @@ http {
   if (program === undefined) throw new Error('nginx is not installed');
   const child: Child = startChild(program, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr']);
   await listens(port, child);
+  const log = (): string => readFileSync(join(folder, 'access.log'), 'utf8');
   const stop = async (): Promise<void> => void (await child.stop('SIGKILL'));
-  return { port, url: `http://127.0.0.1:${port}`, lines: child.lines, stop };
+  return { port, url: `http://127.0.0.1:${port}`, log, stop };
 }

@@ -1,7 +1,8 @@
 /** RTCP of hostile clients through main's reader, and the reports that main then sends to others. */
 import { RtcpPacketConverter } from 'werift-rtp';
 import { readCompound, reportBlock, writeCompound } from '../../src/main/rtcp/packets.ts';
-import { type Reported, Rtcp, RtcpState } from '../../src/main/rtcp/rtcp.ts';
+import { type Reported, RtcpState } from '../../src/main/rtcp/reported.ts';
+import { Rtcp } from '../../src/main/rtcp/rtcp.ts';
 import { NO_TELEMETRY } from '../../src/main/telemetry.ts';
 import { recordArrival } from '../../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../../src/rtp/rewriter.ts';

@@ -8,7 +8,7 @@ import type { Seats } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Receiver } from '../media/egress.ts';
 import type { MediaPeer } from '../media/media-peer.ts';
-import { RtcpState } from '../rtcp/rtcp.ts';
+import { RtcpState } from '../rtcp/reported.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 import type { MembershipFetch } from './membership-fetch.ts';
 

@@ -2,9 +2,9 @@
 export class Traffic {
   private readonly figures = new Float64Array(2);
 
-  /** Counts a packet. @param bytes its size. */
-  count(bytes: number): void {
-    this.figures[0]!++;
+  /** Counts packets, one by default. @param bytes the size of all of them. */
+  count(bytes: number, packets = 1): void {
+    this.figures[0]! += packets;
     this.figures[1]! += bytes;
   }
 

@@ -14,6 +14,7 @@
  *   would help, and a listener that always claims the maximum has no effect.
  * - It holds until the same listener's next report, until the two are no longer in one conversation, and at most for
  *   {@link MAX_AGE_MS}.
+ * - Of the listeners of another instance, that instance reports the worst, once a second.
  */
 import { sequenceDistance } from '../../rtp/sequence.ts';
 
@@ -30,10 +31,12 @@ const MAX_BEHIND = 512;
 /** Speakers in a slot between two reports; with more of them, the report counts for none. */
 const MAX_TURNS = 4;
 const NOBODY = -1;
+/** Listeners from here on down are those of other instances. */
+const ELSEWHERE = -2;
 
 /** The highest loss that a listener of one publisher reports. */
 export class WorstListener {
-  /** Connection id of that listener, -1 for none. */
+  /** Connection id of that listener; -1 for none, and less for one of another instance. */
   listener = NOBODY;
   private loss = 0;
   private at = 0;
@@ -49,6 +52,16 @@ export class WorstListener {
     this.listener = listener;
     this.loss = loss;
     this.at = now;
+  }
+
+  /** Takes what another instance says of its worst listener. @param instance a number of it, 0 or greater. */
+  noteElsewhere(instance: number, fraction: number, now: number): void {
+    this.note(ELSEWHERE - instance, fraction, now);
+  }
+
+  /** Whether the listener is one of another instance. */
+  get isElsewhere(): boolean {
+    return this.listener <= ELSEWHERE;
   }
 
   /** Returns the highest loss in force, 0 … {@link MAX_FRACTION}. */

@@ -5,7 +5,6 @@
  * 3550, section 6.2). It is a compound packet with a sender report for each slot in use, and a report block on the
  * connection's publication. One timer serves all connections.
  */
-import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { RtcpReceiverInfo } from 'werift-rtp';
 import { OPUS_CLOCK_RATE } from '../../rtp/packet.ts';
@@ -13,14 +12,13 @@ import { readReception } from '../../rtp/reception.ts';
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
 import { readSlot, type SlotReport } from '../../rtp/sender.ts';
 import { milliseconds, toTicks } from '../../workers/clock.ts';
-import { connectionIndex, type Publication, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
-import { TokenBucket } from '../limits/token-bucket.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { SlotWatch, unexplained, WorstListener } from './loss.ts';
+import { SlotWatch, unexplained } from './loss.ts';
 import { middleOf, readCompound, writeCompound } from './packets.ts';
-import { Quality } from './quality.ts';
-import { Uplink } from './uplink.ts';
+import type { RelayedSource } from './relayed-loss.ts';
+import type { Reported, ReportedPublisher } from './reported.ts';
 
 /** Interval of the timer, milliseconds. */
 const TICK_MS = 50;
@@ -31,8 +29,6 @@ const INTERVAL_MS = 1000;
 const INTERVAL_SPREAD_MS = 1000;
 /** Sender reports in one packet. With this many it stays below 1,000 bytes. */
 const MAX_SLOTS_A_PACKET = 16;
-/** Packets read from one client a second, and at once. Browsers send one or two per stream. */
-const MAX_PACKETS_A_SECOND = 20;
 /** Longest round trip that is plausible, in 1/65536 s. */
 const MAX_ROUND_TRIP = 10 * 65_536;
 /** Rounding error of a round trip, in 1/65536 s: how far below zero it may be. */
@@ -50,43 +46,6 @@ export interface RtcpCounts {
   flooded: number;
   /** Well-formed packets that the server has no use for: BYE, APP, feedback, extended reports. */
   ignored: number;
-}
-
-/** The RTCP state of one connection. */
-export class RtcpState {
-  readonly quality = new Quality();
-  readonly uplink = new Uplink();
-  readonly worst = new WorstListener();
-  /** By slot. */
-  readonly slots: SlotWatch[] = [];
-  /** The SSRC of reports to a client without slots. */
-  readonly ssrc = randomInt(1, 2 ** 32);
-  /** When the next report is due, milliseconds; 0 before the first tick sets it. */
-  dueAt = 0;
-  private readonly bucket = new TokenBucket(MAX_PACKETS_A_SECOND, MAX_PACKETS_A_SECOND);
-
-  /** Counts a packet. @returns whether it may be read. */
-  admit(now: number): boolean {
-    return this.bucket.take(now);
-  }
-}
-
-/** A conversation as the reports see it. */
-export interface ReportedConversation {
-  /** By their numbers, which are the CSRCs in its slots. */
-  readonly participants: ReadonlyMap<number, { readonly id: number }>;
-}
-
-/** A connection as the reports see it. */
-export interface Reported {
-  readonly id: number;
-  readonly index: number;
-  readonly established: boolean;
-  readonly publication: Publication | null;
-  readonly slotCount: number;
-  readonly seat: { readonly current: ReportedConversation | null };
-  readonly rtcp: RtcpState;
-  send(packet: Uint8Array): boolean;
 }
 
 /** The tables and connections that reports are made from. */
@@ -107,6 +66,8 @@ export class Rtcp {
   private readonly parts: RtcpParts;
   /** The connection index at which the next tick begins. */
   private next = 0;
+  /** By id. */
+  private relayed: (id: number) => RelayedSource | undefined = () => undefined;
 
   constructor(parts: RtcpParts) {
     this.parts = parts;
@@ -115,6 +76,11 @@ export class Rtcp {
   /** Starts the timer, which runs as long as the process. */
   start(): void {
     setInterval(() => this.tick(performance.now()), TICK_MS).unref();
+  }
+
+  /** Lets listeners' reports count for sources of other instances. @param relayed finds one by its id here. */
+  relay(relayed: (id: number) => RelayedSource | undefined): void {
+    this.relayed = relayed;
   }
 
   /** Takes a client's RTCP packet. @param now milliseconds. */
@@ -133,6 +99,22 @@ export class Rtcp {
     this.counts.ignored += compound.ignored;
     for (const { ssrc, middle } of compound.senders) connection.rtcp.uplink.noteSender(ssrc, middle, wallClock(now));
     this.takeBlocks(connection, compound.blocks, now);
+  }
+
+  /** Returns the loss of a publisher's worst listener, 0 … 255. @param now milliseconds. */
+  lossOf({ seat, rtcp: { worst } }: ReportedPublisher, now: number): number {
+    if (!worst.isElsewhere && this.connectionOf(worst.listener)?.seat.current !== seat.current) worst.forget();
+    return worst.fraction(now);
+  }
+
+  /**
+   * Takes what another instance says of a publisher of this one.
+   *
+   * @param id of the publisher. @param instance a number of that instance, 0 or greater. @param fraction the loss of
+   *   its worst listener there, 0 … 255. @param now milliseconds.
+   */
+  noteElsewhere(id: number, instance: number, fraction: number, now: number): void {
+    this.connectionOf(id)?.rtcp.worst.noteElsewhere(instance, fraction, now);
   }
 
   /** Sends the reports that are due, as many as one tick may. @param now milliseconds. */
@@ -182,11 +164,9 @@ export class Rtcp {
   /** Makes the report block for a publisher; null if nothing came from it since the last one. */
   private blockFor(connection: Reported, now: number, wall: number): RtcpReceiverInfo | null {
     if (connection.publication === null) return null;
-    const { uplink, worst, quality } = connection.rtcp;
-    const listener = this.connectionOf(worst.listener);
-    if (listener === undefined || listener.seat.current !== connection.seat.current) worst.forget();
+    const { uplink, quality } = connection.rtcp;
     const row = connection.index * SOURCE_WORDS + SourceWord.Reception;
-    const report = uplink.report(readReception(this.parts.sources, row), worst.fraction(now), wall);
+    const report = uplink.report(readReception(this.parts.sources, row), this.lossOf(connection, now), wall);
     if (report === null) return null;
     quality.noteUplink(report.loss, report.jitterMs, now);
     this.parts.telemetry.loss('uplink', report.loss);
@@ -220,7 +200,7 @@ export class Rtcp {
     const row = this.row(connection, slot);
     const sent = slots[row + Slot.LastSequence]!;
     const ids = this.watch(connection, slot).report(block.highestSequence, sent, slots[row + Slot.Packets]!);
-    const publishers = ids.flatMap((id) => this.connectionOf(id) ?? []);
+    const publishers = ids.flatMap<ReportedPublisher>((id) => this.connectionOf(id) ?? this.relayed(id) ?? []);
     for (const publisher of publishers) {
       // The report does not count for a publisher in another conversation.
       if (publisher.seat.current !== connection.seat.current) continue;

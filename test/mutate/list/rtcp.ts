@@ -45,9 +45,12 @@ export const rtcp: MutationList = {
   ],
   'src/main/rtcp/rtcp.ts': [
     ['if (publisher.seat.current !== connection.seat.current) continue;', ''],
-    ['listener === undefined || listener.seat.current !== connection.seat.current', 'listener === undefined'],
-    ['return this.bucket.take(now);', 'return true;'],
-    ['const MAX_PACKETS_A_SECOND = 20;', 'const MAX_PACKETS_A_SECOND = 21;'],
+    [
+      'this.connectionOf(worst.listener)?.seat.current !== seat.current',
+      'this.connectionOf(worst.listener) === undefined',
+    ],
+    ['!worst.isElsewhere && ', ''],
+    ['?? this.relayed(id) ', ''],
     ['return trip >= -ROUNDING && trip <= MAX_ROUND_TRIP', 'return trip <= MAX_ROUND_TRIP'],
     ['trip <= MAX_ROUND_TRIP', 'true'],
     ['if (lsr === 0) return null;', ''],
@@ -63,6 +66,10 @@ export const rtcp: MutationList = {
     ['if (rtcp.dueAt === 0) rtcp.dueAt = now + Math.random() * INTERVAL_MS;', ''],
     ['&& budget > 0', ''],
     ['other === publisher ? 0 : other', 'other'],
+  ],
+  'src/main/rtcp/reported.ts': [
+    ['return this.bucket.take(now);', 'return true;'],
+    ['const MAX_PACKETS_A_SECOND = 20;', 'const MAX_PACKETS_A_SECOND = 21;'],
   ],
   'src/main/rtcp/quality.ts': [
     ['quality.downlink.at < since', 'quality.downlink.at > since'],

@@ -2,7 +2,9 @@
 import { equal, is, ok } from 'uvu/assert';
 import { RtcpPacketConverter, type RtcpReceiverInfo, RtcpRrPacket, type RtcpSrPacket } from 'werift-rtp';
 import { middleOf, reportBlock, writeCompound } from '../../../src/main/rtcp/packets.ts';
-import { type Reported, Rtcp, type RtcpParts, RtcpState } from '../../../src/main/rtcp/rtcp.ts';
+import { RelayedLoss, type RelayedSource } from '../../../src/main/rtcp/relayed-loss.ts';
+import { type Reported, RtcpState } from '../../../src/main/rtcp/reported.ts';
+import { Rtcp, type RtcpParts } from '../../../src/main/rtcp/rtcp.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
 import { recordArrival } from '../../../src/rtp/reception.ts';
 import { openSlot, renumber, SLOT_WORDS, Slot } from '../../../src/rtp/rewriter.ts';
@@ -200,6 +202,67 @@ test('who took turns in a slot is told of the loss there, less what the other lo
   conversation.complain(2, 40);
   is(ann.rtcp.worst.fraction(conversation.now), 10);
   is(bob.rtcp.worst.fraction(conversation.now), 40);
+});
+
+/** A source of another instance takes the publisher's slot at all listeners. */
+function relayed(conversation: Conversation): RelayedSource & { seat: { current: object | null } } {
+  const id = connectionId(500, 3);
+  const source = { id, rtcp: new RelayedLoss(), seat: { current: conversation as object | null } };
+  conversation.participants.set(9, source as unknown as Reported);
+  conversation.rtcp.relay((asked) => (asked === id ? source : undefined));
+  return source;
+}
+
+test("a listener's report counts for a source of another instance, as long as both are in the conversation", () => {
+  const conversation = new Conversation(3);
+  const source = relayed(conversation);
+  const worst = (): number => conversation.rtcp.lossOf(source, conversation.now);
+  conversation.talk(50);
+  conversation.complain(1, 10);
+  conversation.complain(2, 40);
+  is(worst(), 40);
+  const [, , listener] = conversation.people as unknown as { seat: Reported['seat'] }[];
+  listener!.seat = { current: null };
+  is(worst(), 0);
+  conversation.talk(50);
+  conversation.complain(1, 10);
+  is(worst(), 10);
+  source.seat.current = null;
+  is(worst(), 0, 'the source has left');
+});
+
+test('the loss of a source on the way to its own instance explains that of others in its slot', () => {
+  const conversation = new Conversation(3);
+  const [ann] = conversation.people as unknown as [Reported];
+  conversation.talk(50);
+  conversation.pass(2100);
+  const source = relayed(conversation);
+  source.rtcp.uplink.fraction = 30;
+  conversation.complain(2, 40);
+  is(ann.rtcp.worst.fraction(conversation.now), 10);
+  is(source.rtcp.worst.fraction(conversation.now), 40);
+});
+
+test('the publisher is told of a listener of another instance, until that instance says otherwise or nothing', () => {
+  const conversation = new Conversation(2);
+  const told = (fractions: readonly [number, number][]): number => {
+    conversation.talk(50);
+    for (const [instance, fraction] of fractions)
+      conversation.rtcp.noteElsewhere(0, instance, fraction, conversation.now);
+    conversation.pass(2100);
+    return conversation.told.fractionLost;
+  };
+  is(told([[0, 30]]), 30);
+  is(told([[7, 20]]), 30);
+  is(told([[0, 5]]), 5);
+  is(told([[7, 20]]), 20);
+  conversation.complain(1, 10);
+  is(told([]), 20);
+  conversation.now += 8000;
+  is(told([]), 0);
+  conversation.rtcp.noteElsewhere(connectionId(0, 1), 0, 30, conversation.now);
+  conversation.rtcp.noteElsewhere(99, 0, 30, conversation.now);
+  is(told([]), 0, 'another connection, or none');
 });
 
 test('a speaker whose number does not fit 31 bits is told of its loss like any other', () => {

@@ -1,17 +1,13 @@
 /** The announcement of a source: who sends the packets that follow on the same subject, and what they are. */
 import * as v from 'valibot';
 import { MAX_ID_LENGTH } from '../../claim.ts';
+import { type ReadCounts, readMessage, writeMessage } from '../messages/read.ts';
 import type { AnnouncedSource } from './interfaces.ts';
 import { HEAD_BYTES, Kind, messageHead } from './wire.ts';
-
-/** Longest announcement, bytes: two ids of the greatest length, with every character escaped, are below it. */
-const MAX_BYTES = 8192;
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_LENGTH));
 const integer = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const Schema = v.object({
-  v: v.literal(1),
   s: integer(0, 2 ** 31 - 1),
   u: id,
   c: id,
@@ -24,20 +20,19 @@ export function writeAnnouncement(incarnation: string, announced: AnnouncedSourc
   const { source, userid, clientid, publication, muted } = announced;
   const { payloadType, levelExtension, redPayloadType } = publication;
   const p = { payloadType, levelExtension, redPayloadType };
-  const text = JSON.stringify({ v: 1, s: source, u: userid, c: clientid, p, m: muted });
-  return Buffer.concat([messageHead(Kind.Announcement, incarnation), Buffer.from(text)]);
+  const text = writeMessage({ s: source, u: userid, c: clientid, p, m: muted });
+  return Buffer.concat([messageHead(Kind.Announcement, incarnation), text]);
 }
 
-/** Reads an announcement behind the head of its message. @returns null if it is malformed. Never throws. */
-export function readAnnouncement(message: Uint8Array): AnnouncedSource | null {
-  if (message.length > HEAD_BYTES + MAX_BYTES) return null;
-  try {
-    const read = v.safeParse(Schema, JSON.parse(UTF8.decode(message.subarray(HEAD_BYTES))));
-    if (!read.success) return null;
-    const { s, u, c, p, m } = read.output;
-    // The SSRCs of a source concern its own instance alone, which keeps its slots from having them.
-    return { source: s, userid: u, clientid: c, publication: { ...p, ssrcs: [] }, muted: m };
-  } catch {
-    return null;
-  }
+/**
+ * Reads an announcement behind the head of its message. Never throws.
+ *
+ * @param counts counts it if it is dropped. @returns null if it is malformed.
+ */
+export function readAnnouncement(message: Uint8Array, counts: ReadCounts): AnnouncedSource | null {
+  const read = readMessage(Schema, message.subarray(HEAD_BYTES), counts);
+  if (read === null) return null;
+  const { s, u, c, p, m } = read;
+  // The SSRCs of a source concern its own instance alone, which keeps its slots from having them.
+  return { source: s, userid: u, clientid: c, publication: { ...p, ssrcs: [] }, muted: m };
 }

@@ -36,6 +36,7 @@ export const HEAD_BYTES = 8;
 export const RECORD_BYTES = 11;
 /** Longest message, bytes. NATS takes 1 MiB as it comes. */
 export const MAX_MESSAGE_BYTES = 64 * 1024;
+const EMPTY = new Uint8Array();
 const INCARNATION = /^[0-9a-f]{12}$/;
 
 /** Returns the head of messages. @param incarnation 12 hex digits. @throws RangeError if it is none. */
@@ -87,7 +88,7 @@ export class MessageReader {
   stamp = 0;
   /** Loss of its source on the way there, 0 … 255. */
   loss = 0;
-  private bytes: Uint8Array = new Uint8Array();
+  private bytes: Uint8Array = EMPTY;
 
   /** Begins to read a message. @returns false if it is none of this version. */
   begin(bytes: Uint8Array): boolean {
@@ -129,8 +130,6 @@ export class MessageReader {
     this.length = 0;
   }
 }
-
-const EMPTY = new Uint8Array();
 
 /** Returns an incarnation by its halves. */
 export function incarnationOf(high: number, low: number): string {

@@ -1,0 +1,120 @@
+/** The relay of media between instances: puts its parts together, and lets them have their turns. */
+import { performance } from 'node:perf_hooks';
+import { milliseconds, toStamp } from '../../../workers/clock.ts';
+import type { PacketTap } from '../../media/ingress.ts';
+import type { Rtcp } from '../../rtcp/rtcp.ts';
+import type { Cancel, Timers } from '../../timers.ts';
+import type { Bus, Subscription } from '../bus.ts';
+import { RelayCounts } from './counts.ts';
+import { Feedback } from './feedback.ts';
+import { Incoming } from './incoming.ts';
+import type { MediaRelay, RelayedConversation } from './interfaces.ts';
+import { Outgoing } from './outgoing.ts';
+import { RelayQueue } from './relay-queue.ts';
+import { Kind, messageHead } from './wire.ts';
+
+/** How often the worker's order and presence are looked at, milliseconds. */
+const LOOK_MS = 50;
+const SECOND_MS = 1000;
+
+export interface RelayParts {
+  /** A connection to NATS for media alone, so that a cut of it for slowness takes nothing else along. */
+  readonly bus: Bus;
+  /** `CLUSTER`. */
+  readonly prefix: string;
+  /** Of this instance. */
+  readonly incarnation: string;
+  /** `MAX_DELAY_MS`: packets that are older when they leave, or were longer under way, are dropped. */
+  readonly maxDelay: number;
+  /** The source table. */
+  readonly sources: Int32Array;
+  readonly rtcp: Pick<Rtcp, 'relay' | 'lossOf' | 'noteElsewhere'>;
+  /** Returns the round trip of another instance's heartbeats, milliseconds; null before the first. */
+  readonly rttMs: (incarnation: string) => number | null;
+  readonly timers: Timers;
+}
+
+export class Relay implements MediaRelay {
+  readonly counts = new RelayCounts();
+  private readonly outgoing: Outgoing;
+  private readonly incoming: Incoming;
+  private readonly queue: RelayQueue;
+  private readonly subscription: Subscription;
+  private readonly ends: Cancel[];
+
+  constructor({ bus, prefix, incarnation, maxDelay, sources, rtcp, rttMs, timers }: RelayParts) {
+    const { counts } = this;
+    const clock = (): number => toStamp(milliseconds());
+    const head = messageHead(Kind.Packets, incarnation);
+    const soon = (act: () => void): void => void setImmediate(act);
+    const subject = (instance: string): string => `${prefix}.instance.${instance}.loss`;
+    const feedback = new Feedback({ bus, rtcp, read: counts.read, incarnation, subject });
+    const queue = new RelayQueue({ bus, head, maxDelay, counts, clock, soon });
+    const incoming = new Incoming({
+      ...{ bus, counts, maxDelay, clock, incarnation },
+      heard: (source, instance, number) => feedback.note(source, instance, number),
+    });
+    this.queue = queue;
+    this.incoming = incoming;
+    this.outgoing = new Outgoing({ bus, queue, counts, sources, incarnation });
+    rtcp.relay((id) => feedback.find(id));
+    this.subscription = bus.subscribe(subject(incarnation), (data) => feedback.take(data, performance.now()));
+    this.ends = [
+      bus.watch((connected) => this.linked(connected)),
+      timers.every(LOOK_MS, () => this.look()),
+      timers.every(SECOND_MS, () => {
+        incoming.tick(rttMs);
+        feedback.tick(performance.now());
+      }),
+    ];
+  }
+
+  /** The way of this instance's packets into the relay. */
+  get tap(): PacketTap {
+    return this.outgoing;
+  }
+
+  open(conversation: RelayedConversation): Promise<void> {
+    this.outgoing.open(conversation);
+    return this.incoming.open(conversation);
+  }
+
+  changed(conversation: RelayedConversation): void {
+    this.outgoing.look(conversation);
+    this.incoming.look(conversation);
+  }
+
+  announceAgain({ key }: RelayedConversation): void {
+    this.outgoing.announceAgain(key);
+  }
+
+  close(conversation: RelayedConversation): void {
+    this.outgoing.close(conversation);
+    this.incoming.close(conversation);
+  }
+
+  /** Another instance is gone. */
+  gone(incarnation: string): void {
+    this.incoming.peers.forget(incarnation);
+  }
+
+  /** Ends the relay. The link is closed by whoever opened it. */
+  end(): void {
+    for (const end of this.ends.splice(0)) end();
+    this.subscription.close();
+    this.incoming.closeAll();
+  }
+
+  private look(): void {
+    this.outgoing.lookAtAll();
+    this.incoming.lookAtAll();
+    this.queue.tick();
+  }
+
+  private linked(connected: boolean): void {
+    if (!connected) return;
+    this.queue.reconnected();
+    // What was under way may have been lost, announcements too.
+    this.outgoing.announceAgain();
+  }
+}

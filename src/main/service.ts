@@ -98,7 +98,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   logStats({ connections, conversations, events, shards: shards.all }, config, log);
 
   const read = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
-  const metrics = new Metrics(config, telemetry, read);
+  const metrics = new Metrics(config, telemetry, { ...read, cluster: null });
   const health = new HealthCheck(shards.all, timers);
   const local = new LocalView({ conversations, connections, sources });
   const cluster = null;

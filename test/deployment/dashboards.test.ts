@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { equal, is, match, ok } from 'uvu/assert';
 import { stringify } from 'yaml';
-import { type Scrape, scrape } from '../support/metrics.ts';
+import { clusterMetrics } from '../support/cluster-figures.ts';
+import { Scrape, scrape } from '../support/metrics.ts';
 import { ALERTS, alertRules, promtool, tryAlerts, withPromtool } from '../support/promtool.ts';
 import { scenarios } from '../support/scenario.ts';
 import { startServer } from '../support/server.ts';
@@ -35,12 +36,12 @@ const panelExprs = dashboard.panels
   .map((expr) => expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$(?:job|instance)\b/g, '.*'));
 
 let scraped: Promise<Scrape> | undefined;
-/** Returns the metrics of a server. */
+/** Returns the metrics of a server, and those that it would have in a cluster. */
 function known(): Promise<Scrape> {
   scraped ??= (async () => {
     const server = await startServer();
     try {
-      return await scrape(server.adminUrl);
+      return new Scrape(`${(await scrape(server.adminUrl)).text}\n${clusterMetrics()}`);
     } finally {
       await server.stop();
     }
@@ -63,7 +64,8 @@ function exists(seen: Scrape, name: string): boolean {
 test('every expression names metrics and label values that exist', async () => {
   const seen = await known();
   for (const expr of [...panelExprs, ...rules.map((rule) => rule.expr)]) {
-    ok(named(expr).length > 0, expr);
+    // Prometheus itself has this one.
+    ok(named(expr).length > 0 || /\bup\{/.test(expr), expr);
     for (const name of named(expr)) ok(exists(seen, name), `${name} in ${expr}`);
     for (const [, label, , values] of expr.matchAll(/\b(cause|reason|outcome|problem|kind)(=~|=|!~)"([^"]*)"/g)) {
       for (const value of values!.split('|')) {
@@ -156,6 +158,23 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
     series(`sfu_permission_seconds_count{${HOST},outcome="timeout"}`, '0+5x30'),
     series(`sfu_bad_red_total{${HOST}}`, '0x20 1x10'),
     series(`sfu_log_lines_lost_total{${HOST}}`, '0x20 7x10'),
+    series(`up{${HOST}}`, '1x10 0x20'),
+    // Three starts.
+    series(`process_start_time_seconds{${HOST}}`, '100x9 700x9 1300x12'),
+    series(`process_start_time_seconds{job="prometheus",instance="p:9090"}`, '0+100x30'),
+    series(`process_resident_memory_bytes{${HOST}}`, '950x30'),
+    series(`sfu_memory_limit_bytes{${HOST}}`, '1000x30'),
+    series(`sfu_packets_dropped_total{${HOST},direction="in",reason="not-joined"}`, '0+3000x30'),
+    series(`sfu_packets_received_total{${HOST},kind="rtp"}`, '0+9000x30'),
+    series(`sfu_cluster_whole{${HOST}}`, '1x10 0x20'),
+    series(`sfu_cluster_instances{${HOST}}`, '3x10 2x20'),
+    series(`sfu_cluster_instances{job="webrtc",instance="b:8081"}`, '1x30'),
+    series(`sfu_cluster_kv_lag_seconds{${HOST}}`, '2x30'),
+    series(`sfu_relay_dropped_total{${HOST},direction="out",reason="late"}`, '0+60x30'),
+    series(`sfu_relay_packets_total{${HOST},direction="out"}`, '0+3000x30'),
+    series(`sfu_relay_delay_seconds_bucket{${HOST},le="0.1"}`, '0+10x30'),
+    series(`sfu_relay_delay_seconds_bucket{${HOST},le="0.2"}`, '0+3000x30'),
+    series(`sfu_relay_delay_seconds_bucket{${HOST},le="+Inf"}`, '0+3000x30'),
   ];
   const good = [
     build,
@@ -174,16 +193,40 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
     series(`sfu_permission_seconds_count{${HOST},outcome="timeout"}`, '0x30'),
     series(`sfu_bad_red_total{${HOST}}`, '0x5 1x25'),
     series(`sfu_log_lines_lost_total{${HOST}}`, '7x30'),
+    series(`up{${HOST}}`, '1x30'),
+    series('up{job="other",instance="o:1"}', '0x30'),
+    // One start.
+    series(`process_start_time_seconds{${HOST}}`, '100x14 1000x16'),
+    series(`process_resident_memory_bytes{${HOST}}`, '300x30'),
+    series(`sfu_memory_limit_bytes{${HOST}}`, '1000x30'),
+    series(`sfu_packets_dropped_total{${HOST},direction="in",reason="not-joined"}`, '0+300x30'),
+    series(`sfu_packets_received_total{${HOST},kind="rtp"}`, '0+9000x30'),
+    series(`sfu_cluster_whole{${HOST}}`, '1x30'),
+    // A rolling restart.
+    series(`sfu_cluster_instances{${HOST}}`, '3x10 2 3x19'),
+    series(`sfu_cluster_instances{job="webrtc",instance="b:8081"}`, '3x10 2 3x19'),
+    series(`sfu_cluster_kv_lag_seconds{${HOST}}`, '0.01x30'),
+    series(`sfu_relay_dropped_total{${HOST},direction="in",reason="unknown-source"}`, '0+600x30'),
+    series(`sfu_relay_dropped_total{${HOST},direction="out",reason="late"}`, '0+1x30'),
+    series(`sfu_relay_packets_total{${HOST},direction="out"}`, '0+3000x30'),
+    series(`sfu_relay_delay_seconds_bucket{${HOST},le="0.1"}`, '0+3000x30'),
+    series(`sfu_relay_delay_seconds_bucket{${HOST},le="+Inf"}`, '0+3000x30'),
   ];
   const names = ['SfuNearlyFull', 'SfuFull', 'SfuDroppingOverload', 'SfuEventLoopSlow', 'SfuWorkerStalled'];
   names.push('SfuSetupFailing', 'SfuPermissionsFailing', 'SfuClientsUnheard', 'SfuLogUnread');
+  names.push('SfuDown', 'SfuRestarting', 'SfuMemoryNearlyFull', 'SfuTalkingToNobody');
+  names.push('SfuDegraded', 'SfuRelayDropping', 'SfuRelaySlow', 'SfuMembershipsSlow');
+  // These are about a whole cluster.
+  const ofAll = ['SfuInstanceGone', 'SfuInstancesDisagree'];
+  names.push(...ofAll);
   const more: Record<string, object> = { SfuWorkerStalled: { worker: '1' } };
   const severity = (name: string): string => rules.find((rule) => rule.alert === name)!.labels.severity;
-  const own = { job: 'webrtc', instance: 'a:8081' };
+  const of = (name: string): object =>
+    ofAll.includes(name) ? { job: 'webrtc' } : { job: 'webrtc', instance: 'a:8081' };
   const fires = (name: string, yes: boolean): object => ({
     eval_time: '25m',
     alertname: name,
-    exp_alerts: yes ? [{ exp_labels: { severity: severity(name), ...own, ...more[name] } }] : [],
+    exp_alerts: yes ? [{ exp_labels: { severity: severity(name), ...of(name), ...more[name] } }] : [],
   });
   const { code, text } = tryAlerts([
     { input_series: bad, alert_rule_test: names.map((name) => fires(name, true)) },

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { equal, is, match, ok } from 'uvu/assert';
 import { Close, Problem } from '../../src/main/errors.ts';
 import { ClientHost } from '../support/client.ts';
-import { type Scrape, scrape } from '../support/metrics.ts';
+import { clusterMetrics } from '../support/cluster-figures.ts';
+import { Scrape, scrape } from '../support/metrics.ts';
 import { createNativeClient } from '../support/native-client.ts';
 import { readOffer, writeOffer } from '../support/offers.ts';
 import { promtool, withPromtool } from '../support/promtool.ts';
@@ -275,8 +276,13 @@ withPromtool(test, 'promtool finds nothing to complain about', async () => {
   is(promtool(['check', 'metrics'], `${text}\n# TYPE bad_total gauge\nbad_total 1\n`).code, 3, 'it does complain');
 });
 
+/** Returns the server's metrics, and those that it would have in a cluster. */
+async function lookAtAll(): Promise<Scrape> {
+  return new Scrape(`${(await look()).text}\n${clusterMetrics()}`);
+}
+
 test('docs/operations.md has every metric with its type and labels, and no other', async () => {
-  const seen = await look();
+  const seen = await lookAtAll();
   const rows = [...DOCUMENT.matchAll(/^\| `([a-z0-9_]+)` \| (gauge|counter|histogram) \| ([^|]*)\|/gm)];
   equal(rows.map((row) => row[1]).sort(), [...seen.types.keys()].sort());
   for (const [, name, type, labels] of rows) {
@@ -289,8 +295,8 @@ test('docs/operations.md has every metric with its type and labels, and no other
 });
 
 test('docs/operations.md names every value of the labels that tell a cause', async () => {
-  const seen = await look();
-  const labels = ['cause', 'reason', 'problem', 'outcome', 'state', 'ring', 'kind', 'direction'];
+  const seen = await lookAtAll();
+  const labels = ['link', 'cause', 'reason', 'problem', 'outcome', 'state', 'ring', 'kind', 'direction'];
   for (const label of labels) {
     const values = new Set([...seen.text.matchAll(new RegExp(`\\b${label}="([^"]*)"`, 'g'))].map((found) => found[1]!));
     ok(values.size > 1, label);

@@ -3,12 +3,14 @@
  * units, and no label has a value that a client chose.
  */
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
+import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
 import { ConnectionGauges, type Counted } from './metrics/connection-gauges.ts';
 import type { Counters } from './metrics/counters.ts';
 import { Exposition } from './metrics/exposition.ts';
@@ -43,6 +45,8 @@ export interface MetricsSources {
   readonly receivers: readonly (Counted | undefined)[];
   readonly logOutput: { readonly lost: number };
   readonly memberships: { readonly draining: boolean };
+  /** Null for an instance that knows no other. */
+  readonly cluster: ClusterFigures | null;
 }
 
 export class Metrics {
@@ -77,6 +81,7 @@ export class Metrics {
       () => sources.connections.ingress.drops,
       () => sources.connections.rtcp.counts,
     );
+    if (sources.cluster !== null) exposeCluster(this.exposition, sources.cluster);
     this.looking = setInterval(() => this.totals.look(sources.shards.all), LOOK_INTERVAL_MS).unref();
   }
 
@@ -102,6 +107,11 @@ export class Metrics {
       'sfu_draining',
       '1 while the server shuts down and takes nothing new, else 0.',
       () => +memberships.draining,
+    );
+    exposition.gauge(
+      'sfu_memory_limit_bytes',
+      'Memory that the process may have: that of its control group, or of the machine. Compare with process_resident_memory_bytes.',
+      memoryLimit,
     );
     exposition.histogram(
       'sfu_event_loop_delay_seconds',
@@ -201,4 +211,10 @@ export class Metrics {
       () => (['malformed', 'flooded', 'ignored'] as const).map((reason) => [{ reason }, rtcp.counts[reason]]),
     );
   }
+}
+
+/** Returns the least of the machine's memory and the control group's, bytes. */
+function memoryLimit(): number {
+  // Without a limit it is 0, or larger than any memory.
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }

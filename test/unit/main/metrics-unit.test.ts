@@ -1,9 +1,11 @@
 /** What keeps the figures right where no short run would show it: wraps, replaced workers, buckets. */
-import { equal, is } from 'uvu/assert';
+import { totalmem } from 'node:os';
+import { equal, is, ok } from 'uvu/assert';
 import { Histogram } from '../../../src/main/histogram.ts';
 import { FORWARD_BOUNDS } from '../../../src/main/media/egress.ts';
 import { Ingress } from '../../../src/main/media/ingress.ts';
 import { Traffic } from '../../../src/main/media/traffic.ts';
+import type { ClusterFigures } from '../../../src/main/operations/metrics/cluster.ts';
 import { ConnectionGauges, type Counted } from '../../../src/main/operations/metrics/connection-gauges.ts';
 import { Counters } from '../../../src/main/operations/metrics/counters.ts';
 import { Exposition } from '../../../src/main/operations/metrics/exposition.ts';
@@ -11,6 +13,7 @@ import { Total, WorkerTotals } from '../../../src/main/operations/metrics/worker
 import type { ExposedShard } from '../../../src/main/operations/metrics/workers.ts';
 import { Metrics, type MetricsSources } from '../../../src/main/operations/metrics.ts';
 import { COUNTER_WORDS, Count } from '../../../src/workers/protocol.ts';
+import { someFigures } from '../../support/cluster-figures.ts';
 import { Scrape } from '../../support/metrics.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -92,6 +95,7 @@ function service(
   shards: { all: readonly ExposedShard[]; restarts: number },
   receivers: readonly (Counted | undefined)[],
   telemetry = new Counters(),
+  cluster: ClusterFigures | null = null,
 ): Metrics {
   const counts = { received: 0, sent: 0, failed: 0, malformed: 0, flooded: 0, ignored: 0 };
   const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
@@ -103,6 +107,7 @@ function service(
     receivers,
     logOutput: { lost: 3 },
     memberships: { draining: true },
+    cluster,
   });
 }
 
@@ -146,6 +151,51 @@ test('telemetry comes out in base units', async () => {
   is(seen.value('sfu_worker_beat_age_seconds', { worker: '0' }), 1.5);
   is(seen.value('sfu_ring_fill_ratio', { worker: '0', ring: 'ingress' }), 0.25);
   metrics.stop();
+});
+
+test('an instance of a cluster has metrics of it, and one without has none', async () => {
+  const figures = someFigures();
+  const metrics = service({ all: [], restarts: 0 }, [], new Counters(), figures);
+  const seen = new Scrape((await metrics.render()).body);
+  metrics.stop();
+  const values = (name: string, label: string, ...all: string[]): unknown[] =>
+    all.map((value) => seen.value(name, { [label]: value }));
+  is(seen.value('sfu_cluster_whole'), 1);
+  is(seen.value('sfu_cluster_instances'), 3);
+  is(seen.value('sfu_cluster_kv_lag_seconds'), 1.5);
+  equal(values('sfu_cluster_reconnections_total', 'link', 'control', 'media'), [1, 2]);
+  const reasons = ['malformed', 'other-version', 'too-large', 'unknown-type'];
+  equal(values('sfu_cluster_messages_dropped_total', 'reason', ...reasons), [4, 5, 6, 7]);
+  equal([seen.value('sfu_remote_participants'), seen.value('sfu_remote_sources')], [8, 9]);
+  equal(values('sfu_relay_packets_total', 'direction', 'in', 'out'), [10, 12]);
+  equal(values('sfu_relay_bytes_total', 'direction', 'in', 'out'), [11, 13]);
+  equal(values('sfu_relay_messages_total', 'direction', 'in', 'out'), [14, 15]);
+  const dropped = ['out late', 'out disconnected', 'out queue-full', 'in unknown-source', 'in malformed', 'in too-old'];
+  equal(
+    dropped.map((one) => {
+      const [direction = '', reason = ''] = one.split(' ');
+      return seen.value('sfu_relay_dropped_total', { direction, reason });
+    }),
+    [16, 17, 18, 19, 20, 21],
+  );
+  equal([seen.value('sfu_relay_delay_seconds_sum'), seen.value('sfu_relay_delay_seconds_count')], [0.0055, 2]);
+  const apart = service({ all: [], restarts: 0 }, [], new Counters(), { ...figures, problem: 'NATS is gone' });
+  is(new Scrape((await apart.render()).body).value('sfu_cluster_whole'), 0);
+  apart.stop();
+  const alone = service({ all: [], restarts: 0 }, []);
+  const names = [...new Scrape((await alone.render()).body).types.keys()];
+  alone.stop();
+  equal(
+    names.filter((name) => /^sfu_(cluster|relay|remote)/.test(name)),
+    [],
+  );
+});
+
+test('the limit of memory is no more than the machine has', async () => {
+  const metrics = service({ all: [], restarts: 0 }, []);
+  const limit = new Scrape((await metrics.render()).body).value('sfu_memory_limit_bytes')!;
+  metrics.stop();
+  ok(limit > process.memoryUsage.rss() && limit <= totalmem(), String(limit));
 });
 
 test('metrics are written as the text format wants them', () => {

@@ -31,6 +31,8 @@ export interface RecordedUser {
 /** What a change by the cluster led to. */
 export interface Applied<C> extends Placement<C> {
   readonly mutedByOperator: boolean;
+  /** Whether the user is in another conversation than before, or in none any more. */
+  readonly moved: boolean;
   /** Whether the operator's mute began or ended. */
   readonly muteChanged: boolean;
   /** Whether the user came into a conversation that has more users than it may have now. */
@@ -61,6 +63,7 @@ const NOTHING: Applied<never> = {
   connections: [],
   conversation: null,
   mutedByOperator: false,
+  moved: false,
   muteChanged: false,
   overfull: false,
 };
@@ -185,8 +188,20 @@ export class Conversations<C> {
     this.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
     const { connections, conversation, mutedByOperator } = user;
-    const overfull = conversation !== null && conversation !== before && this.conversations.overfull(conversation);
-    return { connections: [...connections], conversation, mutedByOperator, muteChanged, overfull };
+    const moved = conversation !== before;
+    const overfull = moved && conversation !== null && this.conversations.overfull(conversation);
+    return { connections: [...connections], conversation, mutedByOperator, moved, muteChanged, overfull };
+  }
+
+  /** Whether a user has been without any connection for too long. */
+  hasExpired(userid: string, now: number): boolean {
+    const user = this.waiting.get(userid);
+    return user !== undefined && user.forgetAt <= now;
+  }
+
+  /** Returns a user's connections of this instance. */
+  connectionsOf(userid: string): Iterable<C> {
+    return this.users.get(userid)?.connections ?? [];
   }
 
   /** Returns the users who have been without any connection for too long, in the order in which they lost it. */

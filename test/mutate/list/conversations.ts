@@ -15,7 +15,8 @@ export const conversations: MutationList = {
     ['if (user.connections.size > 0 || user.elsewhere > 0) return;', 'if (user.elsewhere > 0) return;'],
     ['if (user.connections.size > 0 || user.elsewhere > 0) return;', 'if (user.connections.size > 0) return;'],
     ['if (user.elsewhere > 0) this.waiting.delete(userid);', 'if (false) this.waiting.delete(userid);'],
-    ['conversation !== null && conversation !== before &&', 'conversation !== null &&'],
+    ['const overfull = moved &&', 'const overfull ='],
+    ['user !== undefined && user.forgetAt <= now', 'user !== undefined && user.forgetAt < now'],
     ['user === undefined || !user.connections.delete(connection)', 'user === undefined'],
   ],
   'src/main/conversations/occupied.ts': [

@@ -382,10 +382,12 @@ test('a record of the cluster moves and mutes the connections that are here', ()
   all.connect('ann', 'a1');
   const { connections, conversation, muteChanged } = all.apply('ann', { ...inHall, mutedByOperator: true }, 0);
   equal([connections, conversation?.id, muteChanged], [['a1'], 'hall', true]);
-  is(all.apply('ann', { ...inHall, mutedByOperator: true }, 0).muteChanged, false);
+  const again = all.apply('ann', { ...inHall, mutedByOperator: true }, 0);
+  equal([again.muteChanged, again.moved], [false, false]);
   is(all.connect('ann', 'a2')?.mutedByOperator, true);
+  equal([...all.connectionsOf('ann')], ['a1', 'a2']);
   const gone = all.apply('ann', null, 0);
-  equal([gone.connections, gone.conversation, gone.muteChanged], [['a1', 'a2'], null, true]);
+  equal([gone.connections, gone.conversation, gone.muteChanged, gone.moved], [['a1', 'a2'], null, true, true]);
   for (const connection of ['a1', 'a2']) all.disconnect('ann', connection, 0);
   isEmpty(all);
 });
@@ -408,6 +410,8 @@ test('who is connected elsewhere never expires, and who has a record is never fo
   all.join('cid', 'hall', 1);
   equal([...all.expired(PATIENCE - 1)], []);
   equal([...all.expired(PATIENCE + 1)], ['ben', 'cid']);
+  const expired = (userid: string, now: number): boolean => all.hasExpired(userid, now);
+  equal([expired('ben', PATIENCE - 1), expired('ben', PATIENCE), expired('ann', 9 * PATIENCE)], [false, true, false]);
   is(all.forget(PATIENCE + 1), 1, 'cid has no record');
   equal([...all.expired(PATIENCE + 1)], ['ben']);
   all.apply('ann', inHall, 2 * PATIENCE);

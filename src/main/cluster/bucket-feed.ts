@@ -1,0 +1,216 @@
+/**
+ * Keeps the mirror as the bucket is. Whatever may have made it stale (NATS was away, fell silent or lost its disk, this
+ * process stood still) leads to the same: open the bucket, which makes it if need be, and read it anew.
+ */
+import type { Log } from '../log/log.ts';
+import type { Cancel, Timers } from '../timers.ts';
+import { Bucket, type BucketConfig } from './bucket.ts';
+import { BucketWatch } from './bucket-watch.ts';
+import type { Link } from './link.ts';
+import type { Mirror } from './mirror.ts';
+
+/** Shortest and longest pause after a reading that failed, milliseconds. */
+const MIN_RETRY_MS = 250;
+const MAX_RETRY_MS = 1000;
+/** A reading ends without success if nothing comes for this long, milliseconds. */
+const STUCK_MS = 5000;
+const TICK_MS = 1000;
+/** A tick that comes so late means that this process stood still, milliseconds. */
+const STOOD_STILL_MS = 5000;
+/** How often the number of keys is compared, ticks. */
+const COMPARE_TICKS = 30;
+
+export interface FeedParts {
+  readonly link: Pick<Link, 'connection' | 'connected' | 'watch'>;
+  readonly bucket: BucketConfig;
+  /** What the subjects of inboxes begin with. */
+  readonly inboxes: string;
+  readonly mirror: Mirror;
+  readonly log: Log;
+  readonly timers: Timers;
+}
+
+export class BucketFeed {
+  /** How often the bucket was read anew. */
+  readings = 0;
+  private readonly parts: FeedParts;
+  private readonly ends: Cancel[] = [];
+  private readonly waiting = new Set<(bucket: Bucket) => void>();
+  private bucket: Bucket | null = null;
+  private watch: BucketWatch | null = null;
+  private created: string | null = null;
+  /** Changes whenever the mirror may have missed something. */
+  private generation = 0;
+  private reading = false;
+  private again = false;
+  private closed = false;
+  private ticks = 0;
+  private tickedAt = 0;
+  /** When the mirror was last known to have everything, milliseconds. */
+  private currentAt = 0;
+
+  constructor(parts: FeedParts) {
+    this.parts = parts;
+  }
+
+  /** Reads the bucket for the first time. Rejects with NATS' error. */
+  async start(): Promise<void> {
+    const { link, timers } = this.parts;
+    this.reading = true;
+    await this.read();
+    this.reading = false;
+    this.tickedAt = timers.now();
+    this.ends.push(
+      link.watch((connected) => this.linkChanged(connected)),
+      timers.every(TICK_MS, () => this.tick()),
+    );
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const end of this.ends.splice(0)) end();
+    this.lose();
+  }
+
+  /** The bucket, while the mirror follows it; null otherwise. */
+  get current(): Bucket | null {
+    return this.parts.link.connected ? this.bucket : null;
+  }
+
+  /** For how long the mirror may have missed changes, milliseconds. */
+  get staleMs(): number {
+    return this.current === null ? this.parts.timers.now() - this.currentAt : 0;
+  }
+
+  /** Resolves with the bucket once the mirror follows it. Rejects with the signal's reason. */
+  follows(signal: AbortSignal): Promise<Bucket> {
+    if (this.bucket !== null) return Promise.resolve(this.bucket);
+    return new Promise((resolve, reject) => {
+      this.waiting.add(resolve);
+      const late = (): void => {
+        this.waiting.delete(resolve);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', late, { once: true });
+    });
+  }
+
+  /** Reads the bucket anew, unless NATS is away: then that happens when it is back. */
+  refresh(why: string): void {
+    this.lose();
+    if (this.closed || !this.parts.link.connected) return;
+    this.again = true;
+    if (!this.reading) void this.readAnew(why);
+  }
+
+  private async readAnew(why: string): Promise<void> {
+    const { link, log, timers } = this.parts;
+    this.reading = true;
+    for (let failures = 0; this.again && !this.closed && link.connected; ) {
+      this.again = false;
+      try {
+        await this.read();
+        log.info({ why, records: this.parts.mirror.size }, 'user records were read anew');
+      } catch (err) {
+        this.again = true;
+        if (failures++ === 0) log.warn({ err, why }, 'user records cannot be read; trying again');
+        await new Promise<void>((resolve) => timers.after(retryDelay(), resolve));
+      }
+    }
+    this.reading = false;
+  }
+
+  private async read(): Promise<void> {
+    const { link, bucket: config, mirror, log, timers } = this.parts;
+    this.lose();
+    const { generation } = this;
+    const bucket = await Bucket.open(link.connection, config);
+    // A NATS that came back from an older disk has lost changes, too.
+    const lost = this.created !== null && (bucket.created !== this.created || bucket.revision < mirror.revision);
+    if (lost) log.warn({ records: mirror.size }, 'NATS has lost the user records; this cluster restores them');
+    this.created = bucket.created;
+    mirror.beginReading(lost);
+    await this.readAll(bucket, generation);
+    if (this.generation !== generation) throw new Error('it ended again at once');
+    mirror.endReading(bucket.revision);
+    this.readings++;
+    this.currentAt = timers.now();
+    this.bucket = bucket;
+    for (const resolve of this.waiting) resolve(bucket);
+    this.waiting.clear();
+  }
+
+  /** Resolves once the mirror has the latest value of each key. */
+  private async readAll(bucket: Bucket, generation: number): Promise<void> {
+    const { link, inboxes, mirror, timers } = this.parts;
+    let heard = timers.now();
+    let stop: Cancel = () => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        stop = timers.every(TICK_MS, () => {
+          if (timers.now() - heard > STUCK_MS) reject(new Error('NATS does not send the user records'));
+        });
+        const listener = {
+          entry: (key: string, revision: number, value: Uint8Array | null) => {
+            heard = timers.now();
+            mirror.take(key, revision, value);
+          },
+          complete: resolve,
+          current: () => {
+            this.currentAt = timers.now();
+          },
+          broken: (why: string) => {
+            reject(new Error(why));
+            if (this.generation === generation) this.refresh(why);
+          },
+        };
+        BucketWatch.begin(link.connection, bucket, inboxes, listener).then((watch) => {
+          if (this.generation === generation) this.watch = watch;
+          else watch.close();
+        }, reject);
+      });
+    } catch (error) {
+      this.lose();
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+
+  private lose(): void {
+    this.generation++;
+    this.watch?.close();
+    this.watch = null;
+    this.bucket = null;
+  }
+
+  private linkChanged(connected: boolean): void {
+    if (connected) this.refresh('NATS was away');
+    else this.lose();
+  }
+
+  private tick(): void {
+    const now = this.parts.timers.now();
+    const late = now - this.tickedAt - TICK_MS;
+    this.tickedAt = now;
+    if (late > STOOD_STILL_MS) return this.refresh('this process stood still');
+    if (++this.ticks % COMPARE_TICKS === 0) void this.compare();
+  }
+
+  /** Makes sure, now and then, that the mirror has as many records as the bucket. */
+  private async compare(): Promise<void> {
+    const { mirror } = this.parts;
+    const { bucket } = this;
+    const counted = await bucket?.count().catch(() => null);
+    if (!counted || bucket !== this.bucket || counted.revision !== mirror.revision || mirror.overflow > 0) return;
+    let lost = 0;
+    for (const _ of mirror.lost()) lost++;
+    const least = mirror.size - lost;
+    if (counted.keys < least || counted.keys > least + mirror.markers.size)
+      this.refresh('the bucket has other records');
+  }
+}
+
+function retryDelay(): number {
+  return MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS);
+}

@@ -1,0 +1,110 @@
+/** The bucket in NATS' key-value store that has the records: how it is made, changed and read. */
+import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstream } from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+
+/** Longest wait for an answer of NATS, milliseconds. */
+const TIMEOUT_MS = 2000;
+
+export interface BucketConfig {
+  /** Name of the bucket. */
+  readonly name: string;
+  /** On how many servers of NATS it is. */
+  readonly replicas: number;
+}
+
+/** Another instance changed the record first. */
+export class Conflict extends Error {}
+
+export class Bucket {
+  /** When it was made, which tells it from another bucket of the same name. */
+  readonly created: string;
+  /** Its latest revision when it was opened. */
+  readonly revision: number;
+  readonly replicas: number;
+  /** Name of its stream, and what the subjects of its keys begin with. */
+  readonly stream: string;
+  readonly prefix: string;
+  readonly manager: JetStreamManager;
+  private readonly kv: KV;
+
+  /** Opens the bucket, and makes it if there is none. Rejects with NATS' error. */
+  static async open(connection: NatsConnection, { name, replicas }: BucketConfig): Promise<Bucket> {
+    const client = jetstream(connection, { timeout: TIMEOUT_MS });
+    // Only the leader is asked: a replica may not have heard of the latest change.
+    const kv = await new Kvm(client).create(name, { replicas, history: 1, allow_direct: false, timeout: TIMEOUT_MS });
+    const { streamInfo } = await kv.status();
+    const { created, state, config } = streamInfo;
+    const manager = await client.jetstreamManager(false);
+    const facts = { created: String(created), revision: state.last_seq, replicas: config.num_replicas };
+    return new Bucket(kv, manager, name, config.name, facts);
+  }
+
+  private constructor(
+    kv: KV,
+    manager: JetStreamManager,
+    name: string,
+    stream: string,
+    facts: Pick<Bucket, 'created' | 'revision' | 'replicas'>,
+  ) {
+    this.kv = kv;
+    this.manager = manager;
+    this.stream = stream;
+    this.prefix = `$KV.${name}.`;
+    this.created = facts.created;
+    this.revision = facts.revision;
+    this.replicas = facts.replicas;
+  }
+
+  /**
+   * Puts a value in place of a revision, 0 for none. Rejects with {@link Conflict} if another one is there.
+   *
+   * @returns the new revision.
+   */
+  put(key: string, value: Uint8Array, revision: number): Promise<number> {
+    const put = revision === 0 ? this.kv.create(key, value) : this.kv.put(key, value, { previousSeq: revision });
+    return put.catch(asConflict);
+  }
+
+  /** Replaces a revision, not 0, by a delete marker. Rejects with {@link Conflict} if another one is there. */
+  delete(key: string, revision: number): Promise<void> {
+    return this.kv.delete(key, { previousSeq: revision }).catch(asConflict);
+  }
+
+  /** Removes a delete marker for good, unless the key has something else by now. */
+  async purge(revision: number): Promise<void> {
+    try {
+      await this.manager.streams.deleteMessage(this.stream, revision, false);
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError)) throw error;
+    }
+  }
+
+  /** Returns a key's revision as the leader of the bucket knows it; 0 for none. */
+  async revisionOf(key: string): Promise<number> {
+    const entry = await this.kv.get(key);
+    return entry === null || entry.operation !== 'PUT' ? 0 : entry.revision;
+  }
+
+  /** Returns how many keys it has, those with a delete marker included, and its latest revision. */
+  async count(): Promise<{ keys: number; revision: number }> {
+    const { state } = await this.manager.streams.info(this.stream);
+    return { keys: state.messages, revision: state.last_seq };
+  }
+}
+
+/** Returns the message for operators about a bucket that could not be opened at the start. */
+export function whyNotOpened(error: unknown, name: string): string {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  if (error instanceof errors.NoRespondersError || /not enabled|no responders/i.test(message)) {
+    return 'NATS has no JetStream, which keeps who is where: start it with -js and a store_dir';
+  }
+  return `NATS cannot keep the bucket ${name} (${message}): check NATS_REPLICAS, its disk, and the user's permissions`;
+}
+
+function asConflict(error: unknown): never {
+  const code = error instanceof JetStreamApiError ? error.code : null;
+  const { StreamWrongLastSequence, StreamWrongLastSequenceUnknown } = JetStreamApiCodes;
+  if (code === StreamWrongLastSequence || code === StreamWrongLastSequenceUnknown) throw new Conflict();
+  throw error;
+}

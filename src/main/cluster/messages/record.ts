@@ -1,0 +1,71 @@
+/** What the cluster keeps of a user: one record in the bucket, under a key that is made of the userid. */
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import { MAX_ID_LENGTH } from '../../claim.ts';
+import { incarnation } from './parts.ts';
+import { type ReadCounts, readMessage, writeMessage } from './read.ts';
+
+/** Most connections in a record. Whatever the configuration says, a user has fewer. */
+export const MAX_RECORDED_CONNECTIONS = 1000;
+/** Longest key that has the whole userid, characters. A longer one has its hash. */
+const MAX_KEY_LENGTH = 200;
+
+const id = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_ID_LENGTH));
+
+const connection = v.object({
+  clientid: id,
+  /** Incarnation of the instance that has it. */
+  instance: incarnation,
+  /** Its id on that instance. */
+  connection: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+});
+
+const record = v.object({
+  userid: id,
+  /** Null for none. */
+  conversation: v.nullable(id),
+  mutedByOperator: v.boolean(),
+  /** Whether an operator took the user out of the conversation that they were in last. */
+  kicked: v.optional(v.boolean(), false),
+  connections: v.pipe(v.array(connection), v.maxLength(MAX_RECORDED_CONNECTIONS)),
+});
+
+export type RecordedConnection = Readonly<v.InferOutput<typeof connection>>;
+
+export interface UserRecord extends Readonly<Omit<v.InferOutput<typeof record>, 'connections'>> {
+  readonly connections: readonly RecordedConnection[];
+}
+
+/** Returns what is known of a user without a record. */
+export function blankRecord(userid: string): UserRecord {
+  return { userid, conversation: null, mutedByOperator: false, kicked: false, connections: [] };
+}
+
+/** Whether a record says nothing, so that it need not be kept. */
+export function isBlank({ conversation, mutedByOperator, connections }: UserRecord): boolean {
+  return conversation === null && !mutedByOperator && connections.length === 0;
+}
+
+/** Returns the key of a user's record; no other user has it. */
+export function recordKey(userid: string): string {
+  const key = Buffer.from(userid).toString('base64url');
+  // Halves of surrogate pairs have no UTF-8 form of their own, but one in JSON.
+  if (key.length <= MAX_KEY_LENGTH && isWellFormed(userid)) return key;
+  return `=${createHash('sha256').update(JSON.stringify(userid)).digest('base64url')}`;
+}
+
+/** Reads a record. @param counts counts a bad one. @returns null for a bad one, or one under another user's key. */
+export function readRecord(key: string, bytes: Uint8Array, counts: ReadCounts): UserRecord | null {
+  const read = readMessage(record, bytes, counts);
+  if (read === null || recordKey(read.userid) === key) return read;
+  counts.malformed++;
+  return null;
+}
+
+export function writeRecord(read: UserRecord): Uint8Array {
+  return writeMessage(read);
+}
+
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

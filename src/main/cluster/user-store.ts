@@ -1,0 +1,195 @@
+/**
+ * The memberships of a cluster: changes go to the users' records, and what the records say takes effect here.
+ *
+ * It also keeps this instance's part of the records, the connections: see {@link OwnConnections}.
+ */
+import type { Config } from '../config.ts';
+import type { Applied, Conversations, RecordedUser } from '../conversations/conversations.ts';
+import type { Log } from '../log/log.ts';
+import { type Done, type MembershipStore, notThere, type Placing } from '../memberships/membership-store.ts';
+import { fullError } from '../memberships/refusals.ts';
+import type { EndReason } from '../telemetry.ts';
+import type { Instances } from './instances.ts';
+import { OwnConnections } from './own-connections.ts';
+import type { Records, UserRecord } from './records.ts';
+import { UsersByInstance } from './users-by-instance.ts';
+
+/** An established connection as it is seen here. */
+export interface StoredConnection {
+  readonly id: number;
+  readonly claim: { readonly userid: string; readonly clientid: string };
+}
+
+/** The connections of this instance. */
+export interface StoredConnections<C> extends Placing<C> {
+  end(connection: C, reason: EndReason, detail: string): void;
+}
+
+export interface UserStoreParts<C> {
+  readonly config: Pick<
+    Config,
+    'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS' | 'MAX_CONNECTIONS_PER_USER'
+  >;
+  readonly records: Records;
+  readonly instances: Pick<Instances, 'self' | 'isAlive' | 'watch'>;
+  readonly registry: Conversations<C>;
+  readonly log: Log;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export class UserStore<C extends StoredConnection> implements MembershipStore {
+  readonly shared = true;
+  private readonly parts: UserStoreParts<C>;
+  private readonly own: OwnConnections<C>;
+  private readonly users = new UsersByInstance();
+  /** Users whose latest move was into a conversation that was full already. */
+  private readonly overfull = new Set<string>();
+  private connections: StoredConnections<C> | null = null;
+
+  constructor(parts: UserStoreParts<C>) {
+    const { records, instances, registry, config, log } = parts;
+    const limit = config.MAX_CONNECTIONS_PER_USER;
+    this.parts = parts;
+    this.own = new OwnConnections({
+      records,
+      instances,
+      limit,
+      log,
+      of: (userid) => registry.connectionsOf(userid),
+      end: (connection, reason, detail) => this.connections?.end(connection, reason, detail),
+    });
+  }
+
+  /** Applies all records, and each that changes from now on. Call it once the records have been read. */
+  start(connections: StoredConnections<C>): void {
+    const { records, instances } = this.parts;
+    this.connections = connections;
+    records.watch((userid, record) => this.apply(userid, record));
+    const reapply = ({ incarnation }: { incarnation: string }): void => this.reapply(incarnation);
+    instances.watch({
+      appeared: reapply,
+      gone: reapply,
+      settled: () => {
+        for (const incarnation of this.users.instances()) this.reapply(incarnation);
+      },
+    });
+    for (const record of records.all()) this.apply(record.userid, record);
+  }
+
+  /** Writes what has not been written yet of this instance's connections. @param timeout milliseconds. */
+  close(timeout: number): Promise<void> {
+    return this.own.close(timeout);
+  }
+
+  /** Users whose connections on this instance are not in their records yet. */
+  get unwritten(): number {
+    return this.own.unwritten;
+  }
+
+  join(userid: string, conversation: string): Promise<undefined> {
+    return this.enter(userid, conversation);
+  }
+
+  leave(userid: string, conversation: string): Done {
+    return this.change(userid, (before) =>
+      before.conversation === conversation ? { ...before, conversation: null, kicked: false } : before,
+    );
+  }
+
+  kick(userid: string, conversation: string): Done {
+    return this.change(userid, (before) => {
+      if (before.conversation !== conversation) throw notThere();
+      return { ...before, conversation: null, kicked: true };
+    });
+  }
+
+  mute(userid: string, conversation: string, muted: boolean): Done {
+    return this.change(userid, (before) => {
+      if (before.conversation !== conversation) throw notThere();
+      return before.mutedByOperator === muted ? before : { ...before, mutedByOperator: muted };
+    });
+  }
+
+  /** A connection of this instance was established. */
+  established({ claim }: C): void {
+    this.own.write(claim.userid);
+  }
+
+  /** An established connection of this instance ended. */
+  ended({ claim }: C): void {
+    this.own.write(claim.userid);
+  }
+
+  /** Returns the clients of a user that are connected to other living instances. */
+  elsewhere(userid: string): string[] {
+    return this.othersOf(this.parts.records.get(userid)).map(({ clientid }) => clientid);
+  }
+
+  /** Returns the users with connections on instances that do not live, with the incarnations of these. */
+  *dead(): Iterable<[incarnation: string, userids: ReadonlySet<string>]> {
+    for (const incarnation of this.users.instances()) {
+      if (!this.parts.instances.isAlive(incarnation)) yield [incarnation, this.users.of(incarnation)];
+    }
+  }
+
+  private async change(userid: string, edit: (before: UserRecord) => UserRecord): Promise<undefined> {
+    await this.parts.records.change(userid, edit);
+  }
+
+  private async enter(userid: string, conversation: string): Promise<undefined> {
+    const { records, registry, config } = this.parts;
+    let previous: string | null = null;
+    await records.change(userid, (before) => {
+      const full = registry.whatKeepsOut(userid, conversation);
+      if (full !== null) throw fullError(full, config);
+      previous = before.conversation;
+      // Written even if nothing changes: another instance may have moved the user, and this one may not know it yet.
+      return { ...before, conversation, kicked: false };
+    });
+    if (!this.overfull.has(userid)) return;
+    await records.change(userid, (before) => {
+      if (before.conversation !== conversation || !this.overfull.has(userid)) return before;
+      const back = previous !== null && registry.whatKeepsOut(userid, previous) === null ? previous : null;
+      return { ...before, conversation: back === conversation ? null : back };
+    });
+    throw fullError('participants', config);
+  }
+
+  private apply(userid: string, record: UserRecord | null): void {
+    const { registry, now } = this.parts;
+    this.users.set(userid, record);
+    const applied = registry.apply(userid, record === null ? null : this.summary(record), now());
+    if (applied.overfull) this.overfull.add(userid);
+    else if (applied.moved) this.overfull.delete(userid);
+    this.takeEffect(applied, record?.kicked ?? false);
+    this.own.compare(userid, applied.connections, record);
+  }
+
+  private takeEffect(applied: Applied<C>, kicked: boolean): void {
+    if (applied.muteChanged) this.connections?.mute(applied.connections, applied.mutedByOperator);
+    if (applied.moved) this.connections?.place(applied, kicked && applied.conversation === null);
+  }
+
+  /** An instance appeared or is gone: its connections count, or do not count any more. */
+  private reapply(incarnation: string): void {
+    const { records, registry, now } = this.parts;
+    for (const userid of this.users.of(incarnation)) {
+      const record = records.get(userid);
+      if (record !== undefined) registry.apply(userid, this.summary(record), now());
+    }
+  }
+
+  private summary(record: UserRecord): RecordedUser {
+    const { conversation, mutedByOperator } = record;
+    return { conversation, mutedByOperator, elsewhere: this.othersOf(record).length };
+  }
+
+  private othersOf(record: UserRecord | undefined): UserRecord['connections'] {
+    const { instances } = this.parts;
+    const others = record?.connections.filter(({ instance }) => {
+      return instance !== instances.self.incarnation && instances.isAlive(instance);
+    });
+    return others ?? [];
+  }
+}

@@ -1,20 +1,24 @@
 /**
- * The traffic of one conversation over many instances, by calculation: who talks is drawn at random, and the worker's
- * own code ranks them, on each instance anew. An instance passes on its foremost speakers alone, so the model tells how
- * many packets cross, and what the listeners get of them. It has no networks, no clocks and no loss.
+ * The traffic of one conversation over many instances, by calculation: who talks is drawn at random. On each instance
+ * the worker's own code ranks the speakers anew, and the relay's own code chooses whom the others get. So the model
+ * tells how many packets cross, and what the listeners get of them. It has no networks, no clocks and no loss.
  */
 import { SILENCE } from '../../src/rtp/audio-level.ts';
 import { Loudness } from '../../src/rtp/loudness.ts';
 import { OPUS_FRAME_TICKS } from '../../src/rtp/packet.ts';
 import { type Candidate, Captures, Selection } from '../../src/workers/selection.ts';
-import { FRAME_MS, Frame, type FrameKind, Spurts, spurtLevel } from './spurts.ts';
+import { LEVEL_OFFSET, voicePackets } from '../cases/packets.ts';
+import { ModelRelay } from './model-relay.ts';
+import { DTX_BYTES, FRAME_MS, Frame, type FrameKind, Spurts, spurtLevel } from './spurts.ts';
 
-/** Frames between two looks at the order: 100 ms. */
-const LOOK_FRAMES = 5;
-/** Somebody who began to sound within so many frames is passed on, whatever the order says: 200 ms. */
-const NEWCOMER_FRAMES = 10;
+/** Frames between two ticks of a worker: 100 ms. */
+const TICK_FRAMES = 5;
+/** In which of these frames the main thread reads the order: twice as often. */
+const LOOKS = [1, 3];
 const FRAMES_PER_SECOND = 1000 / FRAME_MS;
-const LOOKS_PER_SECOND = FRAMES_PER_SECOND / LOOK_FRAMES;
+const TICKS_PER_SECOND = FRAMES_PER_SECOND / TICK_FRAMES;
+const US_PER_MS = 1000;
+const PAYLOAD_BYTES = 100;
 
 export interface ModelOptions {
   readonly instances: number;
@@ -53,28 +57,19 @@ class Known implements Candidate {
 /** A speaker, as its own instance and the others know it. */
 class Speaker {
   readonly home: number;
-  readonly number: number;
+  /** Its number among its instance's own. */
+  readonly place: number;
+  readonly voice: number;
   readonly spurts: Spurts;
   /** By instance; the last one is one that everybody is on, for comparison. */
   readonly known: readonly Known[];
-  /** Its place among its instance's own, by the latest look; -1 without. */
-  place = -1;
-  private began = -NEWCOMER_FRAMES;
-  private lastSound = -NEWCOMER_FRAMES;
 
-  constructor(home: number, number: number, { instances, talkMs, pauseMs }: ModelOptions) {
-    this.home = home;
-    this.number = number;
-    this.spurts = new Spurts({ seed: number, talkMs, pauseMs });
+  constructor(i: number, { instances, microphones, seed, talkMs, pauseMs }: ModelOptions) {
+    this.home = Math.floor(i / microphones);
+    this.place = i % microphones;
+    this.voice = seed + i;
+    this.spurts = new Spurts({ seed: this.voice, talkMs, pauseMs });
     this.known = Array.from({ length: instances + 1 }, () => new Known());
-  }
-
-  /** Notes a packet with or without sound. @returns whether it is a newcomer's. */
-  isNew(sound: boolean, frame: number): boolean {
-    if (!sound) return false;
-    if (frame - this.lastSound > NEWCOMER_FRAMES) this.began = frame;
-    this.lastSound = frame;
-    return frame - this.began < NEWCOMER_FRAMES;
   }
 }
 
@@ -82,23 +77,25 @@ export class Model {
   private readonly options: ModelOptions;
   /** By instance, and that of one that everybody is on. */
   private readonly orders: readonly Selection<Known>[];
+  /** By instance. */
+  private readonly relays: readonly ModelRelay[];
   private readonly speakers: readonly Speaker[];
+  private readonly speech = voicePackets(1, PAYLOAD_BYTES)[0]!;
+  private readonly noise = voicePackets(1, DTX_BYTES)[0]!;
   private frame = 0;
   private second: Traffic[];
 
   constructor(options: ModelOptions) {
     this.options = options;
-    const { instances, microphones, slots, seed } = options;
+    const { instances, microphones, slots, foremost } = options;
     this.orders = Array.from({ length: instances + 1 }, () => {
       const selection = new Selection<Known>();
       selection.depth = slots;
       selection.shallowest = slots;
       return selection;
     });
-    this.speakers = Array.from(
-      { length: instances * microphones },
-      (_, i) => new Speaker(Math.floor(i / microphones), seed + i, options),
-    );
+    this.relays = Array.from({ length: instances }, () => new ModelRelay(microphones, foremost));
+    this.speakers = Array.from({ length: instances * microphones }, (_, i) => new Speaker(i, options));
     this.second = this.nothing();
   }
 
@@ -116,7 +113,8 @@ export class Model {
 
   private step(): void {
     const clock = Math.imul(++this.frame, OPUS_FRAME_TICKS);
-    if (this.frame % LOOK_FRAMES === 0) this.look(clock);
+    if (this.frame % TICK_FRAMES === 0) this.tick(clock);
+    if (LOOKS.includes(this.frame % TICK_FRAMES)) for (const relay of this.relays) relay.look();
     for (const speaker of this.speakers) {
       const kind = speaker.spurts.next();
       if (kind !== Frame.Nothing) this.packet(speaker, kind, clock);
@@ -124,46 +122,35 @@ export class Model {
   }
 
   private packet(speaker: Speaker, kind: FrameKind, clock: number): void {
-    const { home } = speaker;
-    const { instances, foremost } = this.options;
-    this.heard(speaker, instances, kind, clock);
-    const sound = this.heard(speaker, home, kind, clock);
-    const isNew = speaker.isNew(sound, this.frame);
-    if (!isNew && (speaker.place < 0 || speaker.place >= foremost)) return;
+    const { home, place, spurts, voice } = speaker;
+    const { instances } = this.options;
+    const level = kind === Frame.Speech ? spurtLevel(spurts.frames, voice) : SILENCE;
+    this.heard(speaker, instances, level, clock);
+    this.heard(speaker, home, level, clock);
+    const bytes = kind === Frame.Speech ? this.speech : this.noise;
+    bytes[LEVEL_OFFSET] = 0x80 | level;
+    if (!this.relays[home]!.goes(place, bytes, this.frame * FRAME_MS * US_PER_MS)) return;
     this.second[home]!.out++;
     for (let i = 0; i < instances; i++) {
       if (i === home) continue;
       this.second[i]!.in++;
-      this.heard(speaker, i, kind, clock);
+      this.heard(speaker, i, level, clock);
     }
   }
 
-  /** Ranks a packet at an instance, and counts those of its listeners who get it. @returns whether it holds sound. */
-  private heard({ known, spurts, number }: Speaker, at: number, kind: FrameKind, clock: number): boolean {
+  /** Ranks a packet at an instance, and counts those of its listeners who get it. */
+  private heard({ known }: Speaker, at: number, level: number, clock: number): void {
     const { slots, listeners } = this.options;
     const candidate = known[at]!;
-    const quiet = kind === Frame.Noise;
-    const sound = candidate.loudness.hear(quiet ? SILENCE : spurtLevel(spurts.frames, number), quiet, clock);
-    this.orders[at]!.heard(candidate, sound, clock);
+    this.orders[at]!.heard(candidate, candidate.loudness.hear(level, level === SILENCE, clock), clock);
     if (candidate.rank < slots && at < this.second.length) this.second[at]!.toListeners += listeners;
-    return sound;
   }
 
-  /** Does what an instance does a few times a second: ranks those down who fell quiet, and notes who is foremost. */
-  private look(clock: number): void {
+  /** Does what a worker does a few times a second: ranks those down who fell quiet, and writes the order down. */
+  private tick(clock: number): void {
     for (const order of this.orders) order.expire(clock);
-    const { instances, microphones } = this.options;
-    for (let i = 0; i < instances; i++) {
-      const own = this.speakers.slice(i * microphones, (i + 1) * microphones);
-      for (const speaker of own) speaker.place = -1;
-      own
-        .filter(({ known }) => known[i]!.rank >= 0)
-        .sort((a, b) => a.known[i]!.rank - b.known[i]!.rank)
-        .forEach((speaker, place) => {
-          speaker.place = place;
-        });
-      this.second[i]!.agreement += this.agreement(i) / LOOKS_PER_SECOND;
-    }
+    for (const { home, place, known } of this.speakers) this.relays[home]!.rank(place, known[home]!.rank);
+    for (let i = 0; i < this.relays.length; i++) this.second[i]!.agreement += this.agreement(i) / TICKS_PER_SECOND;
   }
 
   /** Returns the share of those in the slots of an instance who are in the slots of one that everybody is on. */

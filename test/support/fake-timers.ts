@@ -11,6 +11,11 @@ export class FakeTimers implements Timers {
   private time = 0;
   private readonly pending = new Set<Pending>();
 
+  /** Timers that wait. */
+  get waiting(): number {
+    return this.pending.size;
+  }
+
   now(): number {
     return this.time;
   }

@@ -18,6 +18,8 @@ export class HostedConversation {
   readonly seats = new Set<HostedSeat>();
   /** The participants by their numbers, without those that are leaving. */
   readonly participants = new Map<number, Participant>();
+  /** Those of this process among them. */
+  readonly own = new Map<number, Participant>();
   /** What listeners said they want to hear, by their numbers; only those that said so. */
   readonly preferences = new Map<number, ListenerPreferences>();
   /** Seats of this process' own participants, including those that are leaving. */
@@ -27,6 +29,8 @@ export class HostedConversation {
   /** The same as another instance determines it for all; null if this one's worker does. */
   electedDominant: number | null = null;
   private lastNumber: number;
+  /** How many publishers each user has here, by the user's number. */
+  private readonly publishers = new Map<number, number>();
 
   /** @param numbersAfter the numbers of its participants are greater than this. */
   constructor(conversation: Conversation, shard: Shard, numbersAfter: number) {
@@ -43,6 +47,34 @@ export class HostedConversation {
   /** Returns a number that no participant has had since the conversation got its worker. */
   nextNumber(): number {
     return ++this.lastNumber;
+  }
+
+  /** Lists a participant under its number. */
+  add(number: number, participant: Participant): void {
+    this.participants.set(number, participant);
+    if (participant.isClient) this.own.set(number, participant);
+    if (participant.publication !== null) this.countPublisher(participant.user, 1);
+  }
+
+  /** Takes a participant, and what it said it wants to hear, off the list. */
+  remove(number: number): void {
+    const participant = this.participants.get(number);
+    if (participant === undefined) return;
+    if (participant.publication !== null) this.countPublisher(participant.user, -1);
+    this.participants.delete(number);
+    this.own.delete(number);
+    this.preferences.delete(number);
+  }
+
+  /** Returns how many participants of a user publish, wherever they are connected. @param user its number. */
+  publishersOf(user: number): number {
+    return this.publishers.get(user) ?? 0;
+  }
+
+  private countPublisher(user: number, by: number): void {
+    const count = this.publishersOf(user) + by;
+    if (count === 0) this.publishers.delete(user);
+    else this.publishers.set(user, count);
   }
 
   /** Whether a client is here that can hear another user, wherever that one is connected. */

@@ -28,6 +28,9 @@ export interface RemoteParts {
 
 /** Who a remote participant is. */
 export interface RemoteIdentity {
+  /** The incarnation of its own instance, and its connection id there. */
+  readonly instance: string;
+  readonly source: number;
   /** Its name to the others in the conversation. */
   readonly claim: Claim;
   /** Number of its user, from whose own connections its packets are kept. */
@@ -56,6 +59,8 @@ export class RemoteSources {
 export class RemoteParticipant implements Participant, Publisher, HostedSeat, RelayedSource {
   /** -1 while no worker knows it. */
   id = NO_ID;
+  readonly instance: string;
+  readonly source: number;
   readonly claim: Claim;
   readonly user: number;
   readonly publication: Publication | null;
@@ -83,12 +88,14 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
   constructor(sources: RemoteSources, hosted: HostedConversation, identity: RemoteIdentity, muted: boolean) {
     this.sources = sources;
     this.hosted = hosted;
+    this.instance = identity.instance;
+    this.source = identity.source;
     this.claim = identity.claim;
     this.user = identity.user;
     this.publication = identity.publication;
     this.muted = muted;
     this.number = hosted.nextNumber();
-    hosted.participants.set(this.number, this);
+    hosted.add(this.number, this);
   }
 
   /** It is its own seat: it never moves. */
@@ -151,7 +158,7 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
   end(): void {
     if (this.ended) return;
     this.ended = true;
-    this.hosted.participants.delete(this.number);
+    this.hosted.remove(this.number);
     this.release();
   }
 

@@ -98,7 +98,7 @@ export class Seat implements HostedSeat {
     this.hosted = hosted;
     this.shard = hosted.shard;
     this.number = hosted.nextNumber();
-    hosted.participants.set(this.number, this.participant);
+    hosted.add(this.number, this.participant);
     this.tell(hosted);
     this.seats.changed(hosted);
   }
@@ -121,8 +121,7 @@ export class Seat implements HostedSeat {
   private leave(hosted: HostedConversation): void {
     this.moving = true;
     this.shard = null;
-    hosted.participants.delete(this.number);
-    hosted.preferences.delete(this.number);
+    hosted.remove(this.number);
     this.number = 0;
     this.seats.changed(hosted);
     hosted.shard.leave(this.participant.id, () => {

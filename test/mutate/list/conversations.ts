@@ -51,13 +51,12 @@ export const conversations: MutationList = {
   'src/main/conversations/seat.ts': [
     ['if (this.freed !== null) return;\n    this.wanted = conversation;', 'this.wanted = conversation;'],
     ['if (this.freed !== null) return;\n    this.wanted = null;', 'this.wanted = null;'],
-    ['    hosted.preferences.delete(this.number);\n', ''],
     ['if (preferences !== undefined) this.listen(preferences);', ''],
     ['if (this.hosted === null || this.moving) return false;', 'if (this.hosted === null) return false;'],
     ['return slotCount + (publication === null ? 0 : 1);', 'return slotCount;'],
     ['    hosted.preferences.set(this.number, preferences);\n', ''],
     ['if (this.moving) return;', ''],
-    ['hosted.participants.delete(this.number);', ''],
+    ['hosted.remove(this.number);', ''],
     ['    this.number = 0;\n', '\n'],
     ['      this.settle();\n    });', '    });'],
     ['this.wanted = null;\n    this.freed', 'this.freed'],
@@ -65,6 +64,8 @@ export const conversations: MutationList = {
   'src/main/conversations/hosted-conversation.ts': [
     ['first !== 0 && user !== first', 'first !== 0'],
     ['clients ||= isClient;', 'clients = true;'],
+    ['    this.own.delete(number);\n', ''],
+    ['    this.preferences.delete(number);\n', ''],
     ['return ++this.lastNumber;', 'return this.lastNumber++;'],
   ],
   'src/main/conversations/index-pool.ts': [

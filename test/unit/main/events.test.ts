@@ -107,7 +107,8 @@ test('somebody of another instance speaks by its word or by the worker here, and
     throttleLimits: new ThrottleLimits(200, 1000),
   });
   const publication = { payloadType: 111, redPayloadType: 0, levelExtension: 1, ssrcs: [7] };
-  const identity = { claim: { userid: 'cid', clientid: 'elsewhere' }, user: 9, publication };
+  const origin = { instance: 'a1b2c3d4e5f6', source: 7 };
+  const identity = { ...origin, claim: { userid: 'cid', clientid: 'elsewhere' }, user: 9, publication };
   const cid = new RemoteParticipant(sources, hosted, identity, false);
   fixture.tick();
   const listed = { number: 3, userid: 'cid', clientid: 'elsewhere', muted: false, speaking: false };

@@ -59,7 +59,8 @@ class Voice {
   constructor(hosted: HostedConversation, userid: string, user: number, ssrc = 7000 + user) {
     const publication = { payloadType: 111, redPayloadType: 0, levelExtension: LEVEL_ID, ssrcs: [ssrc] };
     this.ssrc = ssrc;
-    const identity = { claim: { userid, clientid: 'elsewhere' }, user, publication };
+    const origin = { instance: 'a1b2c3d4e5f6', source: user };
+    const identity = { ...origin, claim: { userid, clientid: 'elsewhere' }, user, publication };
     this.source = new RemoteParticipant(sources, hosted, identity, false);
   }
 
@@ -261,7 +262,8 @@ test('whoever sends too much is throttled, and whoever finds no index or publish
   late.say();
   equal([late.source.id, sources.refused], [-1, 1]);
   for (const { index } of taken) remoteIndexes.give(index);
-  const identity = { claim: { userid: 'cid', clientid: 'elsewhere' }, user: 4, publication: null };
+  const origin = { instance: 'a1b2c3d4e5f6', source: 7 };
+  const identity = { ...origin, claim: { userid: 'cid', clientid: 'elsewhere' }, user: 4, publication: null };
   const mute = new RemoteParticipant(sources, hosted, identity, false);
   mute.hear(new Uint8Array(20));
   equal([mute.id, sources.refused], [-1, 1]);

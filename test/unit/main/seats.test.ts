@@ -172,7 +172,7 @@ test('an observer is told of every change of an own participant, once it can be 
   const { shards, seats, sit } = table();
   const told: string[] = [];
   const see = (what: string) => (hosted: HostedConversation) =>
-    told.push(`${what} ${hosted.participants.size} ${JSON.stringify([...hosted.preferences])}`);
+    told.push(`${what} ${hosted.own.size} ${JSON.stringify([...hosted.preferences])}`);
   seats.observe({ opened: see('opened'), closed: see('closed'), changed: see('changed') });
   const seat = sit();
   seat.muteChanged();

@@ -1,0 +1,59 @@
+/** Lists participants of other instances in one conversation of this process. */
+import type { Publication } from '../../../workers/protocol.ts';
+import type { HostedConversation } from '../../conversations/hosted-conversation.ts';
+import { RemoteParticipant, type RemoteSources } from '../../conversations/remote-participant.ts';
+import type { UserNumbers } from '../../conversations/user-numbers.ts';
+import type { WireParticipant } from '../messages/presence.ts';
+
+/** Most publications that participants share. Nearly all browsers have the same one. */
+const MAX_SHARED = 256;
+
+export class People {
+  private readonly hosted: HostedConversation;
+  private readonly sources: RemoteSources;
+  private readonly users: Pick<UserNumbers, 'take' | 'give'>;
+  private readonly publications = new Map<number, Publication>();
+
+  constructor(hosted: HostedConversation, sources: RemoteSources, users: Pick<UserNumbers, 'take' | 'give'>) {
+    this.hosted = hosted;
+    this.sources = sources;
+    this.users = users;
+  }
+
+  /** Lists a participant. */
+  list(instance: string, { s, u, c, p, m, t }: WireParticipant): RemoteParticipant {
+    const claim = { userid: u, clientid: c };
+    const identity = { instance, source: s, claim, user: this.users.take(u), publication: this.publicationOf(p) };
+    const participant = new RemoteParticipant(this.sources, this.hosted, identity, m);
+    participant.setSpeaking(t);
+    return participant;
+  }
+
+  /** Takes a participant off the list. */
+  drop(participant: RemoteParticipant): void {
+    participant.end();
+    this.users.give(participant.claim.userid);
+  }
+
+  private publicationOf(wire: WireParticipant['p']): Publication | null {
+    if (wire === null) return null;
+    const { payloadType, redPayloadType, levelExtension } = wire;
+    const key = (payloadType << 16) | (redPayloadType << 8) | levelExtension;
+    const known = this.publications.get(key);
+    if (known !== undefined) return known;
+    const publication = { payloadType, redPayloadType, levelExtension, ssrcs: [] };
+    if (this.publications.size < MAX_SHARED) this.publications.set(key, publication);
+    return publication;
+  }
+}
+
+/** Whether a participant is the one that is listed: a source never changes who it is. */
+export function isSame({ claim, publication }: RemoteParticipant, { u, c, p }: WireParticipant): boolean {
+  return (
+    claim.userid === u &&
+    claim.clientid === c &&
+    publication?.payloadType === p?.payloadType &&
+    publication?.redPayloadType === p?.redPayloadType &&
+    publication?.levelExtension === p?.levelExtension
+  );
+}

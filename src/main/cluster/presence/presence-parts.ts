@@ -1,0 +1,28 @@
+/** What presence works with. */
+import type { RemoteSources } from '../../conversations/remote-participant.ts';
+import type { Seats } from '../../conversations/seats.ts';
+import type { UserNumbers } from '../../conversations/user-numbers.ts';
+import type { Timers } from '../../timers.ts';
+import type { Bus } from '../bus.ts';
+import type { ReadCounts } from '../messages/read.ts';
+import type { MediaRelay } from '../relay/interfaces.ts';
+import type { Subjects } from '../subjects.ts';
+
+export interface PresenceParts {
+  readonly subjects: Subjects;
+  /** Incarnation of this instance. */
+  readonly self: string;
+  /** The link for control messages. */
+  readonly bus: Pick<Bus, 'connected' | 'publish' | 'subscribe' | 'watch'>;
+  /** Whether an instance gives signs of life. */
+  readonly isAlive: (incarnation: string) => boolean;
+  readonly seats: Pick<Seats, 'observe'>;
+  readonly sources: RemoteSources;
+  /** The source table. */
+  readonly table: Int32Array;
+  readonly users: Pick<UserNumbers, 'take' | 'give'>;
+  readonly relay: MediaRelay;
+  /** Counts messages that were dropped. */
+  readonly counts: ReadCounts;
+  readonly timers: Timers;
+}

@@ -1,0 +1,491 @@
+/** Presence on a bus in memory: several instances without workers, peers and NATS. */
+import { equal, is, ok } from 'uvu/assert';
+import { writeMessage } from '../../../src/main/cluster/messages/read.ts';
+import { MAX_ENTRIES } from '../../../src/main/cluster/presence/outgoing.ts';
+import { SILENT_MS } from '../../../src/main/cluster/presence/peers.ts';
+import { BEAT_MS, INTERVAL_MS } from '../../../src/main/cluster/presence/spanning-conversation.ts';
+import { conversationHash } from '../../../src/main/cluster/subjects.ts';
+import { RemoteParticipant } from '../../../src/main/conversations/remote-participant.ts';
+import { FakeTimers } from '../../support/fake-timers.ts';
+import { type FaultyBus, FaultyNetwork } from '../../support/faulty-bus.ts';
+import { type Guest, House, SUBJECTS } from '../../support/presence-fixture.ts';
+import { below, prng, type Random, seed } from '../../support/prng.ts';
+import { scenarios } from '../../support/scenario.ts';
+
+const test = scenarios('cluster presence');
+
+const NOTHING = { conversations: 0, hosted: 0, users: 0, known: 0, relayed: 0 };
+const IDS = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc'];
+
+/** Some instances on one network. */
+class Town {
+  readonly timers = new FakeTimers();
+  readonly network: FaultyNetwork;
+  readonly buses: FaultyBus[];
+  readonly houses: House[];
+
+  constructor(count: number, random: Random = prng(1), most = 64) {
+    this.network = new FaultyNetwork(this.timers, random);
+    this.buses = IDS.slice(0, count).map(() => this.network.connect());
+    this.houses = this.buses.map((bus, i) => new House(IDS[i]!, bus, this.timers, most));
+  }
+
+  /** Lets time pass, and what waits for promises happen. */
+  async pass(milliseconds: number): Promise<void> {
+    await settle();
+    this.timers.pass(milliseconds);
+    await settle();
+    this.timers.pass(0);
+  }
+
+  /** Everybody leaves, and nothing is left of them. */
+  async empties(): Promise<void> {
+    for (const { guests } of this.houses) for (const guest of [...guests]) guest.end();
+    await this.pass(SILENT_MS);
+    for (const house of this.houses) equal(house.held, NOTHING);
+    is(
+      this.buses.reduce((sum, { subscribed }) => sum + subscribed, 0),
+      0,
+      'no subscription',
+    );
+    is(this.timers.waiting, 0, 'no timer');
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 4; i++) await Promise.resolve();
+}
+
+/** Lists whom an instance should know of others. */
+function truth(houses: readonly House[], of: House, room: string): string[] {
+  if (of.own(room).length === 0) return [];
+  return houses
+    .filter((house) => house !== of)
+    .flatMap((house) => house.own(room))
+    .sort();
+}
+
+function agree(houses: readonly House[], rooms: readonly string[]): void {
+  for (const room of rooms) for (const house of houses) equal(house.remote(room), truth(houses, house, room), room);
+}
+
+test('those who come, mute, speak and leave are told to the other instances, and only there', async () => {
+  const town = new Town(3);
+  const [a, b, c] = town.houses as [House, House, House];
+  const ann = a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  const cid = c.enter('cid', 'garden');
+  await town.pass(1);
+  agree(town.houses, ['kitchen', 'garden']);
+  equal([a.remote('kitchen').length, b.remote('kitchen').length, c.remote('garden').length], [1, 1, 0]);
+  bob.mute(true);
+  ann.speak(true);
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen', 'garden']);
+  cid.place('kitchen');
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen', 'garden']);
+  is(a.remote('kitchen').length, 2);
+  ann.end();
+  bob.place(null);
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen', 'garden']);
+  await town.empties();
+});
+
+test('a change is told at once if nothing else was just told, and changes at a time are one message', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(10_000);
+  town.network.sent.clear();
+  ann.mute(true);
+  const dan = a.enter('dan', 'kitchen');
+  await town.pass(0);
+  agree(town.houses, ['kitchen']);
+  is(town.network.sent.get('delta'), 1);
+  ann.mute(false);
+  await town.pass(0);
+  is(town.network.sent.get('delta'), 1, 'too soon');
+  dan.mute(true);
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  is(town.network.sent.get('delta'), 2);
+  await town.empties();
+});
+
+test('where nothing changes only beats are sent, and none of a conversation that has no clients', async () => {
+  const town = new Town(3);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(5000);
+  town.network.sent.clear();
+  await town.pass(10 * BEAT_MS);
+  equal([...town.network.sent.keys()], ['beat']);
+  is(town.network.sent.get('beat'), 20);
+  await town.empties();
+});
+
+test('connections of one user have one number on each instance, so that nobody hears themselves', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const here = a.enter('ann', 'kitchen');
+  const there = b.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(1);
+  const participants = [...a.hosted('kitchen')!.participants.values()];
+  const [ann, bob] = ['ann', 'bob'].map((userid) =>
+    participants.find((one) => one instanceof RemoteParticipant && one.claim.userid === userid),
+  );
+  is(ann!.user, here.user);
+  ok(bob!.user !== here.user);
+  there.end();
+  here.end();
+  await town.pass(INTERVAL_MS);
+  is(a.users.size, 0, 'nobody is here, so that nobody of elsewhere is listed');
+  await town.empties();
+});
+
+test('what listeners want is told: slots, those they exclude, and their own other connections', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen', true, 5);
+  b.enter('bob', 'kitchen', true, 0);
+  await town.pass(INTERVAL_MS);
+  const [at, bt] = [a.presence.get('kitchen')!, b.presence.get('kitchen')!];
+  equal([at.wants, bt.wants, at.listening, bt.listening], [0, 6, true, false], 'five slots and one of her own');
+  ok(b.relay.told.includes('changed false 6'));
+  ann.listen({ excluded: [77, 78] });
+  await town.pass(INTERVAL_MS);
+  is(bt.wants, 8);
+  const again = b.enter('ann', 'kitchen', true, 1);
+  await town.pass(2 * INTERVAL_MS);
+  equal([at.wants, bt.wants], [3, 9]);
+  ann.deafened = true;
+  ann.listen({});
+  again.end();
+  await town.pass(2 * INTERVAL_MS);
+  equal([at.wants, bt.wants, at.listening], [0, 0, false]);
+  await town.empties();
+});
+
+test('who is pinned elsewhere is told, until they are unpinned or the listener leaves', async () => {
+  const town = new Town(3);
+  const [a, b, c] = town.houses as [House, House, House];
+  const ann = a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  const cid = c.enter('cid', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  const isPinned = (house: House, guest: Guest): boolean => house.presence.get('kitchen')!.isPinned(guest.id);
+  ann.listen({ pinned: [a.numberOf('kitchen', bob), ann.seat.number] });
+  cid.listen({ pinned: [c.numberOf('kitchen', bob)] });
+  await town.pass(2 * INTERVAL_MS);
+  equal([isPinned(a, ann), isPinned(b, bob), isPinned(c, cid)], [false, true, false]);
+  ann.listen({ pinned: [] });
+  await town.pass(INTERVAL_MS);
+  is(isPinned(b, bob), true, 'by one is enough');
+  cid.end();
+  await town.pass(INTERVAL_MS);
+  is(isPinned(b, bob), false);
+  await town.empties();
+});
+
+test('the dominant speaker is the one of the lowest instance that has listeners', async () => {
+  const town = new Town(3);
+  const [a, b, c] = town.houses as [House, House, House];
+  const ann = a.enter('ann', 'kitchen', true, 0);
+  const bob = b.enter('bob', 'kitchen');
+  const cid = c.enter('cid', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  const says = (house: House, guest: Guest): void =>
+    house.seats.hosted.dominantChanged(house.conversation('kitchen').key, house.numberOf('kitchen', guest));
+  const dominant = (): string[] =>
+    town.houses.map((house) => {
+      const hosted = house.hosted('kitchen');
+      return hosted?.participants.get(hosted.dominant)?.claim.userid ?? '';
+    });
+  says(a, ann);
+  says(b, cid);
+  says(c, bob);
+  await town.pass(INTERVAL_MS);
+  equal(dominant(), ['cid', 'cid', 'cid'], 'nobody listens on the first');
+  says(b, ann);
+  await town.pass(INTERVAL_MS);
+  equal(dominant(), ['ann', 'ann', 'ann']);
+  says(b, bob);
+  await town.pass(INTERVAL_MS);
+  equal(dominant(), ['bob', 'bob', 'bob']);
+  bob.place(null);
+  await town.pass(3 * INTERVAL_MS);
+  equal(a.hosted('kitchen')!.dominant, 0, 'who left is not dominant, and the next one says bob, who is gone');
+  says(c, cid);
+  await town.pass(INTERVAL_MS);
+  equal([dominant()[0], dominant()[2]], ['cid', 'cid'], 'the next instance decides');
+  cid.place(null);
+  await town.pass(INTERVAL_MS);
+  equal(dominant()[0], 'ann', 'who is alone decides for himself');
+  await town.empties();
+});
+
+test('a source that media named before presence is listed once, and leaves with the next state if nobody confirms it', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  await town.pass(1);
+  const conversation = a.presence.get('kitchen')!;
+  const source = { source: bob.id, userid: 'bob', clientid: bob.claim.clientid, muted: false };
+  const { publication } = bob;
+  const before = conversation.find(b.self, bob.id);
+  conversation.announced(b.self, { ...source, publication: publication! });
+  ok(conversation.find(b.self, bob.id) === before);
+  conversation.announced(b.self, { ...source, source: 4711, userid: 'dan', publication: publication! });
+  is(conversation.find(b.self, 4711)?.claim.userid, 'dan');
+  is(a.remote('kitchen').length, 2);
+  await town.pass(1000);
+  conversation.missing(b.self);
+  await town.pass(1);
+  is(conversation.find(b.self, 4711)?.number, undefined);
+  ok(conversation.find(b.self, bob.id) === before, 'the other keeps its number');
+  a.strangers.add(IDS[2]!);
+  conversation.announced(IDS[2]!, { ...source, publication: publication! });
+  is(conversation.peerCount, 1, 'an instance that is gone says nothing any more');
+  await town.empties();
+});
+
+test('an instance that is gone takes its participants along, and one that comes back brings them', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen').listen({ pinned: [1] });
+  await town.pass(INTERVAL_MS);
+  town.buses[1]!.connect(false);
+  await town.pass(1000);
+  a.presence.gone(b.self);
+  b.presence.gone(a.self);
+  equal([a.remote('kitchen'), b.remote('kitchen')], [[], []]);
+  is(a.presence.get('kitchen')!.wants, 0);
+  b.enter('dan', 'kitchen');
+  await town.pass(2000);
+  town.buses[1]!.connect(true);
+  await town.pass(2 * INTERVAL_MS + 1000);
+  agree(town.houses, ['kitchen']);
+  is(a.remote('kitchen').length, 2);
+  await town.empties();
+});
+
+test('an instance that never says goodbye is forgotten after some seconds', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  town.network.faults.loss = 1;
+  bob.place(null);
+  await town.pass(SILENT_MS - 2 * INTERVAL_MS - BEAT_MS);
+  is(a.remote('kitchen').length, 1);
+  await town.pass(BEAT_MS + 2 * INTERVAL_MS);
+  equal(a.remote('kitchen'), []);
+  town.network.faults.loss = 0;
+  await town.empties();
+});
+
+test('whoever is asked about a conversation that it has left says so', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  b.enter('bob', 'garden');
+  await town.pass(INTERVAL_MS);
+  town.network.faults.loss = 1;
+  bob.place(null);
+  await town.pass(1);
+  town.network.faults.loss = 0;
+  is(a.remote('kitchen').length, 1, 'the goodbye was lost');
+  a.presence.get('kitchen')!.missing(b.self);
+  await town.pass(1);
+  equal(a.remote('kitchen'), []);
+  await town.empties();
+});
+
+test('a conversation that ends and begins again here while the old one is still leaving is told as the new one', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  a.shard.slow = true;
+  ann.place(null);
+  a.forget('kitchen');
+  const dan = a.enter('dan', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  equal(b.remote('kitchen').length, 1);
+  a.shard.slow = false;
+  a.shard.finishLeaves();
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  is(dan.seat.current?.participants.size, 2);
+  await town.empties();
+});
+
+test('nothing is said before packets can be taken, and nothing if everybody has left by then', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  town.network.sent.clear();
+  a.relay.slow = true;
+  const ann = a.enter('ann', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  equal([...town.network.sent.keys()], []);
+  a.relay.ready();
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  ann.place(null);
+  ann.place('garden');
+  ann.place(null);
+  town.network.sent.clear();
+  a.relay.ready();
+  await town.pass(1);
+  is(town.network.sent.get('hello'), undefined);
+  await town.empties();
+});
+
+test('a large room is told in messages of a bounded size, and in one state for all who ask at a time', async () => {
+  const town = new Town(3, prng(1), 1000);
+  const [a, b, c] = town.houses as [House, House, House];
+  for (let i = 0; i < 2 * MAX_ENTRIES + 1; i++) a.enter(`user ${i}`, 'kitchen', true, 0);
+  b.enter('bob', 'kitchen');
+  c.enter('cid', 'kitchen');
+  await town.pass(2 * INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  town.network.sent.clear();
+  for (const house of [b, c]) house.presence.gone(a.self);
+  for (const house of [b, c]) equal(house.remote('kitchen').length, 1);
+  a.presence.get('kitchen')!.take({ type: 'ask', conversation: 'kitchen', from: b.self });
+  for (const house of [b, c])
+    a.presence.get('kitchen')!.take({ type: 'ask', conversation: 'kitchen', from: house.self });
+  await town.pass(INTERVAL_MS);
+  is(town.network.sent.get('state'), 6, 'three parts to the first, then three to both');
+  agree(town.houses, ['kitchen']);
+  await town.empties();
+});
+
+test('what is malformed, of another version, or too much is dropped and counted, and does no harm', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  const subject = SUBJECTS.conversation(conversationHash('kitchen'));
+  const head = { conversation: 'kitchen', from: b.self, seq: 3 };
+  const delta = { type: 'delta', ...head, joined: [], left: [], changed: [], wants: 1, dominant: null };
+  const person = { s: 1, u: 'u', c: 'c', p: null, m: false, t: false };
+  for (const bad of [
+    { type: 'beat', ...head, from: 'nobody' },
+    { type: 'beat', ...head, seq: -1 },
+    { type: 'beat', ...head, seq: 0.5 },
+    { type: 'beat', ...head, conversation: '' },
+    { ...delta, wants: -1 },
+    { ...delta, pinned: [['x', 1]] },
+    { ...delta, left: ['1'] },
+    { ...delta, joined: [{ ...person, u: 'x'.repeat(257) }] },
+    { ...delta, joined: [{ ...person, p: { payloadType: 128, redPayloadType: 0, levelExtension: 0 } }] },
+    { ...delta, joined: new Array(2001).fill(person) },
+    { type: 'state', ...head, part: 0, parts: 1025, participants: [], wants: 0, dominant: null, pinned: [] },
+    { type: 'hello', ...head, count: 0, known: [[b.self]] },
+  ]) {
+    const { malformed } = a.counts;
+    town.buses[0]!.receive(subject, writeMessage(bad));
+    is(a.counts.malformed, malformed + 1, JSON.stringify(bad).slice(0, 200));
+  }
+  town.buses[0]!.receive(subject, Buffer.from('{"v":2,"type":"beat"}'));
+  town.buses[0]!.receive(SUBJECTS.instance(a.self), Buffer.from([0xff]));
+  town.buses[0]!.receive(subject, writeMessage({ type: 'shout', ...head }));
+  equal([a.counts.otherVersion, a.counts.unknownType], [1, 1]);
+  town.buses[0]!.receive(subject, writeMessage({ type: 'beat', ...head, conversation: 'cellar' }));
+  town.buses[0]!.receive(subject, writeMessage({ type: 'beat', ...head, from: a.self }));
+  agree(town.houses, ['kitchen']);
+  await town.empties();
+});
+
+/** Checks that everybody knows the truth about the instances that take part. */
+function knowThosePresent(houses: readonly House[], room: string): void {
+  const absent = houses.filter((house) => house.own(room).length === 0).map(({ self }) => self);
+  for (const house of houses) {
+    const known = house.remote(room).filter((line) => !absent.some((self) => line.startsWith(self)));
+    equal(known, truth(houses, house, room), room);
+  }
+}
+
+/** Longest delay of a message, milliseconds. */
+const MAX_DELAY_MS = 500;
+
+/** Does something at random. */
+function act(random: Random, town: Town, rooms: readonly string[]): void {
+  const house = town.houses[below(random, town.houses.length)]!;
+  const room = rooms[below(random, rooms.length)]!;
+  const guests = [...house.guests];
+  const guest = guests[below(random, Math.max(1, guests.length))];
+  const what = below(random, 12);
+  if (guest === undefined || (what === 0 && guests.length < 8)) {
+    house.enter(`user ${below(random, 6)}`, room, below(random, 3) > 0, below(random, 4));
+  } else if (what === 1) guest.end();
+  else if (what === 2) guest.place(null);
+  else if (what < 5) guest.place(room);
+  else if (what === 5) guest.mute(!guest.muted);
+  else if (what < 8) guest.speak(below(random, 2) === 1);
+  else if (what === 8) guest.listen({ pinned: [...(house.hosted(room)?.participants.keys() ?? [])].slice(0, 3) });
+  else if (what === 9) house.shard.slow = !house.shard.slow;
+  else if (what === 10) house.shard.finishLeaves();
+  else if (guests.every(({ seat }) => seat.destination === null)) house.forget(room);
+}
+
+test('after losses, repeats, delays and cuts, everybody knows the truth within a beat', async () => {
+  const random = prng(seed('presence'));
+  const rooms = ['kitchen', 'garden'];
+  for (let round = 0; round < 300; round++) {
+    const town = new Town(3, random);
+    const { faults } = town.network;
+    for (let step = 0; step < 80; step++) {
+      if (step % 10 === 0) {
+        faults.loss = below(random, 60) / 100;
+        faults.repeats = below(random, 30) / 100;
+        faults.delay = below(random, MAX_DELAY_MS);
+      }
+      act(random, town, rooms);
+      if (below(random, 20) === 0) {
+        const i = below(random, 3);
+        town.buses[i]!.connect(false);
+        // Whoever is cut off for long is given up by the others, and gives them up.
+        if (below(random, 2) === 0) {
+          for (const other of town.houses) other.presence.gone(IDS[i]!);
+          for (const id of IDS) if (id !== IDS[i]) town.houses[i]!.presence.gone(id);
+        }
+      }
+      if (below(random, 10) === 0) for (const bus of town.buses) bus.connect(true);
+      await town.pass(below(random, 300));
+    }
+    Object.assign(faults, { loss: 0, repeats: 0, delay: 0 });
+    for (const bus of town.buses) bus.connect(true);
+    for (const house of town.houses) {
+      house.shard.slow = false;
+      house.shard.finishLeaves();
+    }
+    await town.pass(MAX_DELAY_MS + BEAT_MS + INTERVAL_MS);
+    for (const room of rooms) knowThosePresent(town.houses, room);
+    // A goodbye may have been lost.
+    await town.pass(SILENT_MS - BEAT_MS);
+    agree(town.houses, rooms);
+    for (const room of rooms) {
+      const inside = town.houses.filter((house) => house.own(room).length > 0);
+      for (const house of inside) is(house.presence.get(room)!.peerCount, inside.length - 1);
+    }
+    await town.empties();
+  }
+}, 60);
+
+test.run();

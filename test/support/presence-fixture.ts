@@ -1,4 +1,5 @@
 /** Instances of a cluster without workers, peers and NATS: their seats, and their presence on a bus. */
+import type { Instance, InstanceWatcher } from '../../src/main/cluster/instances.ts';
 import { noReadCounts } from '../../src/main/cluster/messages/read.ts';
 import { Presence } from '../../src/main/cluster/presence/presence.ts';
 import type { PresenceParts } from '../../src/main/cluster/presence/presence-parts.ts';
@@ -128,6 +129,26 @@ export class Guest implements Participant {
   }
 }
 
+/** All live, until the test says otherwise. */
+class FakeInstances {
+  readonly dead = new Set<string>();
+  private readonly watchers = new Set<InstanceWatcher>();
+
+  isAlive(incarnation: string): boolean {
+    return !this.dead.has(incarnation);
+  }
+
+  watch(watcher: InstanceWatcher): () => void {
+    this.watchers.add(watcher);
+    return () => void this.watchers.delete(watcher);
+  }
+
+  /** An instance fell silent. It may come back. */
+  lose(incarnation: string): void {
+    for (const watcher of this.watchers) watcher.gone?.({ incarnation } as Instance, 'silent');
+  }
+}
+
 type HouseBus = PresenceParts['bus'];
 
 /** One instance. */
@@ -143,7 +164,7 @@ export class House {
   readonly counts = noReadCounts();
   readonly presence: Presence;
   readonly guests = new Set<Guest>();
-  readonly strangers = new Set<string>();
+  readonly instances = new FakeInstances();
   private readonly conversations = new Map<string, Conversation>();
 
   /** @param most largest number of guests. */
@@ -158,8 +179,7 @@ export class House {
       throttleLimits: new ThrottleLimits(200, 1000),
     });
     const { seats, sources, table, users, relay, counts } = this;
-    const isAlive = (incarnation: string): boolean => !this.strangers.has(incarnation);
-    const cluster = { subjects: SUBJECTS, self, bus, isAlive, timers };
+    const cluster = { subjects: SUBJECTS, self, bus, instances: this.instances, timers };
     this.presence = new Presence({ ...cluster, seats, sources, table, users, relay, counts });
     this.presence.start();
   }

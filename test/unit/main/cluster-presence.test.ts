@@ -249,7 +249,7 @@ test('a source that media named before presence is listed once, and leaves with 
   await town.pass(1);
   is(conversation.find(b.self, 4711)?.number, undefined);
   ok(conversation.find(b.self, bob.id) === before, 'the other keeps its number');
-  a.strangers.add(IDS[2]!);
+  a.instances.dead.add(IDS[2]!);
   conversation.announced(IDS[2]!, { ...source, publication: publication! });
   is(conversation.peerCount, 1, 'an instance that is gone says nothing any more');
   await town.empties();
@@ -263,8 +263,8 @@ test('an instance that is gone takes its participants along, and one that comes 
   await town.pass(INTERVAL_MS);
   town.buses[1]!.connect(false);
   await town.pass(1000);
-  a.presence.gone(b.self);
-  b.presence.gone(a.self);
+  a.instances.lose(b.self);
+  b.instances.lose(a.self);
   equal([a.remote('kitchen'), b.remote('kitchen')], [[], []]);
   is(a.presence.get('kitchen')!.wants, 0);
   b.enter('dan', 'kitchen');
@@ -363,7 +363,7 @@ test('a large room is told in messages of a bounded size, and in one state for a
   await town.pass(2 * INTERVAL_MS);
   agree(town.houses, ['kitchen']);
   town.network.sent.clear();
-  for (const house of [b, c]) house.presence.gone(a.self);
+  for (const house of [b, c]) house.instances.lose(a.self);
   for (const house of [b, c]) equal(house.remote('kitchen').length, 1);
   a.presence.get('kitchen')!.take({ type: 'ask', conversation: 'kitchen', from: b.self });
   for (const house of [b, c])
@@ -462,8 +462,8 @@ test('after losses, repeats, delays and cuts, everybody knows the truth within a
         town.buses[i]!.connect(false);
         // Whoever is cut off for long is given up by the others, and gives them up.
         if (below(random, 2) === 0) {
-          for (const other of town.houses) other.presence.gone(IDS[i]!);
-          for (const id of IDS) if (id !== IDS[i]) town.houses[i]!.presence.gone(id);
+          for (const other of town.houses) other.instances.lose(IDS[i]!);
+          for (const id of IDS) if (id !== IDS[i]) town.houses[i]!.instances.lose(id);
         }
       }
       if (below(random, 10) === 0) for (const bus of town.buses) bus.connect(true);

@@ -1,4 +1,5 @@
 /** The other instances that take part in one conversation. */
+import type { Instances } from '../instances.ts';
 import { MAX_INSTANCES } from '../messages/heartbeats.ts';
 import { Peer } from './peer.ts';
 import type { People } from './people.ts';
@@ -50,11 +51,11 @@ export class Peers {
   }
 
   /** Parts with those that have been silent for too long. @returns whether there were any. */
-  partFromSilent(now: number, isAlive: (incarnation: string) => boolean): boolean {
+  partFromSilent(now: number, instances: Pick<Instances, 'isAlive'>): boolean {
     let any = false;
     for (const { incarnation, heardAt } of this.peers.values()) {
       const silent = now - heardAt;
-      if (silent < STRANGE_MS || (silent < SILENT_MS && isAlive(incarnation))) continue;
+      if (silent < STRANGE_MS || (silent < SILENT_MS && instances.isAlive(incarnation))) continue;
       any = this.part(incarnation) || any;
     }
     return any;

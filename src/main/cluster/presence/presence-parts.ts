@@ -4,6 +4,7 @@ import type { Seats } from '../../conversations/seats.ts';
 import type { UserNumbers } from '../../conversations/user-numbers.ts';
 import type { Timers } from '../../timers.ts';
 import type { Bus } from '../bus.ts';
+import type { Instances } from '../instances.ts';
 import type { ReadCounts } from '../messages/read.ts';
 import type { MediaRelay } from '../relay/interfaces.ts';
 import type { Subjects } from '../subjects.ts';
@@ -14,8 +15,7 @@ export interface PresenceParts {
   readonly self: string;
   /** The link for control messages. */
   readonly bus: Pick<Bus, 'connected' | 'publish' | 'subscribe' | 'watch'>;
-  /** Whether an instance gives signs of life. */
-  readonly isAlive: (incarnation: string) => boolean;
+  readonly instances: Pick<Instances, 'isAlive' | 'watch'>;
   readonly seats: Pick<Seats, 'observe'>;
   readonly sources: RemoteSources;
   /** The source table. */

@@ -22,7 +22,7 @@ export class Presence implements SeatsObserver {
   private readonly conversations = new Map<string, SpanningConversation>();
   private subscription: Subscription | null = null;
   private stopTick: Cancel | null = null;
-  private stopWatch: Cancel | null = null;
+  private readonly stopWatching: Cancel[] = [];
   private sweptAt = 0;
   /** Greater than all numbers of conversations that this instance has left. */
   private nextSeq = 0;
@@ -33,15 +33,17 @@ export class Presence implements SeatsObserver {
 
   /** Begins to follow this instance's conversations. */
   start(): void {
-    this.parts.seats.observe(this);
-    this.stopWatch = this.parts.bus.watch((connected) => {
+    const { bus, instances, seats } = this.parts;
+    seats.observe(this);
+    const greet = (connected: boolean): void => {
       if (connected) for (const conversation of this.conversations.values()) conversation.greetWithin(GREET_MS);
-    });
+    };
+    this.stopWatching.push(bus.watch(greet), instances.watch({ gone: ({ incarnation }) => this.gone(incarnation) }));
   }
 
   /** Leaves all conversations, and follows them no longer. */
   close(): void {
-    this.stopWatch?.();
+    for (const stop of this.stopWatching.splice(0)) stop();
     this.parts.seats.observe(null);
     for (const { hosted } of this.conversations.values()) this.closed(hosted);
   }
@@ -63,11 +65,6 @@ export class Presence implements SeatsObserver {
     return this.conversations.get(id);
   }
 
-  /** An instance ended, or gives no sign of life any more. */
-  gone(incarnation: string): void {
-    for (const conversation of this.conversations.values()) conversation.gone(incarnation);
-  }
-
   opened(hosted: HostedConversation): void {
     if (this.conversations.size === 0) this.begin();
     // One that everybody has left may still be leaving its worker.
@@ -87,6 +84,10 @@ export class Presence implements SeatsObserver {
   changed(hosted: HostedConversation): void {
     const conversation = this.conversations.get(hosted.conversation.id);
     if (conversation?.hosted === hosted) conversation.changed();
+  }
+
+  private gone(incarnation: string): void {
+    for (const conversation of this.conversations.values()) conversation.gone(incarnation);
   }
 
   private leave(conversation: SpanningConversation | undefined): void {

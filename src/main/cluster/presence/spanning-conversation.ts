@@ -96,7 +96,7 @@ export class SpanningConversation implements RelayedConversation {
 
   announced(incarnation: string, { source, userid, clientid, publication, muted }: AnnouncedSource): void {
     // Packets of an instance that has just died may still be under way.
-    if (this.closed || !this.parts.isAlive(incarnation)) return;
+    if (this.closed || !this.parts.instances.isAlive(incarnation)) return;
     const peer = this.peers.meet(incarnation, this.parts.timers.now());
     peer?.announced({ s: source, u: userid, c: clientid, p: publication, m: muted, t: false });
   }
@@ -152,7 +152,7 @@ export class SpanningConversation implements RelayedConversation {
 
   /** Does what is due. Call it each {@link INTERVAL_MS}. */
   tick(now: number): void {
-    if (this.peers.partFromSilent(now, this.parts.isAlive)) this.peersChanged();
+    if (this.peers.partFromSilent(now, this.parts.instances)) this.peersChanged();
     if (!this.ready || !this.sender.connected) return;
     if (this.helloAt !== null && now >= this.helloAt) this.hello(now);
     if (now - this.toldAt >= INTERVAL_MS - EARLY_MS) this.tell(now);

@@ -10,7 +10,11 @@ export const TraefikFixed = v.strictObject({
   entryPoints: dictionary(
     v.strictObject({
       address: v.string(),
-      http: v.strictObject({ aliasHeadersStrategy: v.picklist(['keep', 'delete', 'reject']) }),
+      transport: v.optional(v.strictObject({ respondingTimeouts: v.strictObject({ readTimeout: seconds }) })),
+      http: v.strictObject({
+        aliasHeadersStrategy: v.picklist(['keep', 'delete', 'reject']),
+        maxHeaderBytes: v.optional(v.number()),
+      }),
       forwardedHeaders: v.optional(v.strictObject({ trustedIPs: texts })),
       observability: v.optional(v.strictObject({ accessLogs: v.boolean() })),
     }),
@@ -26,6 +30,10 @@ export const TraefikFixed = v.strictObject({
   }),
   global: v.strictObject({ checkNewVersion: v.boolean(), sendAnonymousUsage: v.boolean() }),
 });
+
+/** Whose requests are counted together. */
+const sourceCriterion = v.strictObject({ ipStrategy: v.strictObject({ ipv6Subnet: v.number() }) });
+const statuses = v.array(v.pipe(v.string(), v.regex(/^\d{3}(-\d{3})?$/)));
 
 const Middleware = v.union([
   v.strictObject({
@@ -47,12 +55,11 @@ const Middleware = v.union([
       maxResponseBodySize: v.number(),
     }),
   }),
+  v.strictObject({ rateLimit: v.strictObject({ average: v.number(), burst: v.number(), sourceCriterion }) }),
+  v.strictObject({ inFlightReq: v.strictObject({ amount: v.number(), sourceCriterion }) }),
+  v.strictObject({ buffering: v.strictObject({ maxRequestBodyBytes: v.number() }) }),
   v.strictObject({
-    rateLimit: v.strictObject({
-      average: v.number(),
-      burst: v.number(),
-      sourceCriterion: v.strictObject({ ipStrategy: v.strictObject({ ipv6Subnet: v.number() }) }),
-    }),
+    retry: v.strictObject({ attempts: v.number(), status: statuses, retryNonIdempotentMethod: v.boolean() }),
   }),
   v.strictObject({ stripPrefix: v.strictObject({ prefixes: texts }) }),
 ]);
@@ -62,6 +69,9 @@ const Service = v.union([
     loadBalancer: v.strictObject({
       servers: v.array(v.strictObject({ url: v.pipe(v.string(), v.url()) })),
       serversTransport: v.string(),
+      healthCheck: v.optional(
+        v.strictObject({ path: v.string(), status: v.number(), interval: seconds, timeout: seconds }),
+      ),
     }),
   }),
   v.strictObject({ weighted: v.strictObject({ services: v.array(v.strictObject({ name: v.string() })) }) }),
@@ -69,7 +79,7 @@ const Service = v.union([
     failover: v.strictObject({
       service: v.string(),
       fallback: v.string(),
-      errors: v.strictObject({ status: v.array(v.pipe(v.string(), v.regex(/^\d{3}(-\d{3})?$/))) }),
+      errors: v.strictObject({ status: statuses }),
     }),
   }),
 ]);
@@ -114,6 +124,13 @@ export const Compose = v.looseObject({
       stop_grace_period: v.optional(v.string()),
       read_only: v.optional(v.boolean()),
       cap_drop: v.optional(texts),
+      cap_add: v.optional(texts, []),
+      security_opt: v.optional(texts),
+      mem_limit: v.optional(v.string()),
+      pids_limit: v.optional(v.number()),
+      profiles: v.optional(texts, []),
+      user: v.optional(v.string()),
+      command: v.optional(texts, []),
     }),
   ),
   networks: dictionary(

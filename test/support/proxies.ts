@@ -16,7 +16,9 @@ export type ProxyKind = 'nginx' | 'traefik';
 export interface Upstreams {
   readonly server: number;
   readonly auth: number;
-  /** The next instance, while an upgrade is under way. */
+  /** The other instances of a cluster: all of them get requests in turn. */
+  readonly others?: readonly number[];
+  /** The next instance, while the upgrade of a single one is under way. */
   readonly next?: number;
 }
 
@@ -108,9 +110,13 @@ interface Started {
   lead(upstreams: Upstreams): void;
 }
 
-function writeNginx(folder: string, port: number, { server, auth, next }: Upstreams, limit?: Limit): void {
+function writeNginx(folder: string, port: number, { server, auth, others, next }: Upstreams, limit?: Limit): void {
+  const instances = [server, ...(others ?? [])].map((one) => `server 127.0.0.1:${one} max_fails=0;`);
+  // As the guide says for a single instance.
+  if (next !== undefined) instances.push(`server 127.0.0.1:${next} backup;`);
   const changes: readonly (readonly [from: string, to: string])[] = [
-    ['server 127.0.0.1:8080 ', `server 127.0.0.1:${server} `],
+    ['server 127.0.0.1:8080 max_fails=0;', instances.join(' ')],
+    ['server 127.0.0.1:8180 max_fails=0;', ''],
     ['server 127.0.0.1:8090;', `server 127.0.0.1:${auth};`],
     ['listen 80;', `listen 127.0.0.1:${port};`],
     ['/var/log/nginx/backend-webrtc.log', join(folder, 'access.log')],
@@ -121,7 +127,6 @@ function writeNginx(folder: string, port: number, { server, auth, next }: Upstre
           ['rate=50r/s', `rate=${limit.perMinute}r/m`],
           ['burst=1000 ', `burst=${limit.burst} `],
         ] as const)),
-    ...(next === undefined ? [] : [['# server 127.0.0.1:8180 backup;', `server 127.0.0.1:${next} backup;`] as const]),
   ];
   let shipped = readFileSync(join(DEPLOY, 'nginx.conf'), 'utf8');
   for (const [from, to] of changes) {
@@ -175,17 +180,19 @@ async function startTraefik(folder: string, port: number, upstreams: Upstreams, 
  *
  * @param loopback port of the entry point on the way to backend-auth.
  */
-function routesOf(loopback: number, { server, auth, next }: Upstreams, limit?: Limit): object {
+function routesOf(loopback: number, { server, auth, others, next }: Upstreams, limit?: Limit): object {
   const dynamic = parse(readFileSync(join(DEPLOY, 'traefik/dynamic.yaml'), 'utf8'));
   const { services, middlewares } = dynamic.http;
   const lead = (name: string, to: number): void => {
     services[name].loadBalancer.servers[0].url = `http://127.0.0.1:${to}`;
   };
-  lead('backend-webrtc-blue', server);
-  if (next !== undefined) {
-    lead('backend-webrtc-green', next);
-    services['backend-webrtc'].weighted.services[0].name = 'backend-webrtc-blue-then-green';
-  }
+  lead('backend-webrtc-a', server);
+  if (next !== undefined) lead('backend-webrtc-b', next);
+  services['backend-webrtc-cluster'].loadBalancer.servers = [server, ...(others ?? [])].map((one) => ({
+    url: `http://127.0.0.1:${one}`,
+  }));
+  const chosen = others !== undefined ? 'cluster' : next !== undefined ? 'a-then-b' : 'a';
+  services['backend-webrtc'].weighted.services[0].name = `backend-webrtc-${chosen}`;
   lead('backend-auth', auth);
   if (limit !== undefined) {
     Object.assign(middlewares.limit.rateLimit, { average: limit.perMinute, period: '1m', burst: limit.burst });

@@ -29,6 +29,11 @@ export class Subjects {
     return `${this.prefix}.instance.${incarnation}`;
   }
 
+  /** What others lose of an instance's packets. */
+  loss(incarnation: string): string {
+    return `${this.prefix}.instance.${incarnation}.loss`;
+  }
+
   /** Presence in a conversation. @param hash of {@link conversationHash}. */
   conversation(hash: string): string {
     return `${this.prefix}.conversation.${hash}`;

@@ -31,7 +31,7 @@ export interface AnnouncedSource {
 export interface RelayedConversation {
   /** Key of the conversation in this process. */
   readonly key: number;
-  /** Where its media travel: `C.media.<hash>`. */
+  /** Where its media travel, of `Subjects.media`. */
   readonly mediaSubject: string;
   /** Whether clients of this instance listen, so that the packets of the others are taken. Read 20 times a second. */
   readonly listening: boolean;

@@ -5,6 +5,7 @@ import type { PacketTap } from '../../media/ingress.ts';
 import type { Rtcp } from '../../rtcp/rtcp.ts';
 import type { Cancel, Timers } from '../../timers.ts';
 import type { Bus, Subscription } from '../bus.ts';
+import type { Subjects } from '../subjects.ts';
 import { RelayCounts } from './counts.ts';
 import { Feedback } from './feedback.ts';
 import { Incoming } from './incoming.ts';
@@ -20,8 +21,7 @@ const SECOND_MS = 1000;
 export interface RelayParts {
   /** A connection to NATS for media alone, so that a cut of it for slowness takes nothing else along. */
   readonly bus: Bus;
-  /** `CLUSTER`. */
-  readonly prefix: string;
+  readonly subjects: Pick<Subjects, 'loss'>;
   /** Of this instance. */
   readonly incarnation: string;
   /** `MAX_DELAY_MS`: packets that are older when they leave, or were longer under way, are dropped. */
@@ -42,12 +42,12 @@ export class Relay implements MediaRelay {
   private readonly subscription: Subscription;
   private readonly ends: Cancel[];
 
-  constructor({ bus, prefix, incarnation, maxDelay, sources, rtcp, rttMs, timers }: RelayParts) {
+  constructor({ bus, subjects, incarnation, maxDelay, sources, rtcp, rttMs, timers }: RelayParts) {
     const { counts } = this;
     const clock = (): number => toStamp(milliseconds());
     const head = messageHead(Kind.Packets, incarnation);
     const soon = (act: () => void): void => void setImmediate(act);
-    const subject = (instance: string): string => `${prefix}.instance.${instance}.loss`;
+    const subject = (instance: string): string => subjects.loss(instance);
     const feedback = new Feedback({ bus, rtcp, read: counts.read, incarnation, subject });
     const queue = new RelayQueue({ bus, head, maxDelay, counts, clock, soon });
     const incoming = new Incoming({

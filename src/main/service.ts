@@ -45,12 +45,17 @@ const FORGET_INTERVAL_MS = 1000;
 /** Starts the service. Rejects with an error for operators if it cannot start. */
 export async function start(config: Config, log: Log): Promise<void> {
   const receivers: (ClientConnection | undefined)[] = new Array(config.MAX_CONNECTIONS).fill(undefined);
+  // Only a cluster needs the code that talks to NATS.
+  const nats = config.NATS_URL === null ? null : await import('./cluster/cluster-links.ts');
+  const links = nats === null ? null : await nats.ClusterLinks.open(config, log);
   const ports = await MediaPorts.open(config);
   const hosted = new HostedConversations();
-  const shards = new Shards(config, receivers, hosted, log, (err) => {
+  const workerFailed = (err: Error): void => {
     log.fatal({ err }, 'a worker cannot be kept going; ending the process');
     process.exit(1);
-  });
+  };
+  const sourceRows = config.MAX_CONNECTIONS + (links === null ? 0 : config.MAX_REMOTE_SOURCES);
+  const shards = new Shards(config, receivers, hosted, log, workerFailed, sourceRows);
   await shards.whenReady();
   const { MAX_MEMBERSHIPS: users, MAX_CONVERSATIONS, MAX_PARTICIPANTS: participants } = config;
   const limits = { users, conversations: MAX_CONVERSATIONS, participants };
@@ -64,8 +69,12 @@ export async function start(config: Config, log: Log): Promise<void> {
   const stall = new StallWatch(config.MAX_DELAY_MS);
   stall.start();
   const tapFailed = (err: unknown): void => log.error({ err }, 'a packet tap failed and was detached');
-  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps: [], tapFailed });
   const rtcp = new Rtcp({ receivers, slots, slotsPerConnection: config.MAX_SLOTS, sources, telemetry });
+  const registry = conversations;
+  const cluster =
+    links?.cluster({ config, registry, hosted, seats, indexes, users: numbers, rtcp, sources, timers, log }) ?? null;
+  const taps = cluster === null ? [] : [cluster.relay.tap];
+  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps, tapFailed });
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(config, ports.take(client, addresses), events, fingerprints);
   const tables = { slots, sources, receivers, indexes, ingress };
@@ -77,6 +86,7 @@ export async function start(config: Config, log: Log): Promise<void> {
     events,
     rtcp,
     ...tables,
+    ...(cluster === null ? {} : cluster.followers),
     log,
     telemetry,
   });
@@ -86,8 +96,8 @@ export async function start(config: Config, log: Log): Promise<void> {
 
   const permissions = config.PERMISSIONS_HOST === '' ? null : new Permissions(config, log, telemetry);
   const now = (): number => performance.now();
-  const store = new LocalStore({ config, registry: conversations, connections, now });
-  const memberships = new Memberships({ config, registry: conversations, store, permissions, log, telemetry });
+  const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
+  const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
   const connect = connectHandler({ memberships, connections, config, log, telemetry });
   const server = new HttpServer(routes({ memberships, connect }), config, log, telemetry);
   const stopTimers = [
@@ -98,16 +108,18 @@ export async function start(config: Config, log: Log): Promise<void> {
   logStats({ connections, conversations, events, shards: shards.all }, config, log);
 
   const read = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
-  const metrics = new Metrics(config, telemetry, { ...read, cluster: null });
-  const health = new HealthCheck(shards.all, timers);
   const local = new LocalView({ conversations, connections, sources });
-  const cluster = null;
-  const operator = new Operator({ config, conversations, connections, memberships, health, local, cluster, metrics });
+  const joined = (await cluster?.start({ ingress, connections, witness: local, events })) ?? null;
+  const metrics = new Metrics(config, telemetry, { ...read, cluster: joined?.figures ?? null });
+  const health = new HealthCheck(shards.all, timers);
+  const view = { local, cluster: joined?.view ?? null };
+  const operator = new Operator({ config, conversations, connections, memberships, health, ...view, metrics });
   const { ADMIN_LISTEN } = config;
   const admin = ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operator), config, log, telemetry);
 
   const parts = { memberships, connections, events, hosted, server, admin, health, metrics, shards, muxWatch, ports };
-  const steps = shutdownSteps({ ...parts, stopTimers, config, log });
+  const leaving = cluster === null || joined === null ? null : { drain: () => cluster.drain(), close: joined.close };
+  const steps = shutdownSteps({ ...parts, cluster: leaving, stopTimers, config, log });
   endOnSignals(steps, { drain: config.DRAIN_TIMEOUT_MS, close: config.SHUTDOWN_TIMEOUT_MS }, log);
 
   const adminAddress = ADMIN_LISTEN === null || admin === null ? null : await admin.listen(ADMIN_LISTEN);

@@ -14,6 +14,8 @@ const GOODBYE_TIMEOUT_MS = 1000;
 
 export interface ShutdownParts {
   readonly memberships: { beginDrain(): void };
+  /** Null for an instance that knows no other. */
+  readonly cluster: { drain(): void; close(): Promise<void> } | null;
   readonly connections: Connections;
   readonly events: EventHub;
   readonly hosted: HostedConversations;
@@ -30,10 +32,11 @@ export interface ShutdownParts {
 }
 
 export function shutdownSteps(parts: ShutdownParts): Steps {
-  const { memberships, connections, events, hosted, config, log } = parts;
+  const { memberships, cluster, connections, events, hosted, config, log } = parts;
   return {
     async drain(aborted) {
       memberships.beginDrain();
+      cluster?.drain();
       connections.endUnestablished('draining', 'the server is shutting down');
       events.drain(config.DRAIN_TIMEOUT_MS);
       const look = (): Drained => ({ connections: connections.count, talking: hosted.talking });
@@ -44,6 +47,7 @@ export function shutdownSteps(parts: ShutdownParts): Steps {
       memberships.beginDrain();
       for (const stop of parts.stopTimers) stop();
       await connections.endAll('draining', why);
+      await cluster?.close();
       parts.server.close();
       parts.health.stop();
       parts.metrics.stop();

@@ -1,6 +1,7 @@
 /** One instance's part in a cluster: puts its parts together. Nothing is decided here. */
 import type { Config } from '../config.ts';
 import type { ClientConnection } from '../connections/client-connection.ts';
+import type { ConnectionsParts } from '../connections/connections-parts.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { HostedConversations } from '../conversations/hosted-conversations.ts';
 import { IndexPool } from '../conversations/index-pool.ts';
@@ -92,6 +93,11 @@ export class Cluster {
     });
   }
 
+  /** What connections tell the cluster, and ask it. */
+  get followers(): Pick<ConnectionsParts, 'observer' | 'elsewhere'> {
+    return { observer: this.store, elsewhere: (userid) => this.store.elsewhere(userid) };
+  }
+
   /**
    * Joins the others: claims the id, reads all memberships, and begins to tell and to hear who is where.
    *
@@ -110,14 +116,43 @@ export class Cluster {
       throttleLimits: ThrottleLimits.of(config),
     });
     const self = links.self.incarnation;
-    const presence = new Presence({ subjects, self, bus, instances, seats, sources: remote, table, users, relay, counts, timers });
+    const presence = new Presence({
+      subjects,
+      self,
+      bus,
+      instances,
+      seats,
+      sources: remote,
+      table,
+      users,
+      relay,
+      counts,
+      timers,
+    });
     instances.watch({ gone: ({ incarnation }) => relay.gone(incarnation) });
     presence.start();
     this.store.start(company.connections);
     this.janitor.start();
     const inquiry = new Inquiry({ bus, subjects, instances, witness: company.witness, counts });
-    const view = new OperatorsView({ control: bus, media, instances, figures: () => this.figures(), records, inquiry, timers });
-    const figures = new ClusterFigures({ links, view, instances, records, counts, relay, remote, hosted: parts.hosted });
+    const view = new OperatorsView({
+      control: bus,
+      media,
+      instances,
+      figures: () => this.figures(),
+      records,
+      inquiry,
+      timers,
+    });
+    const figures = new ClusterFigures({
+      links,
+      view,
+      instances,
+      records,
+      counts,
+      relay,
+      remote,
+      hosted: parts.hosted,
+    });
     const watch = this.watchWhole(view, company.events);
     const close = async (): Promise<void> => {
       watch();

@@ -87,6 +87,11 @@ export class Instances {
     return this.parts.bus.connected && this.parts.timers.now() - this.since >= MAX_SILENCE_MS;
   }
 
+  /** Returns the round trip of another instance's heartbeats, milliseconds; null before it is measured. */
+  rttMs(incarnation: string): number | null {
+    return this.peers.get(incarnation)?.look(this.parts.timers.now()).rttMs ?? null;
+  }
+
   /** Whether this one has the lowest incarnation of all, and is sure of it. It does what one of them has to do. */
   get leads(): boolean {
     return this.settled && [...this.peers.keys()].every((other) => this.self.incarnation < other);

@@ -11,6 +11,15 @@ export class HostedConversations implements Served {
     return this.conversations.size;
   }
 
+  /** Participants of other instances in these. */
+  get remoteParticipants(): number {
+    let remote = 0;
+    for (const { participants, ownSeats } of this.conversations.values()) {
+      remote += Math.max(0, participants.size - ownSeats);
+    }
+    return remote;
+  }
+
   /** Whether a client of this process can hear another user. */
   get talking(): boolean {
     for (const hosted of this.conversations.values()) if (hosted.talking) return true;

@@ -52,6 +52,8 @@ export interface VoiceErrorDetails {
   readonly retryAfter?: number;
   /** `code` of the `error` event. */
   readonly eventCode?: string;
+  /** By which the operators of the server find the failed request in their logs. */
+  readonly requestId?: string;
   readonly cause?: unknown;
 }
 
@@ -63,6 +65,7 @@ export class VoiceError extends Error {
   readonly status: number | null;
   readonly retryAfter: number | null;
   readonly eventCode: string | null;
+  readonly requestId: string | null;
 
   constructor(code: VoiceErrorCode, message: string, details: VoiceErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -72,6 +75,7 @@ export class VoiceError extends Error {
     this.status = details.status ?? null;
     this.retryAfter = details.retryAfter ?? null;
     this.eventCode = details.eventCode ?? null;
+    this.requestId = details.requestId ?? null;
   }
 }
 
@@ -114,10 +118,12 @@ export function closeError(code: number, reason: string): VoiceError {
   const [kind, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
   const said = reason === '' ? '' : `: ${reason}`;
   const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the cause.';
-  const details = retryAfter === undefined ? { retryable } : { retryable, retryAfter };
+  const requestId = / \[([\w.-]+)\]$/.exec(reason)?.[1];
   return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
-    ...details,
+    retryable,
     closeCode: code,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(requestId === undefined ? {} : { requestId }),
   });
 }
 
@@ -126,10 +132,21 @@ export function closeError(code: number, reason: string): VoiceError {
  *
  * @param detail from the problem document (RFC 9457), or empty.
  * @param retryAfter from the header `Retry-After`, milliseconds.
+ * @param requestId from the problem document.
  */
-export function statusError(what: string, status: number, detail: string, retryAfter: number | null): VoiceError {
+export function statusError(
+  what: string,
+  status: number,
+  detail: string,
+  retryAfter: number | null,
+  requestId: string | null = null,
+): VoiceError {
   const text = `${what}: status ${status}${detail === '' ? '' : `, ${detail}`}`;
-  const details = { status, ...(retryAfter === null ? {} : { retryAfter }) };
+  const details = {
+    status,
+    ...(retryAfter === null ? {} : { retryAfter }),
+    ...(requestId === null ? {} : { requestId }),
+  };
   const again = { ...details, retryable: true };
   // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {

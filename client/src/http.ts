@@ -171,15 +171,18 @@ async function request(url: string, init: RequestInit, signal: AbortSignal): Pro
 
 async function refusal(what: string, response: Response): Promise<VoiceError> {
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
-  return statusError(what, response.status, await detailOf(response), Number.isFinite(seconds) ? seconds * 1000 : null);
+  const retryAfter = Number.isFinite(seconds) ? seconds * 1000 : null;
+  const { detail, requestId } = await problemOf(response);
+  return statusError(what, response.status, detail, retryAfter, requestId);
 }
 
-/** Returns title and detail of the problem document (RFC 9457); empty if the body is not one. */
-async function detailOf(response: Response): Promise<string> {
+/** Returns title and detail of the problem document (RFC 9457), and its request id; empty if the body is not one. */
+async function problemOf(response: Response): Promise<{ detail: string; requestId: string | null }> {
   try {
-    const { title, detail } = (await response.json()) as { title?: unknown; detail?: unknown };
-    return [title, detail].filter((text) => typeof text === 'string').join(': ');
+    const { title, detail, requestid } = (await response.json()) as Readonly<Record<string, unknown>>;
+    const text = [title, detail].filter((part) => typeof part === 'string').join(': ');
+    return { detail: text, requestId: typeof requestid === 'string' ? requestid : null };
   } catch {
-    return '';
+    return { detail: '', requestId: null };
   }
 }

@@ -48,15 +48,18 @@ export function clusterUnavailable(detail: string): RequestError {
   return new RequestError('cluster-unavailable', `${detail}; try again later.`, { 'Retry-After': '2' });
 }
 
-/** Returns the response to a refused request. */
-export function problemResponse(error: RequestError): {
+/** Returns the response to a refused request. @param requestid left out for what was no request. */
+export function problemResponse(
+  error: RequestError,
+  requestid?: string,
+): {
   status: number;
   headers: Record<string, string>;
   body: string;
 } {
   const { status, title } = Problem[error.kind];
   // Operators may see it in a terminal, by `curl`.
-  const body = visibleJson(JSON.stringify({ type: 'about:blank', title, status, detail: error.message }));
+  const body = visibleJson(JSON.stringify({ type: 'about:blank', title, status, detail: error.message, requestid }));
   return {
     status,
     headers: {
@@ -94,9 +97,14 @@ export type CloseKind = keyof typeof Close;
 /** RFC 6455, section 5.5.1: a close frame has room for 123 bytes of reason. */
 const MAX_REASON_BYTES = 123;
 
-/** Returns the text of a close reason and its detail, without control characters, cut to fit. */
-export function closeReason(kind: CloseKind, detail = ''): string {
+/**
+ * Returns the text of a close reason and its detail, without control characters, cut to fit.
+ *
+ * @param request id of the request, which is added in brackets if there is room for it.
+ */
+export function closeReason(kind: CloseKind, detail = '', request: string | null = null): string {
   const { reason } = Close[kind];
   const text = (detail === '' ? reason : `${reason}: ${detail}`).replace(/[^\x20-\x7e]/g, '?');
-  return text.slice(0, MAX_REASON_BYTES);
+  const whole = request === null ? text : `${text} [${request}]`;
+  return whole.length <= MAX_REASON_BYTES ? whole : text.slice(0, MAX_REASON_BYTES);
 }

@@ -4,7 +4,7 @@ import { ClientHost } from '../support/client.ts';
 import { createNativeClient } from '../support/native-client.ts';
 import { readOffer } from '../support/offers.ts';
 import { scenarios } from '../support/scenario.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type RunningServer, startServer, withRequestId } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
 
 const test = scenarios('ends of signalling');
@@ -25,8 +25,8 @@ function serve(): Promise<RunningServer> {
 
 test('a client that sends no offer in time gets 4408', async () => {
   const { url } = await serve();
-  const { closed, messages } = await openSocket(url, 'silent');
-  equal(await closed, { code: 4408, reason: 'no offer in time: within 500 ms' });
+  const { closed, messages } = await openSocket(url, 'silent', 'client', withRequestId('silent', 'r-1'));
+  equal(await closed, { code: 4408, reason: 'no offer in time: within 500 ms [r-1]' });
   is(messages.length, 0);
 });
 
@@ -115,7 +115,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     half.socket.send(UNREACHABLE);
     server.process.kill(signal);
     for (const { closed } of [silent, answered, half]) {
-      equal(await closed, { code: 1012, reason: 'the server is shutting down: connect again' });
+      const { code, reason } = await closed;
+      is(code, 1012);
+      match(reason, /^the server is shutting down: connect again \[[\w-]{12}\]$/);
     }
     is(await server.exited, 0);
     await server.logged('"msg":"stopped"');

@@ -133,3 +133,8 @@ export function freeUdpPort(): Promise<number> {
 export function claimHeader(userid: string, clientid = 'client'): { 'X-User-Claim': string } {
   return { 'X-User-Claim': JSON.stringify({ userid, clientid }) };
 }
+
+/** Returns the headers of a request as a proxy would set them that gives ids to requests. */
+export function withRequestId(userid: string, id: string): { headers: Record<string, string> } {
+  return { headers: { ...claimHeader(userid), 'X-Request-Id': id } };
+}

@@ -33,6 +33,8 @@ export class ClientConnection implements Receiver, Participant {
   id = -1;
   index = -1;
   readonly claim: Claim;
+  /** Id of the request for it; null if it has none. */
+  readonly request: string | null;
   /** The same for all connections of the client. */
   readonly key: string;
   user = 0;
@@ -67,10 +69,11 @@ export class ClientConnection implements Receiver, Participant {
   /** RTP packets that came in, dropped ones included. */
   packetsReceived = 0;
 
-  constructor(claim: Claim, seats: Seats, limits: ThrottleLimits, since: number) {
+  constructor(claim: Claim, request: string | null, seats: Seats, limits: ThrottleLimits, since: number) {
     this.since = since;
     this.throttle = new Throttle(limits);
     this.claim = claim;
+    this.request = request;
     this.key = clientKey(claim);
     this.seat = new Seat(this, seats);
   }

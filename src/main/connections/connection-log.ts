@@ -117,6 +117,9 @@ function givenUp({ answeredAt, reachable }: ClientConnection): SetupFailure {
   return reachable ? 'no-dtls' : 'no-ice';
 }
 
-function who({ logged, claim }: ClientConnection, conversation: Conversation | null): Record<string, unknown> {
-  return { connection: logged, userid: claim.userid, clientid: claim.clientid, conversation: conversation?.id ?? null };
+function who(
+  { logged, request, claim: { userid, clientid } }: ClientConnection,
+  conversation: Conversation | null,
+): Record<string, unknown> {
+  return { connection: logged, request, userid, clientid, conversation: conversation?.id ?? null };
 }

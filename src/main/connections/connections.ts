@@ -124,12 +124,13 @@ export class Connections {
   /**
    * Lets a new connection wait for its offer. Another connection may have to stop waiting for it.
    *
+   * @param request id of the request for it, if it has one.
    * @throws RequestError `too-many-connections` or `full` if it would find no place.
    */
-  reserve(claim: Claim): ClientConnection {
+  reserve(claim: Claim, request: string | null = null): ClientConnection {
     this.admission.makeRoom(claim);
     this.inUse++;
-    const connection = new ClientConnection(claim, this.parts.seats, this.throttleLimits, this.now());
+    const connection = new ClientConnection(claim, request, this.parts.seats, this.throttleLimits, this.now());
     this.admission.add(connection);
     return connection;
   }

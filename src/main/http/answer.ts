@@ -31,6 +31,7 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
  *
  * @param unexpected the problem that such a fault is reported as.
  * @param message the line in the log about such a fault.
+ * @param request id of the request.
  * @returns the problem that was written.
  */
 export function sendProblem(
@@ -39,14 +40,15 @@ export function sendProblem(
   unexpected: 'internal' | 'not-established',
   log: Log,
   message: string,
+  request: string,
 ): RequestError {
   let known: RequestError;
   if (error instanceof RequestError) {
     known = error;
   } else {
-    log.error({ err: error }, message);
+    log.error({ request, err: error }, message);
     known = new RequestError(unexpected, 'It is not the request; the log of the server says more.');
   }
-  send(response, problemResponse(known));
+  send(response, problemResponse(known, request));
   return known;
 }

@@ -16,9 +16,9 @@ export interface ConnectParts {
 
 /** Returns the handler. It throws a RequestError if the user may not connect now. */
 export function connectHandler({ memberships, connections, config, log, telemetry }: ConnectParts) {
-  return (claim: Claim): Upgrade => {
+  return (claim: Claim, request: string): Upgrade => {
     memberships.checkConnect(claim.userid);
-    const connection = connections.reserve(claim);
+    const connection = connections.reserve(claim, request);
     return {
       opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),
       abandoned: () => connections.end(connection, 'signalling', 'no websocket came of the request', 'abandoned'),

@@ -11,6 +11,8 @@ import type { Params, Row } from './route-table.ts';
 
 /** A request with a valid claim. */
 export interface ClientRequest {
+  /** The proxy's id of the request, or one made here. */
+  readonly id: string;
   readonly claim: Claim;
   readonly params: Params;
   /** Whether the client has hung up, so that nobody reads the answer. */
@@ -39,8 +41,8 @@ export interface Upgrade {
 /** A route that opens a websocket. */
 export interface WebsocketRoute extends Row {
   readonly method: 'GET';
-  /** Grants a websocket. @throws RequestError to refuse it. */
-  upgrade(claim: Claim): Upgrade;
+  /** Grants a websocket. @param request its id. @throws RequestError to refuse it. */
+  upgrade(claim: Claim, request: string): Upgrade;
 }
 
 export type Route = AnsweringRoute | WebsocketRoute;
@@ -51,7 +53,7 @@ export interface RouteTargets {
     join(userid: string, conversation: string, by: Requester): Done;
     leave(userid: string, conversation: string, by: Requester): Done;
   };
-  connect(claim: Claim): Upgrade;
+  connect(claim: Claim, request: string): Upgrade;
 }
 
 /** Returns the table. */
@@ -67,15 +69,15 @@ export function routes({ memberships, connect }: RouteTargets): readonly Route[]
       ...membership,
       method: 'POST',
       asked: 'join',
-      answer: ({ claim: { userid, clientid }, params, gone }) =>
-        memberships.join(userid, conversationId(params['conversationid']), { clientid, gone }),
+      answer: ({ id: request, claim: { userid, clientid }, params, gone }) =>
+        memberships.join(userid, conversationId(params['conversationid']), { request, clientid, gone }),
     },
     {
       ...membership,
       method: 'DELETE',
       asked: 'leave',
-      answer: ({ claim: { userid, clientid }, params, gone }) =>
-        memberships.leave(userid, conversationId(params['conversationid']), { clientid, gone }),
+      answer: ({ id: request, claim: { userid, clientid }, params, gone }) =>
+        memberships.leave(userid, conversationId(params['conversationid']), { request, clientid, gone }),
     },
   ];
 }

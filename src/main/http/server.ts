@@ -8,6 +8,7 @@ import type { Config, ListenAddress } from '../config.ts';
 import { RequestError } from '../errors.ts';
 import { SocketLimit, socketsAllowed } from '../limits/socket-limit.ts';
 import type { Log } from '../log/log.ts';
+import { requestIdOf } from '../request-id.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
 import { EMPTY, send, sendProblem } from './answer.ts';
 import { listen } from './listen.ts';
@@ -74,20 +75,21 @@ export class HttpServer {
   private handle(request: IncomingMessage, response: ServerResponse): void {
     // No route uses the body, but it has to be read.
     request.resume();
+    const id = requestIdOf(request);
     try {
       this.limit.check(request.socket);
-      const answer = this.answer(request);
+      const answer = this.answer(request, id);
       if (!(answer instanceof Promise)) return send(response, answer ?? EMPTY);
-      answer.then((late) => send(response, late ?? EMPTY)).catch((error: unknown) => this.refuse(response, error));
+      answer.then((late) => send(response, late ?? EMPTY)).catch((error: unknown) => this.refuse(response, error, id));
     } catch (error) {
-      this.refuse(response, error);
+      this.refuse(response, error, id);
     }
   }
 
-  private answer(request: IncomingMessage): ReturnType<AnsweringRoute['answer']> {
+  private answer(request: IncomingMessage, id: string): ReturnType<AnsweringRoute['answer']> {
     const { row, params } = this.routes.find(request.method, request.url);
     const claim = readClaim(request);
-    if ('answer' in row) return row.answer({ claim, params, gone: () => request.socket.destroyed });
+    if ('answer' in row) return row.answer({ id, claim, params, gone: () => request.socket.destroyed });
     const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
     throw new RequestError('upgrade-required', `Open ${row.path} as a websocket.`, headers);
   }
@@ -99,12 +101,13 @@ export class HttpServer {
     // A server may ignore an offer of another protocol, such as HTTP/2: RFC 9110, section 7.8.
     if (row === undefined || !('upgrade' in row)) return this.handle(request, lastResponse(request, socket));
     let accepted: Upgrade;
+    const id = requestIdOf(request);
     try {
       this.limit.check(request.socket);
-      accepted = row.upgrade(readClaim(request));
+      accepted = row.upgrade(readClaim(request), id);
     } catch (error) {
       const response = lastResponse(request, socket);
-      const { kind } = sendProblem(response, error, 'not-established', this.log, 'request failed');
+      const { kind } = sendProblem(response, error, 'not-established', this.log, 'request failed', id);
       return this.telemetry.refused(kind, 'connect');
     }
     let opened = false;
@@ -119,8 +122,8 @@ export class HttpServer {
     });
   }
 
-  private refuse(response: ServerResponse, error: unknown): void {
-    const { kind } = sendProblem(response, error, 'internal', this.log, 'request failed');
+  private refuse(response: ServerResponse, error: unknown, id: string): void {
+    const { kind } = sendProblem(response, error, 'internal', this.log, 'request failed', id);
     const row = this.routes.nearest(pathOf(response.req.url), response.req.method);
     this.telemetry.refused(kind, row !== undefined && 'answer' in row ? (row.asked ?? 'other') : 'other');
   }

@@ -23,6 +23,8 @@ export type MembershipConfig = Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_JOINS_PER_S
 
 /** The client that asks for a change. */
 export interface AskingClient {
+  /** Id of its request, if it has one. */
+  readonly request?: string;
   readonly clientid: string;
   /** Whether it has hung up, so that nobody reads the answer. */
   gone(): boolean;
@@ -167,8 +169,10 @@ export class Memberships {
 }
 
 /** Describes a requester for the log. */
-function described(by: Requester): { clientid: string } | { by: Authority } {
-  return typeof by === 'string' ? { by } : { clientid: by.clientid };
+function described(by: Requester): { clientid: string; request?: string } | { by: Authority } {
+  if (typeof by === 'string') return { by };
+  const { clientid, request } = by;
+  return request === undefined ? { clientid } : { clientid, request };
 }
 
 /** Calls `made` once a change was made, at once if it already is; `refused` if the promise of it rejects. */

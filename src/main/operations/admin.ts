@@ -11,6 +11,7 @@ import { listen } from '../http/listen.ts';
 import { Listener, type ListenerConfig } from '../http/listener.ts';
 import { RouteTable } from '../http/route-table.ts';
 import type { Log } from '../log/log.ts';
+import { requestIdOf } from '../request-id.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { OperatorRoute } from './routes.ts';
 
@@ -34,7 +35,8 @@ export class AdminServer {
       request.resume();
       this.answer(request).then(
         (answer) => send(response, answer),
-        (error: unknown) => sendProblem(response, error, 'internal', this.log, 'request of an operator failed'),
+        (error: unknown) =>
+          sendProblem(response, error, 'internal', this.log, 'request of an operator failed', requestIdOf(request)),
       );
     });
   }

@@ -9,7 +9,7 @@ import type { EndReason, SetupFailure } from '../telemetry.ts';
 /** One connection. */
 export type SignalledConnection = Pick<
   ClientConnection,
-  'answeredAt' | 'awaitsMembership' | 'id' | 'logged' | 'reachable' | 'state'
+  'answeredAt' | 'awaitsMembership' | 'id' | 'logged' | 'reachable' | 'request' | 'state'
 > & {
   readonly peer: Pick<MediaPeer, 'addCandidate'> | null;
 };

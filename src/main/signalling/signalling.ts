@@ -105,7 +105,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     for (const kind of ['ping', 'pong'] as const) socket.on(kind, () => this.controlFrame());
     // The library closes with the right code (1009 for a frame too large, 1007 for bad UTF-8); "close" follows.
     socket.on('error', (error) => {
-      log.debug({ connection: connection.logged, err: error }, 'websocket error');
+      log.debug({ connection: connection.logged, request: connection.request, err: error }, 'websocket error');
       this.closedBy = 'bad-frame';
     });
     socket.on('close', (code) => this.socketClosed(code));
@@ -165,7 +165,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     const { MAX_SLOTS: maxSlots, MAX_MEDIA_LINES: maxLines, RED: red } = config;
     const plan = planOffer(offer, { maxSlots, maxLines, red });
     if (!this.connections.admit(connection)) return this.fail('full', '');
-    this.log.debug({ connection: connection.id, lines: plan.lines }, 'offer');
+    this.log.debug({ connection: connection.id, request: connection.request, lines: plan.lines }, 'offer');
     // A browser repeats its candidates on every m-line. One message cannot be a flood.
     for (const line of new Set(offeredCandidates(offer))) this.addCandidate(readCandidate(line));
     if (plan.surplusSlots > 0) this.telemetry.trimmed('slots', plan.surplusSlots);
@@ -185,7 +185,8 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
 
   private answerFailed(error: unknown): void {
     if (error instanceof OfferError) return this.fail(error.kind, error.message);
-    if (!this.finished) this.log.error({ connection: this.connection.id, err: error }, 'offer could not be answered');
+    const { id: connection, request } = this.connection;
+    if (!this.finished) this.log.error({ connection, request, err: error }, 'offer could not be answered');
     this.fail('internal', 'the offer could not be answered');
   }
 
@@ -248,7 +249,8 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     this.finish(kind, detail);
     // The detail of a bad offer quotes it; the client's own words are only for the debug log.
     const quotes = kind === 'bad-sdp' || kind === 'no-audio';
-    if (quotes) this.log.debug({ connection: this.connection.logged, detail }, 'offer refused');
+    const { logged, request } = this.connection;
+    if (quotes) this.log.debug({ connection: logged, request, detail }, 'offer refused');
     this.connections.end(this.connection, 'signalling', closeReason(kind, quotes ? '' : detail), kind);
   }
 
@@ -260,7 +262,8 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     clearInterval(this.pings);
     // Candidates that are still held back are no longer needed.
     clearTimeout(this.hold);
-    this.socket.close(Close[kind].code, closeReason(kind, detail));
+    const request = kind === 'connected' ? null : this.connection.request;
+    this.socket.close(Close[kind].code, closeReason(kind, detail, request));
     // The rest of a flood is not read. The close handshake's timeout ends the socket.
     if (kind === 'too-many-messages') this.socket.pause();
   }

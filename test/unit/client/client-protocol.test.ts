@@ -7,7 +7,7 @@ import { People } from '../../../client/src/people.ts';
 import * as client from '../../../client/src/protocol.ts';
 import { addUp, compare } from '../../../client/src/quality.ts';
 import { Requests } from '../../../client/src/requests.ts';
-import { Close, Problem } from '../../../src/main/errors.ts';
+import { Close, closeReason, Problem } from '../../../src/main/errors.ts';
 import * as server from '../../../src/main/events/schema.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -196,6 +196,14 @@ test('every status has its meaning', () => {
   is(statusError('x', 401, '', null).code, 'unauthorized');
   is(statusError('x', 502, '', null).retryable, true);
   is(statusError('x', 503, 'The server is full', 5000).retryAfter, 5000);
+});
+
+test('an error has the id by which its request is found in the server’s log, if the server told it', () => {
+  is(closeError(4408, closeReason('no-offer', 'within 5 ms', 'r-7.x_A')).requestId, 'r-7.x_A');
+  is(closeError(4408, closeReason('no-offer', 'within 5 ms')).requestId, null);
+  is(closeError(1006, '').requestId, null);
+  is(statusError('x', 503, 'The server is full', 5000, 'r-7').requestId, 'r-7');
+  is(statusError('x', 502, '', null).requestId, null);
 });
 
 test('no error promises another attempt, and whoever gives up says so', () => {

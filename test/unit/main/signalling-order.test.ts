@@ -39,6 +39,7 @@ function begin(): Course {
   const connection: FakeConnection = {
     id: 1,
     logged: 1,
+    request: null,
     state: 'signalling',
     answeredAt: 0,
     reachable: false,

@@ -88,7 +88,7 @@ export class Cluster {
     this.janitor = new Janitor({ records, instances, registry, users: this.store, timers, now });
     const rttMs = (incarnation: string): number | null => instances.rttMs(incarnation);
     this.relay = new Relay({
-      ...{ bus: links.media, prefix: config.CLUSTER, incarnation: self.incarnation, maxDelay: config.MAX_DELAY_MS },
+      ...{ bus: links.media, subjects, incarnation: self.incarnation, maxDelay: config.MAX_DELAY_MS },
       ...{ sources, rtcp, rttMs, timers },
     });
   }

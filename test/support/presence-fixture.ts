@@ -167,8 +167,8 @@ export class House {
   readonly instances = new FakeInstances();
   private readonly conversations = new Map<string, Conversation>();
 
-  /** @param most largest number of guests. */
-  constructor(self: string, bus: HouseBus, timers: Timers, most = 64) {
+  /** @param most largest number of guests. @param instances by default fakes that live as the test says. */
+  constructor(self: string, bus: HouseBus, timers: Timers, most = 64, instances?: PresenceParts['instances']) {
     this.self = self;
     this.table = new Int32Array((most + REMOTE) * SOURCE_WORDS);
     this.indexes = new IndexPool(most, this.table);
@@ -179,7 +179,7 @@ export class House {
       throttleLimits: new ThrottleLimits(200, 1000),
     });
     const { seats, sources, table, users, relay, counts } = this;
-    const cluster = { subjects: SUBJECTS, self, bus, instances: this.instances, timers };
+    const cluster = { subjects: SUBJECTS, self, bus, instances: instances ?? this.instances, timers };
     this.presence = new Presence({ ...cluster, seats, sources, table, users, relay, counts });
     this.presence.start();
   }

@@ -101,10 +101,12 @@ test('beyond the window packets wait until NATS confirms, in their order', async
   await bus.confirm();
   turn();
   const more = sent();
-  equal(more[0], ['kitchen', first]);
-  ok(more.length > 40);
-  await bus.confirm();
-  turn();
+  equal(more[0], ['kitchen', first], 'it has answered for the first messages');
+  ok(more.length > 5 && more.length < 20, `${more.length}`);
+  for (let i = 0; i < 20; i++) {
+    await bus.confirm();
+    turn();
+  }
   is(first + more.length + sent().length, 300);
 });
 

@@ -13,8 +13,8 @@ import { HEAD_BYTES, RECORD_BYTES, writeRecord } from './wire.ts';
 
 /** Most bytes that NATS has not confirmed: some ten milliseconds at the highest rates, and little to be stale. */
 const WINDOW_BYTES = 256 * 1024;
-/** From so many unconfirmed bytes on, NATS is asked to confirm them at once. */
-const ASK_BYTES = WINDOW_BYTES / 4;
+/** From so many unconfirmed bytes on, NATS is asked to confirm them at once, so that their memory is used again soon. */
+const ASK_BYTES = 16 * 1024;
 /** If NATS has not answered for so long, nothing more is sent until it does; microseconds. */
 const PATIENCE_US = 150_000;
 /** When a question to NATS is given up, milliseconds. The link notices a dead connection before. */
@@ -24,7 +24,7 @@ const SPAN_US = 40_000;
 /** Most messages that wait. */
 const MAX_CHUNKS = 1024;
 /** Most messages that are kept for use again. */
-const MAX_SPARE = 64;
+const MAX_SPARE = MAX_CHUNKS;
 
 export interface QueueParts {
   readonly bus: Pick<Bus, 'connected' | 'publish' | 'flush'>;

@@ -2,11 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
 import { NatsServer, withEachNats } from '../support/nats.ts';
 import { openLink, refusedLink } from '../support/nats-link.ts';
 import { scenarios } from '../support/scenario.ts';
+import { claimHeader, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('nats');
 const FILE = fileURLToPath(new URL('../../../deploy/nats/nats.conf', import.meta.url));
@@ -92,6 +96,8 @@ withEachNats(
         '_INBOX.x',
         '$KV.other.x',
         '$JS.API.STREAM.DELETE.KV_sfu_users',
+        '$JS.API.STREAM.PURGE.KV_sfu_users',
+        '$JS.API.STREAM.UPDATE.KV_sfu_users',
         '$JS.API.STREAM.CREATE.other',
         '$JS.API.STREAM.LIST',
         '$SYS.REQ.SERVER.PING',
@@ -102,6 +108,37 @@ withEachNats(
         match(await objection(url, (connection) => void connection.subscribe(subject)), /permission/i, subject);
       }
       is(await objection(url, (connection) => connection.publish('sfu.beat')), 'none');
+    }),
+  SECONDS,
+);
+
+withEachNats(
+  test,
+  'two instances do everything with its permissions: meet, place a user, follow each other’s changes, and clean up',
+  (program) =>
+    withShipped(program, async (nats, url) => {
+      const [a, b] = await Promise.all(
+        ['a', 'b'].map((id) => startServer({ NATS_URL: url, INSTANCE_ID: id, MEMBERSHIP_TIMEOUT_MS: '500' })),
+      );
+      const link = await openLink(url);
+      try {
+        const { streams } = await jetstreamManager(link.connection);
+        const messages = async (): Promise<number> => (await streams.info('KV_sfu_users')).state.messages;
+        const there = async (): Promise<boolean> =>
+          (await request(`${b!.adminUrl}/conversations/room`)).body.text().then((text) => text.includes('"ann"'));
+        const joined = await request(`${a!.url}/join/room`, { method: 'POST', headers: claimHeader('ann') });
+        is(joined.statusCode, 200, await joined.body.text());
+        await until('the other instance knows of it', there);
+        // Nobody is connected, so the membership expires, and in the end nothing of it is left.
+        await until('the bucket is empty', async () => (await messages()) === 0);
+      } finally {
+        await link.close();
+        await Promise.all([a!.stop(), b!.stop()]);
+      }
+      equal(
+        nats.lines.filter((line) => /violation/i.test(line)),
+        [],
+      );
     }),
   SECONDS,
 );

@@ -21,7 +21,7 @@ export function someFigures(): ClusterFigures {
       out: { packets: 12, bytes: 13 },
       messagesIn: 14,
       messagesOut: 15,
-      drops: { late: 16, disconnected: 17, queue: 18, unknownSource: 19, malformed: 20, tooOld: 21 },
+      drops: { late: 16, disconnected: 17, queue: 18, unknownSource: 19, malformed: 20, tooOld: 21, noIndex: 26 },
       delay,
     },
   };

@@ -6,8 +6,11 @@ import type { Instances } from './instances.ts';
 import type { ReadCounts } from './messages/read.ts';
 import type { OperatorsView } from './operators-view.ts';
 import type { Records } from './records.ts';
-import type { RelayCounts } from './relay/counts.ts';
+import type { RelayCounts, RelayDrops } from './relay/counts.ts';
 import type { Relay } from './relay/relay.ts';
+
+/** `noIndex`: `MAX_REMOTE_SOURCES` are in use. */
+type Drops = RelayDrops & { readonly noIndex: number };
 
 export interface FigureParts {
   readonly links: Pick<ClusterLinks, 'control' | 'media'>;
@@ -16,7 +19,7 @@ export interface FigureParts {
   readonly records: Pick<Records, 'lagMs'>;
   readonly counts: ReadCounts;
   readonly relay: Pick<Relay, 'counts'>;
-  readonly remote: Pick<RemoteSources, 'known'>;
+  readonly remote: Pick<RemoteSources, 'known' | 'refused'>;
   readonly hosted: Pick<HostedConversations, 'remoteParticipants'>;
 }
 
@@ -64,7 +67,9 @@ export class ClusterFigures {
     return this.parts.remote.known.size;
   }
 
-  get relay(): RelayCounts {
-    return this.parts.relay.counts;
+  get relay(): Pick<RelayCounts, 'in' | 'out' | 'messagesIn' | 'messagesOut' | 'delay'> & { drops: Drops } {
+    const { relay, remote } = this.parts;
+    const { in: into, out, messagesIn, messagesOut, delay, drops } = relay.counts;
+    return { in: into, out, messagesIn, messagesOut, delay, drops: { ...drops, noIndex: remote.refused } };
   }
 }

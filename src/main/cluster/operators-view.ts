@@ -7,6 +7,8 @@ import type { Figures, Instance, Instances } from './instances.ts';
 
 /** How often the counts of the instances are looked at, milliseconds. */
 const LOOK_INTERVAL_MS = 5000;
+/** A copy of the memberships that is further behind than this counts as cut off, milliseconds. */
+const MAX_LAG_MS = 3000;
 /** Conversations that are listed by name. */
 const MAX_LISTED = 100;
 
@@ -35,6 +37,10 @@ export interface OperatorsViewParts {
   /** Returns what this instance tells of itself. */
   readonly figures: () => Figures;
   readonly records: {
+    /** How far the copy here is behind, milliseconds. */
+    readonly lagMs: number;
+    /** Records that were ignored because there are too many. */
+    readonly overflow: number;
     all(): Iterable<{
       readonly conversation: string | null;
       readonly connections: readonly { readonly instance: string }[];
@@ -62,7 +68,7 @@ export class OperatorsView {
 
   /** What keeps this instance from the others, and where to look; null if nothing does. */
   get problem(): string | null {
-    const { control, media, instances } = this.parts;
+    const { control, media, instances, records } = this.parts;
     if (!control.connected) {
       return 'NATS cannot be reached: people on other instances are missing here, and joins get 503; see NATS_URL';
     }
@@ -71,6 +77,12 @@ export class OperatorsView {
     }
     const refused = [...new Set([...control.refused, ...media.refused])];
     if (refused.length > 0) return `NATS forbids this instance the subjects ${refused.join(', ')}: see its permissions`;
+    if (records.lagMs > MAX_LAG_MS) {
+      return 'NATS does not serve the memberships, so joins get 503: see its JetStream, and whether a majority runs';
+    }
+    if (records.overflow > 0) {
+      return `the cluster has ${records.overflow} users more than MAX_MEMBERSHIPS, who are missing here: raise it`;
+    }
     return instances.duplicate;
   }
 

@@ -37,6 +37,7 @@ class Fixture {
   others: Instance[] = [instance('b'), instance('c')];
   duplicate: string | null = null;
   records: RecordOf[] = [];
+  copy = { lagMs: 0, overflow: 0, all: (): RecordOf[] => this.records };
   readonly asked: string[] = [];
   readonly view: OperatorsView;
 
@@ -55,7 +56,7 @@ class Fixture {
         },
       },
       figures: () => fixture.figures,
-      records: { all: () => fixture.records },
+      records: fixture.copy,
       inquiry: {
         ask: async (about, id): Promise<Found> => {
           fixture.asked.push(`${about} ${id}`);
@@ -143,6 +144,12 @@ test('what is wrong is told, the worst of it first', () => {
   is(says(), '');
   fixture.duplicate = 'two instances have one INSTANCE_ID';
   is(says(), fixture.duplicate);
+  fixture.copy.overflow = 12;
+  match(says(), '12 users more than MAX_MEMBERSHIPS');
+  fixture.copy.lagMs = 3000;
+  match(says(), 'MAX_MEMBERSHIPS');
+  fixture.copy.lagMs = 3001;
+  match(says(), 'JetStream');
   fixture.media.refused.push('sfu.media.x');
   fixture.control.refused.push('sfu.beat', 'sfu.media.x');
   match(says(), 'the subjects sfu.beat, sfu.media.x:');

@@ -170,13 +170,21 @@ test('an instance of a cluster has metrics of it, and one without has none', asy
   equal(values('sfu_relay_packets_total', 'direction', 'in', 'out'), [10, 12]);
   equal(values('sfu_relay_bytes_total', 'direction', 'in', 'out'), [11, 13]);
   equal(values('sfu_relay_messages_total', 'direction', 'in', 'out'), [14, 15]);
-  const dropped = ['out late', 'out disconnected', 'out queue-full', 'in unknown-source', 'in malformed', 'in too-old'];
+  const dropped = [
+    'out late',
+    'out disconnected',
+    'out queue-full',
+    'in unknown-source',
+    'in malformed',
+    'in too-old',
+    'in no-index',
+  ];
   equal(
     dropped.map((one) => {
       const [direction = '', reason = ''] = one.split(' ');
       return seen.value('sfu_relay_dropped_total', { direction, reason });
     }),
-    [16, 17, 18, 19, 20, 21],
+    [16, 17, 18, 19, 20, 21, 26],
   );
   equal([seen.value('sfu_relay_delay_seconds_sum'), seen.value('sfu_relay_delay_seconds_count')], [0.0055, 2]);
   const apart = service({ all: [], restarts: 0 }, [], new Counters(), { ...figures, problem: 'NATS is gone' });

@@ -19,6 +19,7 @@ const DROPS = {
   unknownSource: { direction: 'in', reason: 'unknown-source' },
   malformed: { direction: 'in', reason: 'malformed' },
   tooOld: { direction: 'in', reason: 'too-old' },
+  noIndex: { direction: 'in', reason: 'no-index' },
 } as const;
 
 /** Reasons to drop control messages, by their names in the cluster. */

@@ -29,6 +29,11 @@ export class Subjects {
     return `${this.prefix}.instance.${incarnation}`;
   }
 
+  /** Presence, to one instance. */
+  presence(incarnation: string): string {
+    return `${this.prefix}.instance.${incarnation}.presence`;
+  }
+
   /** What others lose of an instance's packets. */
   loss(incarnation: string): string {
     return `${this.prefix}.instance.${incarnation}.loss`;

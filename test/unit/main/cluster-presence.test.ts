@@ -403,7 +403,7 @@ test('what is malformed, of another version, or too much is dropped and counted,
     is(a.counts.malformed, malformed + 1, JSON.stringify(bad).slice(0, 200));
   }
   town.buses[0]!.receive(subject, Buffer.from('{"v":2,"type":"beat"}'));
-  town.buses[0]!.receive(SUBJECTS.instance(a.self), Buffer.from([0xff]));
+  town.buses[0]!.receive(SUBJECTS.presence(a.self), Buffer.from([0xff]));
   town.buses[0]!.receive(subject, writeMessage({ type: 'shout', ...head }));
   equal([a.counts.otherVersion, a.counts.unknownType], [1, 1]);
   town.buses[0]!.receive(subject, writeMessage({ type: 'beat', ...head, conversation: 'cellar' }));

@@ -1,4 +1,7 @@
-/** What instances tell each other of a conversation, on `C.conversation.<hash>` and `C.instance.<incarnation>`. */
+/**
+ * What instances tell each other of a conversation, on `C.conversation.<hash>` and, for one of
+ * them, `C.instance.<incarnation>.presence`.
+ */
 import * as v from 'valibot';
 import { MAX_CONNECTION_INDEX } from '../../../workers/protocol.ts';
 import { MAX_ID_LENGTH } from '../../claim.ts';

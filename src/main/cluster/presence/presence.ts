@@ -109,12 +109,12 @@ export class Presence implements SeatsObserver {
   private answerBye({ from, conversation }: { from: string; conversation: string }): void {
     const { bus, subjects, self } = this.parts;
     const bye = { type: 'bye', conversation, from: self, seq: this.nextSeq };
-    bus.publish(subjects.instance(from), writeMessage(bye));
+    bus.publish(subjects.presence(from), writeMessage(bye));
   }
 
   private begin(): void {
     const { bus, subjects, self, timers } = this.parts;
-    this.subscription = bus.subscribe(subjects.instance(self), (data) => this.take(data));
+    this.subscription = bus.subscribe(subjects.presence(self), (data) => this.take(data));
     this.stopTick = timers.every(INTERVAL_MS, () => this.tick(timers.now()));
   }
 

@@ -30,7 +30,7 @@ export class Sender {
 
   /** Sends a message to one instance. */
   to(incarnation: string, message: object): void {
-    this.publish(this.parts.subjects.instance(incarnation), message);
+    this.publish(this.parts.subjects.presence(incarnation), message);
   }
 
   private publish(subject: string, message: object): void {

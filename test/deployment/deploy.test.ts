@@ -99,7 +99,9 @@ test('traefik: the claim is that of backend-auth alone, and only the token goes 
   match(fixed.entryPoints['auth']!.address, /^127\.0\.0\.1:/, 'nobody else comes there');
   const { entryPoints, service } = routes.routers['backend-auth']!;
   equal([entryPoints, service], [['auth'], 'backend-auth']);
-  equal(routes.middlewares['no-claim'], { headers: { customRequestHeaders: { 'X-User-Claim': '' } } });
+  equal(routes.middlewares['no-claim'], {
+    headers: { customRequestHeaders: { 'X-User-Claim': '', 'X-Request-Id': '' } },
+  });
   equal(routes.middlewares['strip-webrtc'], { stripPrefix: { prefixes: ['/webrtc'] } });
   is(fixed.accessLog.fields.queryParameters.defaultMode, 'drop', 'the query holds the token');
   is(fixed.accessLog.fields.headers.defaultMode, 'drop');

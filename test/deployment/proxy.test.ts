@@ -181,4 +181,24 @@ behindProxies(
   SECONDS,
 );
 
+behindProxies(
+  test,
+  'a request has one id in the logs of proxy and server and in what it is refused with, and no client chooses it',
+  (kind) =>
+    withProxy(kind, async ({ proxy, server, auth }) => {
+      const headers = { ...bearer(await auth.token('ann')), 'X-Request-Id': 'forged' };
+      is((await send(proxy, 'POST', '/join/a', headers)).status, 200);
+      const { request: id } = JSON.parse(await server.logged('"msg":"joined"')) as { request: string };
+      match(id, kind === 'nginx' ? /^[0-9a-f]{32}$/ : /^[\w-]{12}$/);
+      const refused = await send(proxy, 'POST', `/join/${'x'.repeat(257)}`, headers);
+      const { requestid } = JSON.parse(refused.body) as { requestid: string };
+      is.not(requestid, 'forged');
+      is.not(requestid, id);
+      // Traefik makes none.
+      if (kind !== 'nginx') return;
+      for (const one of [id, requestid]) ok(proxy.logs().includes(`request=${one}`), proxy.logs());
+    }),
+  SECONDS,
+);
+
 test.run();

@@ -74,9 +74,9 @@ export class Cluster {
 
   /** Waits until every instance sees all others. */
   async whole(): Promise<void> {
-    const others = this.instances.length - 1;
+    const count = this.instances.length;
     for (const { adminUrl } of this.instances) {
-      await until('the instances see each other', async () => seen(await scrape(adminUrl)) === others);
+      await until('the instances see each other', async () => seen(await scrape(adminUrl)) === count);
     }
   }
 
@@ -121,7 +121,7 @@ export function spent(before: Cpu, after: Cpu): Spent {
   };
 }
 
-/** Returns how many other instances one sees. */
+/** Returns how many instances one knows, itself included. */
 function seen(metrics: Scrape): number {
   return metrics.value('sfu_cluster_instances') ?? 0;
 }

@@ -1,5 +1,5 @@
 /** One conversation of three speakers and a hundred listeners: on one instance, and over two. */
-import { median, percentile, type Row, row, sum } from './figures.ts';
+import { median, percentile, type Row, row, say, sum, told } from './figures.ts';
 import { Cluster } from './instances.ts';
 import { type Measured, measurePeople, type Party, type Span } from './people.ts';
 
@@ -45,79 +45,76 @@ export async function conversationCase(rounds: number, count: number, span: Span
     const order = Object.keys(rooms) as (keyof typeof rooms)[];
     const results: Partial<Record<keyof typeof rooms, Measured>> = {};
     for (const room of round % 2 === 0 ? order : order.reverse()) {
-      process.stderr.write(`\r\x1b[Kconversation, round ${round + 1}: ${room}`);
+      say(`conversation, round ${round + 1}: ${room}`);
       results[room] = await rooms[room]();
     }
     measured.push(results as Round);
   }
-  process.stderr.write('\r\x1b[K');
+  say('');
   return rows(measured, count);
 }
 
 function rows(rounds: readonly Round[], count: number): Row[] {
-  const of = (value: (round: Round) => number): number => median(rounds.map(value));
-  const list = (value: (round: Round) => number, digits = 2): string =>
-    rounds.map((round) => value(round).toFixed(digits)).join(', ');
-  const added = (share: number) => (r: Round) =>
-    percentile(r.two.latencies, share) - percentile(r.one.latencies, share);
-  const relayRatio = (r: Round): number => relayMicros(r) / singleMicros(r);
-  const activeRatio = (r: Round): number => activeRelayMicros(r) / activeSingleMicros(r);
-  const together = (r: Round): number => sum(r.two.instances) / total(r.one);
-  const late = Math.max(...rounds.flatMap((r) => [r.one.clientsLateMs, r.two.clientsLateMs]));
+  const of = (value: Value): number => median(rounds.map(value));
+  const list = (value: Value, digits = 2): string => rounds.map((round) => value(round).toFixed(digits)).join(', ');
+  const tell = (what: string, ...values: Value[]): Row => told(what, ...values.map(of));
+  const lossOf: Value = (r) => 100 * loss(r.two, count);
+  const added =
+    (share: number): Value =>
+    (r) =>
+      percentile(r.two.latencies, share) - percentile(r.one.latencies, share);
+  const relayRatio: Value = (r) => relayMicros(r) / singleMicros(r);
+  const activeRatio: Value = (r) => activeRelayMicros(r) / activeSingleMicros(r);
+  const together: Value = (r) => sum(r.two.instances) / total(r.one);
+  const last = rounds.at(-1)!;
   return [
     row(`added one-way delay p50, ${SPEAKERS} → ${count} (${list(added(0.5))})`, of(added(0.5)), ' ms', 2, 2),
     row(`added one-way delay p99 (${list(added(0.99))})`, of(added(0.99)), ' ms', 10, 2),
-    row(
-      'one-way delay p50 on one instance',
-      of((r) => percentile(r.one.latencies, 0.5)),
-      ' ms',
-      null,
-      2,
-    ),
-    row(
-      'one-way delay p99 on one instance',
-      of((r) => percentile(r.one.latencies, 0.99)),
-      ' ms',
-      null,
-      2,
-    ),
-    row(`loss (${list((r) => loss(r.two, count) * 100, 3)})`, of((r) => loss(r.two, count)) * 100, ' %', 0, 3),
-    row('loss on one instance', of((r) => loss(r.one, count)) * 100, ' %', null, 3),
-    row('CPU of a relayed packet, both sides and NATS', of(relayMicros), ' µs', null, 0),
-    row('CPU of a packet to one listener', of(singleMicros), ' µs', null, 0),
-    row(`ratio of these two (${list(relayRatio)})`, of(relayRatio), '', 1.5, 2),
-    row(`the same without what idle instances take (${list(activeRatio)})`, of(activeRatio), '', null, 2),
+    row(`loss (${list(lossOf, 3)})`, of(lossOf), ' %', 0, 3),
+    row(`CPU of a relayed packet ÷ of one to one listener (${list(relayRatio)})`, of(relayRatio), '', 1.5, 2),
     row(`CPU of A and B ÷ one instance with everybody (${list(together)})`, of(together), '', 1.25, 2),
-    row(
-      'the same with NATS',
-      of((r) => total(r.two) / total(r.one)),
-      '',
-      null,
-      2,
+    tell('CPU of a relayed packet, both sides and NATS / of a packet to one listener, µs', relayMicros, singleMicros),
+    tell('ratio of these two, without what idle instances take', activeRatio),
+    tell('CPU of A, B and NATS ÷ one instance with everybody', (r) => total(r.two) / total(r.one)),
+    tell('one-way delay on one instance p50 / p99, ms', ...delays((r) => r.one)),
+    tell('one-way delay over two instances p50 / p99, ms', ...delays((r) => r.two)),
+    tell('loss on one instance, %', (r) => 100 * loss(r.one, count)),
+    tell('packets relayed ÷ packets of the speakers', (r) => r.two.relayed[1]!.in / r.two.spoken),
+    tell(
+      'cores: one instance / A / B / NATS',
+      (r) => total(r.one),
+      coresOf(0),
+      coresOf(1),
+      (r) => r.two.nats,
     ),
-    row(
-      'cores of one instance with everybody',
-      of((r) => total(r.one)),
-      '',
-      null,
-      3,
+    tell(
+      IDLE,
+      (r) => total(r.one.idle),
+      (r) => sum(r.two.idle.instances),
+      (r) => r.two.idle.nats,
     ),
-    row(
-      'cores of A / of B',
-      of((r) => r.two.instances[0]!),
-      ` / ${of((r) => r.two.instances[1]!).toFixed(3)}`,
-      null,
-      3,
+    told('cores by thread, last round: one instance', threadsOf(last.one, 0)),
+    told('cores by thread, last round: A', threadsOf(last.two, 0)),
+    told('cores by thread, last round: B', threadsOf(last.two, 1)),
+    tell(
+      'delay of the clients’ own event loops p99, one / two, ms',
+      (r) => r.one.clientsLateMs,
+      (r) => r.two.clientsLateMs,
     ),
-    row(
-      'cores of NATS',
-      of((r) => r.two.nats),
-      '',
-      null,
-      3,
-    ),
-    row('delay of the clients’ own event loops p99, at most', late, ' ms'),
   ];
+}
+
+type Value = (round: Round) => number;
+
+const IDLE = 'cores while nobody talks: one instance / A and B / NATS';
+
+/** Median and 99th percentile of the one-way delay in a room. */
+function delays(room: (round: Round) => Measured): Value[] {
+  return [0.5, 0.99].map((share) => (round) => percentile(room(round).latencies, share));
+}
+
+function coresOf(at: number): Value {
+  return ({ two }) => two.instances[at]!;
 }
 
 /** CPU of instances and NATS, in cores. */
@@ -148,4 +145,10 @@ function loss(room: Measured, count: number): number {
   const expected = room.spoken * measured * room.seconds;
   const missing = expected - SPEAKERS * measured - room.received * room.seconds;
   return Math.max(room.loss, missing / Math.max(1, expected), 0);
+}
+
+/** Returns what the busiest threads of an instance took. */
+function threadsOf({ threads }: Measured, at: number): string {
+  const busiest = [...threads[at]!].sort(([, a], [, b]) => b - a).slice(0, 5);
+  return busiest.map(([name, cpu]) => `${name} ${cpu.toFixed(3)}`).join(', ');
 }

@@ -37,3 +37,14 @@ export function row(what: string, value: number, unit: string, most: number | nu
   const figure = `${value.toFixed(digits)}${unit}`;
   return { what, figure, goal: most === null ? '' : `≤ ${most}${unit}`, met: most === null ? null : value <= most };
 }
+
+/** Returns a row that only tells something. */
+export function told(what: string, ...values: readonly (number | string)[]): Row {
+  const figures = values.map((value) => (typeof value === 'string' ? value : value.toFixed(3)));
+  return { what, figure: figures.join(' / '), goal: '', met: null };
+}
+
+/** Shows what is being done now, on a terminal; an empty text removes it. */
+export function say(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

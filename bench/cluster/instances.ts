@@ -19,8 +19,8 @@ export interface Cpu {
   readonly at: number;
   /** By instance. */
   readonly instances: readonly number[];
-  /** The main threads' part, by instance. */
-  readonly mains: readonly number[];
+  /** By instance and thread name. */
+  readonly threads: readonly ReadonlyMap<string, number>[];
   readonly nats: number;
 }
 
@@ -85,7 +85,7 @@ export class Cluster {
     return {
       at: performance.now(),
       instances: pids.map(cpuSeconds),
-      mains: pids.map((pid) => cpuByThread(pid).get('main') ?? 0),
+      threads: pids.map(cpuByThread),
       nats: this.nats === null ? 0 : cpuSeconds(this.nats.pid),
     };
   }
@@ -105,18 +105,19 @@ export interface Spent {
   readonly seconds: number;
   /** CPU seconds per second. */
   readonly instances: readonly number[];
-  readonly mains: readonly number[];
+  readonly threads: readonly ReadonlyMap<string, number>[];
   readonly nats: number;
 }
 
 export function spent(before: Cpu, after: Cpu): Spent {
   const seconds = (after.at - before.at) / 1000;
-  const rates = (from: readonly number[], to: readonly number[]): number[] =>
-    to.map((value, i) => (value - from[i]!) / seconds);
   return {
     seconds,
-    instances: rates(before.instances, after.instances),
-    mains: rates(before.mains, after.mains),
+    instances: after.instances.map((value, i) => (value - before.instances[i]!) / seconds),
+    threads: after.threads.map(
+      (threads, i) =>
+        new Map([...threads].map(([name, cpu]) => [name, (cpu - (before.threads[i]!.get(name) ?? 0)) / seconds])),
+    ),
     nats: (after.nats - before.nats) / seconds,
   };
 }

@@ -1,5 +1,5 @@
 /** Many conversations of two people: within the instances, and spanning two of them. */
-import { median, percentile, type Row, row, sum } from './figures.ts';
+import { median, percentile, type Row, row, say, sum, told } from './figures.ts';
 import { Cluster } from './instances.ts';
 import { type Measured, measurePeople, type Party, type Span } from './people.ts';
 
@@ -23,12 +23,12 @@ export async function spanningCase(rounds: number, rooms: number, span: Span): P
   for (let round = 0; round < rounds; round++) {
     const results: Partial<Round> = {};
     for (const kind of round % 2 === 0 ? (['within', 'spanning'] as const) : (['spanning', 'within'] as const)) {
-      process.stderr.write(`\r\x1b[Kmany conversations, round ${round + 1}: ${kind}`);
+      say(`many conversations, round ${round + 1}: ${kind}`);
       Object.assign(results, { [kind]: await measure(kind === 'spanning') });
     }
     measured.push(results as Round);
   }
-  process.stderr.write('\r\x1b[K');
+  say('');
   return rows(measured, 2 * half);
 }
 
@@ -42,58 +42,39 @@ function pairs(firstRoom: number, count: number, at: number, crossed: boolean): 
 }
 
 function rows(rounds: readonly Round[], rooms: number): Row[] {
-  const of = (value: (round: Round) => number): number => median(rounds.map(value));
-  const list = (value: (round: Round) => number): string => rounds.map((r) => value(r).toFixed(1)).join(', ');
-  const share = (i: number) => (r: Round) => (r.spanning.mains[i]! - r.within.mains[i]!) * 100;
+  const of = (value: Value): number => median(rounds.map(value));
+  const list = (value: Value): string => rounds.map((r) => value(r).toFixed(1)).join(', ');
+  const share =
+    (i: number): Value =>
+    (r) =>
+      100 * (mainOf(r.spanning, i) - mainOf(r.within, i));
+  const title = (i: number): string => `${rooms} conversations: the relay's share of main thread ${'AB'[i]}`;
+  const both = (what: string, value: (measured: Measured) => number): Row =>
+    told(
+      `${what}: within / spanning`,
+      of(({ within }) => value(within)),
+      of(({ spanning }) => value(spanning)),
+    );
   return [
-    ...[0, 1].map((i) =>
-      row(
-        `${rooms} conversations: the relay's share of main thread ${'AB'[i]} (${list(share(i))})`,
-        of(share(i)),
-        ' %',
-        15,
-      ),
-    ),
-    row('main thread of A, within the instances', of((r) => r.within.mains[0]!) * 100, ' %'),
-    row('main thread of A, spanning', of((r) => r.spanning.mains[0]!) * 100, ' %'),
-    row(
-      'cores of both, within',
-      of((r) => sum(r.within.instances)),
-      '',
-      null,
-      2,
-    ),
-    row(
-      'cores of both, spanning',
-      of((r) => sum(r.spanning.instances)),
-      '',
-      null,
-      2,
-    ),
-    row(
-      'cores of NATS',
-      of((r) => r.spanning.nats),
-      '',
-      null,
-      2,
-    ),
-    row(
-      'packets relayed per second',
-      of((r) => r.spanning.spoken),
-      '',
-      null,
-      0,
-    ),
-    row('loss, spanning', of((r) => r.spanning.loss) * 100, ' %', null, 3),
-    row(
-      'added one-way delay p50',
-      of((r) => percentile(r.spanning.latencies, 0.5) - percentile(r.within.latencies, 0.5)),
-      ' ms',
-    ),
-    row(
-      'delay of the clients’ own event loops p99, at most',
-      Math.max(...rounds.map((r) => r.spanning.clientsLateMs)),
-      ' ms',
-    ),
+    ...[0, 1].map((i) => row(`${title(i)} (${list(share(i))})`, of(share(i)), ' %', 15)),
+    both('cores of main thread A', (m) => mainOf(m, 0)),
+    both('cores of main thread B', (m) => mainOf(m, 1)),
+    both('cores of both instances', (m) => sum(m.instances)),
+    both('cores of NATS', ({ nats }) => nats),
+    both('packets of the speakers', ({ spoken }) => spoken),
+    both('packets to listeners', ({ forwarded }) => sum(forwarded)),
+    both('packets relayed', ({ relayed }) => sum(relayed.map((one) => one.in))),
+    both('packets that the relays dropped', ({ relayed }) => sum(relayed.map((one) => one.dropped))),
+    both('loss, %', ({ loss }) => 100 * loss),
+    both('one-way delay p50, ms', ({ latencies }) => percentile(latencies, 0.5)),
+    both('one-way delay p99, ms', ({ latencies }) => percentile(latencies, 0.99)),
+    both('delay of the clients’ own event loops p99, ms', ({ clientsLateMs }) => clientsLateMs),
   ];
+}
+
+type Value = (round: Round) => number;
+
+/** CPU of an instance's main thread, in cores. */
+function mainOf({ threads }: Measured, at: number): number {
+  return threads[at]!.get('main') ?? 0;
 }

@@ -1,7 +1,7 @@
 /** How long things take to get from one instance to the others. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { BenchClient } from './client.ts';
-import { percentile, type Row, row } from './figures.ts';
+import { percentile, type Row, row, say } from './figures.ts';
 import { Cluster } from './instances.ts';
 
 const INSTANCES = 3;
@@ -30,7 +30,7 @@ async function heard(cluster: Cluster, probes: number): Promise<Row[]> {
   speaker.talk();
   const times: Record<'listener' | 'speaker', number[]> = { listener: [], speaker: [] };
   for (let i = 0; i < probes; i++) {
-    process.stderr.write(`\r\x1b[Kjoin to first packet: ${i + 1} of ${probes}`);
+    say(`join to first packet: ${i + 1} of ${probes}`);
     const any = cluster.instances[i % INSTANCES]!.url;
     const [first, second, who] =
       i % 2 === 0 ? ([speaker, listener, 'listener'] as const) : ([listener, speaker, 'speaker'] as const);
@@ -63,7 +63,7 @@ async function visible(cluster: Cluster, probes: number): Promise<Row[]> {
   const answered: number[] = [];
   const listed: number[] = [];
   for (let i = 0; i < probes; i++) {
-    process.stderr.write(`\r\x1b[Kmembership visible: ${i + 1} of ${probes}`);
+    say(`membership visible: ${i + 1} of ${probes}`);
     const room = i % 2 === 0 ? 'seen' : 'elsewhere';
     await settle();
     const before = movers.map(({ view }) => view.of('moved').length);
@@ -78,7 +78,7 @@ async function visible(cluster: Cluster, probes: number): Promise<Row[]> {
     answered.push((await answer) - begun);
   }
   for (const client of [...movers, ...observers]) client.end();
-  process.stderr.write('\r\x1b[K');
+  say('');
   return [
     row(`membership visible on all ${INSTANCES} instances p50 (event moved)`, percentile(moved, 0.5), ' ms'),
     row('membership visible on all instances p99', percentile(moved, 0.99), ' ms', 100),
@@ -101,7 +101,7 @@ export async function deathCase(rounds: number): Promise<Row[]> {
     }
     const times: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      process.stderr.write(`\r\x1b[Kdead instance: ${round + 1} of ${rounds}`);
+      say(`dead instance: ${round + 1} of ${rounds}`);
       const instance = round === 0 ? cluster.instances[0]! : await cluster.add();
       await cluster.whole();
       const victim = new BenchClient(instance.url, 'victim');
@@ -115,7 +115,7 @@ export async function deathCase(rounds: number): Promise<Row[]> {
       times.push((Math.max(...(await Promise.all(gone))) - begun) / 1000);
       victim.end();
     }
-    process.stderr.write('\r\x1b[K');
+    say('');
     return [
       row(`kill -9 → its people off all lists, median of ${rounds}`, percentile(times, 0.5), ' s', null, 2),
       row('kill -9 → its people off all lists, longest', Math.max(...times), ' s', 4, 2),

@@ -1,12 +1,13 @@
 /**
  * `npm run demo`: runs the server, a development gateway in front of it, a page to talk on, and bots. It is for
  * development only, because the gateway takes everyone's word for who they are. `DEMO_PORT` sets the gateway's port; 0
- * chooses a free one.
+ * chooses a free one. `npm run demo -- --instances 2` runs a cluster.
  */
+import { parseArgs } from 'node:util';
 import { BotCrew } from './bots/crew.ts';
 import { bundlePage } from './build.ts';
+import { Fleet, MAX_INSTANCES } from './fleet.ts';
 import { type Gateway, openGateway } from './gateway.ts';
-import { RestartingServer } from './server.ts';
 import { Site } from './site.ts';
 
 const PORT = 8088;
@@ -14,8 +15,6 @@ const PREFIX = '/webrtc';
 
 const say = (line: string): void => console.log(`  ${line}`);
 const crew = new BotCrew(say);
-const server = new RestartingServer(say, (running) => crew.serve(running));
-const site = new Site(await bundlePage(), crew, () => server.adminUrl);
 
 console.log(`
   ┌──────────────────────────────────────────────────────────────┐
@@ -26,13 +25,22 @@ console.log(`
   └──────────────────────────────────────────────────────────────┘
 `);
 try {
-  await server.start();
-  const gateway = await openDemoGateway(wantedPort());
+  const fleet = await Fleet.of(wantedInstances(), say, (running) => crew.serve(running));
+  await fleet.start();
+  const gateway = await openDemoGateway(fleet, wantedPort());
   console.log(`\n  Open  ${gateway.url}  in a browser. Ctrl-C ends the demo.\n`);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void end(gateway));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void end(fleet, gateway));
 } catch (error) {
   console.error(`  ${(error as Error).message}`);
   process.exit(1);
+}
+
+/** Reads the number of instances from the command line. @throws Error that says which values it may have. */
+function wantedInstances(): number {
+  const { values } = parseArgs({ options: { instances: { type: 'string', default: '1' } } });
+  const count = Number(values.instances);
+  if (Number.isInteger(count) && count >= 1 && count <= MAX_INSTANCES) return count;
+  throw new Error(`--instances is ${values.instances}: set it to a number from 1 to ${MAX_INSTANCES}`);
 }
 
 /** Reads the port from the environment. @throws Error that says which values DEMO_PORT may have. */
@@ -44,9 +52,10 @@ function wantedPort(): number {
 }
 
 /** Opens the gateway on this port, or on a free one if the port is in use. */
-async function openDemoGateway(port: number): Promise<Gateway> {
+async function openDemoGateway(fleet: Fleet, port: number): Promise<Gateway> {
+  const site = new Site(await bundlePage(), crew, fleet);
   const options = {
-    upstream: () => server.port,
+    upstream: () => fleet.nextPort(),
     prefix: PREFIX,
     local: site.answer.bind(site),
   };
@@ -59,8 +68,8 @@ async function openDemoGateway(port: number): Promise<Gateway> {
   }
 }
 
-async function end(gateway: Gateway): Promise<void> {
+async function end(fleet: Fleet, gateway: Gateway): Promise<void> {
   // Ctrl-C has also reached the server. `stop` keeps its end from being reported as a failure.
-  await Promise.all([server.stop(), crew.close(), gateway.close()]);
+  await Promise.all([fleet.stop(), crew.close(), gateway.close()]);
   process.exit(0);
 }

@@ -14,38 +14,39 @@ export class RestartingServer {
   private server: RunningServer | null = null;
   private ended = false;
   private readonly say: (line: string) => void;
-  private readonly changed: (server: RunningServer | null) => void;
+  private readonly changed: () => void;
+  private readonly name: string;
+  private readonly env: Readonly<Record<string, string>>;
 
   /**
    * @param say prints a line on the terminal.
-   * @param changed is called with each server that has started, and with null when it has ended.
+   * @param changed is called when a server has started, and when it has ended.
+   * @param name what the terminal calls it.
+   * @param env variables of the server.
    */
-  constructor(say: (line: string) => void, changed: (server: RunningServer | null) => void) {
+  constructor(say: (line: string) => void, changed: () => void, name = 'the server', env = {}) {
     this.say = say;
     this.changed = changed;
+    this.name = name;
+    this.env = env;
   }
 
-  /** The server's HTTP port; null while no server is running. */
-  get port(): number | null {
-    return this.server?.port ?? null;
-  }
-
-  /** The URL of the operators' listener; null while no server is running. */
-  get adminUrl(): string | null {
-    return this.server?.adminUrl ?? null;
+  /** The server; null while none is running. */
+  get running(): RunningServer | null {
+    return this.server;
   }
 
   /** Starts the server. @throws Error with the log if it does not start. */
   async start(): Promise<void> {
-    const server = await startServer(mediaAddresses());
+    const server = await startServer({ ...mediaAddresses(), ...this.env });
     this.server = server;
-    this.say(`the server is running: process ${server.process.pid}, ${server.url}, operators use ${server.adminUrl}`);
-    this.changed(server);
+    this.say(`${this.name} is running: process ${server.process.pid}, ${server.url}, operators use ${server.adminUrl}`);
+    this.changed();
     const trim = setInterval(() => server.logs.splice(0, server.logs.length - KEPT_LINES), TRIM_MS);
     void server.exited.then((code) => {
       clearInterval(trim);
       this.server = null;
-      this.changed(null);
+      this.changed();
       if (!this.ended) void this.restart(code, server.logs.slice(-KEPT_LINES));
     });
   }
@@ -58,7 +59,7 @@ export class RestartingServer {
 
   private async restart(code: number | null, logs: readonly string[]): Promise<void> {
     for (const line of logs) if (/"level":[56]0/.test(line)) this.say(line);
-    this.say(`THE SERVER HAS ENDED (${code ?? 'killed'}); restarting it`);
+    this.say(`${this.name.toUpperCase()} HAS ENDED (${code ?? 'killed'}); restarting it`);
     await delay(RESTART_MS);
     while (!this.ended) {
       try {

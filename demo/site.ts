@@ -47,22 +47,41 @@ export interface DemoState {
   /** Number of bots in each room. */
   readonly bots: Readonly<Record<string, number>>;
   readonly maxBots: number;
+  /** Ids of the instances that run; null if there is only one server. */
+  readonly instances: readonly string[] | null;
+}
+
+/** The servers as the page's side sees them. */
+export interface Servers {
+  /** URL of an operators' listener; null while no server is running. */
+  readonly adminUrl: string | null;
+  /** Whether they are instances of a cluster. */
+  readonly clustered: boolean;
+}
+
+/** Where a client is connected. */
+export interface DemoPlace {
+  readonly userid: string;
+  readonly clientid: string;
+  readonly instance: string;
+}
+
+interface OperatorsUser {
+  readonly userid: string;
+  readonly connections: readonly { readonly clientid: string; readonly instance: string }[];
 }
 
 /** Answers requests for the page and for `/demo/`. */
 export class Site {
   private readonly script: Uint8Array;
   private readonly crew: BotCrew;
-  private readonly adminUrl: () => string | null;
+  private readonly servers: Servers;
 
-  /**
-   * @param script the page's script.
-   * @param adminUrl returns the URL of the server's operators' listener; null while no server is running.
-   */
-  constructor(script: Uint8Array, crew: BotCrew, adminUrl: () => string | null) {
+  /** @param script the page's script. */
+  constructor(script: Uint8Array, crew: BotCrew, servers: Servers) {
     this.script = script;
     this.crew = crew;
-    this.adminUrl = adminUrl;
+    this.servers = servers;
   }
 
   /** Answers a request. @returns false if the request is for the server. */
@@ -76,6 +95,7 @@ export class Site {
   private taskOf(what: string, req: IncomingMessage, res: ServerResponse): Promise<void> | null {
     if (what === `GET ${SCRIPT}`) return Promise.resolve(send(res, 'text/javascript; charset=utf-8', this.script));
     if (what === 'GET /demo/state') return this.state().then((state) => sendJson(res, state));
+    if (what === 'GET /demo/places') return this.places(urlOf(req)).then((places) => sendJson(res, places));
     if (what === 'POST /demo/bots') return this.bots(req, res);
     const file = FILES[what.replace('GET ', '')];
     return file === undefined
@@ -84,18 +104,43 @@ export class Site {
   }
 
   private async state(): Promise<DemoState> {
-    const admin = this.adminUrl();
-    const bots = this.crew.counts;
+    const { clustered } = this.servers;
+    const common = { bots: this.crew.counts, maxBots: MAX_BOTS };
     try {
-      if (admin === null) throw new Error('no server');
-      const [readiness, list] = (await Promise.all(
-        ['/readyz', '/conversations'].map(async (path) => (await fetch(`${admin}${path}`)).json()),
-      )) as [{ connections: number }, { conversations: DemoState['rooms'] }];
-      const { conversations: rooms } = list;
-      return { server: 'up', connections: readiness.connections, rooms, bots, maxBots: MAX_BOTS };
+      const { conversations: rooms } = await this.operators<{ conversations: DemoState['rooms'] }>('/conversations');
+      if (!clustered) {
+        const { connections } = await this.operators<{ connections: number }>('/readyz');
+        return { server: 'up', connections, rooms, instances: null, ...common };
+      }
+      const { instances } = await this.operators<{ instances: { id: string; connections: number }[] }>('/cluster');
+      const connections = instances.reduce((sum, one) => sum + one.connections, 0);
+      return { server: 'up', connections, rooms, instances: instances.map(({ id }) => id).sort(), ...common };
     } catch {
-      return { server: 'down', connections: null, rooms: [], bots, maxBots: MAX_BOTS };
+      return { server: 'down', connections: null, rooms: [], instances: null, ...common };
     }
+  }
+
+  /** Returns which instance each client in a room is on. Empty without a cluster, or if nobody is there. */
+  private async places(url: URL): Promise<readonly DemoPlace[]> {
+    const room = url.searchParams.get('room') ?? '';
+    if (!this.servers.clustered || !canBeJoined(room)) return [];
+    try {
+      const { users = [] } = await this.operators<{ users?: OperatorsUser[] }>(
+        `/conversations/${encodeURIComponent(room)}`,
+      );
+      return users.flatMap(({ userid, connections }) =>
+        connections.map(({ clientid, instance }) => ({ userid, clientid, instance })),
+      );
+    } catch {
+      return [];
+    }
+  }
+
+  /** Asks an operators' listener. */
+  private async operators<T>(path: string): Promise<T> {
+    const { adminUrl } = this.servers;
+    if (adminUrl === null) throw new Error('no server');
+    return (await fetch(`${adminUrl}${path}`)).json() as Promise<T>;
   }
 
   /** Sets the number of bots in a room, as the body `{ room, count }` says. */

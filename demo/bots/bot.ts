@@ -44,6 +44,11 @@ export class Bot {
     void this.stay();
   }
 
+  /** The server that it is on. */
+  get url(): string {
+    return this.place.url;
+  }
+
   /** Whether the bot is free to speak. */
   get quiet(): boolean {
     return this.joined && this.sentence === null;

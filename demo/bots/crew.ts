@@ -22,7 +22,7 @@ interface Room {
 export class BotCrew {
   private readonly rooms = new Map<string, Room>();
   private readonly say: (line: string) => void;
-  private server: ServerAddress | null = null;
+  private servers: readonly ServerAddress[] = [];
   private child: ChildProcess | null = null;
   private readonly alone: number;
   private readonly timer: NodeJS.Timeout;
@@ -39,9 +39,9 @@ export class BotCrew {
     return Object.fromEntries([...this.rooms].map(([id, { count }]) => [id, count]));
   }
 
-  /** Takes a new server, or null while there is none. */
-  serve(server: ServerAddress | null): void {
-    this.server = server;
+  /** Takes the servers that run now. Several are instances of one cluster. */
+  serve(servers: readonly ServerAddress[]): void {
+    this.servers = servers;
     this.tell();
   }
 
@@ -80,7 +80,7 @@ export class BotCrew {
       if (this.rooms.size === 0) return;
       this.child = this.start();
     }
-    this.child.send({ url: this.server?.url ?? null, rooms: this.counts } satisfies Placement);
+    this.child.send({ urls: this.servers.map(({ url }) => url), rooms: this.counts } satisfies Placement);
   }
 
   private start(): ChildProcess {
@@ -97,8 +97,8 @@ export class BotCrew {
 
   /** Removes bots from rooms that have been without people for a while. */
   private async look(): Promise<void> {
-    const { server } = this;
-    if (server === null) return;
+    const [server] = this.servers;
+    if (server === undefined) return;
     const now = performance.now();
     for (const [id, room] of this.rooms) {
       if (await hasPeople(server, id)) room.people = now;

@@ -11,14 +11,16 @@ const GOODBYE_MS = 200;
 const voices = readVoices();
 const rooms = new Map<string, BotRoom>();
 const used = new Set<number>();
-let url: string | null = null;
+let urls: readonly string[] = [];
 
-/** Adds and ends bots until they match the placement. A new server gets new bots. */
+/** Adds and ends bots until they match the placement. Bots of a server that has ended make room for others. */
 function place(placement: Placement): void {
-  if (placement.url !== url) for (const room of rooms.keys()) resize(room, 0);
-  url = placement.url;
+  urls = placement.urls;
+  for (const room of rooms.values()) {
+    for (const number of room.removeAway(urls)) used.delete(number);
+  }
   for (const room of rooms.keys()) if (placement.rooms[room] === undefined) resize(room, 0);
-  if (url !== null) for (const [room, count] of Object.entries(placement.rooms)) resize(room, count);
+  if (urls.length > 0) for (const [room, count] of Object.entries(placement.rooms)) resize(room, count);
 }
 
 function resize(id: string, count: number): void {
@@ -37,7 +39,7 @@ function enter(id: string, room: BotRoom): void {
   // A name repeats, with a number, only once every voice is in use.
   const round = Math.floor(number / voices.length);
   const userid = `${voice.name}${round === 0 ? '' : ` ${round + 1}`}${BOT_MARK}`;
-  room.add(number, new Bot({ url: url!, room: id, userid }), voice);
+  room.add(number, new Bot({ url: urls[number % urls.length]!, room: id, userid }), voice);
 }
 
 setInterval(() => {

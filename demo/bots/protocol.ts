@@ -8,8 +8,8 @@ export const BOT_MARK = ' (bot)';
 
 /** The number of bots wanted in each room. Bots beyond it end. */
 export interface Placement {
-  /** The server's URL, `http://127.0.0.1:port`; null while there is none. */
-  readonly url: string | null;
+  /** URLs of the servers that run, each `http://127.0.0.1:port`. Bots are spread over them. */
+  readonly urls: readonly string[];
   /** Number of bots in each room. */
   readonly rooms: Readonly<Record<string, number>>;
 }

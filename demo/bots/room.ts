@@ -21,7 +21,7 @@ interface Speaker {
 }
 
 export class BotRoom {
-  private readonly speakers: Speaker[] = [];
+  private speakers: Speaker[] = [];
   /** When each dialogue continues, milliseconds. */
   private readonly next = Array.from({ length: MAX_DIALOGUES }, () => 0);
   private last: Speaker | null = null;
@@ -39,6 +39,14 @@ export class BotRoom {
     const speaker = this.speakers.pop();
     speaker?.bot.end();
     return speaker?.number;
+  }
+
+  /** Ends the bots that are not on one of these servers. @returns their numbers. */
+  removeAway(urls: readonly string[]): number[] {
+    const away = this.speakers.filter(({ bot }) => !urls.includes(bot.url));
+    this.speakers = this.speakers.filter((speaker) => !away.includes(speaker));
+    for (const { bot } of away) bot.end();
+    return away.map(({ number }) => number);
   }
 
   /** Starts the sentences and sends the frames that are due. @param now milliseconds. */

@@ -9,11 +9,21 @@ interface DemoState {
   readonly connections: number | null;
   readonly rooms: readonly { readonly id: string; readonly users: number }[];
   readonly bots: Readonly<Record<string, number>>;
+  readonly instances: readonly string[] | null;
+}
+
+/** Where a client is connected; one in the response to `GET /demo/places`. */
+export interface Place {
+  readonly userid: string;
+  readonly clientid: string;
+  readonly instance: string;
 }
 
 export interface BotEvents {
   /** Returns the room to add bots to; null if the user is in no room. */
   room(): string | null;
+  /** Takes where the clients in the room are connected, if there are several servers. */
+  located(places: readonly Place[]): void;
   /** Takes a line for the log. */
   said(text: string): void;
   /** Takes an error to show to the user. */
@@ -48,6 +58,10 @@ export class Bots {
   async look(): Promise<void> {
     try {
       this.state = await ask<DemoState>('/demo/state');
+      const room = this.events.room();
+      if (room !== null && this.state.instances !== null) {
+        this.events.located(await ask<Place[]>(`/demo/places?room=${encodeURIComponent(room)}`));
+      }
     } catch {
       this.state = null;
     }
@@ -96,8 +110,10 @@ export class Bots {
 function serverLine(state: DemoState | null): string {
   if (state === null) return 'The demo is not answering. Is npm run demo still running?';
   if (state.server === 'down') return 'The server is down. The demo is restarting it.';
-  const { connections, rooms } = state;
-  return `Server: ${counted(connections ?? 0, 'connection')} in ${counted(rooms.length, 'room')}.`;
+  const { connections, rooms, instances } = state;
+  const servers =
+    instances === null ? 'Server' : instances.length === 1 ? instances[0]! : `${instances.length} servers`;
+  return `${servers}: ${counted(connections ?? 0, 'connection')} in ${counted(rooms.length, 'room')}.`;
 }
 
 /** Requests JSON from the demo. @throws Error with a message for the user. */

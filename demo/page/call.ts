@@ -1,5 +1,6 @@
 /** The view of a call: shows a client's state, and passes the user's choices to the client. */
 import type { ClientEvents, Participant, VoiceClient, VoiceError } from '@beep/webrtc-client';
+import type { Place } from './bots.ts';
 import { Charts } from './charts.ts';
 import { byId, press, setText } from './dom.ts';
 import type { EventLog } from './log.ts';
@@ -105,6 +106,12 @@ export class CallView {
     on('error', (error) => this.events.problem(error));
     this.showMuted(client);
     this.showVoices(client);
+  }
+
+  /** Shows which server each of these clients is connected to. */
+  locate(places: readonly Place[]): void {
+    this.people.locate(places);
+    if (this.client !== null) this.people.show(this.client);
   }
 
   /** Stops showing the client. */

@@ -24,7 +24,12 @@ const source = new SourceChoice(() => {
   if (client !== null) source.apply(client).catch(problem);
 });
 const view = new CallView(log, { problem, over: () => leaveCall(), playsTone: () => source.playsTone });
-const bots = new Bots({ room: () => client?.conversation ?? null, said: (text) => log.add(text), failed: problem });
+const bots = new Bots({
+  room: () => client?.conversation ?? null,
+  located: (places) => view.locate(places),
+  said: (text) => log.add(text),
+  failed: problem,
+});
 let client: VoiceClient | null = null;
 /** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
 let entering = false;

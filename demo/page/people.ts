@@ -1,5 +1,6 @@
 /** The list of people in the room, with buttons to pin and exclude them. */
 import type { Participant, VoiceClient } from '@beep/webrtc-client';
+import type { Place } from './bots.ts';
 import { byId, make, makeFace, press, setText } from './dom.ts';
 
 /** What the user can choose for another participant. */
@@ -13,7 +14,8 @@ interface Row {
 }
 
 /** Returns a client's key. It stays the same when the participant's number changes. */
-export const keyOf = ({ userid, clientid }: Participant): string => JSON.stringify([userid, clientid]);
+export const keyOf = ({ userid, clientid }: Pick<Participant, 'userid' | 'clientid'>): string =>
+  JSON.stringify([userid, clientid]);
 
 export class People {
   private readonly title = byId('people-title', HTMLHeadingElement);
@@ -22,12 +24,19 @@ export class People {
   private readonly rows = new Map<string, Row>();
   private readonly wished: Readonly<Record<Wish, Set<string>>> = { pin: new Set(), exclude: new Set() };
   private readonly tell: (wish: Wish, numbers: number[]) => void;
+  /** The servers of clients, if there are several. */
+  private places: ReadonlyMap<string, string> = new Map();
   private client: VoiceClient | null = null;
   private self: HTMLLIElement | null = null;
 
   /** @param tell is called after each click on a button, with all numbers that the user has pinned or excluded. */
   constructor(tell: (wish: Wish, numbers: number[]) => void) {
     this.tell = tell;
+  }
+
+  /** Takes which server each of these clients is connected to. */
+  locate(places: readonly Place[]): void {
+    this.places = new Map(places.map((place) => [keyOf(place), place.instance]));
   }
 
   /** Empties the list and forgets the choices, because the user has changed or left the room. */
@@ -64,6 +73,7 @@ export class People {
       slot === undefined ? '' : `voice ${slot.index + 1}`,
       client.dominant?.number === number ? 'main speaker' : '',
       this.wished.exclude.has(key) ? 'not heard' : '',
+      this.places.get(key) ?? '',
     ];
     setText(row.what, words.filter((word) => word !== '').join(' · '));
     for (const wish of ['pin', 'exclude'] as const) press(row.buttons[wish], this.wished[wish].has(key));

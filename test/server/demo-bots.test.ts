@@ -16,7 +16,7 @@ test('they speak in turns, as loud as their speech is, and are heard', async () 
   const server = await startServer();
   const host = new ClientHost();
   const crew = new BotCrew(() => undefined);
-  crew.serve(server);
+  crew.serve([server]);
   try {
     is(crew.place(ROOM, 5), 5);
     const ann = await host.connect(server.url, 'ann', { slots: 2, publishes: false });
@@ -48,13 +48,13 @@ test('they speak in turns, as loud as their speech is, and are heard', async () 
 test('they follow when there is another server', async () => {
   const crew = new BotCrew(() => undefined);
   const first = await startServer();
-  crew.serve(first);
+  crew.serve([first]);
   crew.place(ROOM, 3);
   await holds(first, 3);
   first.process.kill('SIGKILL');
-  crew.serve(null);
+  crew.serve([]);
   const second = await startServer();
-  crew.serve(second);
+  crew.serve([second]);
   try {
     await holds(second, 3);
   } finally {
@@ -68,7 +68,7 @@ test('they leave a room without people', async () => {
   const host = new ClientHost();
   const said: string[] = [];
   const crew = new BotCrew((line) => said.push(line), { look: 100, alone: 600 });
-  crew.serve(server);
+  crew.serve([server]);
   try {
     const ann = await host.connect(server.url, 'ann', { publishes: false });
     await fetch(`${server.url}/join/${path}`, { method: 'POST', headers: claimHeader('ann') });

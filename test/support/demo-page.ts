@@ -9,6 +9,8 @@ export interface Seen {
   /** `connected`, `reconnecting` and so on. */
   readonly state: string;
   readonly title: string;
+  /** The line about the server, or servers. */
+  readonly server: string;
   /** Everybody in the list, with the text beside the name. */
   readonly people: Readonly<Record<string, string>>;
   /** People whose list entries are marked as speaking. */
@@ -31,6 +33,7 @@ const SEE = `(() => {
   return {
     state: document.getElementById('state').dataset.state,
     title: text(document.getElementById('call-title')),
+    server: text(document.getElementById('server')),
     people: Object.fromEntries(all('.person').map((item) => [item.dataset.who, text(item.querySelector('.what'))])),
     speaking: all('.person.speaking').map((item) => item.dataset.who),
     slots: all('.voice').map((item) => item.dataset.who),

@@ -24,9 +24,9 @@ export interface RunningDemo {
   stop(): Promise<number | null>;
 }
 
-/** Starts the demo on a free port. @param env variables that override the ones chosen here. */
-export async function startDemo(env: Record<string, string> = {}): Promise<RunningDemo> {
-  const child = spawn(process.execPath, [MAIN], {
+/** Starts the demo on a free port. @param env variables that override the ones chosen here. @param args of its command. */
+export async function startDemo(env: Record<string, string> = {}, args: readonly string[] = []): Promise<RunningDemo> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...process.env, DEMO_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // The demo gets a process group of its own, because Ctrl-C reaches a whole group.

@@ -4,7 +4,7 @@ import { Cluster } from './instances.ts';
 import { Model, type ModelOptions, type Traffic } from './model.ts';
 import { measurePeople, WARM_UP_MS } from './people.ts';
 
-const MICROPHONES = 6;
+const MICROPHONES = 10;
 const LISTENERS = 5;
 const SLOTS = 3;
 const FOREMOST = 5;

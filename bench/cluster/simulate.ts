@@ -43,7 +43,7 @@ if (values.help) {
   --talking N,Mn       how many talk at the same time in each conversation, on average; with n, at each instance (3,8n)
   --seconds N          simulated or measured time (60; with --check 20)
   --seed N             seed of who talks when (1)
-  --check              compare with two and three real instances, with 6 microphones and 5 listeners each
+  --check              compare with two and three real instances, with 10 microphones and 5 listeners each
   --nats PATH          the nats-server to start for that`);
   process.exit(0);
 }

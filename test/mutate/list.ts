@@ -5,6 +5,7 @@ import { events } from './list/events.ts';
 import { limits } from './list/limits.ts';
 import { media } from './list/media.ts';
 import { memberships } from './list/memberships.ts';
+import { operations } from './list/operations.ts';
 import { rtcp } from './list/rtcp.ts';
 import { rtp } from './list/rtp.ts';
 import { sdp } from './list/sdp.ts';
@@ -22,4 +23,5 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   conversations,
   connections,
   memberships,
+  operations,
 ]);

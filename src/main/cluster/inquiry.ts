@@ -140,7 +140,7 @@ export class Inquiry {
   }
 }
 
-/** Returns as many connections as fit into one answer, one at least. */
+/** Returns as many connections as fit into one answer. A single one always does. */
 function excerpt(
   all: readonly SeenConnection[],
   from: number,
@@ -148,7 +148,7 @@ function excerpt(
   let end = from;
   for (let length = 0; end < all.length; end++) {
     length += JSON.stringify(all[end]).length;
-    if (length > MAX_ANSWER_LENGTH && end > from) break;
+    if (length > MAX_ANSWER_LENGTH) break;
   }
   return { connections: all.slice(from, end), next: end < all.length ? end : null };
 }

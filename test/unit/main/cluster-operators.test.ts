@@ -151,6 +151,7 @@ test('what is wrong is told, the worst of it first', () => {
   fixture.copy.lagMs = 3001;
   match(says(), 'JetStream');
   fixture.media.refused.push('sfu.media.x');
+  match(says(), 'the subjects sfu.media.x:');
   fixture.control.refused.push('sfu.beat', 'sfu.media.x');
   match(says(), 'the subjects sfu.beat, sfu.media.x:');
   fixture.media.connected = false;

@@ -167,10 +167,24 @@ test('a conversation has the connections of all instances, each with its own, an
 
 test('a conversation that ends while the others are asked is not found', async () => {
   const { operator, cluster, registry } = fixture();
+  cluster.meanwhile = () => unreachable('nobody need be asked');
   is((await refusal(operator.conversation('attic'))).kind, 'not-found');
   registry.join('ann', 'attic', 0);
   cluster.meanwhile = () => void registry.leave('ann', 'attic');
   is((await refusal(operator.conversation('attic'))).kind, 'not-found');
+});
+
+test('without a cluster nobody is missing, and connections have no instance', async () => {
+  const { operator, registry, own } = fixture(false);
+  registry.join('ann', 'attic', 0);
+  own.push(connection('ann', 'tab'));
+  const { userid: _, ...shown } = connection('ann', 'tab');
+  equal(await operator.conversation('attic'), {
+    ...{ id: 'attic', users: [{ userid: 'ann', silenced: false, connections: [shown] }] },
+  });
+  equal(await operator.user('ann'), {
+    ...{ userid: 'ann', conversation: 'attic', silenced: false, connections: [shown] },
+  });
 });
 
 test('a user is found by a connection anywhere, or by a membership alone', async () => {

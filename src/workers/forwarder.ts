@@ -122,6 +122,11 @@ export class Forwarder {
     this.conversationOf(connection)?.listen(connection, preferences, this.clock);
   }
 
+  /** Whether a connection publishes in a conversation of this worker. */
+  knows(connection: number): boolean {
+    return this.sources[connectionIndex(connection)]?.connection === connection;
+  }
+
   /** Whether {@link tick} will have something to send within the next 20 ms, whatever comes. */
   get fading(): boolean {
     return this.fades.pending;

@@ -20,6 +20,8 @@ import { NONE, RingReader, RingWriter } from './ring.ts';
 
 /** Most packets between two checks for commands. */
 const BATCH = 64;
+/** No connection has this id. */
+const NOBODY = -1;
 /** Longest sleep, milliseconds, which bounds what a lost wake-up could cost. */
 const SLEEP_MS = 1000;
 /** Sleep between the frames of silence that end a slot's sound, milliseconds. */
@@ -63,17 +65,22 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     }
   };
   let next: Command | undefined;
-  const takeCommands = (): void => {
-    commandsSeen = Atomics.load(commands, 0);
+  /** @param until goes no further than to the join of this connection, whose packet comes next. */
+  const takeCommands = (until = NOBODY): void => {
+    const seen = Atomics.load(commands, 0);
     for (;;) {
       next ??= receiveMessageOnPort(port)?.message as Command | undefined;
-      if (next === undefined) return;
+      if (next === undefined) {
+        commandsSeen = seen;
+        return;
+      }
       // Packets sent in a conversation belong there and never in the next one, so forward them before leaving it. An
       // empty ring holds none of them, whatever its position, which an overwritten ring may have lost.
       if (next.type === 'leave' && ((next.position - ingress.position) | 0) > 0 && !ingress.empty) return;
       counters[BEAT_WORD] = toBeat(milliseconds());
       execute(next);
       next = undefined;
+      if (forwarder.knows(until)) return;
     }
   };
   const handOver = (): void => {
@@ -103,6 +110,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     for (; taken < BATCH; taken++) {
       const offset = ingress.next();
       if (offset === NONE) break;
+      // The first packet of another instance's source follows its join at once.
+      if (!forwarder.knows(ingress.id) && Atomics.load(commands, 0) !== commandsSeen) takeCommands(ingress.id);
       forwarder.forward(offset, ingress.length, ingress.id, ingress.stamp, now);
       handOver();
     }

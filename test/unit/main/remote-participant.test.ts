@@ -20,7 +20,7 @@ import { Ingress } from '../../../src/main/media/ingress.ts';
 import { Shards } from '../../../src/main/media/shards.ts';
 import { until } from '../../../src/main/wait.ts';
 import { openSlot, SLOT_WORDS } from '../../../src/rtp/rewriter.ts';
-import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
+import { connectionIndex, Drop, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { rtp } from '../../support/packets.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -320,6 +320,27 @@ test('a client and a remote participant of another user count as people who talk
   first.end();
   is(seats.hosted.talking, false, 'two remote participants');
   for (const { source } of [own, other]) source.end();
+  ok(await until(idle, 5000));
+});
+
+test('the packet with which a worker learns of a participant is taken, however busy the worker is', async () => {
+  const listener = new Listener(3);
+  listener.seat.place(KITCHEN);
+  const { hosted } = listener;
+  const { shard } = hosted;
+  const talker = new Voice(hosted, 'ann', 1);
+  await speak([talker], () => listener.voices >= 5);
+  const before = shard.counter(Drop.NotJoined);
+  for (let i = 0; i < 1000; i++) {
+    const newcomer = new Voice(hosted, 'bob', 2);
+    for (let k = 0; k < i % 40; k++) shard.push(talker.source.id, new Uint8Array(20));
+    newcomer.say();
+    newcomer.source.end();
+    ok(await until(() => remoteIndexes.free === remoteIndexes.size - 1, 5000));
+  }
+  is(shard.counter(Drop.NotJoined), before);
+  talker.source.end();
+  listener.end();
   ok(await until(idle, 5000));
 });
 

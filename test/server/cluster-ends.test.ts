@@ -156,17 +156,20 @@ inCluster(
     withClients(async (host) => {
       const { url } = await cluster.proxy();
       const people = ['ann', 'bob', 'cid'];
-      let clients = await talking(
+      const clients = await talking(
         host,
         people.map((name, i) => [name, cluster.at(i)] as const),
       );
       for (const instance of cluster.instances) {
-        const at = cluster.instances.indexOf(instance);
         is(await instance.server.stop(), 0);
-        const moved = await host.connect(url, people[at]!, { slots: 4 });
-        is(moved.close.code, 1000, moved.close.reason);
-        await moved.talk();
-        clients = clients.map((client, i) => (i === at ? moved : client));
+        // Whoever was there connects again, as the shipped client would have done before.
+        for (const [i, client] of clients.entries()) {
+          if ((await client.state()).state === 'connected') continue;
+          const again = await host.connect(url, client.name, { slots: 4 });
+          is(again.close.code, 1000, again.close.reason);
+          await again.talk();
+          clients[i] = again;
+        }
         for (const client of clients) {
           const others = people.filter((name) => name !== client.name);
           await client.take();

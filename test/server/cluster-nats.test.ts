@@ -66,7 +66,7 @@ async function isDegraded(instance: ClusterInstance, ann: TestClient, bob: TestC
   ]) {
     is(code, 503, body);
     ok(Number(headers.get('retry-after')) > 0);
-    match(body, 'cluster');
+    match(body, 'other instances');
   }
   // Those on this instance are the only ones left, and hear each other without a hole.
   for (const client of [ann, bob]) await client.knows(({ total, userids }) => total === 2 && userids.length === 2);

@@ -14,6 +14,8 @@ const test = scenarios('cluster and a hostile bus');
 const seconds = 8;
 /** Messages of each burst. */
 const BURST = 20;
+/** NATS takes no larger ones by default. */
+const MAX_PAYLOAD = 1 << 20;
 
 interface Overheard {
   readonly subject: string;
@@ -93,7 +95,12 @@ async function pester(bus: NatsConnection, heard: readonly Overheard[], random: 
       const subject = below(random, 5) === 0 ? rubbish[below(random, rubbish.length)]! : where;
       // Records are the bucket's: whoever may write them decides, so only what is no record goes there.
       if (subject.startsWith('$KV')) bus.publish(subject, bytes(random, below(random, 200)));
-      else bus.publish(subject, lie(random, truth), below(random, 5) === 0 ? { reply: '_INBOX.nobody' } : {});
+      else
+        bus.publish(
+          subject,
+          lie(random, truth).subarray(0, MAX_PAYLOAD),
+          below(random, 5) === 0 ? { reply: '_INBOX.nobody' } : {},
+        );
     }
     await bus.flush();
     await pause(20);

@@ -57,6 +57,22 @@ withEachNats(test, 'messages and requests go from one link to another, and not b
   await nats.stop();
 });
 
+withEachNats(test, 'an answer goes to an inbox of the cluster, and to no other subject', async (program) => {
+  const nats = await NatsServer.start({ program });
+  const [one, other] = [await openLink(nats.url), await openLink(nats.url)];
+  const replies: (string | undefined)[] = [];
+  one.subscribe('sfu.ask', (_, reply) => void replies.push(reply));
+  await one.flush(1000);
+  for (const reply of [undefined, '$KV.sfu_users.ann', 'sfu.media.x', 'sfu.inboxes.x', 'sfu.inbox.x']) {
+    other.connection.publish('sfu.ask', bytes('who'), reply === undefined ? {} : { reply });
+  }
+  await other.flush(1000);
+  await one.flush(1000);
+  equal(replies, [undefined, undefined, undefined, undefined, 'sfu.inbox.x']);
+  await Promise.all([one.close(), other.close()]);
+  await nats.stop();
+});
+
 withEachNats(test, 'a restart of NATS is noticed, and the link comes back with its subscriptions', async (program) => {
   const nats = await NatsServer.start({ program });
   const { log, lines } = recordLog();

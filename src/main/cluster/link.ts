@@ -4,7 +4,7 @@ import type { Log } from '../log/log.ts';
 import { type Bus, LinkError, type Subscription, type Take } from './bus.ts';
 import { LinkSubscription } from './link-subscription.ts';
 import { cutSocket, forgetFutureTries } from './nats-internals.ts';
-import { type NatsConfig, natsOptions, whyNotConnected } from './nats-options.ts';
+import { inboxesOf, type NatsConfig, natsOptions, whyNotConnected } from './nats-options.ts';
 import { OncePerText } from './once-per-text.ts';
 
 /** Longest wait for the last messages to leave, milliseconds. */
@@ -13,6 +13,8 @@ const GOODBYE_MS = 500;
 export class Link implements Bus {
   /** For JetStream and KV, which buffer while disconnected: look at {@link connected} before. */
   readonly connection: NatsConnection;
+  /** What the subjects of answers begin with. */
+  private readonly inboxes: string;
   private readonly name: string;
   private readonly log: Log;
   private readonly errors: OncePerText;
@@ -43,11 +45,12 @@ export class Link implements Bus {
     }
     // The client has forgotten those that it could not reach.
     connection.setServers([...config.NATS_URL!.servers]);
-    return new Link(connection, name, log);
+    return new Link(connection, `${inboxesOf(config)}.`, name, log);
   }
 
-  private constructor(connection: NatsConnection, name: string, log: Log) {
+  private constructor(connection: NatsConnection, inboxes: string, name: string, log: Log) {
     this.connection = connection;
+    this.inboxes = inboxes;
     this.name = name;
     this.log = log;
     this.errors = new OncePerText((text, count) => log.error({ link: name, err: text, count }, 'NATS refused'));
@@ -84,7 +87,8 @@ export class Link implements Bus {
   subscribe(subject: string, take: Take): Subscription {
     const logged: Take = (data, reply) => {
       try {
-        take(data, reply);
+        // Whoever may only ask must not choose what else an instance writes, such as records.
+        take(data, reply?.startsWith(this.inboxes) ? reply : undefined);
       } catch (err) {
         this.log.error({ link: this.name, subject, err }, 'a message from NATS could not be handled');
       }

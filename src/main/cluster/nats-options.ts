@@ -22,6 +22,11 @@ const CONNECT_TIMEOUT_MS = 3000;
 const MIN_RETRY_MS = 250;
 const MAX_RETRY_MS = 1000;
 
+/** Returns what the subjects of inboxes begin with: answers to requests come to them. */
+export function inboxesOf({ CLUSTER }: Pick<NatsConfig, 'CLUSTER'>): string {
+  return `${CLUSTER}.inbox`;
+}
+
 /** @throws Error for operators, if a file cannot be read. */
 export function natsOptions(config: NatsConfig, name: string): NodeConnectionOptions {
   const { NATS_URL: nats, NATS_CA: caFile, NATS_CERT: certFile, NATS_KEY: keyFile } = config;
@@ -36,7 +41,7 @@ export function natsOptions(config: NatsConfig, name: string): NodeConnectionOpt
     noEcho: true,
     authenticator: authenticator(config),
     ...(nats.tls || files.length > 0 ? { tls: Object.fromEntries(files) } : {}),
-    inboxPrefix: `${config.CLUSTER}.inbox`,
+    inboxPrefix: inboxesOf(config),
     timeout: CONNECT_TIMEOUT_MS,
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: MAX_UNANSWERED,

@@ -93,8 +93,9 @@ async function pester(bus: NatsConnection, heard: readonly Overheard[], random: 
       const other = heard[below(random, heard.length)]!;
       const where = below(random, 4) === 0 ? other.subject : truth.subject;
       const subject = below(random, 5) === 0 ? rubbish[below(random, rubbish.length)]! : where;
-      // Records are the bucket's: whoever may write them decides, so only what is no record goes there.
-      if (subject.startsWith('$KV')) bus.publish(subject, bytes(random, below(random, 200)));
+      // Whoever may write somebody's record decides where they are, so these are records of nobody.
+      if (subject.startsWith('$KV'))
+        bus.publish(`$KV.sfu_users.x${below(random, 50)}`, bytes(random, below(random, 200)));
       else
         bus.publish(
           subject,

@@ -1,4 +1,5 @@
 /** The mutations of `npm run mutate`: what a careless hand might do to the code, each to be noticed by a unit test. */
+import { clusterRecords } from './list/cluster-records.ts';
 import { connections } from './list/connections.ts';
 import { conversations } from './list/conversations.ts';
 import { events } from './list/events.ts';
@@ -24,4 +25,5 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   connections,
   memberships,
   operations,
+  clusterRecords,
 ]);

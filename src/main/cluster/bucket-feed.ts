@@ -12,9 +12,14 @@ import type { Mirror } from './mirror.ts';
 /** Shortest and longest pause after a reading that failed, milliseconds. */
 const MIN_RETRY_MS = 250;
 const MAX_RETRY_MS = 1000;
+/** How often, and after which pauses, a bucket that has fewer revisions than expected is asked again. */
+const MAX_TRIES = 3;
+const BEHIND_MS = 500;
 /** A reading ends without success if nothing comes for this long, milliseconds. */
 const STUCK_MS = 5000;
 const TICK_MS = 1000;
+/** Longest silence of NATS, which sends something every second, milliseconds. */
+const MAX_SILENCE_MS = 4000;
 /** A tick that comes so late means that this process stood still, milliseconds. */
 const STOOD_STILL_MS = 5000;
 /** How often the number of keys is compared, ticks. */
@@ -46,7 +51,8 @@ export class BucketFeed {
   private closed = false;
   private ticks = 0;
   private tickedAt = 0;
-  /** When the mirror was last known to have everything, milliseconds. */
+  /** When NATS last sent something, and when the mirror was last known to have everything, milliseconds. */
+  private heardAt = 0;
   private currentAt = 0;
 
   constructor(parts: FeedParts) {
@@ -104,7 +110,7 @@ export class BucketFeed {
   }
 
   private async readAnew(why: string): Promise<void> {
-    const { link, log, timers } = this.parts;
+    const { link, log } = this.parts;
     this.reading = true;
     for (let failures = 0; this.again && !this.closed && link.connected; ) {
       this.again = false;
@@ -114,18 +120,17 @@ export class BucketFeed {
       } catch (err) {
         this.again = true;
         if (failures++ === 0) log.warn({ err, why }, 'user records cannot be read; trying again');
-        await new Promise<void>((resolve) => timers.after(retryDelay(), resolve));
+        await this.pause(MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS));
       }
     }
     this.reading = false;
   }
 
   private async read(): Promise<void> {
-    const { link, bucket: config, mirror, log, timers } = this.parts;
+    const { mirror, log, timers } = this.parts;
     this.lose();
     const { generation } = this;
-    const bucket = await Bucket.open(link.connection, config);
-    // A NATS that came back from an older disk has lost changes, too.
+    const bucket = await this.open();
     const lost = this.created !== null && (bucket.created !== this.created || bucket.revision < mirror.revision);
     if (lost) log.warn({ records: mirror.size }, 'NATS has lost the user records; this cluster restores them');
     this.created = bucket.created;
@@ -140,24 +145,36 @@ export class BucketFeed {
     this.waiting.clear();
   }
 
+  private async open(): Promise<Bucket> {
+    const { link, bucket: config, mirror } = this.parts;
+    for (let tries = 0; ; tries++) {
+      const bucket = await Bucket.open(link.connection, config);
+      // A server that has just become the bucket's leader may not know its latest revision yet. One that came back
+      // from an older disk never will: it has lost changes.
+      const behind = bucket.created === this.created && bucket.revision < mirror.revision;
+      if (!behind || tries === MAX_TRIES) return bucket;
+      await this.pause(BEHIND_MS);
+    }
+  }
+
   /** Resolves once the mirror has the latest value of each key. */
   private async readAll(bucket: Bucket, generation: number): Promise<void> {
     const { link, inboxes, mirror, timers } = this.parts;
-    let heard = timers.now();
+    this.heardAt = timers.now();
     let stop: Cancel = () => undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         stop = timers.every(TICK_MS, () => {
-          if (timers.now() - heard > STUCK_MS) reject(new Error('NATS does not send the user records'));
+          if (timers.now() - this.heardAt > STUCK_MS) reject(new Error('NATS does not send the user records'));
         });
         const listener = {
           entry: (key: string, revision: number, value: Uint8Array | null) => {
-            heard = timers.now();
+            this.heardAt = timers.now();
             mirror.take(key, revision, value);
           },
           complete: resolve,
           current: () => {
-            this.currentAt = timers.now();
+            this.heardAt = this.currentAt = timers.now();
           },
           broken: (why: string) => {
             reject(new Error(why));
@@ -177,6 +194,10 @@ export class BucketFeed {
     }
   }
 
+  private pause(duration: number): Promise<void> {
+    return new Promise((resolve) => this.parts.timers.after(duration, resolve));
+  }
+
   private lose(): void {
     this.generation++;
     this.watch?.close();
@@ -194,6 +215,9 @@ export class BucketFeed {
     const late = now - this.tickedAt - TICK_MS;
     this.tickedAt = now;
     if (late > STOOD_STILL_MS) return this.refresh('this process stood still');
+    // What could not be read does not count as silence.
+    this.heardAt += Math.max(0, late);
+    if (this.current !== null && now - this.heardAt > MAX_SILENCE_MS) return this.refresh('NATS fell silent');
     if (++this.ticks % COMPARE_TICKS === 0) void this.compare();
   }
 
@@ -209,8 +233,4 @@ export class BucketFeed {
     if (counted.keys < least || counted.keys > least + mirror.markers.size)
       this.refresh('the bucket has other records');
   }
-}
-
-function retryDelay(): number {
-  return MIN_RETRY_MS + Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS);
 }

@@ -80,7 +80,7 @@ export class Cluster {
     const { subjects } = this;
     this.instances = new Instances({ bus, subjects, self, figures: () => this.figures(), counts, timers, log });
     this.records = new Records({
-      ...{ link: bus, cluster: config.CLUSTER, replicas: config.NATS_REPLICAS, limit: config.MAX_MEMBERSHIPS },
+      ...{ link: bus, cluster: config.CLUSTER, replicas: config.NATS_REPLICAS, limit: 2 * config.MAX_MEMBERSHIPS },
       ...{ counts, log, timers },
     });
     const { instances, records } = this;

@@ -93,7 +93,6 @@ export class Mirror {
     this.told = new Set();
     if (!lost) return;
     this.revision = 0;
-    this.markers.clear();
     for (const entry of this.entries.values()) entry.revision = 0;
   }
 

@@ -71,7 +71,7 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
       appeared: reapply,
       gone: reapply,
       settled: () => {
-        for (const incarnation of this.users.instances()) this.reapply(incarnation);
+        for (const [incarnation] of this.dead()) this.reapply(incarnation);
       },
     });
     for (const record of records.all()) this.apply(record.userid, record);

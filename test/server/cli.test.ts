@@ -137,6 +137,31 @@ test('--check-config shows no password, good or bad', async () => {
   ok(!JSON.stringify([good, bad]).includes('secret'));
 }, 60);
 
+test('--check-config shows no secret of NATS, good or bad', async () => {
+  for (const [NATS_URL, shown] of [
+    ['nats://user:secret1@a,nats://b', 'nats://user:***@a,nats://b'],
+    ['tls://secret2@a', 'tls://***@a'],
+  ] as const) {
+    const { code, stdout } = await run(['--check-config'], { NATS_URL });
+    is(code, 0);
+    ok(stdout.includes(`NATS_URL=${shown} # environment`));
+    ok(!JSON.stringify(stdout).includes('secret'));
+  }
+  const bad = await run(['--check-config'], { NATS_URL: 'nats://secret3@a b' });
+  is(bad.code, 1);
+  ok(!JSON.stringify(bad).includes('secret'));
+}, 60);
+
+test('--check-config names files of NATS that cannot be read', () => {
+  const files = { NATS_CREDS: '/nowhere/creds', NATS_CA: '/nowhere/ca' };
+  equal(reportConfig({ NATS_URL: 'nats://a', ...files }, {}).errors, [
+    'NATS_CREDS is a file that cannot be read (ENOENT): /nowhere/creds',
+    'NATS_CA is a file that cannot be read (ENOENT): /nowhere/ca',
+  ]);
+  equal(reportConfig(files, {}).errors, []);
+  equal(reportConfig({ NATS_URL: 'nats://a', NATS_CA: import.meta.filename }, {}).errors, []);
+});
+
 test('a value of several lines is shown in one', async () => {
   const { stdout } = await run(['--check-config'], { MEDIA_PORTS: '40000,\n40001' });
   ok(stdout.includes('MEDIA_PORTS=40000, 40001 # environment'));
@@ -158,6 +183,9 @@ test('--check-config warns of values that are probably mistakes', () => {
     [{ MAX_MEMBERSHIPS: '1999' }, /^MAX_MEMBERSHIPS is less/],
     [{ WORKERS: '64' }, /^WORKERS is more than this process has cores/],
     [{ PERMISSIONS_CACHE_MS: '1' }, /^PERMISSIONS_HOST is empty/],
+    [{ INSTANCE_ID: 'eu-1' }, /^NATS_URL is empty, so NATS_CREDS, .* and MAX_REMOTE_SOURCES have no effect/],
+    [{ MAX_REMOTE_SOURCES: '9' }, /^NATS_URL is empty/],
+    [{ NATS_URL: 'nats://a,nats://b', NATS_REPLICAS: '3' }, /^NATS_REPLICAS is more than NATS_URL has servers/],
   ];
   for (const [env, expected] of cases) {
     const found = warnings(env);
@@ -181,6 +209,7 @@ test('--check-config does not warn of values that only look like mistakes', () =
     { ANNOUNCED_ADDRESS: '', ICE_SERVERS: 'stun:stun.example.org' },
     { ANNOUNCED_ADDRESS: '', MEDIA_BIND: '203.0.113.7' },
     { PERMISSIONS_HOST: 'http://permissions', PERMISSIONS_CACHE_MS: '1' },
+    { NATS_URL: 'nats://a', INSTANCE_ID: 'eu-1', CLUSTER: 'x', MAX_REMOTE_SOURCES: '9' },
   ];
   for (const env of fine) equal(warnings(env), [], JSON.stringify(env));
 });

@@ -4,7 +4,7 @@ import type { LinkError } from '../../src/main/cluster/bus.ts';
 import type { Link } from '../../src/main/cluster/link.ts';
 import { freeTcpPort } from '../support/child.ts';
 import { recordLog } from '../support/log-record.ts';
-import { NatsServer, withEachNats } from '../support/nats.ts';
+import { NatsServer, withEachNats, withNats } from '../support/nats.ts';
 import { bytes, openLink, refusedLink, text } from '../support/nats-link.ts';
 import { scenarios } from '../support/scenario.ts';
 import { pause, until } from '../support/waiting.ts';
@@ -142,16 +142,105 @@ withEachNats(
 withEachNats(test, 'of several servers a dead one is passed over, and tried again later', async (program) => {
   const dead = await freeTcpPort();
   const first = await NatsServer.start({ program });
-  const link = await openLink(`nats://127.0.0.1:${dead},${first.url}`);
-  const gone = turn(link, false);
+  // The client tries them in random order, so that some of these pass over the dead one, almost surely.
+  const links = await Promise.all(Array.from({ length: 8 }, () => openLink(`nats://127.0.0.1:${dead},${first.url}`)));
+  const gone = links.map((link) => turn(link, false));
   const late = await NatsServer.start({ program, port: dead });
   await first.kill();
-  await gone;
-  await turn(link, true);
-  await link.flush(1000);
-  is(link.connection.getServer(), `127.0.0.1:${dead}`);
-  await link.close();
+  await Promise.all(gone);
+  await Promise.all(links.map((link) => turn(link, true)));
+  for (const link of links) {
+    await link.flush(1000);
+    is(link.connection.getServer(), `127.0.0.1:${dead}`);
+    await link.close();
+  }
   await late.stop();
+});
+
+withNats(test, 'a link whose socket is full leaves a NATS that stands still for another', async () => {
+  const servers = [await NatsServer.start(), await NatsServer.start()];
+  const link = await openLink(servers.map(({ url }) => url).join(','));
+  const hung = servers.find(({ port }) => link.connection.getServer() === `127.0.0.1:${port}`)!;
+  hung.pause();
+  // More than the socket's buffers hold: the client cannot even write its farewell.
+  for (let i = 0; i < 64; i++) ok(link.publish('sfu.much', new Uint8Array(500_000)));
+  await turn(link, false);
+  const took = await turn(link, true);
+  ok(took < 5000, `${took} ms`);
+  ok(link.connection.getServer() !== `127.0.0.1:${hung.port}`);
+  await link.flush(1000);
+  await link.close();
+  await Promise.all(servers.map((server) => server.stop()));
+});
+
+withNats(test, 'a wall clock that is set back by an hour keeps no link from coming back', async () => {
+  const nats = await NatsServer.start();
+  const link = await openLink(nats.url);
+  const { now } = Date;
+  try {
+    Date.now = () => now() - 3_600_000;
+    const gone = turn(link, false);
+    await nats.kill();
+    await gone;
+    await nats.restart();
+    const took = await turn(link, true);
+    ok(took < 5000, `${took} ms`);
+  } finally {
+    Date.now = now;
+  }
+  await link.close();
+  await nats.stop();
+});
+
+withNats(test, 'what a taker or a watcher throws is logged, and harms nobody', async () => {
+  const nats = await NatsServer.start();
+  const { log, lines } = recordLog();
+  const [one, other] = [await openLink(nats.url, {}, log), await openLink(nats.url)];
+  one.watch(() => {
+    throw new Error('watcher');
+  });
+  one.subscribe('sfu.a', () => {
+    throw new Error('taker');
+  });
+  const heard = collect(one, 'sfu.a');
+  await one.flush(1000);
+  other.publish('sfu.a', bytes('1'));
+  await until('it is heard', () => heard.length === 1);
+  await nats.kill();
+  await until('both are gone', () => !one.connected && !other.connected);
+  await nats.restart();
+  await until('both are back', () => one.connected && other.connected);
+  await one.flush(1000);
+  other.publish('sfu.a', bytes('2'));
+  await until('it is heard', () => heard.length === 2);
+  const said = lines.filter(({ level }) => level === 50).map(({ err }) => (err as Error).message);
+  equal(said, ['taker', 'watcher', 'watcher', 'taker']);
+  await Promise.all([one.close(), other.close()]);
+  await nats.stop();
+});
+
+withNats(test, 'a message that is too large for NATS is not sent, and the link goes on', async () => {
+  const nats = await NatsServer.start();
+  const { log, lines } = recordLog();
+  const link = await openLink(nats.url, {}, log);
+  is(link.publish('sfu.a', new Uint8Array(1_048_577)), false);
+  is(link.publish('sfu.a b', new Uint8Array(1)), false);
+  ok(link.publish('sfu.a', new Uint8Array(1_048_576)));
+  await link.flush(1000);
+  is(lines.filter(({ msg }) => msg === 'NATS refused').length, 2);
+  await link.close();
+  await nats.stop();
+});
+
+withNats(test, 'a link can be closed while NATS is away', async () => {
+  const nats = await NatsServer.start();
+  const link = await openLink(nats.url);
+  await nats.kill();
+  await until('it is gone', () => !link.connected);
+  const begin = performance.now();
+  await Promise.all([link.close(), link.close()]);
+  ok(performance.now() - begin < 1000);
+  await link.connection.closed();
 });
 
 withEachNats(test, 'what can be wrong at the start is said to operators, without secrets', async (program) => {

@@ -49,6 +49,8 @@ export interface NatsOptions {
   readonly program?: string;
   /** Lines for its configuration, such as `authorization { token: t0ken }`. */
   readonly config?: string;
+  /** Whether it has JetStream; by default it has. With an operator it would need an account for itself. */
+  readonly jetstream?: boolean;
   /** A port that was free a moment ago; by default the system chooses one. */
   readonly port?: number;
 }
@@ -57,6 +59,7 @@ export class NatsServer {
   readonly port: number;
   private readonly program: string;
   private readonly folder: string;
+  private readonly jetstream: boolean;
   private child: Child;
 
   /** Starts a server on loopback. @throws Error if none is installed or it does not start. */
@@ -65,13 +68,15 @@ export class NatsServer {
     if (program === undefined) throw new Error('nats-server is not installed');
     const folder = temporaryFolder('nats');
     writeFileSync(join(folder, 'nats.conf'), `${options.config ?? ''}\n`);
-    const child = launch(program, folder, options.port ?? -1);
+    const jetstream = options.jetstream ?? true;
+    const child = launch(program, folder, options.port ?? -1, jetstream);
     const port = portIn(await child.said('Listening for client connections on'));
     await child.said('Server is ready');
-    return new NatsServer(program, folder, child, port);
+    return new NatsServer(program, folder, child, port, jetstream);
   }
 
-  private constructor(program: string, folder: string, child: Child, port: number) {
+  private constructor(program: string, folder: string, child: Child, port: number, jetstream: boolean) {
+    this.jetstream = jetstream;
     this.program = program;
     this.folder = folder;
     this.child = child;
@@ -122,7 +127,7 @@ export class NatsServer {
    */
   async restart({ store = true }: { store?: boolean } = {}): Promise<void> {
     if (!store) rmSync(join(this.folder, 'store'), { recursive: true, force: true });
-    this.child = launch(this.program, this.folder, this.port);
+    this.child = launch(this.program, this.folder, this.port, this.jetstream);
     await this.child.said('Server is ready');
   }
 
@@ -136,11 +141,11 @@ export class NatsServer {
   }
 }
 
-function launch(program: string, folder: string, port: number): Child {
+function launch(program: string, folder: string, port: number, jetstream: boolean): Child {
   const store = join(folder, 'store');
   mkdirSync(store, { recursive: true });
   const place = ['-c', join(folder, 'nats.conf'), '-a', '127.0.0.1', '-p', String(port)];
-  return startChild(program, [...place, '-js', '-sd', store]);
+  return startChild(program, jetstream ? [...place, '-js', '-sd', store] : place);
 }
 
 function portIn(line: string): number {

@@ -1,5 +1,7 @@
 /** How to connect to NATS, and what to tell operators if that fails. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import {
   type Authenticator,
   credsAuthenticator,
@@ -9,6 +11,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import type { Config } from '../config.ts';
+import type { NatsServers } from '../nats-url.ts';
 
 export type NatsConfig = Pick<Config, 'NATS_URL' | 'NATS_CREDS' | 'NATS_CA' | 'NATS_CERT' | 'NATS_KEY' | 'CLUSTER'>;
 
@@ -35,12 +38,14 @@ export function natsOptions(config: NatsConfig, name: string): NodeConnectionOpt
   for (const variable of ['NATS_CA', 'NATS_CERT', 'NATS_KEY'] as const) {
     if (config[variable] !== '') readNamed(variable, config[variable]);
   }
+  // The client passes all of them to TLS.
+  const tls: object = { ...Object.fromEntries(files), checkServerIdentity: identityCheck(nats) };
   return {
     servers: [...nats.servers],
     name,
     noEcho: true,
     authenticator: authenticator(config),
-    ...(nats.tls || files.length > 0 ? { tls: Object.fromEntries(files) } : {}),
+    ...(nats.tls || files.length > 0 ? { tls } : {}),
     inboxPrefix: inboxesOf(config),
     timeout: CONNECT_TIMEOUT_MS,
     pingInterval: PING_INTERVAL_MS,
@@ -63,7 +68,23 @@ export function whyNotConnected(config: NatsConfig, error: unknown): string {
   if (/certificate|^ERR_(TLS|SSL)|SELF_SIGNED|^UNABLE_TO|_CERT_/i.test(`${code ?? ''}`) || /'tls'/.test(message)) {
     return `no encrypted connection to NATS at ${where} (${message}): check NATS_URL, NATS_CA, NATS_CERT and NATS_KEY`;
   }
-  return `NATS cannot be reached at ${where} (${message}): check NATS_URL, and whether NATS is running there`;
+  // With TLS 1.3 the client is let in before its certificate is looked for, and then hears nothing.
+  const certificate = config.NATS_CERT === '' && message === 'timeout' ? ' without NATS_CERT' : '';
+  return `NATS cannot be reached at ${where}${certificate} (${message}): check NATS_URL, and whether NATS is running there`;
+}
+
+/**
+ * Returns the check of a server's certificate. The client gives TLS no name for a server whose address is configured,
+ * and TLS then takes certificates of `localhost`. Instead, such a certificate has to have one of these addresses.
+ */
+function identityCheck({ servers }: NatsServers): typeof checkServerIdentity {
+  const hosts = servers.map((server) => server.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  return (name, certificate) => {
+    if (name !== 'localhost' || hosts.includes(name)) return checkServerIdentity(name, certificate);
+    const results = addresses.map((address) => checkServerIdentity(address, certificate));
+    return results.some((error) => error === undefined) ? undefined : results[0];
+  };
 }
 
 function identity({ NATS_URL: nats, NATS_CREDS }: NatsConfig): string {

@@ -1,4 +1,5 @@
 /** `--check-config`: the configuration, where each value comes from, and warnings about odd values. */
+import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { usableCores } from '../cgroup.ts';
@@ -7,6 +8,9 @@ import { isPrivate } from '../ip-address.ts';
 
 /** How long systemd waits by default before it kills a service, milliseconds. Others wait less. */
 const USUAL_STOP_MS = 90_000;
+/** Variables of a cluster, which count only with `NATS_URL`. */
+const CLUSTER = ['NATS_CREDS', 'NATS_CA', 'NATS_CERT', 'NATS_KEY', 'NATS_REPLICAS', 'INSTANCE_ID', 'CLUSTER'] as const;
+const FILES = ['NATS_CREDS', 'NATS_CA', 'NATS_CERT', 'NATS_KEY'] as const;
 /** A name that differs from a variable's in so many letters or fewer counts as misspelt. */
 const NEAR = 2;
 
@@ -33,7 +37,22 @@ export function reportConfig(environment: Environment, file: Environment): Confi
       return `${name}=${text.split(',').map(maskSecrets).join(',')} # ${from}`;
     });
   const whole = errors.length === 0 ? oddities(config as Config, { ...file, ...environment }) : [];
-  return { lines, warnings: [...misspelt(file), ...whole], errors: errors.map(({ message }) => message) };
+  const wrong = [...errors.map(({ message }) => message), ...unreadable(config)];
+  return { lines, warnings: [...misspelt(file), ...whole], errors: wrong };
+}
+
+/** Names the files that cannot be read, and without which the service would not start. */
+function unreadable(config: Partial<Config>): string[] {
+  return FILES.flatMap((name) => {
+    const path = config[name];
+    if (!path || !config.NATS_URL) return [];
+    try {
+      accessSync(path, constants.R_OK);
+      return [];
+    } catch (error) {
+      return [`${name} is a file that cannot be read (${(error as NodeJS.ErrnoException).code}): ${path}`];
+    }
+  });
 }
 
 /** Warns about names in `.env` that are almost a variable's. Other names may be for other programs. */
@@ -92,6 +111,14 @@ function oddities(config: Config, set: Environment): string[] {
     [
       config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),
       'PERMISSIONS_HOST is empty, so the other PERMISSIONS variables have no effect: everybody with a claim may join',
+    ],
+    [
+      config.NATS_URL === null && [...CLUSTER, 'MAX_REMOTE_SOURCES'].some((name) => name in set),
+      `NATS_URL is empty, so ${CLUSTER.join(', ')} and MAX_REMOTE_SOURCES have no effect: this instance is alone`,
+    ],
+    [
+      config.NATS_URL !== null && config.NATS_URL.servers.length < config.NATS_REPLICAS,
+      'NATS_REPLICAS is more than NATS_URL has servers: name at least as many, so that an instance can start while one is down',
     ],
   ];
   return found.filter(([odd]) => odd).map(([, warning]) => warning);

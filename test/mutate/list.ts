@@ -7,6 +7,7 @@ import { limits } from './list/limits.ts';
 import { media } from './list/media.ts';
 import { memberships } from './list/memberships.ts';
 import { operations } from './list/operations.ts';
+import { relay } from './list/relay.ts';
 import { rtcp } from './list/rtcp.ts';
 import { rtp } from './list/rtp.ts';
 import { sdp } from './list/sdp.ts';
@@ -20,6 +21,7 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   limits,
   events,
   rtcp,
+  relay,
   media,
   conversations,
   connections,

@@ -93,6 +93,7 @@ test('a source that no worker knows any more loses nothing, and is found no long
   feedback.note(ann, THERE, 71);
   feedback.tick(0);
   equal(told(), [[`to ${THERE}`, { v: 1, from: HERE, loss: [[71, 0]] }]]);
+  is((Reflect.get(feedback, 'heard') as unknown[]).filter((one) => one !== undefined).length, 0);
   ann.id = connectionId(4, 3);
   is(feedback.find(ann.id), undefined, 'not before its next packet');
   feedback.note(ann, THERE, 71);

@@ -188,10 +188,25 @@ test('the delay is measured beyond that of the fastest packet, and half of the f
   is(Math.round(counts.delay.sum * 1e4), 35);
 });
 
+test('a packet that is faster than all before is the measure from then on', () => {
+  const offset = new ClockOffset();
+  const delays = [12, 2, 7, 2, 12].map((late, i) => offset.take((i * 20 - late) * MS, i * 20 * MS, MAX_DELAY * MS));
+  equal(
+    delays.map((delay) => Math.round(delay / MS)),
+    [0, 0, 5, 0, 10],
+  );
+});
+
 test('it listens only while the conversation does, and only once', () => {
-  const { incoming, kitchen, subscribers } = setUp();
+  const { incoming, kitchen, subscribers, bus } = setUp();
+  let renewed = 0;
+  const subscribe = bus.subscribe.bind(bus);
+  bus.subscribe = (...all) => {
+    renewed++;
+    return subscribe(...all);
+  };
   incoming.lookAtAll();
-  is(subscribers(), 1);
+  equal([subscribers(), renewed], [1, 0]);
   kitchen.listening = false;
   incoming.look(kitchen);
   is(subscribers(), 0);

@@ -1,5 +1,5 @@
 /** Which packets of this instance's clients are relayed, and what goes before them. */
-import { equal, is, ok } from 'uvu/assert';
+import { equal, is } from 'uvu/assert';
 import { noReadCounts } from '../../../src/main/cluster/messages/read.ts';
 import { readAnnouncement } from '../../../src/main/cluster/relay/announcement.ts';
 import { RelayCounts } from '../../../src/main/cluster/relay/counts.ts';
@@ -174,6 +174,8 @@ test('a newcomer is relayed from the first packet with sound for 200 ms, and the
   for (let i = 0; i < 51; i++) say([newcomer], SILENT);
   say([newcomer]);
   equal(went(), [9], 'after a second of silence they are one again');
+  for (let i = 0; i < 15; i++) say([newcomer]);
+  is(went().length, 9, 'for as long as before');
   say(clients, SILENT);
   equal(went(), [1, 2, 3, 4], 'and nobody has lost their place');
 });
@@ -185,6 +187,8 @@ test('a newcomer whose level is missing, or wrapped in redundancy, is heard as w
   equal(went(), [9]);
   say([client(10)], LOUD, Buffer.from([0x80 | 111, 0, 0, 9]), 63);
   equal(went(), [], 'redundancy that cannot be read');
+  say([client(14)], LOUD, Buffer.from([0x80 | 111, 0, 0, 2, 111, 1, 2, 0xf8, 0xff, 0xfe]), 63);
+  equal(went(), [], 'digital silence behind redundancy');
   say([client(11)], LOUD, Buffer.from([0xf8, 0xff, 0xfe]));
   equal(went(), [], 'digital silence');
   say([client(12)], LOUD, undefined, 99);
@@ -215,13 +219,21 @@ test('of a crowd that begins at once, as many are relayed as may be foremost', (
   say(crowd);
   equal(went(), [20, 21, 22, 23]);
   outgoing.lookAtAll();
-  say(crowd);
-  equal(went(), [20, 21, 22, 23]);
+  say([...crowd, client(30)]);
+  equal(went(), [20, 21, 22, 23], 'and nobody else meanwhile');
   for (let i = 0; i < 10; i++) say(crowd);
   went();
   outgoing.lookAtAll();
   say(Array.from({ length: 10 }, (_, i) => client(i + 40)));
   equal(went(), [40, 41, 42, 43], 'when these are newcomers no longer, others may be');
+});
+
+test('the foremost who begin again take no place of newcomers', () => {
+  const { clients, say, went, client } = talking(4);
+  for (let i = 0; i < 51; i++) say(clients, SILENT);
+  went();
+  say([...clients, ...[20, 21, 22, 23, 24].map((id) => client(id))]);
+  equal(went(), [1, 2, 3, 4, 20, 21, 22, 23]);
 });
 
 test('a source is announced before its first packet, once, and again after a hello or a new connection', () => {
@@ -278,11 +290,16 @@ test('whoever moves is announced anew where they go, and nothing is kept of thos
   outgoing.lookAtAll();
   const known = (Reflect.get(outgoing, 'sources') as unknown[]).filter((one) => one !== undefined);
   is(known.length, 1);
+  const conversations = Reflect.get(outgoing, 'conversations') as Map<number, { sources: unknown[] }>;
+  is(conversations.get(KITCHEN.key)!.sources.length, 0);
   const next = { ...bob, id: connectionId(2, 1), seat: { shard: null, current: { conversation: KITCHEN } } };
   rank(next, 0);
   for (let i = 0; i < 12; i++) say([next], SILENT);
   equal(went(), [], "another connection has the index, and not its predecessor's place");
-  ok(outgoing);
+  say([next]);
+  const last = { ...next, id: connectionId(2, 2) };
+  say([last]);
+  equal(went(), [next.id, last.id]);
 });
 
 test.run();

@@ -157,6 +157,36 @@ test('a message holds the packets of a few frames, so that fresh ones are not dr
   });
 });
 
+test('as long as one packet of a message is fresh, it is sent', async () => {
+  const { push, room, turn, sent, queue, bus, pass, counts } = setUp();
+  const kitchen = room('kitchen');
+  push(kitchen, 1);
+  turn();
+  queue.tick();
+  pass(200);
+  push(kitchen, 2);
+  pass(30);
+  push(kitchen, 3);
+  sent();
+  pass(MAX_DELAY - 10);
+  await bus.confirm();
+  turn();
+  equal([sent(), counts.drops.late], [[['kitchen', 2, 3]], 0]);
+});
+
+test('a question that is not answered confirms nothing', async () => {
+  const { push, room, turn, queue, bus } = setUp();
+  push(room('kitchen'), 1);
+  turn();
+  queue.tick();
+  const { held } = queue;
+  bus.flushes[0]!.reject(new Error('time-out'));
+  await new Promise((resolve) => setImmediate(resolve));
+  is(queue.held, held);
+  queue.tick();
+  is(bus.flushes.length, 2, 'it is asked again');
+});
+
 test('without a connection everything is dropped, and none of it is sent later', () => {
   const { push, room, turn, sent, bus, counts } = setUp();
   const kitchen = room('kitchen');

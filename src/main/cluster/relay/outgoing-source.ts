@@ -44,7 +44,7 @@ export class OutgoingSource {
 
   /** Whether it is still in a conversation. @param key of the conversation. */
   isIn(key: number): boolean {
-    return this.publisher.id === this.id && this.publisher.seat.current?.conversation.key === key;
+    return this.publisher.seat.current?.conversation.key === key;
   }
 
   /** Takes a packet. @param stamp its arrival. @returns whether it is relayed. Never throws. */

@@ -1,4 +1,5 @@
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
+import { Departed } from '../../../src/main/cluster/departed.ts';
 import { makeIdentity } from '../../../src/main/cluster/identity.ts';
 import { writeMessage } from '../../../src/main/cluster/messages/read.ts';
 import { conversationHash, Subjects } from '../../../src/main/cluster/subjects.ts';
@@ -127,7 +128,7 @@ test('the round trip is measured although clocks differ by minutes', async () =>
 test('a round trip that cannot be is not believed', async () => {
   const { all } = await started(1);
   const [a] = all as [FakeInstance];
-  a.time.pass(100);
+  a.time.pass(70_100);
   const beat = (seen: unknown) => ({
     ...{ type: 'beat', id: 'x', incarnation: 'ffffffffffff', version: '9', host: 'h', pid: 1, sentAt: 1 },
     ...{ draining: false, connections: 0, conversations: 0, relayedIn: 0, relayedOut: 0, dropped: 0, seen },
@@ -135,11 +136,14 @@ test('a round trip that cannot be is not believed', async () => {
   const tell = (sentAt: number, held: number) =>
     a.bus.take(SUBJECTS.beat, writeMessage(beat([['000000000001', sentAt, held]])));
   for (const [sentAt, held, rtt] of [
-    [1000, 0, null],
-    [0, 1000, null],
-    [90, 4, 6],
-    [90, 10.5, 0],
-    [50, 100, 0],
+    [80_000, 0, null],
+    [0, 80_000, null],
+    [10_000, 0, null],
+    [70_090, 4, 6],
+    [70_090, 10.5, 0],
+    [70_050, 100, 0],
+    [70_050, 40, 10],
+    [10_100, 0, 60_000],
   ] as const) {
     tell(sentAt, held);
     is(a.instances.all()[0]!.rttMs, rtt, `${sentAt} ${held}`);
@@ -158,6 +162,51 @@ test('a second instance with an id that is in use is refused, with both named', 
   equal(other.bus.subjects, []);
   passTogether([one, other], 1000);
   equal(one.instances.duplicate, null);
+});
+
+test('an instance that is refused tells the others neither that it came nor that it went', async () => {
+  const { net, all } = await started(2);
+  passTogether(all, 1000);
+  const other = fakeInstance(net, 'a', '9');
+  const claim = other.instances.start().catch(() => undefined);
+  // Others are heard while it still claims its id.
+  passTogether([...all, other], 1100);
+  await claim;
+  await other.instances.close();
+  passTogether([other], 5000);
+  equal(
+    net.sent.filter(({ from, subject }) => from === other.bus && subject === SUBJECTS.beat),
+    [],
+  );
+});
+
+test('an answer for another id, or a malformed one, refuses nobody', async () => {
+  const net = new FakeNet();
+  const odd = net.join();
+  let answer = writeMessage({ ...makeIdentity('b') });
+  odd.subscribe(SUBJECTS.id('a'), (_, reply) => odd.publish(reply!, answer));
+  await fakeInstance(net, 'a', '1').instances.start();
+  answer = new Uint8Array(1);
+  const one = fakeInstance(net, 'a', '1');
+  await one.instances.start();
+  is(one.counts.malformed, 1);
+});
+
+test('who said goodbye is remembered for five minutes, and only the latest 500', () => {
+  const departed = new Departed();
+  for (let i = 0; i < 501; i++) departed.add(`${i}`, i);
+  departed.add('1', 501);
+  equal(
+    [0, 1, 2, 500].map((i) => departed.has(`${i}`)),
+    [false, true, true, true],
+  );
+  departed.forget(300_002);
+  ok(departed.has('2'));
+  departed.forget(300_003);
+  equal(
+    [1, 2, 3].map((i) => departed.has(`${i}`)),
+    [true, false, true],
+  );
 });
 
 test('of two that claim one id at once, one gets it', async () => {

@@ -82,7 +82,7 @@ function readObject(bytes: Uint8Array, counts: ReadCounts): Record<string, unkno
   } catch {
     return drop('malformed', counts);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return drop('malformed', counts);
+  if (typeof value !== 'object' || value === null) return drop('malformed', counts);
   const message = value as Record<string, unknown>;
   if (message['v'] === MESSAGE_VERSION) return message;
   return drop(Number.isInteger(message['v']) ? 'otherVersion' : 'malformed', counts);

@@ -1,4 +1,6 @@
 /** The mutations of `npm run mutate`: what a careless hand might do to the code, each to be noticed by a unit test. */
+
+import { clusterPresence } from './list/cluster-presence.ts';
 import { clusterRecords } from './list/cluster-records.ts';
 import { connections } from './list/connections.ts';
 import { conversations } from './list/conversations.ts';
@@ -28,4 +30,5 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   memberships,
   operations,
   clusterRecords,
+  clusterPresence,
 ]);

@@ -33,8 +33,7 @@ export class FaultyNetwork {
   }
 
   send(from: FaultyBus, subject: string, data: Uint8Array): void {
-    const { type } = JSON.parse(new TextDecoder().decode(data)) as { type: string };
-    this.sent.set(type, (this.sent.get(type) ?? 0) + 1);
+    count(this.sent, data);
     this.bytes += data.length;
     for (const bus of this.buses) {
       if (bus === from) continue;
@@ -56,6 +55,8 @@ export class FaultyNetwork {
 
 export class FaultyBus implements Pick<Bus, 'connected' | 'publish' | 'subscribe' | 'watch'> {
   connected = true;
+  /** Messages that somebody took, by `type`. */
+  readonly received = new Map<string, number>();
   readonly subscriptions = new Map<string, Set<Take>>();
   private readonly network: FaultyNetwork;
   private readonly listeners = new Set<(connected: boolean) => void>();
@@ -93,6 +94,16 @@ export class FaultyBus implements Pick<Bus, 'connected' | 'publish' | 'subscribe
   }
 
   receive(subject: string, data: Uint8Array): void {
-    if (this.connected) for (const take of this.subscriptions.get(subject) ?? []) take(data, undefined);
+    if (!this.connected) return;
+    for (const take of this.subscriptions.get(subject) ?? []) {
+      count(this.received, data);
+      take(data, undefined);
+    }
   }
+}
+
+/** Counts a message, if it has a type. */
+function count(counts: Map<string, number>, data: Uint8Array): void {
+  const type = /"type":"(\w+)"/.exec(new TextDecoder().decode(data))?.[1] ?? '';
+  counts.set(type, (counts.get(type) ?? 0) + 1);
 }

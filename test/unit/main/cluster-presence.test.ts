@@ -5,7 +5,7 @@ import { MAX_ENTRIES } from '../../../src/main/cluster/presence/outgoing.ts';
 import { SILENT_MS } from '../../../src/main/cluster/presence/peers.ts';
 import { BEAT_MS, INTERVAL_MS } from '../../../src/main/cluster/presence/spanning-conversation.ts';
 import { conversationHash } from '../../../src/main/cluster/subjects.ts';
-import { RemoteParticipant } from '../../../src/main/conversations/remote-participant.ts';
+import { QUIET_MS, RemoteParticipant } from '../../../src/main/conversations/remote-participant.ts';
 import { FakeTimers } from '../../support/fake-timers.ts';
 import { type FaultyBus, FaultyNetwork } from '../../support/faulty-bus.ts';
 import { type Guest, House, SUBJECTS } from '../../support/presence-fixture.ts';
@@ -112,6 +112,15 @@ test('a change is told at once if nothing else was just told, and changes at a t
   await town.pass(INTERVAL_MS);
   agree(town.houses, ['kitchen']);
   is(town.network.sent.get('delta'), 2);
+  await town.pass(INTERVAL_MS);
+  dan.mute(false);
+  await town.pass(0);
+  is(town.network.sent.get('delta'), 3);
+  const { waiting } = town.timers;
+  ann.mute(true);
+  is(town.timers.waiting, waiting + 1);
+  a.presence.get('kitchen')!.close();
+  is(town.timers.waiting - waiting, 1, 'only the goodbye that is under way');
   await town.empties();
 });
 
@@ -351,6 +360,126 @@ test('nothing is said before packets can be taken, and nothing if everybody has 
   a.relay.ready();
   await town.pass(1);
   is(town.network.sent.get('hello'), undefined);
+  await town.empties();
+});
+
+test('a newcomer gets the state of each, which others do not hear, and those who know all of it get none', async () => {
+  const town = new Town(3);
+  const [a, b, c] = town.houses as [House, House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(2000);
+  const { sent } = town.network;
+  sent.clear();
+  a.relay.told.length = 0;
+  const states = (bus: FaultyBus): number => bus.received.get('state') ?? 0;
+  for (const bus of town.buses) bus.received.clear();
+  c.enter('cid', 'kitchen');
+  await town.pass(1);
+  equal([sent.get('hello'), sent.get('state'), sent.get('ask'), sent.get('delta')], [1, 2, undefined, 1]);
+  equal(town.buses.map(states), [0, 0, 2]);
+  is(a.relay.told.filter((what) => what === 'announce').length, 1);
+  agree(town.houses, ['kitchen']);
+  sent.clear();
+  town.buses[2]!.connect(false);
+  await town.pass(500);
+  town.buses[2]!.connect(true);
+  await town.pass(0);
+  is(sent.get('hello'), undefined, 'not all at once');
+  await town.pass(1000 + INTERVAL_MS);
+  equal([sent.get('hello'), sent.get('state'), sent.get('ask')], [1, undefined, undefined]);
+  await town.empties();
+});
+
+test('who is alone sends nothing but beats, and newcomers learn all that happened', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  town.network.sent.clear();
+  ann.mute(true);
+  a.enter('dan', 'kitchen');
+  await town.pass(BEAT_MS);
+  equal([...town.network.sent.keys()], ['beat']);
+  b.enter('bob', 'kitchen');
+  await town.pass(1);
+  agree(town.houses, ['kitchen']);
+  await town.empties();
+});
+
+test('a goodbye from before a return counts no more, and a message of its own does an instance no harm', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  const { seq } = b.presence.get('kitchen')!;
+  bob.place(null).place('kitchen');
+  await town.pass(INTERVAL_MS);
+  const conversation = a.presence.get('kitchen')!;
+  conversation.take({ type: 'bye', conversation: 'kitchen', from: b.self, seq });
+  conversation.take({ type: 'beat', conversation: 'kitchen', from: a.self, seq: 1000 });
+  conversation.take({ type: 'beat', conversation: 'garden', from: IDS[2]!, seq: 1000 });
+  agree(town.houses, ['kitchen']);
+  is(conversation.peerCount, 1);
+  const { hosted } = conversation;
+  hosted.electedDominant = 7;
+  conversation.close();
+  conversation.close();
+  is(hosted.electedDominant, null);
+  await town.empties();
+});
+
+test('while the event loop stands still nobody is taken for silent', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  town.timers.stall(2 * SILENT_MS);
+  is(a.remote('kitchen').length, 1);
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
+  is(a.remote('kitchen').length, 1);
+  await town.empties();
+});
+
+test('those whom workers know and who fall quiet are forgotten, and after its close presence follows nothing', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  const bob = b.enter('bob', 'kitchen');
+  await town.pass(INTERVAL_MS);
+  const participant = a.presence.get('kitchen')!.find(b.self, bob.id)!;
+  participant.hear(new Uint8Array(20));
+  is(a.sources.known.size, 1);
+  await town.pass(QUIET_MS + 3000);
+  is(a.sources.known.size, 0);
+  is(a.remote('kitchen').length, 1);
+  a.presence.close();
+  equal([a.presence.count, a.remote('kitchen').length], [0, 0]);
+  a.enter('dan', 'garden');
+  is(a.presence.count, 0);
+  town.buses[0]!.connect(false);
+  town.buses[0]!.connect(true);
+  await town.empties();
+});
+
+test('after NATS was away, instances greet one another in all their conversations, spread over a second', async () => {
+  const town = new Town(1, prng(2), 100);
+  const [a] = town.houses as [House];
+  for (let i = 0; i < 60; i++) a.enter('ann', `room ${i}`);
+  await town.pass(INTERVAL_MS);
+  const { sent } = town.network;
+  town.buses[0]!.connect(false);
+  await town.pass(INTERVAL_MS);
+  sent.clear();
+  town.buses[0]!.connect(true);
+  await town.pass(2 * INTERVAL_MS);
+  const soon = sent.get('hello')!;
+  ok(soon > 5 && soon < 50, `${soon} of 60`);
+  await town.pass(1000);
+  is(sent.get('hello'), 60);
   await town.empties();
 });
 

@@ -13,6 +13,8 @@ import { INTERVAL_MS, SpanningConversation } from './spanning-conversation.ts';
 
 /** Time over which the greetings are spread after NATS was away, so that the instances do not all ask at once, ms. */
 const GREET_MS = 1000;
+/** A tick that comes so much later than the one before was held up, and so were messages; milliseconds. */
+const HELD_UP_MS = 2 * INTERVAL_MS;
 /** How often workers forget those who have long been quiet, milliseconds. */
 const SWEEP_MS = 1000;
 
@@ -23,6 +25,7 @@ export class Presence implements SeatsObserver {
   private subscription: Subscription | null = null;
   private stopTick: Cancel | null = null;
   private readonly stopWatching: Cancel[] = [];
+  private tickedAt = 0;
   private sweptAt = 0;
   /** Greater than all numbers of conversations that this instance has left. */
   private nextSeq = 0;
@@ -115,6 +118,7 @@ export class Presence implements SeatsObserver {
   private begin(): void {
     const { bus, subjects, self, timers } = this.parts;
     this.subscription = bus.subscribe(subjects.presence(self), (data) => this.take(data));
+    this.tickedAt = timers.now();
     this.stopTick = timers.every(INTERVAL_MS, () => this.tick(timers.now()));
   }
 
@@ -124,7 +128,9 @@ export class Presence implements SeatsObserver {
   }
 
   private tick(now: number): void {
-    for (const conversation of this.conversations.values()) conversation.tick(now);
+    const heldUp = now - this.tickedAt >= HELD_UP_MS;
+    this.tickedAt = now;
+    for (const conversation of this.conversations.values()) conversation.tick(now, heldUp);
     if (now - this.sweptAt < SWEEP_MS) return;
     this.sweptAt = now;
     this.parts.sources.sweep(now);

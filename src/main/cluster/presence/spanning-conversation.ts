@@ -102,9 +102,11 @@ export class SpanningConversation implements RelayedConversation {
   }
 
   missing(incarnation: string): void {
-    const peer = this.closed ? undefined : this.peers.get(incarnation);
+    if (this.closed || !this.parts.instances.isAlive(incarnation)) return;
+    const now = this.parts.timers.now();
+    const peer = this.peers.meet(incarnation, now);
     if (peer !== undefined) peer.behind = true;
-    this.askWhereBehind(this.parts.timers.now());
+    this.askWhereBehind(now);
   }
 
   /** Begins to take part. @param take takes the messages on the conversation's subject. */
@@ -137,7 +139,6 @@ export class SpanningConversation implements RelayedConversation {
     if (this.closed || message.conversation !== this.id || message.from === this.parts.self) return;
     if (message.type === 'bye') return this.bye(message.from, message.seq);
     const now = this.parts.timers.now();
-    const before = this.peers.size;
     const peer = this.peers.meet(message.from, now);
     if (peer === undefined) return;
     if (message.type === 'hello') this.greeted(message, now);
@@ -147,12 +148,15 @@ export class SpanningConversation implements RelayedConversation {
     else this.answer(message.from, now);
     this.peersChanged();
     this.askWhereBehind(now);
-    if (this.peers.size > before) this.tell(now);
   }
 
-  /** Does what is due. Call it each {@link INTERVAL_MS}. */
-  tick(now: number): void {
-    if (this.peers.partFromSilent(now, this.parts.instances)) this.peersChanged();
+  /**
+   * Does what is due. Call it each {@link INTERVAL_MS}.
+   *
+   * @param heldUp whether the event loop stood still, so that messages of those who seem silent may be waiting.
+   */
+  tick(now: number, heldUp = false): void {
+    if (!heldUp && this.peers.partFromSilent(now, this.parts.instances)) this.peersChanged();
     if (!this.ready || !this.sender.connected) return;
     if (this.helloAt !== null && now >= this.helloAt) this.hello(now);
     if (now - this.toldAt >= INTERVAL_MS - EARLY_MS) this.tell(now);

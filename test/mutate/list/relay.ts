@@ -40,7 +40,7 @@ export const relay: MutationList = {
   'src/main/cluster/relay/outgoing-source.ts': [
     ['begins && !this.beginning', 'begins'],
     ['this.wanted || this.conversation.admit()', 'this.conversation.admit()'],
-    ['else if (!begins) this.newcomer = false;', ''],
+    ['if (!this.beginning) this.newcomer = false;', ''],
     ['if (rank === 0 && this.ranked) this.onset.restart();', ''],
     ['rank === 0 && this.ranked', 'rank === 0'],
   ],

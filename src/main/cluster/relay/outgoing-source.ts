@@ -51,7 +51,6 @@ export class OutgoingSource {
   goes(bytes: Uint8Array, stamp: number): boolean {
     const begins = this.onset.take(bytes, stamp);
     if (begins && !this.beginning) this.newcomer = this.wanted || this.conversation.admit();
-    else if (!begins) this.newcomer = false;
     this.beginning = begins;
     return this.wanted || this.newcomer;
   }
@@ -60,6 +59,8 @@ export class OutgoingSource {
   look(rank: number, wanted: boolean): void {
     this.wanted = wanted;
     this.loss = this.publisher.rtcp?.uplink.fraction ?? 0;
+    // Not before the order has been looked at: while this thread is held up, it is not.
+    if (!this.beginning) this.newcomer = false;
     if (rank === 0 && this.ranked) this.onset.restart();
     this.ranked = rank > 0;
   }

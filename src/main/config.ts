@@ -5,6 +5,7 @@ import { MAX_PACKET_BYTES } from '../rtp/packet.ts';
 import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { usableCores } from './cgroup.ts';
+import { integer, list, parsed, powerOfTwo } from './config-values.ts';
 import { isAddress } from './ip-address.ts';
 import { readNatsUrl } from './nats-url.ts';
 
@@ -256,34 +257,4 @@ export function maskSecrets(text: string): string {
   const [before, after] = at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)];
   const hidden = before.replace(/^(\s*[\w+.-]+:(?:\/\/)?)?.*@/s, '$1***@');
   return hidden + after.replace(/^(\w+:[^:@,]+:).*@/s, '$1***@');
-}
-
-function parsed<T>(allowed: string, read: (text: string) => T | undefined) {
-  return v.pipe(
-    v.string(),
-    v.transform((text) => read(text.trim())),
-    v.check((value) => value !== undefined, allowed),
-    v.transform((value) => value as T),
-  );
-}
-
-function integer(least: number, most: number) {
-  return parsed(`a whole number from ${least} to ${most}`, (text) => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most ? value : undefined;
-  });
-}
-
-function powerOfTwo(least: number, most: number) {
-  return parsed(`a power of two from ${least} to ${most}`, (text) => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= least && value <= most && (value & (value - 1)) === 0 ? value : undefined;
-  });
-}
-
-function list(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }

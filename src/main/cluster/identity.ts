@@ -33,3 +33,8 @@ function makeId(host: string): string {
 export function describe({ id, incarnation, host, pid }: Omit<Identity, 'version'>): string {
   return `${id} (process ${pid} on ${host}, incarnation ${incarnation})`;
 }
+
+/** Says to people that another instance has this one's id. @param other as {@link describe} names it. */
+export function twice(other: string, self: Identity): string {
+  return `two instances have one INSTANCE_ID: ${other} and this one, ${describe(self)}; give each its own, or none`;
+}

@@ -3,7 +3,7 @@ import type { Log } from '../log/log.ts';
 import type { Cancel, Timers } from '../timers.ts';
 import { type Bus, LinkError, type Subscription } from './bus.ts';
 import { Departed } from './departed.ts';
-import { describe, type Identity } from './identity.ts';
+import { describe, type Identity, twice } from './identity.ts';
 import { type Beat, claimedId, heartbeats, MAX_INSTANCES } from './messages/heartbeats.ts';
 import { type ReadCounts, readFamily, readMessage, writeMessage } from './messages/read.ts';
 import { type Instance, MAX_SILENCE_MS, Peer } from './peer.ts';
@@ -244,8 +244,4 @@ export class Instances {
     if (this.started || this.self.incarnation < claim.incarnation)
       this.parts.bus.publish(reply, writeMessage(this.self));
   }
-}
-
-function twice(other: string, self: Identity): string {
-  return `two instances have one INSTANCE_ID: ${other} and this one, ${describe(self)}; give each its own, or none`;
 }

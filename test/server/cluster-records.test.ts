@@ -4,7 +4,7 @@ import { equal, is, ok } from 'uvu/assert';
 import { NatsServer, withEachNats } from '../support/nats.ts';
 import { Member, type MemberOptions, outcome, Roll } from '../support/records-fixture.ts';
 import { scenarios } from '../support/scenario.ts';
-import { until } from '../support/waiting.ts';
+import { pause, until } from '../support/waiting.ts';
 
 const test = scenarios('user records');
 
@@ -136,6 +136,20 @@ withMembers('changes of different things that meet are all made', 3, async ({ me
   await allAgree(members, 'ann', 'attic');
   for (const { records } of members) is(records.get('ann')?.mutedByOperator, true);
   equal(new Set(c!.store.elsewhere('ann')), new Set(['client 0 0', 'client 0 1', 'client 1 0', 'client 1 1']));
+  for (let round = 0; round < 20; round++) {
+    const [x, y, z] = [0, 1, 2].map((n) => members[(round + n) % 3]!);
+    const muted = round % 2 === 0;
+    const conversation = `room ${round}`;
+    await x!.store.join('ann', conversation);
+    await until('all know it', () => members.every(({ registry }) => registry.isIn('ann', conversation)));
+    const connection = x!.connect('ann', `more ${round}`);
+    await Promise.all([y!.store.mute('ann', conversation, muted), z!.store.join('ann', conversation)]);
+    await until('it is recorded', () => members.every((member) => member.recorded('ann').length === 7));
+    await until('it is applied', () => members.every(({ records }) => records.get('ann')?.mutedByOperator === muted));
+    x!.disconnect(connection);
+    await until('it is not recorded', () => members.every((member) => member.recorded('ann').length === 6));
+    await allAgree(members, 'ann', conversation);
+  }
   members.forEach((member, i) => {
     for (const connection of connections.slice(2 * i, 2 * i + 2)) member.disconnect(connection);
   });
@@ -310,9 +324,14 @@ withMembers(
     await a!.store.join('ann', 'hall');
     nats.pause();
     const begun = performance.now();
-    const late = await Promise.all([outcome(a!.store.join('ann', 'attic')), outcome(b!.store.join('ben', 'attic'))]);
+    const late = await Promise.all([
+      outcome(a!.store.join('ann', 'attic')),
+      outcome(a!.store.leave('ann', 'hall')),
+      outcome(a!.store.join('ann', 'cellar')),
+      outcome(b!.store.join('ben', 'attic')),
+    ]);
     const took = performance.now() - begun;
-    equal(late, ['cluster-unavailable', 'cluster-unavailable']);
+    equal(late, new Array(4).fill('cluster-unavailable'));
     ok(took < 2300, `it took ${took} ms`);
     a!.connect('cid');
     setTimeout(() => nats.resume(), 5000 - took);
@@ -422,6 +441,15 @@ withMembers(
     for (const user of ['ann', 'ben', 'cid']) await a!.store.join(user, 'hall');
     await a!.store.mute('cid', 'hall', true);
     for (const { janitor } of members) janitor.start();
+    for (let i = 0; i < 4; i++) {
+      await pause(400);
+      is(
+        members.every(({ registry }) => registry.isIn('cid', 'hall')),
+        true,
+        'who joins again is remembered anew',
+      );
+      await members[i % 2]!.store.join('cid', 'hall');
+    }
     await until('who never connected is forgotten', () => members.every(({ registry }) => registry.userCount === 2));
     for (const { registry } of members) is(registry.members('hall').length, 2, 'who is connected is not');
     a!.disconnect(ann);

@@ -51,8 +51,13 @@ export class BucketWatch {
     listener: WatchListener,
   ): Promise<BucketWatch> {
     const watch = new BucketWatch(bucket, listener);
-    await watch.begin(connection, createInbox(inboxes));
-    return watch;
+    try {
+      await watch.begin(connection, createInbox(inboxes));
+      return watch;
+    } catch (error) {
+      watch.close();
+      throw error;
+    }
   }
 
   private constructor(bucket: Bucket, listener: WatchListener) {

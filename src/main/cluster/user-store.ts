@@ -144,7 +144,8 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
       const full = registry.whatKeepsOut(userid, conversation);
       if (full !== null) throw fullError(full, config);
       previous = before.conversation;
-      // Written even if nothing changes: another instance may have moved the user, and this one may not know it yet.
+      // Who has no connection is remembered anew from now on, so all instances have to hear of it.
+      if (before.conversation === conversation && before.connections.length > 0) return before;
       return { ...before, conversation, kicked: false };
     });
     if (!this.overfull.has(userid)) return;

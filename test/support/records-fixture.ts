@@ -123,7 +123,7 @@ export class Member {
       MAX_CONNECTIONS_PER_USER: perUser,
     };
     const { records, registry } = this;
-    this.store = new UserStore({ config, records, instances, registry, log, now });
+    this.store = new UserStore({ config, records, instances, registry, reaches: () => true, log, now });
     this.janitor = new Janitor({ records, instances, registry, users: this.store, timers, now });
   }
 

@@ -84,7 +84,8 @@ export class Cluster {
       ...{ counts, log, timers },
     });
     const { instances, records } = this;
-    this.store = new UserStore({ config, records, instances, registry, log, now });
+    const reaches = (): boolean => bus.connected && links.media.connected;
+    this.store = new UserStore({ config, records, instances, registry, reaches, log, now });
     this.janitor = new Janitor({ records, instances, registry, users: this.store, timers, now });
     const rttMs = (incarnation: string): number | null => instances.rttMs(incarnation);
     this.relay = new Relay({

@@ -33,6 +33,8 @@ export interface UserStoreParts<C> {
   readonly records: Records;
   readonly instances: Pick<Instances, 'self' | 'isAlive' | 'watch'>;
   readonly registry: Conversations<C>;
+  /** Whether NATS can be reached, for memberships and for media. */
+  readonly reaches: () => boolean;
   readonly log: Log;
   /** Milliseconds. */
   readonly now: () => number;
@@ -80,6 +82,10 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   /** Writes what has not been written yet of this instance's connections. @param timeout milliseconds. */
   close(timeout: number): Promise<void> {
     return this.own.close(timeout);
+  }
+
+  get whole(): boolean {
+    return this.parts.reaches();
   }
 
   /** Users whose connections on this instance are not in their records yet. */

@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry.ts';
 import type { Upgrade } from './routes.ts';
 
 export interface ConnectParts {
-  readonly memberships: { checkConnect(userid: string): void };
+  readonly memberships: { checkConnect(claim: Claim): void };
   readonly connections: Connections;
   readonly config: SignallingConfig;
   readonly log: Log;
@@ -17,7 +17,7 @@ export interface ConnectParts {
 /** Returns the handler. It throws a RequestError if the user may not connect now. */
 export function connectHandler({ memberships, connections, config, log, telemetry }: ConnectParts) {
   return (claim: Claim, request: string): Upgrade => {
-    memberships.checkConnect(claim.userid);
+    memberships.checkConnect(claim);
     const connection = connections.reserve(claim, request);
     return {
       opened: (socket) => new Signalling(socket, connection, connections, config, log, telemetry),

@@ -14,6 +14,8 @@ export type Done = Promise<undefined> | undefined;
 export interface MembershipStore {
   /** Whether the instances of a cluster share the memberships. Then any of them makes any change, even if it drains. */
   readonly shared: boolean;
+  /** Whether this instance reaches the others with which it shares them. */
+  readonly whole: boolean;
   /** Moves a user into a conversation. @throws RequestError `full`, `conversation-full`, `cluster-unavailable` */
   join(userid: string, conversation: string): Done;
   /** Takes a user out of a conversation, if they are in it. @throws RequestError `cluster-unavailable` */
@@ -44,6 +46,7 @@ export interface LocalStoreParts<C> {
 /** The memberships of a process that knows no other. Each change is made at once. */
 export class LocalStore<C> implements MembershipStore {
   readonly shared = false;
+  readonly whole = true;
   private readonly parts: LocalStoreParts<C>;
 
   constructor(parts: LocalStoreParts<C>) {

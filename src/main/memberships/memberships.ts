@@ -5,6 +5,7 @@
  * changes, the drain, and the room that is left. An operator's passes only the last one.
  */
 import { performance } from 'node:perf_hooks';
+import type { Claim } from '../claim.ts';
 import type { Config } from '../config.ts';
 import { RequestError } from '../errors.ts';
 import { UserRates } from '../limits/user-rates.ts';
@@ -12,6 +13,7 @@ import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
 import { Draining, type DrainingRegistry } from './draining.ts';
 import type { Done, MembershipStore } from './membership-store.ts';
+import { OnlyResort } from './only-resort.ts';
 import { tooManyJoins, tooManyWaiting } from './refusals.ts';
 import { SerialQueue } from './serial-queue.ts';
 
@@ -60,6 +62,7 @@ export class Memberships {
   private readonly rates: UserRates;
   private readonly queue = new SerialQueue(MAX_WAITING);
   private readonly drain: Draining;
+  private readonly onlyResort: OnlyResort;
   private readonly now: () => number;
 
   constructor(parts: MembershipParts) {
@@ -68,6 +71,7 @@ export class Memberships {
     this.rates = new UserRates(MAX_JOINS_PER_SECOND, MAX_MEMBERSHIPS);
     this.drain = new Draining(parts.registry, parts.store.shared);
     this.now = parts.now ?? (() => performance.now());
+    this.onlyResort = new OnlyResort(this.now);
   }
 
   /** Whether this instance drains. */
@@ -80,9 +84,10 @@ export class Memberships {
     this.drain.begin();
   }
 
-  /** Checks whether a user may connect here. @throws RequestError `draining` */
-  checkConnect(userid: string): void {
-    this.drain.connect(userid);
+  /** Checks whether a client may connect here. @throws RequestError `draining`, `cluster-unavailable` */
+  checkConnect(claim: Claim): void {
+    this.drain.connect(claim.userid);
+    if (!this.parts.store.whole) this.onlyResort.connect(claim);
   }
 
   /**

@@ -238,7 +238,7 @@ test('while it drains, users without a connection here belong to the next instan
   connect('ann');
   memberships.join('bob', 'hall', client);
   is(memberships.draining, false);
-  memberships.checkConnect('bob');
+  memberships.checkConnect({ userid: 'bob', clientid: 'c' });
   memberships.beginDrain();
   is(memberships.draining, true);
   took();
@@ -249,7 +249,7 @@ test('while it drains, users without a connection here belong to the next instan
     );
   }
   is(
-    refused(() => memberships.checkConnect('bob')),
+    refused(() => memberships.checkConnect({ userid: 'bob', clientid: 'c' })),
     'draining',
   );
   equal(took(), []);
@@ -276,7 +276,7 @@ test('a user who wants another connection is changed here and on the next instan
     'she joins where she is',
   );
   is(
-    refused(() => memberships.checkConnect('bob')),
+    refused(() => memberships.checkConnect({ userid: 'bob', clientid: 'c' })),
     'draining',
     'he connects',
   );
@@ -317,6 +317,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 /** A store whose changes wait until the test lets them be made. */
 class SlowStore implements MembershipStore {
   readonly shared = true;
+  whole = true;
   readonly asked: string[] = [];
   private readonly waiting: { resolve: (value: undefined) => void; reject: (error: Error) => void }[] = [];
 
@@ -381,12 +382,39 @@ test('a leave that comes while a permitted join is being made waits for it', asy
   is(await refusal(leave), 'made');
 });
 
+test('an instance that has lost the others refuses a client once, and lets it in when nobody else did', () => {
+  const store = new SlowStore();
+  const { memberships } = setUp({}, false, store);
+  const [ann, other] = [
+    { userid: 'ann', clientid: 'c' },
+    { userid: 'ann', clientid: 'd' },
+  ];
+  memberships.checkConnect(ann);
+  store.whole = false;
+  is(
+    refused(() => memberships.checkConnect(ann)),
+    'cluster-unavailable',
+  );
+  is(
+    refused(() => memberships.checkConnect(other)),
+    'cluster-unavailable',
+  );
+  memberships.checkConnect(ann);
+  is(
+    refused(() => memberships.checkConnect(ann)),
+    'cluster-unavailable',
+    'the next time it is a new request',
+  );
+  store.whole = true;
+  memberships.checkConnect(ann);
+});
+
 test('an instance of a cluster that drains refuses connections alone', async () => {
   const store = new SlowStore();
   const { memberships } = setUp({}, false, store);
   memberships.beginDrain();
   is(
-    refused(() => memberships.checkConnect('ann')),
+    refused(() => memberships.checkConnect({ userid: 'ann', clientid: 'c' })),
     'draining',
   );
   const changes = [memberships.join('ann', 'hall', client), memberships.leave('ann', 'hall', client)];

@@ -40,6 +40,7 @@ export const clusterPresence: MutationList = {
   ],
   'src/main/cluster/presence/peers.ts': [
     ['    peer.heardAt = now;\n', ''],
+    ['behind && now - askedAt >= ASK_MS', 'behind'],
     ['if (this.peers.size >= MAX_INSTANCES) return undefined;', ''],
     ['silent < SILENT_MS && instances', 'instances'],
     [' && instances.isAlive(incarnation)', ''],
@@ -81,7 +82,6 @@ export const clusterPresence: MutationList = {
     ['if (knows?.[1] !== this.seq) this', 'this'],
     ['peer === undefined || seq < peer.seq', 'peer === undefined'],
     ['if (this.peers.size === 0 && !alone) return;', ''],
-    ['if (now - peer.askedAt < ASK_MS) continue;', ''],
     ['if (askers.length === 1) this', 'if (false) this'],
     ['if (this.peers.recount()) this', 'this'],
     ['if (this.helloAt !== null && now >= this.helloAt)', 'if (this.helloAt !== null)'],

@@ -7,6 +7,7 @@ import { MAX_CONNECTION_INDEX } from '../../../workers/protocol.ts';
 import { MAX_ID_LENGTH } from '../../claim.ts';
 import { MAX_INSTANCES } from './heartbeats.ts';
 import { count, incarnation } from './parts.ts';
+import type { FamilyMessage } from './read.ts';
 
 /** Most participants of one conversation on one instance: it has no more indexes. */
 export const MAX_REMOTE_PARTICIPANTS = MAX_CONNECTION_INDEX + 1;
@@ -89,6 +90,7 @@ export const presence = {
   bye: v.object(head),
 } as const;
 
+export type PresenceMessage = FamilyMessage<typeof presence>;
 export type Hello = v.InferOutput<typeof presence.hello>;
 export type Delta = v.InferOutput<typeof presence.delta>;
 export type State = v.InferOutput<typeof presence.state>;

@@ -6,6 +6,8 @@ import type { People } from './people.ts';
 
 /** How long a peer may say nothing, milliseconds: two beats were lost, or its goodbye. */
 export const SILENT_MS = 6500;
+/** Shortest time between two questions to the same peer, milliseconds. */
+const ASK_MS = 1000;
 /** How long a peer that is not known to live may say nothing: its heartbeats come each second. */
 const STRANGE_MS = 4000;
 
@@ -66,9 +68,11 @@ export class Peers {
     for (const incarnation of this.peers.keys()) this.part(incarnation);
   }
 
-  /** Lists those that have to be asked for their state. */
-  *behind(): Iterable<Peer> {
-    for (const peer of this.peers.values()) if (peer.behind) yield peer;
+  /** Returns those that are to be asked for their state now. They count as asked. */
+  toAsk(now: number): string[] {
+    const due = [...this.peers.values()].filter(({ behind, askedAt }) => behind && now - askedAt >= ASK_MS);
+    for (const peer of due) peer.askedAt = now;
+    return due.map(({ incarnation }) => incarnation);
   }
 
   /** Returns how much is known of each. */

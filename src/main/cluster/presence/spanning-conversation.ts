@@ -9,8 +9,7 @@ import type { HostedConversation } from '../../conversations/hosted-conversation
 import type { RemoteParticipant } from '../../conversations/remote-participant.ts';
 import type { Cancel } from '../../timers.ts';
 import type { Subscription } from '../bus.ts';
-import type { Delta, Hello, presence, State } from '../messages/presence.ts';
-import type { FamilyMessage } from '../messages/read.ts';
+import type { Hello, PresenceMessage } from '../messages/presence.ts';
 import type { AnnouncedSource, RelayedConversation } from '../relay/interfaces.ts';
 import { conversationHash } from '../subjects.ts';
 import { Askers } from './askers.ts';
@@ -26,12 +25,8 @@ import { pinnedBy, wantedBy } from './wishes.ts';
 export const INTERVAL_MS = 250;
 /** Longest time without a message, milliseconds. */
 export const BEAT_MS = 3000;
-/** Shortest time between two questions to the same instance, milliseconds. */
-const ASK_MS = 1000;
 /** The regular look may come a little early. */
 const EARLY_MS = 50;
-
-export type PresenceMessage = FamilyMessage<typeof presence>;
 
 export class SpanningConversation implements RelayedConversation {
   readonly hosted: HostedConversation;
@@ -142,8 +137,8 @@ export class SpanningConversation implements RelayedConversation {
     const peer = this.peers.meet(message.from, now);
     if (peer === undefined) return;
     if (message.type === 'hello') this.greeted(message, now);
-    else if (message.type === 'delta') peer.delta(message as Delta);
-    else if (message.type === 'state') peer.state(message as State);
+    else if (message.type === 'delta') peer.delta(message);
+    else if (message.type === 'state') peer.state(message);
     else if (message.type === 'beat') peer.reached(message.seq);
     else this.answer(message.from, now);
     this.peersChanged();
@@ -245,11 +240,7 @@ export class SpanningConversation implements RelayedConversation {
   }
 
   private askWhereBehind(now: number): void {
-    for (const peer of this.peers.behind()) {
-      if (now - peer.askedAt < ASK_MS) continue;
-      peer.askedAt = now;
-      this.sender.to(peer.incarnation, { type: 'ask' });
-    }
+    for (const incarnation of this.peers.toAsk(now)) this.sender.to(incarnation, { type: 'ask' });
   }
 
   private peersChanged(): void {

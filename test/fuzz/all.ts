@@ -2,9 +2,11 @@
 import { channel } from './channel.ts';
 import { connect } from './connect.ts';
 import { headers } from './headers.ts';
+import { heartbeats } from './heartbeats.ts';
 import { messages } from './messages.ts';
 import { plans } from './offers.ts';
 import { packets } from './packets.ts';
+import { relayed } from './relayed.ts';
 import { requests } from './requests.ts';
 import { rings } from './rings.ts';
 import { rtcp } from './rtcp.ts';
@@ -12,6 +14,7 @@ import type { FuzzTarget } from './target.ts';
 import { worker } from './worker.ts';
 
 const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
+const fromTheBus = [relayed, heartbeats];
 const againstAServer = [connect, requests, channel];
 
-export const targets: readonly FuzzTarget[] = [...inProcess, ...againstAServer];
+export const targets: readonly FuzzTarget[] = [...inProcess, ...fromTheBus, ...againstAServer];

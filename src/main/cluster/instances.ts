@@ -160,7 +160,7 @@ export class Instances {
     // While the id is claimed, others are heard already, but nobody is told.
     if (message === null || message.incarnation === this.self.incarnation) return;
     if (message.type === 'bye') this.tookLeave(message.incarnation);
-    else if (!this.departed.has(message.incarnation)) this.heard(message);
+    else if (!this.departed.isLate(message.incarnation, message.sentAt)) this.heard(message);
   }
 
   private heard(beat: Beat): void {

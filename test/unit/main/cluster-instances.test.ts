@@ -102,6 +102,19 @@ test('an instance that says goodbye is gone at once, and its late heartbeats do 
   is(net.sent.length, sent);
 });
 
+test('an instance that goes on sending heartbeats has not said the goodbye that came in its name', async () => {
+  const { net, all } = await started(2);
+  const [a] = all as [FakeInstance, FakeInstance];
+  passTogether(all, 1000);
+  const bye = { v: 1, type: 'bye', incarnation: '000000000002' };
+  net.join().publish(SUBJECTS.beat, Buffer.from(JSON.stringify(bye)));
+  equal(ids(a), []);
+  passTogether(all, 3000);
+  equal(ids(a), []);
+  passTogether(all, 3000);
+  equal(ids(a), ['b']);
+});
+
 test('an event loop that stood still does not take its own silence for that of others', async () => {
   const { all } = await started(2);
   const [a, b] = all as [FakeInstance, FakeInstance];

@@ -6,6 +6,7 @@ import { heartbeats } from './heartbeats.ts';
 import { messages } from './messages.ts';
 import { plans } from './offers.ts';
 import { packets } from './packets.ts';
+import { presence } from './presence.ts';
 import { relayed } from './relayed.ts';
 import { requests } from './requests.ts';
 import { rings } from './rings.ts';
@@ -14,7 +15,7 @@ import type { FuzzTarget } from './target.ts';
 import { worker } from './worker.ts';
 
 const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
-const fromTheBus = [relayed, heartbeats];
+const fromTheBus = [relayed, heartbeats, presence];
 const againstAServer = [connect, requests, channel];
 
 export const targets: readonly FuzzTarget[] = [...inProcess, ...fromTheBus, ...againstAServer];

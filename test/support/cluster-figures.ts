@@ -13,7 +13,7 @@ export function someFigures(): ClusterFigures {
     instances: 3,
     reconnections: { control: 1, media: 2 },
     kvLagMs: 1500,
-    messagesDropped: { malformed: 4, otherVersion: 5, tooLarge: 6, unknownType: 7 },
+    messagesDropped: { malformed: 4, otherVersion: 5, tooLarge: 6, unknownType: 7, tooMany: 27 },
     remoteParticipants: 8,
     remoteSources: 9,
     relay: {

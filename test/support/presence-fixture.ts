@@ -162,6 +162,8 @@ export class House {
   readonly sources: RemoteSources;
   readonly relay = new FakeRelay();
   readonly counts = noReadCounts();
+  /** Places for participants of other instances. */
+  readonly room = { size: 200_000, taken: 0 };
   readonly presence: Presence;
   readonly guests = new Set<Guest>();
   readonly instances = new FakeInstances();
@@ -178,9 +180,9 @@ export class House {
       ingress: { take: () => undefined },
       throttleLimits: new ThrottleLimits(200, 1000),
     });
-    const { seats, sources, table, users, relay, counts } = this;
+    const { seats, sources, table, users, relay, counts, room } = this;
     const cluster = { subjects: SUBJECTS, self, bus, instances: instances ?? this.instances, timers };
-    this.presence = new Presence({ ...cluster, seats, sources, table, users, relay, counts });
+    this.presence = new Presence({ ...cluster, seats, sources, table, users, relay, counts, room });
     this.presence.start();
   }
 
@@ -239,13 +241,14 @@ export class House {
 
   /** What it still holds; all 0 once nobody is anywhere. */
   get held(): Record<string, number> {
-    const { presence, seats, users, sources, relay } = this;
+    const { presence, seats, users, sources, relay, room } = this;
     return {
       conversations: presence.count,
       hosted: seats.hosted.count,
       users: users.size,
       known: sources.known.size,
       relayed: relay.opened.size,
+      room: room.taken,
     };
   }
 }

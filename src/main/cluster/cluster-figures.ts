@@ -56,6 +56,7 @@ export class ClusterFigures {
       otherVersion: counts.otherVersion + read.otherVersion,
       tooLarge: counts.tooLarge + read.tooLarge,
       unknownType: counts.unknownType + read.unknownType,
+      tooMany: counts.tooMany + read.tooMany,
     };
   }
 

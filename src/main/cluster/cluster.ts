@@ -118,6 +118,7 @@ export class Cluster {
     });
     const self = links.self.incarnation;
     const presence = new Presence({
+      room: { size: config.MAX_MEMBERSHIPS * config.MAX_CONNECTIONS_PER_USER, taken: 0 },
       subjects,
       self,
       bus,

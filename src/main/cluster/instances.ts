@@ -46,8 +46,6 @@ export interface InstanceWatcher {
 
 export class Instances {
   readonly self: Identity;
-  /** Heartbeats that were dropped because there are too many instances. */
-  tooMany = 0;
   private readonly parts: InstancesParts;
   private readonly peers = new Map<string, Peer>();
   private readonly departed = new Departed();
@@ -168,7 +166,7 @@ export class Instances {
     const known = this.peers.get(beat.incarnation);
     if (known !== undefined) return known.heard(beat, now, this.self.incarnation);
     if (this.peers.size >= MAX_INSTANCES) {
-      this.tooMany++;
+      this.parts.counts.tooMany++;
       return;
     }
     const peer = new Peer(beat, now);

@@ -336,7 +336,7 @@ test('heartbeats of other versions, with more members or malformed, do no harm a
   a.bus.take(SUBJECTS.id('a'), new Uint8Array(3), 'inbox');
   a.bus.take(SUBJECTS.id('a'), writeMessage(b.instances.self));
   equal(ids(a), ['b', 'newer']);
-  equal(a.counts, { malformed: 3, otherVersion: 1, tooLarge: 0, unknownType: 1 });
+  equal(a.counts, { malformed: 3, otherVersion: 1, tooLarge: 0, unknownType: 1, tooMany: 0 });
 });
 
 test('a flood of instances is bounded', async () => {
@@ -349,7 +349,7 @@ test('a flood of instances is bounded', async () => {
     a.bus.take(SUBJECTS.beat, writeMessage({ type: 'bye', incarnation: `e${incarnation.slice(1)}` }));
   }
   is(a.instances.all().length, 500);
-  is(a.instances.tooMany, 101);
+  is(a.counts.tooMany, 101);
 });
 
 test('an instance without an id is named after its host, with four random digits', () => {

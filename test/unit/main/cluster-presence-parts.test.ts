@@ -32,7 +32,7 @@ function kitchen(most = 64): { house: House; hosted: HostedConversation; people:
   const timers = new FakeTimers();
   const house = new House(SELF, new FaultyNetwork(timers, prng(1)).connect(), timers, most);
   const hosted = house.enter('me', 'kitchen').seat.current!;
-  return { house, hosted, people: new People(hosted, house.sources, house.users) };
+  return { house, hosted, people: new People(hosted, house) };
 }
 
 function person(s: number, more: Partial<WireParticipant> = {}): WireParticipant {
@@ -255,7 +255,7 @@ test('a source that media named is listed until a state comes without it', () =>
 test('participants share their publications as long as there are few of them', () => {
   const { people } = kitchen();
   const publicationOf = (payloadType: number, levelExtension: number): unknown =>
-    people.list(OTHER, person(1, { p: { payloadType, redPayloadType: 0, levelExtension } })).publication;
+    people.list(OTHER, person(1, { p: { payloadType, redPayloadType: 0, levelExtension } }))!.publication;
   const first = publicationOf(1, 1);
   for (let extension = 1; extension < 15; extension++) {
     for (let payloadType = 0; payloadType < 127; payloadType++) publicationOf(payloadType, extension);
@@ -285,7 +285,7 @@ test('peers that fall silent are parted with, those that are not known to live s
 
 test('no more pins are told than others read', () => {
   const { house, hosted, people } = kitchen();
-  const numbers = Array.from({ length: MAX_PINS + 1 }, (_, i) => people.list(OTHER, person(i)).number);
+  const numbers = Array.from({ length: MAX_PINS + 1 }, (_, i) => people.list(OTHER, person(i))!.number);
   const [me] = house.guests;
   me!.listen({ pinned: numbers });
   is(pinnedBy(hosted).length, MAX_PINS);

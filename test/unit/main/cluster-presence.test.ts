@@ -14,7 +14,9 @@ import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('cluster presence');
 
-const NOTHING = { conversations: 0, hosted: 0, users: 0, known: 0, relayed: 0 };
+/** What an instance wants that is wanted nothing special of. */
+const wish = (wants: number) => ({ wants, dominant: null, pinned: [] });
+const NOTHING = { conversations: 0, hosted: 0, users: 0, known: 0, relayed: 0, room: 0 };
 const IDS = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc'];
 
 /** Some instances on one network. */
@@ -538,6 +540,88 @@ test('what is malformed, of another version, or too much is dropped and counted,
   town.buses[0]!.receive(subject, writeMessage({ type: 'beat', ...head, conversation: 'cellar' }));
   town.buses[0]!.receive(subject, writeMessage({ type: 'beat', ...head, from: a.self }));
   agree(town.houses, ['kitchen']);
+  await town.empties();
+});
+
+for (const [what, lie] of Object.entries({
+  'a state that is far ahead': { type: 'state', seq: 2 ** 50, part: 0, parts: 1, participants: [], ...wish(0) },
+  'the beginning of a state that is far ahead': {
+    type: 'state',
+    seq: 2 ** 50,
+    part: 0,
+    parts: 2,
+    participants: [],
+    ...wish(0),
+  },
+  'a greeting that is far ahead': { type: 'hello', seq: 2 ** 50, count: 0, known: [] },
+  'an empty state under the right number': { type: 'state', part: 0, parts: 1, participants: [], ...wish(0) },
+  'a change under the next number': { type: 'delta', next: true, joined: [], left: [0], changed: [], ...wish(9) },
+  'a goodbye': { type: 'bye' },
+})) {
+  test(`${what} in the name of another instance is forgotten within seconds`, async () => {
+    const town = new Town(2);
+    const [a, b] = town.houses as [House, House];
+    a.enter('ann', 'kitchen');
+    const bob = b.enter('bob', 'kitchen');
+    await town.pass(1000);
+    agree(town.houses, ['kitchen']);
+    const { seq: known } = b.presence.get('kitchen')!;
+    const seq = known + Number('next' in lie);
+    const subject = SUBJECTS.conversation(conversationHash('kitchen'));
+    town.buses[0]!.receive(subject, writeMessage({ seq, ...lie, conversation: 'kitchen', from: b.self }));
+    bob.mute(true);
+    await town.pass(1000);
+    b.enter('cid', 'kitchen');
+    await town.pass(14_000);
+    agree(town.houses, ['kitchen']);
+    is(a.presence.get('kitchen')!.wants, b.presence.get('kitchen')!.wants);
+    await town.empties();
+  });
+}
+
+test('an instance whose digests are calculated differently is asked less and less', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  await town.pass(1000);
+  town.network.sent.clear();
+  const subject = SUBJECTS.conversation(conversationHash('kitchen'));
+  for (let second = 0; second < 300; second++) {
+    const { seq } = b.presence.get('kitchen')!;
+    town.buses[0]!.receive(
+      subject,
+      writeMessage({ type: 'beat', seq, digest: second, conversation: 'kitchen', from: b.self }),
+    );
+    // Its own digests would agree.
+    town.network.faults.loss = 1;
+    await town.pass(900);
+    town.network.faults.loss = 0;
+    await town.pass(100);
+  }
+  const asked = town.network.sent.get('ask')!;
+  ok(asked >= 3 && asked < 30, `asked ${asked} times`);
+});
+
+test('there is room for so many participants of other instances and no more, states under way included', async () => {
+  const town = new Town(2);
+  const [a] = town.houses as [House];
+  a.enter('ann', 'kitchen');
+  await town.pass(1000);
+  const { room } = a;
+  room.size = 5000;
+  const subject = SUBJECTS.conversation(conversationHash('kitchen'));
+  const crowd = Array.from({ length: 1000 }, (_, s) => ({ s, u: `${s}`, c: 'c', p: null, m: false, t: false }));
+  for (let instance = 0; instance < 20; instance++) {
+    for (const parts of [1, 2]) {
+      const head = { conversation: 'kitchen', from: `${1000 * parts + instance}`.padStart(12, 'f'), seq: 1 };
+      const state = { type: 'state', ...head, part: 0, parts, participants: crowd, ...wish(0) };
+      town.buses[0]!.receive(subject, writeMessage(state));
+      ok(room.taken <= room.size, `${room.taken}`);
+    }
+  }
+  is(room.taken, room.size);
+  ok(a.counts.tooMany > 0);
   await town.empties();
 });
 

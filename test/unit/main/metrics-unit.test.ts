@@ -164,8 +164,8 @@ test('an instance of a cluster has metrics of it, and one without has none', asy
   is(seen.value('sfu_cluster_instances'), 3);
   is(seen.value('sfu_cluster_kv_lag_seconds'), 1.5);
   equal(values('sfu_cluster_reconnections_total', 'link', 'control', 'media'), [1, 2]);
-  const reasons = ['malformed', 'other-version', 'too-large', 'unknown-type'];
-  equal(values('sfu_cluster_messages_dropped_total', 'reason', ...reasons), [4, 5, 6, 7]);
+  const reasons = ['malformed', 'other-version', 'too-large', 'unknown-type', 'too-many'];
+  equal(values('sfu_cluster_messages_dropped_total', 'reason', ...reasons), [4, 5, 6, 7, 27]);
   equal([seen.value('sfu_remote_participants'), seen.value('sfu_remote_sources')], [8, 9]);
   equal(values('sfu_relay_packets_total', 'direction', 'in', 'out'), [10, 12]);
   equal(values('sfu_relay_bytes_total', 'direction', 'in', 'out'), [11, 13]);

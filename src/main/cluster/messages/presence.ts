@@ -84,13 +84,14 @@ export const presence = {
   }),
   /** Asks an instance for its state. */
   ask: v.object({ conversation: id, from: incarnation }),
-  /** The sender still takes part. */
-  beat: v.object(head),
+  /** The sender still takes part. `digest`: of all that it has told, as `presence/digest.ts` calculates it. */
+  beat: v.object({ ...head, digest: v.exactOptional(integer(0, 2 ** 32 - 1)) }),
   /** The sender takes part no longer. */
   bye: v.object(head),
 } as const;
 
 export type PresenceMessage = FamilyMessage<typeof presence>;
+export type PresenceBeat = v.InferOutput<typeof presence.beat>;
 export type Hello = v.InferOutput<typeof presence.hello>;
 export type Delta = v.InferOutput<typeof presence.delta>;
 export type State = v.InferOutput<typeof presence.state>;

@@ -18,10 +18,12 @@ export interface ReadCounts {
   tooLarge: number;
   /** Of a type that this version does not know. That is no fault. */
   unknownType: number;
+  /** Of one instance or participant more than there may be. */
+  tooMany: number;
 }
 
 export function noReadCounts(): ReadCounts {
-  return { malformed: 0, otherVersion: 0, tooLarge: 0, unknownType: 0 };
+  return { malformed: 0, otherVersion: 0, tooLarge: 0, unknownType: 0, tooMany: 0 };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

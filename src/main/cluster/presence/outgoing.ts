@@ -7,6 +7,7 @@
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../../workers/protocol.ts';
 import type { Participant } from '../../conversations/participant.ts';
 import type { Delta, State, WireParticipant } from '../messages/presence.ts';
+import { Digest } from './digest.ts';
 import { NO_WISHES, samePlace, samePlaces, type Wishes } from './wishes.ts';
 
 /** Participants in one message. With the longest ids, all of their characters escaped, it stays below NATS' 1 MiB. */
@@ -48,6 +49,16 @@ export class Outgoing {
   /** Participants that were told of. */
   get count(): number {
     return this.told.size;
+  }
+
+  /** Returns the digest of all that was told. */
+  digest(): number {
+    const digest = new Digest(this.wishes);
+    for (const { participant, muted, speaking } of this.told.values()) {
+      const { id, claim, publication } = participant;
+      digest.add({ source: id, ...claim, publication, muted, speaking });
+    }
+    return digest.value;
   }
 
   /** Returns the number in the conversation of a source of this instance; 0 if it is none. */

@@ -4,20 +4,17 @@ import {
   type Delta,
   MAX_REMOTE_PARTICIPANTS,
   type Place,
+  type PresenceBeat,
   type State,
   type WireParticipant,
 } from '../messages/presence.ts';
+import { CollectedState } from './collected-state.ts';
+import { Digest } from './digest.ts';
+import { Doubt } from './doubt.ts';
 import { isSame, type People } from './people.ts';
 
 /** Nothing is known yet. Sequence numbers begin at 0. */
 const NOTHING = -1;
-
-/** Parts of a state that came so far. */
-interface Collected {
-  readonly seq: number;
-  readonly parts: number;
-  readonly got: Map<number, State>;
-}
 
 export class Peer {
   readonly incarnation: string;
@@ -31,12 +28,14 @@ export class Peer {
   /** Whether something is missing, so that it has to be asked for its state. */
   behind = true;
   private readonly people: People;
+  private readonly doubt = new Doubt();
   private known = NOTHING;
-  private collected: Collected | null = null;
+  private readonly collected: CollectedState;
 
   constructor(incarnation: string, people: People, now: number) {
     this.incarnation = incarnation;
     this.people = people;
+    this.collected = new CollectedState(people);
     this.heardAt = now;
   }
 
@@ -53,12 +52,20 @@ export class Peer {
       this.take({ wants: 0, dominant: null });
       this.pinned = [];
       this.finish(seq);
-    } else if (seq > this.known) this.behind = true;
+    } else if (this.isNew(seq)) this.behind ||= seq > this.known;
+  }
+
+  /** Takes a beat. If it was sent by somebody who has told something else, the peer is `behind`. */
+  beat({ seq, digest }: PresenceBeat): void {
+    this.reached(seq);
+    if (digest === undefined || seq !== this.known) return;
+    if (digest === this.digest()) this.doubt.agrees();
+    else if (this.doubt.disagrees(this.heardAt)) this.behind = true;
   }
 
   /** Takes a delta. One that was taken before changes nothing; one that comes too early makes the peer `behind`. */
   delta(delta: Delta): void {
-    if (delta.seq <= this.known) return;
+    if (!this.isNew(delta.seq) || delta.seq === this.known) return;
     if (this.known === NOTHING || delta.seq !== this.known + 1) {
       this.behind = true;
       return;
@@ -73,14 +80,9 @@ export class Peer {
 
   /** Takes a part of a state. With the last one, the state replaces what was known. */
   state(part: State): void {
-    if (part.seq < this.known || part.part >= part.parts) return;
-    const { collected } = this;
-    const got = collected?.seq === part.seq && collected.parts === part.parts ? collected.got : new Map();
-    if (collected !== null && part.seq < collected.seq) return;
-    got.set(part.part, part);
-    this.collected = { seq: part.seq, parts: part.parts, got };
-    if (countOf(got) > MAX_REMOTE_PARTICIPANTS) this.collected = null;
-    else if (got.size === part.parts) this.replaceWith([...got.values()]);
+    if (!this.isNew(part.seq) || part.part >= part.parts) return;
+    const all = this.collected.add(part, this.heardAt);
+    if (all !== null) this.replaceWith(all);
   }
 
   /** Lists a participant that media named before presence did. It has to be in the next state. */
@@ -91,6 +93,27 @@ export class Peer {
   /** Takes all of its participants off the list. */
   end(): void {
     this.replace([]);
+    this.collected.clear();
+  }
+
+  /** Whether a message tells at least as much as is known; if none does for a while, nothing counts as known. */
+  private isNew(seq: number): boolean {
+    if (seq >= this.known) {
+      this.doubt.newer();
+      return true;
+    }
+    if (!this.doubt.older(this.heardAt)) return false;
+    this.known = NOTHING;
+    this.behind = true;
+    return true;
+  }
+
+  private digest(): number {
+    const digest = new Digest(this);
+    for (const { source, claim, publication, muted, speaks } of this.participants.values()) {
+      digest.add({ source, ...claim, publication, muted, speaking: speaks });
+    }
+    return digest.value;
   }
 
   private replaceWith(parts: readonly State[]): void {
@@ -104,7 +127,7 @@ export class Peer {
   private finish(seq: number): void {
     this.known = seq;
     this.behind = false;
-    this.collected = null;
+    this.collected.clear();
   }
 
   private replace(participants: readonly WireParticipant[]): void {
@@ -124,7 +147,8 @@ export class Peer {
     if (known !== undefined && isSame(known, participant)) return tell(known, m, t);
     this.leave(s);
     if (this.participants.size >= MAX_REMOTE_PARTICIPANTS) return;
-    this.participants.set(s, this.people.list(this.incarnation, participant));
+    const listed = this.people.list(this.incarnation, participant);
+    if (listed !== null) this.participants.set(s, listed);
   }
 
   private leave(source: number): void {
@@ -138,10 +162,4 @@ export class Peer {
 function tell(participant: RemoteParticipant | undefined, muted: boolean, speaking: boolean): void {
   participant?.setMuted(muted);
   participant?.setSpeaking(speaking);
-}
-
-function countOf(parts: ReadonlyMap<number, State>): number {
-  let count = 0;
-  for (const { participants } of parts.values()) count += participants.length;
-  return count;
 }

@@ -38,7 +38,10 @@ export class Peers {
   meet(incarnation: string, now: number): Peer | undefined {
     let peer = this.peers.get(incarnation);
     if (peer === undefined) {
-      if (this.peers.size >= MAX_INSTANCES) return undefined;
+      if (this.peers.size >= MAX_INSTANCES) {
+        this.people.refuse();
+        return undefined;
+      }
       peer = new Peer(incarnation, this.people, now);
       this.peers.set(incarnation, peer);
     }

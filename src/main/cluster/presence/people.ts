@@ -4,24 +4,32 @@ import type { HostedConversation } from '../../conversations/hosted-conversation
 import { RemoteParticipant, type RemoteSources } from '../../conversations/remote-participant.ts';
 import type { UserNumbers } from '../../conversations/user-numbers.ts';
 import type { WireParticipant } from '../messages/presence.ts';
+import type { PresenceParts } from './presence-parts.ts';
 
 /** Most publications that participants share. Nearly all browsers have the same one. */
 const MAX_SHARED = 256;
+
+type PeopleParts = Pick<PresenceParts, 'sources' | 'users' | 'room' | 'counts'>;
 
 export class People {
   private readonly hosted: HostedConversation;
   private readonly sources: RemoteSources;
   private readonly users: Pick<UserNumbers, 'take' | 'give'>;
+  private readonly room: PeopleParts['room'];
+  private readonly counts: PeopleParts['counts'];
   private readonly publications = new Map<number, Publication>();
 
-  constructor(hosted: HostedConversation, sources: RemoteSources, users: Pick<UserNumbers, 'take' | 'give'>) {
+  constructor(hosted: HostedConversation, { sources, users, room, counts }: PeopleParts) {
     this.hosted = hosted;
     this.sources = sources;
     this.users = users;
+    this.room = room;
+    this.counts = counts;
   }
 
-  /** Lists a participant. */
-  list(instance: string, { s, u, c, p, m, t }: WireParticipant): RemoteParticipant {
+  /** Lists a participant. @returns null if there are too many on all lists of this process. */
+  list(instance: string, { s, u, c, p, m, t }: WireParticipant): RemoteParticipant | null {
+    if (!this.reserve(1)) return null;
     const claim = { userid: u, clientid: c };
     const identity = { instance, source: s, claim, user: this.users.take(u), publication: this.publicationOf(p) };
     const participant = new RemoteParticipant(this.sources, this.hosted, identity, m);
@@ -32,7 +40,29 @@ export class People {
   /** Takes a participant off the list. */
   drop(participant: RemoteParticipant): void {
     participant.end();
+    this.release(1);
     this.users.give(participant.claim.userid);
+  }
+
+  /** Makes sure that there is room for so many more. @returns false, and counts it, if there is not. */
+  reserve(count: number): boolean {
+    const { room } = this;
+    if (room.taken + count > room.size) {
+      this.refuse();
+      return false;
+    }
+    room.taken += count;
+    return true;
+  }
+
+  /** Gives room back. */
+  release(count: number): void {
+    this.room.taken -= count;
+  }
+
+  /** Counts a message that tells of more than there may be. */
+  refuse(): void {
+    this.counts.tooMany++;
   }
 
   private publicationOf(wire: WireParticipant['p']): Publication | null {

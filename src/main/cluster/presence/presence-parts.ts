@@ -22,6 +22,8 @@ export interface PresenceParts {
   readonly table: Int32Array;
   readonly users: Pick<UserNumbers, 'take' | 'give'>;
   readonly relay: MediaRelay;
+  /** For how many participants of other instances this process has room, and how many of these places are taken. */
+  readonly room: { readonly size: number; taken: number };
   /** Counts messages that were dropped. */
   readonly counts: ReadCounts;
   readonly timers: Timers;

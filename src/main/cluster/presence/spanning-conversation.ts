@@ -25,6 +25,8 @@ import { pinnedBy, wantedBy } from './wishes.ts';
 export const INTERVAL_MS = 250;
 /** Longest time without a message, milliseconds. */
 export const BEAT_MS = 3000;
+/** Longest time without a digest of what was told, milliseconds. */
+const DIGEST_MS = 10_000;
 /** The regular look may come a little early. */
 const EARLY_MS = 50;
 
@@ -44,18 +46,19 @@ export class SpanningConversation implements RelayedConversation {
   private helloAt: number | null = null;
   /** When something was told last, milliseconds. */
   private toldAt = Number.NEGATIVE_INFINITY;
+  private beatAt = Number.NEGATIVE_INFINITY;
   private pending: Cancel | null = null;
   private readonly askers = new Askers();
 
   /** @param seq greater than all that this process has used in this conversation. */
   constructor(parts: PresenceParts, hosted: HostedConversation, seq: number) {
-    const { subjects, sources, users, self } = parts;
+    const { subjects, self } = parts;
     this.parts = parts;
     this.hosted = hosted;
     this.sender = new Sender(parts, this.id);
     this.mediaSubject = subjects.media(conversationHash(this.id));
     this.outgoing = new Outgoing(seq, parts.table);
-    this.peers = new Peers(self, new People(hosted, sources, users));
+    this.peers = new Peers(self, new People(hosted, parts));
     this.election = new Election(hosted, self, this.peers, this.outgoing);
   }
 
@@ -139,7 +142,7 @@ export class SpanningConversation implements RelayedConversation {
     if (message.type === 'hello') this.greeted(message, now);
     else if (message.type === 'delta') peer.delta(message);
     else if (message.type === 'state') peer.state(message);
-    else if (message.type === 'beat') peer.reached(message.seq);
+    else if (message.type === 'beat') peer.beat(message);
     else this.answer(message.from, now);
     this.peersChanged();
     this.askWhereBehind(now);
@@ -157,7 +160,7 @@ export class SpanningConversation implements RelayedConversation {
     if (now - this.toldAt >= INTERVAL_MS - EARLY_MS) this.tell(now);
     this.sendState(now);
     this.askWhereBehind(now);
-    if (now - this.sender.sentAt >= BEAT_MS - EARLY_MS) this.sender.toAll({ type: 'beat', seq: this.seq });
+    this.beat(now);
   }
 
   /** An instance is gone. */
@@ -175,6 +178,13 @@ export class SpanningConversation implements RelayedConversation {
     this.hosted.electedDominant = null;
     this.parts.relay.close(this);
     if (this.ready) this.sender.toAll({ type: 'bye', seq: this.seq });
+  }
+
+  /** Says what it has told so far: if it has said nothing for a while, and now and then in any case. */
+  private beat(now: number): void {
+    if (now - this.sender.sentAt < BEAT_MS - EARLY_MS && now - this.beatAt < DIGEST_MS - EARLY_MS) return;
+    this.beatAt = now;
+    this.sender.toAll({ type: 'beat', seq: this.seq, digest: this.outgoing.digest() });
   }
 
   private hello(now: number): void {

@@ -28,6 +28,7 @@ const MESSAGE_DROPS = {
   otherVersion: 'other-version',
   tooLarge: 'too-large',
   unknownType: 'unknown-type',
+  tooMany: 'too-many',
 } as const;
 
 /** Where the values are read. `src/main/cluster` has them, and `service.ts` passes them on. */
@@ -81,7 +82,7 @@ function exposeInstances(to: Exposition, cluster: ClusterFigures): void {
   );
   to.counters(
     'sfu_cluster_messages_dropped_total',
-    'Control messages from NATS that were dropped; unknown-type and other-version are of instances of another version, the others of no instance.',
+    'Control messages from NATS that were dropped; unknown-type and other-version are of instances of another version, too-many beyond what is allowed, the others of no instance.',
     () => readings(MESSAGE_DROPS, cluster.messagesDropped, (reason) => ({ reason })),
   );
   to.gauge(

@@ -151,7 +151,8 @@ export class Records {
     const mine = line.last.then(() => this.changeInTurn(userid, edit, deadline));
     line.last = mine.catch(() => undefined);
     try {
-      return await deadline.race(mine);
+      // Those before it end before it: their deadlines are earlier.
+      return await mine;
     } catch (error) {
       if (error instanceof RequestError) throw error;
       if (error instanceof EditFailed) throw error.cause;

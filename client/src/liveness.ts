@@ -5,12 +5,12 @@
 import type { Peer } from './peer.ts';
 
 /** Poll interval, milliseconds. */
-const POLL_MS = 1000;
+const POLL_MS = 500;
 /** Consecutive polls without a byte before the connection is suspect. */
-const SILENT_POLLS = 3;
+const SILENT_POLLS = 5;
 
 /**
- * Calls `suspect` when bytes have arrived and then none for three seconds, and not again until more arrive. The cause
+ * Calls `suspect` when bytes have arrived and then none for 2.5 to 3 s, and not again until more arrive. The cause
  * may be that nobody speaks, so `suspect` has to probe the server.
  *
  * @returns a function that stops watching.

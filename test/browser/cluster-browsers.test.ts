@@ -6,6 +6,8 @@ import { hearsExactly, type VoicePage } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('cluster and browsers');
+/** A client's two requests, to connect and to join, go to different instances, and the next client's to others. */
+const THREE = { proxy: true, instances: 3 };
 
 /** Opens and connects pages, one after the other, and lets them join. */
 async function enter(
@@ -39,8 +41,8 @@ for (const kinds of [
   inClusterBrowsers(
     test,
     needed,
-    `${kinds.length} people on two instances hear exactly the others, and know them by number`,
-    { proxy: true },
+    `${kinds.length} people on three instances hear exactly the others, and know them by number`,
+    THREE,
     async (fixture) => {
       const pages = await enter(fixture, kinds, 'kitchen');
       await areSpread(fixture.cluster);

@@ -114,7 +114,7 @@ async function openPage(
 if (browserAvailable('chromium') || process.env['REQUIRE_BROWSERS'] === '1') {
   deployed(
     'chromium: a plain rolling restart cuts nobody off: nobody misses a voice for a second',
-    { instances: 2, env: { DRAIN_TIMEOUT_MS: '60000' } },
+    { instances: 3, env: { DRAIN_TIMEOUT_MS: '60000' } },
     async (all) => {
       const gateway = await startClientGateway(all.cluster.at(0).server.port);
       const browser = await launchBrowser('chromium');

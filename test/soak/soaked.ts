@@ -1,6 +1,6 @@
 /** The servers of a soak: one by itself, or a cluster on a real NATS. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { freeTcpPort } from '../support/child.ts';
+import { fixedPort } from '../support/fixed-ports.ts';
 import { NatsServer } from '../support/nats.ts';
 import { NatsMonitor } from '../support/nats-monitor.ts';
 import { freeUdpPort, type RunningServer, startServer } from '../support/server.ts';
@@ -61,7 +61,7 @@ async function startOne(): Promise<Soaked> {
 }
 
 async function startCluster(instances: number): Promise<Soaked> {
-  const monitor = new NatsMonitor(await freeTcpPort());
+  const monitor = new NatsMonitor(await fixedPort());
   const nats = await NatsServer.start({ config: monitor.config });
   const servers: RunningServer[] = [];
   for (let i = 0; i < instances; i++)

@@ -3,14 +3,14 @@
  * cut or stall, and keeps its ports when it is started again, so that proxies find it.
  */
 
-import { freeTcpPort } from './child.ts';
 import type { ClientHost, ClientOptions, TestClient } from './client.ts';
+import { fixedPort } from './fixed-ports.ts';
 import { NatsServer, natsPrograms } from './nats.ts';
 import { NatsMonitor } from './nats-monitor.ts';
 import { proxyProgram } from './proxies.ts';
 import { type RoundRobin, startRoundRobin } from './round-robin.ts';
 import type { Scenarios } from './scenario.ts';
-import { claimHeader, freeUdpPort, type RunningServer, startServer } from './server.ts';
+import { claimHeader, type RunningServer, startServer } from './server.ts';
 import { TcpLink } from './tcp-link.ts';
 import { until } from './waiting.ts';
 
@@ -55,11 +55,10 @@ export class ClusterInstance {
 
   /** Returns variables with ports that do not change while an instance is started again. */
   static async ports(): Promise<Record<string, string>> {
-    const [http, admin] = [await freeTcpPort(), await freeTcpPort()];
     return {
-      LISTEN: `127.0.0.1:${http}`,
-      ADMIN_LISTEN: `127.0.0.1:${admin}`,
-      MEDIA_PORTS: `${await freeUdpPort()},${await freeUdpPort()}`,
+      LISTEN: `127.0.0.1:${await fixedPort()}`,
+      ADMIN_LISTEN: `127.0.0.1:${await fixedPort()}`,
+      MEDIA_PORTS: `${await fixedPort()},${await fixedPort()}`,
     };
   }
 
@@ -152,8 +151,12 @@ export class Cluster {
 
   /** Starts NATS and the instances, and waits until each knows all others. */
   static async start({ instances: count = 2, env = {}, nats: program }: ClusterOptions = {}): Promise<Cluster> {
-    const monitor = new NatsMonitor(await freeTcpPort());
-    const nats = await NatsServer.start({ config: monitor.config, ...(program === undefined ? {} : { program }) });
+    const monitor = new NatsMonitor(await fixedPort());
+    const nats = await NatsServer.start({
+      config: monitor.config,
+      port: await fixedPort(),
+      ...(program === undefined ? {} : { program }),
+    });
     const instances: ClusterInstance[] = [];
     const cluster = new Cluster(nats, monitor, instances);
     try {

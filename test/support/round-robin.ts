@@ -1,7 +1,8 @@
 /** A real reverse proxy, nginx, that sends each request to the next instance: no stickiness of any kind. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Child, freeTcpPort, listens, startChild } from './child.ts';
+import { type Child, listens, startChild } from './child.ts';
+import { fixedPort } from './fixed-ports.ts';
 import { proxyProgram, temporaryFolder } from './proxies.ts';
 
 export interface RoundRobin {
@@ -18,7 +19,7 @@ export interface RoundRobin {
  * where one does not answer or answers 503, as the files in `deploy/` have it.
  */
 export async function startRoundRobin(instances: readonly number[]): Promise<RoundRobin> {
-  const port = await freeTcpPort();
+  const port = await fixedPort();
   const folder = temporaryFolder('round-robin');
   const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
     mkdirSync(join(folder, name));

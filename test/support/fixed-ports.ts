@@ -1,0 +1,39 @@
+/**
+ * Ports for processes that end and are started again: none of those that the system gives to whoever asks for any, so
+ * that nobody takes them in the meantime.
+ */
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+
+/** Below the ports that Linux gives away by itself (`net.ipv4.ip_local_port_range`). */
+const FIRST = 20_000;
+const END = 32_000;
+const HOST = '127.0.0.1';
+
+/** Returns a port that is free at this moment, for TCP and for UDP. */
+export async function fixedPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(FIRST, END);
+    if ((await freeForTcp(port)) && (await freeForUdp(port))) return port;
+  }
+}
+
+function freeForTcp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, HOST, () => server.close(() => resolve(true)));
+  });
+}
+
+function freeForUdp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => {
+      socket.close();
+      resolve(false);
+    });
+    socket.bind(port, HOST, () => socket.close(() => resolve(true)));
+  });
+}

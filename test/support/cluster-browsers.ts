@@ -5,7 +5,7 @@ import { type ClientPage, openClientPage, startClientGateway } from './client-pa
 import { Cluster, type Needs, withLogs } from './cluster.ts';
 import type { Gateway } from './gateway.ts';
 import { natsPrograms } from './nats.ts';
-import { openVoicePage, TONES, type VoicePage } from './page.ts';
+import { hearsExactly, openVoicePage, TONES, type VoicePage } from './page.ts';
 import { proxyProgram } from './proxies.ts';
 import type { Scenarios } from './scenario.ts';
 
@@ -85,4 +85,37 @@ export async function spread({ instances }: Cluster): Promise<number[]> {
 export async function areSpread(cluster: Cluster): Promise<void> {
   const counts = await spread(cluster);
   is(counts.filter((count) => count > 0).length, cluster.instances.length, `connections: ${counts}`);
+}
+
+/** People of one room, each connected through the proxy, so on the next instance. */
+export async function meet(
+  { open }: ClusterFixture,
+  users: readonly string[],
+  conversation = 'attic',
+): Promise<ClientPage[]> {
+  const pages: ClientPage[] = [];
+  for (const user of users) {
+    const page = await open(user);
+    is(await page.start({ conversation, slots: 4 }), null);
+    pages.push(page);
+  }
+  await together(pages);
+  return pages;
+}
+
+/** Waits until everybody sees and hears everybody. */
+export async function together(pages: readonly ClientPage[]): Promise<void> {
+  for (const page of pages) await page.until(`client.state === 'connected' && client.total === ${pages.length}`, 60);
+  const others = (page: ClientPage): number[] => pages.filter((one) => one !== page).map(({ tone }) => tone);
+  await Promise.all(pages.map((page) => hearsExactly(page, others(page))));
+}
+
+/** Returns the longest pause of each voice at each page, and checks that none is missing. */
+export async function longestPauses(pages: readonly ClientPage[], users: readonly string[]): Promise<number> {
+  const all = await Promise.all(pages.map((page) => page.pauses()));
+  const wanted = (i: number): string[] => users.filter((_, j) => j !== i);
+  const pauses = all.flatMap((own, i) => wanted(i).map((user) => own[user] ?? Number.POSITIVE_INFINITY));
+  const longest = Math.max(...pauses);
+  console.log(`longest pauses: ${JSON.stringify(all)}`);
+  return longest;
 }

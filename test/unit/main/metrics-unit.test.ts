@@ -154,8 +154,12 @@ test('telemetry comes out in base units', async () => {
 });
 
 test('an instance of a cluster has metrics of it, and one without has none', async () => {
-  const figures = someFigures();
-  const metrics = service({ all: [], restarts: 0 }, [], new Counters(), figures);
+  // Every value is as old as the scrape, none as old as the service.
+  let figures: ClusterFigures | null = null;
+  const read = (name: string | symbol): unknown => Reflect.get(figures ?? {}, name);
+  const late = new Proxy({}, { get: (_, name) => read(name) }) as ClusterFigures;
+  const metrics = service({ all: [], restarts: 0 }, [], new Counters(), late);
+  figures = someFigures();
   const seen = new Scrape((await metrics.render()).body);
   metrics.stop();
   const values = (name: string, label: string, ...all: string[]): unknown[] =>

@@ -97,10 +97,10 @@ function exposeInstances(to: Exposition, cluster: ClusterFigures): void {
   );
 }
 
-function exposeRelay(to: Exposition, { relay }: ClusterFigures): void {
+function exposeRelay(to: Exposition, cluster: ClusterFigures): void {
   const both = (read: (amount: Amount) => number) => (): Readings => [
-    [{ direction: 'in' }, read(relay.in)],
-    [{ direction: 'out' }, read(relay.out)],
+    [{ direction: 'in' }, read(cluster.relay.in)],
+    [{ direction: 'out' }, read(cluster.relay.out)],
   ];
   to.counters(
     'sfu_relay_packets_total',
@@ -116,19 +116,19 @@ function exposeRelay(to: Exposition, { relay }: ClusterFigures): void {
     'sfu_relay_messages_total',
     'Messages of NATS that carried them; one has several packets under load.',
     () => [
-      [{ direction: 'in' }, relay.messagesIn],
-      [{ direction: 'out' }, relay.messagesOut],
+      [{ direction: 'in' }, cluster.relay.messagesIn],
+      [{ direction: 'out' }, cluster.relay.messagesOut],
     ],
   );
   to.counters(
     'sfu_relay_dropped_total',
     'Packets that were to be relayed and were not, by direction and reason; unknown-source is no fault while people come and go.',
-    () => readings(DROPS, relay.drops, (labels) => labels),
+    () => readings(DROPS, cluster.relay.drops, (labels) => labels),
   );
   to.histogram(
     'sfu_relay_delay_seconds',
     'From the arrival of a packet at its own instance to its arrival here. Above 0.02 the links or NATS are slow.',
-    () => distribution(relay.delay),
+    () => distribution(cluster.relay.delay),
   );
 }
 

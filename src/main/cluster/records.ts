@@ -8,6 +8,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { clusterUnavailable, RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
+import { SerialQueue } from '../memberships/serial-queue.ts';
 import { type Timers, timers } from '../timers.ts';
 import { type Bucket, Conflict, whyNotOpened } from './bucket.ts';
 import { BucketFeed } from './bucket-feed.ts';
@@ -52,8 +53,7 @@ export class Records {
   private readonly mirror: Mirror;
   private readonly feed: BucketFeed;
   private readonly listeners = new Set<RecordListener>();
-  /** The last of the changes of each user that are being made. */
-  private readonly lines = new Map<string, { count: number; last: Promise<unknown> }>();
+  private readonly lines = new SerialQueue(MAX_WAITING);
   private appliedAfterMs = 0;
 
   constructor(parts: RecordsParts) {
@@ -143,23 +143,17 @@ export class Records {
    */
   async change(userid: string, edit: Edit): Promise<UserRecord> {
     if (!this.parts.link.connected) throw clusterUnavailable('NATS cannot be reached');
-    const line = this.lines.get(userid) ?? { count: 0, last: Promise.resolve() };
-    if (line.count >= MAX_WAITING) throw clusterUnavailable(`${MAX_WAITING} changes of this user wait for NATS`);
-    this.lines.set(userid, line);
-    line.count++;
+    if (!this.lines.hasRoom(userid)) throw clusterUnavailable(`${MAX_WAITING} changes of this user wait for NATS`);
     const deadline = new Deadline(CHANGE_TIMEOUT_MS);
-    const mine = line.last.then(() => this.changeInTurn(userid, edit, deadline));
-    line.last = mine.catch(() => undefined);
     try {
       // Those before it end before it: their deadlines are earlier.
-      return await mine;
+      return await this.lines.take(userid, null, () => this.changeInTurn(userid, edit, deadline));
     } catch (error) {
       if (error instanceof RequestError) throw error;
       if (error instanceof EditFailed) throw error.cause;
       throw clusterUnavailable(`NATS did not make the change (${(error as Error).message})`);
     } finally {
       deadline.end();
-      if (--line.count === 0) this.lines.delete(userid);
     }
   }
 

@@ -8,55 +8,12 @@
  * which conversation and who is forgotten. Connections are then those of this instance; of the others it has the count.
  */
 import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
-import { type Conversation, type ConversationSummary, OccupiedConversations, type OccupiedLimits } from './occupied.ts';
+import { type Conversation, type ConversationSummary, OccupiedConversations } from './occupied.ts';
+import type { Applied, ConversationLimits, Full, Membership, Placement, RecordedUser } from './registry-types.ts';
 import { UserNumbers } from './user-numbers.ts';
 
 export type { Conversation, ConversationSummary } from './occupied.ts';
-
-/** Where a user's connections belong after a change. */
-export interface Placement<C> {
-  readonly connections: readonly C[];
-  readonly conversation: Conversation | null;
-}
-
-/** A user as the cluster knows them. */
-export interface RecordedUser {
-  /** Id of the conversation that the user is in; null for none. */
-  readonly conversation: string | null;
-  readonly mutedByOperator: boolean;
-  /** Their connections on other living instances. */
-  readonly elsewhere: number;
-}
-
-/** What a change by the cluster led to. */
-export interface Applied<C> extends Placement<C> {
-  readonly mutedByOperator: boolean;
-  /** Whether the user is in another conversation than before, or in none any more. */
-  readonly moved: boolean;
-  /** Whether the operator's mute began or ended. */
-  readonly muteChanged: boolean;
-  /** Whether the user came into a conversation that has more users than it may have now. */
-  readonly overfull: boolean;
-}
-
-/** The bounds of the registry. */
-export interface ConversationLimits extends OccupiedLimits {
-  /** Users known at a time: those who are connected, and those with a membership. */
-  readonly users: number;
-}
-
-/** Which of the {@link ConversationLimits} a join would exceed. */
-export type Full = keyof ConversationLimits;
-
-/** One user of a conversation. */
-export interface Membership<C> {
-  readonly userid: string;
-  readonly connections: readonly C[];
-  /** Their connections on other living instances of a cluster. */
-  readonly elsewhere: number;
-  /** Muted by an operator. */
-  readonly mutedByOperator: boolean;
-}
+export type { Applied, ConversationLimits, Full, Membership, Placement, RecordedUser } from './registry-types.ts';
 
 /** What a change led to that concerned nobody. */
 const NOTHING: Applied<never> = {

@@ -30,9 +30,9 @@ export class SerialQueue {
    *
    * @param ready what the change waits for. If it rejects, the change is not made.
    * @param act makes the change, and may take its time: the next one waits for its promise.
-   * @returns rejects with the reason of `ready`, or with what `act` throws or rejects with.
+   * @returns what `act` returns. Rejects with the reason of `ready`, or with what `act` throws or rejects with.
    */
-  async take(key: string, ready: Promise<unknown> | null, act: () => unknown): Promise<undefined> {
+  async take<T>(key: string, ready: Promise<unknown> | null, act: () => T | Promise<T>): Promise<T> {
     const line = this.lines.get(key) ?? { count: 0, last: Promise.resolve() };
     this.lines.set(key, line);
     line.count++;
@@ -42,7 +42,7 @@ export class SerialQueue {
     });
     line.last = mine;
     try {
-      return void (await mine);
+      return await mine;
     } finally {
       if (--line.count === 0) this.lines.delete(key);
     }

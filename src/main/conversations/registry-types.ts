@@ -1,0 +1,47 @@
+/** What goes into the registry of conversations, and what comes out. */
+import type { Conversation, OccupiedLimits } from './occupied.ts';
+
+/** Where a user's connections belong after a change. */
+export interface Placement<C> {
+  readonly connections: readonly C[];
+  readonly conversation: Conversation | null;
+}
+
+/** A user as the cluster knows them. */
+export interface RecordedUser {
+  /** Id of the conversation that the user is in; null for none. */
+  readonly conversation: string | null;
+  readonly mutedByOperator: boolean;
+  /** Their connections on other living instances. */
+  readonly elsewhere: number;
+}
+
+/** What a change by the cluster led to. */
+export interface Applied<C> extends Placement<C> {
+  readonly mutedByOperator: boolean;
+  /** Whether the user is in another conversation than before, or in none any more. */
+  readonly moved: boolean;
+  /** Whether the operator's mute began or ended. */
+  readonly muteChanged: boolean;
+  /** Whether the user came into a conversation that has more users than it may have now. */
+  readonly overfull: boolean;
+}
+
+/** The bounds of the registry. */
+export interface ConversationLimits extends OccupiedLimits {
+  /** Users known at a time: those who are connected, and those with a membership. */
+  readonly users: number;
+}
+
+/** Which of the {@link ConversationLimits} a join would exceed. */
+export type Full = keyof ConversationLimits;
+
+/** One user of a conversation. */
+export interface Membership<C> {
+  readonly userid: string;
+  readonly connections: readonly C[];
+  /** Their connections on other living instances of a cluster. */
+  readonly elsewhere: number;
+  /** Muted by an operator. */
+  readonly mutedByOperator: boolean;
+}

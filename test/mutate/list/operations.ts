@@ -19,8 +19,8 @@ export const operations: MutationList = {
   'src/main/operations/metrics/cluster.ts': [
     ['+(cluster.problem === null)', '+(cluster.problem !== null)'],
     ['cluster.kvLagMs / MS_PER_S', 'cluster.kvLagMs'],
-    ['read(relay.in)', 'read(relay.out)'],
-    ["direction: 'in' }, relay.messagesIn]", "direction: 'in' }, relay.messagesOut]"],
+    ['read(cluster.relay.in)', 'read(cluster.relay.out)'],
+    ["direction: 'in' }, cluster.relay.messagesIn]", "direction: 'in' }, cluster.relay.messagesOut]"],
   ],
   'src/main/operations/metrics.ts': [
     ['if (sources.cluster !== null) exposeCluster(this.exposition, sources.cluster);', ''],

@@ -13,12 +13,28 @@ export interface Timers {
   after(delay: number, act: () => void): Cancel;
 }
 
-/** Node's timers. */
+/** Returns the first multiple of an interval after `now`. */
+export function nextMultiple(now: number, interval: number): number {
+  return (Math.floor(now / interval) + 1) * interval;
+}
+
+/**
+ * Node's timers. Whatever is due at intervals is due at their multiples, so that it wakes the process together: to wake
+ * a process costs far more than what most timers do.
+ */
 export const timers: Timers = {
   now: milliseconds,
   every(interval, act) {
-    const timer = setInterval(act, interval).unref();
-    return () => clearInterval(timer);
+    let due = nextMultiple(milliseconds(), interval);
+    const wait = (): NodeJS.Timeout => setTimeout(turn, Math.max(1, Math.ceil(due - milliseconds()))).unref();
+    const turn = (): void => {
+      // Node's clock may be a little behind, so the time of this turn need not have come yet.
+      due = Math.max(due + interval, nextMultiple(milliseconds(), interval));
+      timer = wait();
+      act();
+    };
+    let timer = wait();
+    return () => clearTimeout(timer);
   },
   after(delay, act) {
     const timer = setTimeout(act, delay);

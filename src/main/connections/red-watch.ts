@@ -1,5 +1,6 @@
 /** Finds clients whose RED (RFC 2198) the workers cannot read. Nobody hears them, so they have to be told. */
 import { RedState, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
+import { timers } from '../timers.ts';
 
 /** Interval between looks, milliseconds. */
 const INTERVAL_MS = 500;
@@ -31,7 +32,7 @@ export class RedWatch<S extends RedSender> {
 
   /** Begins to watch, for as long as the process lives. @param now milliseconds. */
   start(now: () => number): void {
-    setInterval(() => this.look(now()), INTERVAL_MS).unref();
+    timers.every(INTERVAL_MS, () => this.look(now()));
   }
 
   /** Looks at all senders once. @param now milliseconds. */

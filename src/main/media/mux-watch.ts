@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { initLogger } from 'node-datachannel';
+import { type Cancel, timers } from '../timers.ts';
 
 /**
  * The library's native module, which can change the log level without a callback; the wrapper insists on one. A
@@ -23,7 +24,7 @@ const PERIOD_MS = 1000;
 export class MuxWatch {
   private readonly taken: (holder: string, newcomer: string) => void;
   private lines = 0;
-  private period: NodeJS.Timeout | undefined;
+  private period: Cancel = () => undefined;
   private listening = false;
 
   /**
@@ -42,15 +43,15 @@ export class MuxWatch {
   start(): boolean {
     if (native === undefined) return false;
     this.listen();
-    this.period = setInterval(() => {
+    this.period = timers.every(PERIOD_MS, () => {
       this.lines = 0;
       if (!this.listening) this.listen();
-    }, PERIOD_MS).unref();
+    });
     return true;
   }
 
   stop(): void {
-    clearInterval(this.period);
+    this.period();
     this.quiet();
   }
 

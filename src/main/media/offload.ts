@@ -9,6 +9,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Config } from '../config.ts';
 import type { Log } from '../log/log.ts';
+import { timers } from '../timers.ts';
 import { IdleCpu } from './idle.ts';
 
 /** How often the load is measured, milliseconds. */
@@ -58,7 +59,7 @@ export function offloadUnderLoad(
   if (limits.threshold >= 1) return;
   const idle = new IdleCpu(performance.now());
   let before = performance.eventLoopUtilization();
-  setInterval(() => {
+  timers.every(INTERVAL_MS, () => {
     const now = performance.eventLoopUtilization();
     const main = performance.eventLoopUtilization(now, before).utilization;
     const idleCores = idle.look(performance.now());
@@ -67,7 +68,7 @@ export function offloadUnderLoad(
     const handedOver = offloadNext(peers, { main, idleCores }, limits);
     if (handedOver > 0)
       log.info({ main: percent(main), idle: percent(idleCores), connections: handedOver }, 'offloaded');
-  }, INTERVAL_MS).unref();
+  });
 }
 
 function percent(share: number): number {

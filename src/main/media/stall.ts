@@ -4,6 +4,7 @@
  * of delay that receivers are slow to remove. So all of them count as late.
  */
 import { performance } from 'node:perf_hooks';
+import { timers } from '../timers.ts';
 
 /** How often the main thread's turn is checked, milliseconds. */
 const INTERVAL_MS = 100;
@@ -26,7 +27,7 @@ export class StallWatch {
 
   /** Watches for as long as the process lives. */
   start(): void {
-    setInterval(() => this.turn(), INTERVAL_MS).unref();
+    timers.every(INTERVAL_MS, () => this.turn());
   }
 
   /** Whether packets that arrive now have waited too long. */

@@ -20,16 +20,19 @@ import { type ExposedShard, exposePackets, exposeWorkers } from './metrics/worke
 
 /** How often the workers' counters are read without a scrape, milliseconds. The fastest wraps within an hour. */
 const LOOK_INTERVAL_MS = 60_000;
-/** Precision of prom-client's metrics of the event loop, milliseconds. */
-const LOOP_PRECISION_MS = 10;
 /**
- * Metrics of prom-client that are left out: gauges with the suffix of counters, which cost a walk over all handles, of
- * which each connection has some.
+ * How often prom-client looks at the event loop, milliseconds: hardly ever. Its timer would wake an idle process a
+ * hundred times a second; `sfu_event_loop_delay_seconds` has the same figure.
  */
-const UNWANTED = ['handles', 'requests', 'resources'].flatMap((what) => [
-  `nodejs_active_${what}`,
-  `nodejs_active_${what}_total`,
-]);
+const LOOP_PRECISION_MS = 86_400_000;
+/**
+ * Metrics of prom-client that are left out: what that timer would have measured, and gauges with the suffix of counters,
+ * which cost a walk over all handles, of which each connection has some.
+ */
+const UNWANTED = [
+  ...['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map((what) => `nodejs_eventloop_lag_${what}_seconds`),
+  ...['handles', 'requests', 'resources'].flatMap((what) => [`nodejs_active_${what}`, `nodejs_active_${what}_total`]),
+];
 const { version }: { version: string } = JSON.parse(
   readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
 );
@@ -115,7 +118,7 @@ export class Metrics {
     );
     exposition.histogram(
       'sfu_event_loop_delay_seconds',
-      'How late the main thread gets to its timers, fifty times a second. Above 0.05 everything suffers: connections, forwarding, HTTP; lower MAX_CONNECTIONS or add instances.',
+      'How late the main thread gets to its timers, ten times a second. Above 0.05 everything suffers: connections, forwarding, HTTP; lower MAX_CONNECTIONS or add instances.',
       () => ({ bounds: delay.buckets.bounds, cumulative: delay.buckets.cumulative(), sum: delay.buckets.sum }),
     );
     exposition.counter(

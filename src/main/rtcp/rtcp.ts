@@ -15,6 +15,7 @@ import { milliseconds, toTicks } from '../../workers/clock.ts';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
+import { type Timers, timers } from '../timers.ts';
 import { SlotWatch, unexplained } from './loss.ts';
 import { middleOf, readCompound, writeCompound } from './packets.ts';
 import type { RelayedSource } from './relayed-loss.ts';
@@ -22,6 +23,8 @@ import type { Reported, ReportedPublisher } from './reported.ts';
 
 /** Interval of the timer, milliseconds. */
 const TICK_MS = 50;
+/** The same while nobody is connected. */
+const IDLE_MS = 500;
 /** Connections that get a report in one tick; the others that are due wait for the next. */
 const MAX_AT_A_TICK = 128;
 /** Shortest time between two reports to a connection, and the range of the random time on top; milliseconds. */
@@ -73,9 +76,17 @@ export class Rtcp {
     this.parts = parts;
   }
 
-  /** Starts the timer, which runs as long as the process. */
-  start(): void {
-    setInterval(() => this.tick(performance.now()), TICK_MS).unref();
+  /** Reports from now on, for as long as the process lives. While nobody is connected, it looks for somebody less often. */
+  start(time: Pick<Timers, 'every'> = timers): void {
+    let interval = IDLE_MS;
+    const look = (): void => {
+      const wanted = this.tick(performance.now()) ? TICK_MS : IDLE_MS;
+      if (wanted === interval) return;
+      stop();
+      interval = wanted;
+      stop = time.every(interval, look);
+    };
+    let stop = time.every(interval, look);
   }
 
   /** Lets listeners' reports count for sources of other instances. @param relayed finds one by its id here. */
@@ -117,14 +128,20 @@ export class Rtcp {
     this.connectionOf(id)?.rtcp.worst.noteElsewhere(instance, fraction, now);
   }
 
-  /** Sends the reports that are due, as many as one tick may. @param now milliseconds. */
-  tick(now: number): void {
+  /**
+   * Sends the reports that are due, as many as one tick may.
+   *
+   * @param now milliseconds. @returns whether anybody is connected.
+   */
+  tick(now: number): boolean {
     const { receivers } = this.parts;
     let budget = MAX_AT_A_TICK;
+    let any = false;
     for (let visited = 0; visited < receivers.length && budget > 0; visited++) {
       const connection = receivers[this.next];
       this.next = (this.next + 1) % receivers.length;
       if (connection === undefined || !connection.established) continue;
+      any = true;
       const { rtcp } = connection;
       if (rtcp.dueAt === 0) rtcp.dueAt = now + Math.random() * INTERVAL_MS;
       if (rtcp.dueAt > now) continue;
@@ -132,6 +149,7 @@ export class Rtcp {
       this.report(connection, now);
       budget--;
     }
+    return any;
   }
 
   private report(connection: Reported, now: number): void {

@@ -41,9 +41,14 @@ export class Relay implements MediaRelay {
   private readonly queue: RelayQueue;
   private readonly subscription: Subscription;
   private readonly ends: Cancel[];
+  private readonly timers: Timers;
+  /** Keys of the conversations that are open. */
+  private readonly conversations = new Set<number>();
+  private looking: Cancel | null = null;
 
   constructor({ bus, subjects, incarnation, maxDelay, sources, rtcp, rttMs, timers }: RelayParts) {
     const { counts } = this;
+    this.timers = timers;
     const clock = (): number => toStamp(milliseconds());
     const head = messageHead(Kind.Packets, incarnation);
     const soon = (act: () => void): void => void setImmediate(act);
@@ -61,7 +66,6 @@ export class Relay implements MediaRelay {
     this.subscription = bus.subscribe(subject(incarnation), (data) => feedback.take(data, performance.now()));
     this.ends = [
       bus.watch((connected) => this.linked(connected)),
-      timers.every(LOOK_MS, () => this.look()),
       timers.every(SECOND_MS, () => {
         incoming.tick(rttMs);
         feedback.tick(performance.now());
@@ -75,6 +79,8 @@ export class Relay implements MediaRelay {
   }
 
   open(conversation: RelayedConversation): Promise<void> {
+    this.conversations.add(conversation.key);
+    this.looking ??= this.timers.every(LOOK_MS, () => this.look());
     this.outgoing.open(conversation);
     return this.incoming.open(conversation);
   }
@@ -91,6 +97,7 @@ export class Relay implements MediaRelay {
   close(conversation: RelayedConversation): void {
     this.outgoing.close(conversation);
     this.incoming.close(conversation);
+    this.conversations.delete(conversation.key);
   }
 
   /** Another instance is gone. */
@@ -101,6 +108,7 @@ export class Relay implements MediaRelay {
   /** Ends the relay. The link is closed by whoever opened it. */
   end(): void {
     for (const end of this.ends.splice(0)) end();
+    this.looking?.();
     this.subscription.close();
     this.incoming.closeAll();
   }
@@ -109,6 +117,9 @@ export class Relay implements MediaRelay {
     this.outgoing.lookAtAll();
     this.incoming.lookAtAll();
     this.queue.tick();
+    if (this.conversations.size > 0 || this.queue.held > 0) return;
+    this.looking?.();
+    this.looking = null;
   }
 
   private linked(connected: boolean): void {

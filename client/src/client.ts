@@ -4,6 +4,7 @@ import { asVoiceError, eventError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
 import { Membership } from './membership.ts';
 import { Microphone } from './microphone.ts';
+import { MutedTalk } from './muted-talk.ts';
 import { Output } from './output.ts';
 import type { Peer } from './peer.ts';
 import { Preferences } from './preferences.ts';
@@ -49,11 +50,13 @@ export class VoiceClient extends ClientView {
   constructor(options: ClientOptions) {
     super();
     this.options = options;
+    const { levelInterval = 200 } = options;
     this.membership = new Membership(options, (change) => this.emit('conversation', change));
     this.preferences = new Preferences(options, () => this.emitMuted());
     this.mic = new Microphone(
       (state) => this.emit('microphone', state),
       (label) => this.emit('deviceLost', { kind: 'input', label }),
+      new MutedTalk(levelInterval, (talks) => this.emit('mutedTalk', talks)),
     );
     this.output = new Output(options.output ?? 'elements', options.slots ?? DEFAULT_SLOTS, {
       blocked: (blocked) => this.emit('audioBlocked', blocked),
@@ -69,7 +72,7 @@ export class VoiceClient extends ClientView {
       retry: (retry) => this.emit('retry', retry),
       stuck: (error) => this.report(error),
     });
-    this.levels = new Levels(this.output.slots, options.levelInterval ?? 200, (all) => this.emit('speakers', all));
+    this.levels = new Levels(this.output.slots, levelInterval, (all) => this.emit('speakers', all));
     this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
       this.latest = statistics;
       this.emit('statistics', statistics);
@@ -80,7 +83,7 @@ export class VoiceClient extends ClientView {
       (name, value) => this.emit(name, value),
       () => this.emitMuted(),
     );
-    this.mic.mute(this.preferences.muted);
+    this.hush();
     this.output.deafen(this.preferences.deafened);
     if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.report(error));
     this.endDevices = watchDevices(
@@ -124,9 +127,11 @@ export class VoiceClient extends ClientView {
     return this.membership.leave(() => this.session.current);
   }
 
-  /** Mutes or unmutes: stops sending at once, and tells the server, so that others see it. Survives reconnections. */
+  /**
+   * Mutes or unmutes: falls silent at once, tells the server, so that others see it, and sends nothing more. The
+   * microphone stays on, so that unmuting takes no time. Survives reconnections.
+   */
   mute(muted: boolean): void {
-    this.mic.mute(muted);
     this.preferences.mute(muted);
   }
 
@@ -257,7 +262,13 @@ export class VoiceClient extends ClientView {
   }
 
   private emitMuted(): void {
+    this.hush();
     this.emit('muted', { muted: this.muted, silenced: this.silenced, deafened: this.deafened });
+  }
+
+  /** Sends nothing as long as the server forwards nothing. All reasons for that come together here. */
+  private hush(): void {
+    this.mic.mute(this.muted || this.silenced);
   }
 
   private changed(state: ClientState, error: VoiceError | null): void {

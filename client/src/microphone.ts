@@ -1,5 +1,7 @@
 /** Manages the microphone: it is optional, can change while talking, and falls back to the default if it vanishes. */
 import { VoiceError, type VoiceErrorCode } from './errors.ts';
+import type { MutedTalk } from './muted-talk.ts';
+import { Sending } from './sending.ts';
 import type { MicrophoneOptions, MicrophoneState } from './types.ts';
 
 const NONE: MicrophoneState = { track: null, deviceId: null, label: '', error: null };
@@ -23,7 +25,8 @@ export class Microphone {
   options: MicrophoneOptions = {};
   private readonly changed: (state: MicrophoneState) => void;
   private readonly lost: (label: string) => void;
-  private readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
+  private readonly mutedTalk: MutedTalk;
+  private readonly sending = new Sending();
   private muted = false;
   /** Counts starts and stops: the result of an older one is discarded. */
   private generation = 0;
@@ -32,17 +35,15 @@ export class Microphone {
   private listed = false;
 
   /** @param lost called with the label of a device that vanished. */
-  constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void) {
+  constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void, mutedTalk: MutedTalk) {
     this.changed = changed;
     this.lost = lost;
+    this.mutedTalk = mutedTalk;
   }
 
   /** Sends the microphone over a new connection too; older ones keep sending it until they are closed. */
   attach(sender: RTCRtpSender, pc: RTCPeerConnection): void {
-    // Forget failed attempts: while the network is down, there may be any number of them.
-    for (const [old, { signalingState }] of this.senders) if (signalingState === 'closed') this.senders.delete(old);
-    this.senders.set(sender, pc);
-    this.give(sender);
+    this.sending.attach(sender, pc);
   }
 
   /** Starts the microphone, or changes its device, processing or track. @throws VoiceError */
@@ -68,9 +69,11 @@ export class Microphone {
     this.use(track);
   }
 
+  /** Sends nothing, or sends again. The microphone stays on, and `state` as it is. */
   mute(muted: boolean): void {
     this.muted = muted;
-    if (this.state.track !== null) this.state.track.enabled = !muted;
+    this.sending.mute(muted);
+    this.watchMuted();
   }
 
   stop(): void {
@@ -83,7 +86,7 @@ export class Microphone {
   close(): void {
     this.closed = true;
     this.stop();
-    this.senders.clear();
+    this.sending.close();
   }
 
   /** Takes the browser's new list of devices. */
@@ -110,7 +113,6 @@ export class Microphone {
   }
 
   private use(track: MediaStreamTrack): void {
-    track.enabled = !this.muted;
     track.addEventListener('ended', () => this.vanished(track), { once: true });
     const deviceId = this.options.track === undefined ? (track.getSettings().deviceId ?? null) : null;
     this.listed = false;
@@ -144,12 +146,13 @@ export class Microphone {
 
   private setState(state: MicrophoneState): void {
     this.state = state;
-    for (const sender of this.senders.keys()) this.give(sender);
+    this.sending.use(state.track);
+    this.watchMuted();
     this.changed(state);
   }
 
-  private give(sender: RTCRtpSender): void {
-    sender.replaceTrack(this.state.track).catch(() => this.senders.delete(sender));
+  private watchMuted(): void {
+    this.mutedTalk.watch(this.muted ? this.state.track : null);
   }
 }
 

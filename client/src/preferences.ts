@@ -15,6 +15,8 @@ export class Preferences {
   private readonly changed: () => void;
   private readonly sent = new WeakMap<Peer, Sent>();
   private peer: Peer | null = null;
+  /** The connection that is about to be the current one. */
+  private next: Peer | null = null;
   /** The conversation that the choices belong to. */
   private conversation: string | null = null;
   /** Keys of the pinned and excluded participants, since numbers change. */
@@ -31,14 +33,14 @@ export class Preferences {
   mute(muted: boolean): void {
     if (this.muted === muted) return;
     this.muted = muted;
-    this.sync(this.peer);
+    this.syncAll();
     this.changed();
   }
 
   deafen(deafened: boolean): void {
     if (this.deafened === deafened) return;
     this.deafened = deafened;
-    this.sync(this.peer);
+    this.syncAll();
     this.changed();
   }
 
@@ -56,12 +58,14 @@ export class Preferences {
 
   /** Sends mute and deafen on a newly established connection, before anybody can hear what must not be heard. */
   renew(peer: Peer): void {
+    this.next = peer;
     this.sync(peer);
   }
 
   /** Makes a connection the current one. */
   attach(peer: Peer): void {
     this.peer = peer;
+    this.next = null;
     this.asked = { pin: '', exclude: '' };
     this.sync(peer);
     this.rechoose(peer);
@@ -74,6 +78,12 @@ export class Preferences {
     if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
     // Requests to unmute were refused while the operator's mute lasted, so send the current state again.
     if (event.type === 'silenced' && !event.silenced) this.ask(this.peer, { type: 'mute', muted: this.muted });
+  }
+
+  /** Tells the next connection too: while a server drains, people may listen to either. */
+  private syncAll(): void {
+    this.sync(this.peer);
+    this.sync(this.next);
   }
 
   /** Sends what a connection does not know yet. */

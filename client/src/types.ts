@@ -94,7 +94,7 @@ export interface Devices {
 }
 
 export interface MicrophoneState {
-  /** The track that is sent; null for none. */
+  /** The track that is sent, or will be after a mute; null for none. While muted it stays live, and its level shows. */
   readonly track: MediaStreamTrack | null;
   /** The id of the microphone in use; null for none. */
   readonly deviceId: string | null;
@@ -128,6 +128,8 @@ export interface ClientEvents {
   dominant: Participant | null;
   /** `muted`, `silenced` (by an operator) or `deafened` changed. */
   muted: { readonly muted: boolean; readonly silenced: boolean; readonly deafened: boolean };
+  /** True when the user talks although muted or silenced, so that nobody hears it; false when that is over. */
+  mutedTalk: boolean;
   microphone: MicrophoneState;
   devices: Devices;
   /** A device in use vanished; the default replaces it. */

@@ -8,8 +8,9 @@
  *   including late ones and duplicates, so the loss may be negative. Packets so far behind that they could be a restart
  *   are not counted (appendix A.1).
  * - Jitter (appendix A.8) is the smoothed difference between the spacing of arrivals and the spacing of timestamps. A
- *   pause of discontinuous transmission is no jitter, because the timestamps pause as well. Duplicates and packets
- *   without sound say nothing about spacing: the latter repeat a timestamp, or have one of another clock.
+ *   pause of discontinuous transmission is no jitter, because the timestamps go on in it. They stand still while a muted
+ *   client sends nothing, so that the first packet after a mute says nothing about spacing. Neither do duplicates and
+ *   packets without sound: the latter repeat a timestamp, or have one of another clock.
  * - A gap of less than {@link MAX_DROPOUT} numbers is loss, even if the slots treat it as a restart. A larger gap, or
  *   another SSRC, starts the account over.
  */
@@ -55,6 +56,7 @@ const ATTEMPTS = 100;
  * @param timestamp the packet's own.
  * @param stamp when the packet arrived, microseconds, modulo 2^32.
  * @param sound whether the packet holds sound, so that its timestamp is when that sound began.
+ * @param resumes whether the sender's timestamps may have stood still since the packet before.
  */
 export function recordArrival(
   words: Int32Array,
@@ -65,6 +67,7 @@ export function recordArrival(
   ssrc: number,
   stamp: number,
   sound = true,
+  resumes = false,
 ): void {
   if (arrival === Arrival.TooOld) return;
   const timed = sound && arrival !== Arrival.Duplicate;
@@ -76,7 +79,7 @@ export function recordArrival(
     const ahead = sequenceDistance(sequence, words[row + Word.Highest]! & 0xffff);
     if (ahead > 0) words[row + Word.Highest] = (words[row + Word.Highest]! + ahead) | 0;
     words[row + Word.Received] = (words[row + Word.Received]! + 1) | 0;
-    if (timed) time(words, row, timestamp, stamp);
+    if (timed) time(words, row, timestamp, stamp, resumes);
   }
   Atomics.store(words, row + Word.Version, (version + 2) | 0);
 }
@@ -99,14 +102,14 @@ function begin(words: Int32Array, row: number, sequence: number, timestamp: numb
   words[row + Word.Arrived] = stamp;
 }
 
-function time(words: Int32Array, row: number, timestamp: number, stamp: number): void {
+function time(words: Int32Array, row: number, timestamp: number, stamp: number, resumes: boolean): void {
   const spacing = (stamp - words[row + Word.Arrived]!) | 0;
   // 48 ticks a millisecond: 6 every 125 µs.
   const ticks = ((spacing * 6) / 125) | 0;
   const difference = Math.abs((ticks - ((timestamp - words[row + Word.Timestamp]!) | 0)) | 0);
   words[row + Word.Timestamp] = timestamp;
   words[row + Word.Arrived] = stamp;
-  if (difference >= MAX_DIFFERENCE) return;
+  if (resumes || difference >= MAX_DIFFERENCE) return;
   const jitter = words[row + Word.Jitter]!;
   words[row + Word.Jitter] = jitter + difference - ((jitter + 8) >> 4);
 }

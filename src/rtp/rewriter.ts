@@ -100,6 +100,11 @@ const CAUGHT_UP_SHIFT = 3;
 const GIVEN_BACK = OPUS_FRAME_TICKS;
 /** A shorter gap than this is closed, because the receiver would have to make up sound for it. Ticks. */
 const LEAST_GAP = OPUS_FRAME_TICKS;
+/**
+ * Silence that ends a sound follows it without a gap if the sound was there this recently, ticks, for the same reason.
+ * Its packets may have been slow, and the clock ahead of their timestamps; nobody notices when exactly silence begins.
+ */
+const JUST_HEARD = 5 * OPUS_FRAME_TICKS;
 
 /** A packet to be numbered, and its numbers in the slot that was numbered last. One instance is reused. */
 export class SlotPacket {
@@ -175,20 +180,24 @@ export function renumber(words: Int32Array, row: number, packet: SlotPacket): Re
 }
 
 /**
- * Numbers a packet that the server made itself, right after the slot's newest one. The next packet of a source is then
- * a new source.
+ * Numbers a packet of silence that the server made itself, right after the slot's newest one. The next packet of a
+ * source is then a new source.
  *
  * @param packet only its duration, octets and clock count.
  */
 export function insert(words: Int32Array, row: number, packet: SlotPacket): void {
   words[row + Slot.Source] = NO_SOURCE;
   packet.publisher = words[row + Slot.Publisher]!;
-  append(words, row, packet);
+  const timestamp = nextTimestamp(words, row, packet);
+  const end = words[row + Slot.End]!;
+  const since = (packet.clock + words[row + Slot.ClockOffset]! - end) | 0;
+  const closes = words[row + Slot.Packets] !== 0 && since < JUST_HEARD && ((timestamp - end) | 0) > 0;
+  append(words, row, packet, closes ? end : timestamp);
 }
 
 function switchSource(words: Int32Array, row: number, packet: SlotPacket): RenumberVerdict {
   const { source, index, timestamp } = packet;
-  append(words, row, packet);
+  append(words, row, packet, nextTimestamp(words, row, packet));
   words[row + Slot.SwitchIndex] = index;
   words[row + Slot.SequenceOffset] = (packet.outSequence - index) | 0;
   words[row + Slot.TimestampOffset] = (packet.outTimestamp - timestamp) | 0;
@@ -198,9 +207,8 @@ function switchSource(words: Int32Array, row: number, packet: SlotPacket): Renum
 }
 
 /** Numbers a packet right after the slot's newest one. */
-function append(words: Int32Array, row: number, packet: SlotPacket): void {
+function append(words: Int32Array, row: number, packet: SlotPacket, timestamp: number): void {
   const sequence = (words[row + Slot.LastSequence]! + 1) & 0xffff;
-  const timestamp = nextTimestamp(words, row, packet);
   recordNewest(words, row, packet, sequence, timestamp);
   recordSent(words, row, packet, sequence, timestamp);
 }

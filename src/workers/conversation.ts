@@ -104,6 +104,7 @@ export class Conversation {
     const source = this.participants.get(connection)?.source;
     if (source === undefined || source === null || source.muted === muted) return;
     source.muted = muted;
+    source.resumes = !muted;
     if (muted) this.withdraw(source, clock);
   }
 

@@ -221,10 +221,10 @@ export class Forwarder {
     if (source.sequence.isWithinReach(this.header.sequence)) this.record(source, Arrival.Late, stamp, false);
   }
 
-  private record({ connection }: Source, arrival: ArrivalVerdict, stamp: number, timed: boolean): void {
+  private record({ connection, resumes }: Source, arrival: ArrivalVerdict, stamp: number, timed: boolean): void {
     const { sequence, timestamp, ssrc } = this.header;
     const account = connectionIndex(connection) * SOURCE_WORDS + SourceWord.Reception;
-    recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, timed);
+    recordArrival(this.sourceRows, account, arrival, sequence, timestamp, ssrc, stamp, timed, resumes);
   }
 
   /** Reads a RED payload (RFC 2198). @returns false if it is malformed, not of Opus, or looks right only by chance. */

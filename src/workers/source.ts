@@ -43,6 +43,8 @@ export class Source implements Candidate, Identity {
   /** Whether main knows that it speaks: a mere click is not worth an event. */
   announced = false;
   muted: boolean;
+  /** It was muted until now. Browsers' timestamps stand still while they send nothing, so those before tell no time. */
+  resumes = false;
   readonly levels = new LevelHistory();
   readonly loudness = new Loudness();
   readonly activity = new Activity();
@@ -138,7 +140,8 @@ export class Source implements Candidate, Identity {
     if (arrival === Arrival.Advance || arrival === Arrival.Restart) {
       this.newestTimestamp = timestamp;
       this.durations.take(claimed, this.sequence.steps === 1, span);
-      this.lateness.take(timestamp, clock, arrival === Arrival.Restart || span < 0);
+      this.lateness.take(timestamp, clock, arrival === Arrival.Restart || span < 0 || this.resumes);
+      this.resumes = false;
     }
     return span;
   }

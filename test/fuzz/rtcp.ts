@@ -47,6 +47,7 @@ class Conversation {
       claim: { userid: String(id), clientid: 'client' },
       publication: { payloadType: 111, levelExtension: 0, redPayloadType: 0, ssrcs: [] },
       slotCount: below(random, SLOTS + 1),
+      packetsReceived: 0,
       muted: false,
       deafened: false,
       established: true,

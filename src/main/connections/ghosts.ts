@@ -5,18 +5,19 @@
  * for long enough while the newcomer sends STUN requests. If it is not silent, the two clients share a socket, and the
  * newcomer is told to connect again, which gets it another media port.
  */
+import { performance } from 'node:perf_hooks';
 import type { ClientConnection } from './client-connection.ts';
 
 /** How long a connection must be silent to count as a ghost, milliseconds: */
 const Patience = {
   /** if the newcomer is the same client; */
   own: 500,
-  /** if it publishes: media comes every 20 to 120 ms, or every 400 ms while a browser saves silence (RFC 6716, DTX); */
+  /** if its packets come: every 20 to 120 ms, or every 400 ms while a browser saves silence (RFC 6716, DTX); */
   publishing: 1500,
-  /** if it has only ever sent reports, which browsers send every 2.5 to 7.5 s; */
+  /** if only its reports come, as from listeners and the muted. Browsers send them every 2.5 to 7.5 s; */
   reporting: 8000,
   /** if it has never sent anything. */
-  mute: 3000,
+  nothing: 3000,
 } as const;
 
 export interface GhostActions {
@@ -28,13 +29,16 @@ export interface GhostActions {
 
 export class Ghosts {
   private readonly actions: GhostActions;
+  private readonly now: () => number;
   /** By ICE user fragment of the server's end. */
   private readonly connections = new Map<string, ClientConnection>();
   /** Newcomers for whom a timer runs. */
   private readonly open = new Set<ClientConnection>();
 
-  constructor(actions: GhostActions) {
+  /** @param now milliseconds, by the clock of the reports. */
+  constructor(actions: GhostActions, now: () => number = () => performance.now()) {
     this.actions = actions;
+    this.now = now;
   }
 
   /** Adds a connection, once the library has made the server's end. */
@@ -64,13 +68,18 @@ export class Ghosts {
         if (silent) this.actions.end(older, own);
         else this.actions.refuse(newer);
       },
-      patience(older, own),
+      patience(older, own, this.now()),
     );
   }
 }
 
-function patience({ peer, packetsReceived }: ClientConnection, own: boolean): number {
+function patience({ peer, packetsReceived, muted, rtcp }: ClientConnection, own: boolean, now: number): number {
   if (own) return Patience.own;
-  if (packetsReceived > 0) return Patience.publishing;
-  return (peer?.received ?? 0) > 0 ? Patience.reporting : Patience.mute;
+  if ((peer?.received ?? 0) === 0) return Patience.nothing;
+  // Nobody has looked yet in its first second.
+  const publishes = rtcp.heardAt === 0 ? packetsReceived > 0 : rtcp.publishing;
+  if (publishes && !muted) return Patience.publishing;
+  // It may have been silent for long already, but what came since the last look is not known.
+  const silent = rtcp.heardAt === 0 ? 0 : now - rtcp.heardAt;
+  return Math.max(Patience.publishing, Patience.reporting - silent);
 }

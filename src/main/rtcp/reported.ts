@@ -20,11 +20,23 @@ export class RtcpState {
   readonly ssrc = randomInt(1, 2 ** 32);
   /** When the next report is due, milliseconds; 0 before the first tick sets it. */
   dueAt = 0;
+  /** Whether its RTP comes: whether any came between the last two looks. Somebody muted sends none. */
+  publishing = false;
+  /** When something came last, as far as reports and looks can tell; milliseconds, 0 before the first of them. */
+  heardAt = 0;
+  private packetsSeen = 0;
   private readonly bucket = new TokenBucket(MAX_PACKETS_A_SECOND, MAX_PACKETS_A_SECOND);
 
   /** Counts a packet. @returns whether it may be read. */
   admit(now: number): boolean {
     return this.bucket.take(now);
+  }
+
+  /** Looks whether RTP comes. @param packets that have come so far. */
+  look(packets: number, now: number): void {
+    this.publishing = packets !== this.packetsSeen;
+    this.packetsSeen = packets;
+    if (this.publishing || this.heardAt === 0) this.heardAt = now;
   }
 }
 
@@ -52,6 +64,8 @@ export interface Reported {
   readonly established: boolean;
   readonly publication: Publication | null;
   readonly slotCount: number;
+  /** RTP packets that came in. */
+  readonly packetsReceived: number;
   readonly seat: { readonly current: ReportedConversation | null };
   readonly rtcp: RtcpState;
   send(packet: Uint8Array): boolean;

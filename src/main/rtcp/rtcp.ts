@@ -98,6 +98,7 @@ export class Rtcp {
   receive(connection: Reported, bytes: Uint8Array, now = performance.now()): void {
     this.counts.received++;
     this.received.count(bytes.length);
+    connection.rtcp.heardAt = now;
     if (!connection.rtcp.admit(now)) {
       this.counts.flooded++;
       return;
@@ -146,6 +147,7 @@ export class Rtcp {
       if (rtcp.dueAt === 0) rtcp.dueAt = now + Math.random() * INTERVAL_MS;
       if (rtcp.dueAt > now) continue;
       rtcp.dueAt = now + INTERVAL_MS + Math.random() * INTERVAL_SPREAD_MS;
+      rtcp.look(connection.packetsReceived, now);
       this.report(connection, now);
       budget--;
     }

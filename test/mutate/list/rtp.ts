@@ -57,6 +57,9 @@ export const rtp: MutationList = {
     [': transit;', ': this.fastest;'],
   ],
   'src/rtp/rewriter.ts': [
+    ['since < JUST_HEARD && ', ''],
+    [' && ((timestamp - end) | 0) > 0', ''],
+    ['words[row + Slot.Packets] !== 0 && since', 'since'],
     ['(sequence - 1) & 0xffff', 'sequence & 0xffff'],
     ['words.fill(0, row, row + SLOT_WORDS);', ''],
     ['if (ahead > 0) {', 'if (ahead >= 0) {', 'a duplicate, which is what has the newest number, never comes so far'],
@@ -81,7 +84,8 @@ export const rtp: MutationList = {
   'src/rtp/reception.ts': [
     ['ahead <= 0 || ahead >= MAX_DROPOUT', 'ahead >= MAX_DROPOUT'],
     ['ahead >= MAX_DROPOUT', 'false'],
-    ['if (difference >= MAX_DIFFERENCE) return;', ''],
+    ['if (resumes || difference >= MAX_DIFFERENCE) return;', 'if (resumes) return;'],
+    ['if (resumes || difference', 'if (difference'],
     ['((jitter + 8) >> 4)', '(jitter >> 4)'],
     ['if (arrival === Arrival.TooOld) return;', ''],
     ['sound && arrival !== Arrival.Duplicate', 'sound'],

@@ -7,6 +7,10 @@ import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('ghosts by the clock');
 
+/** By the clock of the reports, milliseconds. */
+const NOW = 100_000;
+const SENDING = { established: true, packetsReceived: 9, peer: { received: 9 } };
+
 /** What is looked at of a connection. */
 interface Fake {
   readonly name: string;
@@ -14,6 +18,8 @@ interface Fake {
   state: 'signalling' | 'established' | 'ended';
   established: boolean;
   packetsReceived: number;
+  muted: boolean;
+  rtcp: { publishing: boolean; heardAt: number };
   peer: { received: number } | null;
   ufrag: string;
 }
@@ -30,16 +36,18 @@ function withClock(body: (pass: (milliseconds: number) => void) => void): void {
 
 function setUp() {
   const done: string[] = [];
-  const ghosts = new Ghosts({
-    end: (ghost, own) => done.push(`end ${(ghost as unknown as Fake).name}${own ? ', own' : ''}`),
-    refuse: (newcomer) => done.push(`refuse ${(newcomer as unknown as Fake).name}`),
-  });
+  const actions = {
+    end: (ghost: unknown, own: boolean) => done.push(`end ${(ghost as Fake).name}${own ? ', own' : ''}`),
+    refuse: (newcomer: unknown) => done.push(`refuse ${(newcomer as Fake).name}`),
+  };
+  const ghosts = new Ghosts(actions, () => NOW);
   /** A connection of a client, as in `ann/phone`, whose name is its user fragment as well if it has no other. */
   const add = (name: string, fields: Partial<Fake> = {}, ufrag = name): Fake => {
     const [userid, clientid] = name.split('/') as [string, string];
     const claim = { userid, clientid };
     const fake: Fake = {
       ...{ name, claim, state: 'signalling', established: false, packetsReceived: 0, peer: { received: 0 }, ufrag: '' },
+      ...{ muted: false, rtcp: { publishing: false, heardAt: 0 } },
       ...fields,
     };
     ghosts.add(fake as unknown as ClientConnection, ufrag);
@@ -51,8 +59,26 @@ function setUp() {
 
 for (const [name, holder, older, patience, verdict] of [
   ['of the same client', 'ann/a', { established: true, packetsReceived: 9 }, 500, 'end ann/a, own'],
-  ['that publishes', 'bob/a', { established: true, packetsReceived: 9, peer: { received: 9 } }, 1500, 'end bob/a'],
+  ['that publishes', 'bob/a', { ...SENDING, rtcp: { publishing: true, heardAt: NOW - 900 } }, 1500, 'end bob/a'],
+  ['that has just begun to publish', 'bob/a', SENDING, 1500, 'end bob/a'],
   ['that only ever reported', 'bob/a', { established: true, peer: { received: 9 } }, 8000, 'end bob/a'],
+  ['that is muted', 'bob/a', { ...SENDING, muted: true }, 8000, 'end bob/a'],
+  [
+    'that has just been muted',
+    ...['bob/a', { ...SENDING, muted: true, rtcp: { publishing: true, heardAt: NOW } }, 8000, 'end bob/a'],
+  ] as const,
+  [
+    'whose microphone is off',
+    ...['bob/a', { ...SENDING, rtcp: { publishing: false, heardAt: NOW } }, 8000, 'end bob/a'],
+  ] as const,
+  [
+    'that is muted and reported three seconds ago',
+    ...['bob/a', { ...SENDING, muted: true, rtcp: { publishing: false, heardAt: NOW - 3000 } }, 5000, 'end bob/a'],
+  ] as const,
+  [
+    'that publishes no more and has long been silent',
+    ...['bob/a', { ...SENDING, rtcp: { publishing: false, heardAt: NOW - 20_000 } }, 1500, 'end bob/a'],
+  ] as const,
   ['that never sent anything', 'bob/a', { established: true }, 3000, 'end bob/a'],
   ['without an end in the library', 'bob/a', { peer: null }, 3000, 'end bob/a'],
 ] as const) {

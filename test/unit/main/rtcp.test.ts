@@ -21,7 +21,7 @@ const TICK_MS = 50;
 /** A conversation of connections, of which the first publishes. */
 class Conversation {
   readonly rtcp: Rtcp;
-  readonly people: (Reported & { readonly sent: Buffer[]; at: number[] })[];
+  readonly people: (Reported & { packetsReceived: number; readonly sent: Buffer[]; at: number[] })[];
   readonly slots: Int32Array;
   readonly sources: Int32Array;
   readonly participants = new Map<number, Reported>();
@@ -43,7 +43,14 @@ class Conversation {
       const publication =
         id === 0 ? { payloadType: 111, levelExtension: 0, redPayloadType: 0, ssrcs: [this.ssrcOf(0)] } : null;
       const claim = { userid: String(id), clientid: 'client' };
-      const traits = { id, index: id, user: id, publication, slotCount: id === 0 ? publisherSlots : slotCount };
+      const traits = {
+        id,
+        index: id,
+        user: id,
+        publication,
+        slotCount: id === 0 ? publisherSlots : slotCount,
+        packetsReceived: 0,
+      };
       const state = { muted: false, deafened: false, established: true, seat: { current: this } };
       return { claim, ...traits, ...state, rtcp: new RtcpState(), sent, at, send };
     });
@@ -71,6 +78,7 @@ class Conversation {
     const clock = toTicks(milliseconds());
     for (let i = 0; i < count; i++) {
       const number = this.number++;
+      this.people[0]!.packetsReceived++;
       recordArrival(this.sources, SourceWord.Reception, this.sequence.take(number), number, number * 960, 500, 0);
       for (const { index, slotCount } of this.people) {
         for (let slot = 0; slot < slotCount; slot++) {
@@ -113,6 +121,28 @@ test('whoever sends and receives nothing is sent no reports', () => {
   const conversation = new Conversation(3);
   conversation.pass(5000);
   is(conversation.rtcp.counts.sent, 0);
+});
+
+test('whose packets come is known, and when something came last, be it a report alone', () => {
+  const conversation = new Conversation(2, 1, 1);
+  const { rtcp } = conversation.people[0]!;
+  /** Looks take place each one to two seconds. */
+  const found = (publishing: boolean): void => {
+    const latest = conversation.now + 2000 + TICK_MS;
+    while (rtcp.publishing !== publishing && conversation.now < latest) conversation.pass(TICK_MS);
+    is(rtcp.publishing, publishing);
+  };
+  equal([rtcp.publishing, rtcp.heardAt], [false, 0]);
+  conversation.talk(10);
+  found(true);
+  is(rtcp.heardAt, conversation.now - TICK_MS);
+  const last = rtcp.heardAt;
+  found(false);
+  is(rtcp.heardAt, last);
+  conversation.complain(0, 0);
+  equal([rtcp.publishing, rtcp.heardAt], [false, conversation.now]);
+  conversation.talk(1);
+  found(true);
 });
 
 test('each connection is reported to once in one to two seconds, not all at once', () => {

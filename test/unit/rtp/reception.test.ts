@@ -214,6 +214,18 @@ test('duplicates and packets without sound are no jitter', () => {
   is(readReception(words, ROW)?.jitter, 0);
 });
 
+test('a sender that resumes says nothing about spacing with its first packet, and the next one is compared with it', () => {
+  const words = new Int32Array(ROW + RECEPTION_WORDS);
+  const record = (number: number, at: number, resumes = false): void =>
+    recordArrival(words, ROW, Arrival.Advance, number, number * FRAME, 7, at, true, resumes);
+  record(0, 0);
+  record(1, FRAME_US);
+  record(2, 3_000_000, true);
+  record(3, 3_000_000 + FRAME_US);
+  is(readReception(words, ROW)?.jitter, 0);
+  is(readReception(words, ROW)?.received, 4);
+});
+
 test('an account that begins anew has no jitter of the one before', () => {
   const account = new Account();
   for (let i = 0; i < 100; i++) account.take(i, i * FRAME, i * FRAME_US + (i % 2) * 5000);

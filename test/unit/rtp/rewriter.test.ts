@@ -430,6 +430,40 @@ test('a frame of silence does not carry a slot on that its source has carried as
   equal([packet.outSequence, packet.outTimestamp], [103, 101_000 + 5760 + 1]);
 });
 
+for (const [what, at, gap] of [
+  ['at once after a sound whose packets came in time', 3 * FRAME, 0],
+  ['at once after a sound whose packets were slow, so that the receiver makes up nothing', 3 * FRAME + 3 * 960, 0],
+  ['in time after a pause', 3 * FRAME + 5 * 960, 5 * 960],
+] as const) {
+  test(`silence follows ${what}`, () => {
+    const { words, row, send } = slot();
+    for (let i = 0; i < 3; i++) send(1, i, i * FRAME, i * FRAME);
+    const frame = slotPacket({ duration: FRAME, octets: 3, clock: at });
+    insert(words, row, frame);
+    equal([frame.outSequence, frame.outTimestamp], [103, 5000 + 3 * FRAME + gap]);
+    insert(words, row, Object.assign(frame, { clock: at + FRAME }));
+    equal([frame.outSequence, frame.outTimestamp], [104, 5000 + 4 * FRAME + gap], 'and further silence follows it');
+    const time = at + 20 * FRAME;
+    equal(send(2, 9, 77, time), [Switch, 105, 5000 + time], 'the next voice is in time');
+  });
+}
+
+test('silence in a slot that had no sound yet has the first numbers', () => {
+  const { words, row } = slot({ timestamp: 30_000 });
+  const frame = slotPacket({ duration: FRAME, octets: 3, clock: 0 });
+  insert(words, row, frame);
+  equal([frame.outSequence, frame.outTimestamp], [100, 30_000]);
+});
+
+test('silence follows a sound at once even if the timestamps of the sound lag far behind the clock', () => {
+  const { words, row, send } = slot();
+  send(1, 0, 0, 0);
+  send(1, 1, FRAME, 100 * FRAME);
+  const frame = slotPacket({ duration: FRAME, octets: 3, clock: 101 * FRAME });
+  insert(words, row, frame);
+  is(frame.outTimestamp, 5000 + 2 * FRAME);
+});
+
 test('a cleared slot takes even the same source as a new one', () => {
   const { words, row, send } = slot();
   send(1, 0, 0, 0);

@@ -1,10 +1,11 @@
 /** What a listener's slots carry: silence at the end of a voice, wishes, and clean numbers whatever happens. */
 import { equal, is, ok } from 'uvu/assert';
 import { OPUS_FRAME_TICKS } from '../../../src/rtp/packet.ts';
+import { readReception } from '../../../src/rtp/reception.ts';
 import { SLOT_WORDS, Slot } from '../../../src/rtp/rewriter.ts';
 import { Conversation } from '../../../src/workers/conversation.ts';
 import { Participant } from '../../../src/workers/participant.ts';
-import { Count, Drop, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
+import { Count, connectionIndex, Drop, SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
 import { rtp } from '../../support/packets.ts';
 import { below, prng, type Random, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -98,6 +99,39 @@ test('nothing of a muted voice is forwarded; unmuted, it goes on without a hole 
   is(first?.marker, true);
   is(first?.sequence, silence.at(-1)!.sequence + 1);
   is(first?.timestamp, (silence.at(-1)!.timestamp + 16 * FRAME) >>> 0, 'the clock went on meanwhile');
+});
+
+for (const milliseconds of [400, 900, 1500, 20_000]) {
+  test(`a voice whose timestamps stood still in a mute of ${milliseconds} ms comes back in time`, () => {
+    const { bench, voices } = setUp(1, 1);
+    const [voice] = voices as [Voice];
+    const before = voice.talk(10).at(-1)!;
+    bench.forwarder.mute(2, true);
+    bench.wait(milliseconds * MILLISECOND);
+    bench.forwarder.mute(2, false);
+    const after = voice.talk(10);
+    equal(
+      after.map(({ payload, timestamp }) => [payload, timestamp]),
+      after.map((_, i) => ['voice 2', (before.timestamp + milliseconds * MILLISECOND + (i + 1) * FRAME) >>> 0]),
+    );
+  });
+}
+
+test('the first packet after a mute says nothing about the jitter, and the next ones do', () => {
+  const { bench } = setUp(1, 1);
+  let sequence = 0;
+  // All packets of this test come at the same time.
+  const send = (timestamp: number): number => {
+    bench.send(2, rtp({ sequence: ++sequence, timestamp, ssrc: 2 }));
+    return readReception(bench.sources, connectionIndex(2) * SOURCE_WORDS + SourceWord.Reception)!.jitter;
+  };
+  is(send(0), 0);
+  is(send(0), 0);
+  bench.forwarder.mute(2, true);
+  bench.forwarder.mute(2, false);
+  is(send(96_000), 0);
+  is(send(96_000), 0);
+  ok(send(2 * 96_000) > 0);
 });
 
 test('who joins muted is not heard', () => {

@@ -102,7 +102,7 @@ async function quietSubjects(monitor: NatsMonitor): Promise<readonly string[]> {
 
 /** Returns what a sorted list has more of than another. Inboxes have random names, so only their number counts. */
 function surplus(subjects: readonly string[], before: readonly string[]): string[] {
-  const plain = (subject: string): string => subject.replace(/^_INBOX\..*/, '_INBOX');
+  const plain = (subject: string): string => subject.replace(/^sfu\.inbox\..*/, 'sfu.inbox');
   const left = new Map<string, number>();
   for (const subject of before) left.set(plain(subject), (left.get(plain(subject)) ?? 0) + 1);
   return subjects.filter((subject) => {

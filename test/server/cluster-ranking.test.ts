@@ -7,7 +7,7 @@ import { scenarios } from '../support/scenario.ts';
 import { pause, until } from '../support/waiting.ts';
 
 const test = scenarios('cluster ranking');
-const shared = sharedCluster(test, { instances: 3, env: { MAX_LISTED_PARTICIPANTS: '9', MAX_DELAY_MS: '1000' } });
+const shared = sharedCluster(test, { instances: 3, env: { MAX_LISTED_PARTICIPANTS: '11', MAX_DELAY_MS: '1000' } });
 const host = new ClientHost();
 /** Those who listen are received by another process, so that none waits for the other. */
 const ears = new ClientHost();
@@ -29,11 +29,15 @@ interface Room {
   readonly listeners: TestClient[];
 }
 
-/** Five people who talk, and listeners without a microphone. @param on the instance of each speaker, by index. */
-async function five({ instances }: Cluster, on: readonly number[]): Promise<Room> {
+/**
+ * People who are about to talk, five by default, and listeners without a microphone.
+ *
+ * @param on the instance of each speaker, by index.
+ */
+async function open({ instances }: Cluster, on: readonly number[], levels: readonly number[] = LEVELS): Promise<Room> {
   const name = fresh('room');
   const speakers: TestClient[] = [];
-  for (const [i, level] of LEVELS.entries()) {
+  for (const [i, level] of levels.entries()) {
     const options = { slots: SLOTS, levelId: 3 };
     const client = await enter(host, instances[on[i]!]!, fresh(`s${i}-`), name, options);
     await client.speakAt(level);
@@ -80,7 +84,7 @@ async function endAll({ speakers, listeners }: Room): Promise<void> {
 shared(
   'of five who talk on three instances everybody hears exactly the three loudest',
   async (cluster) => {
-    const room = await five(cluster, [0, 1, 2, 0, 1]);
+    const room = await open(cluster, [0, 1, 2, 0, 1]);
     for (const client of room.speakers.toReversed()) await client.talk();
     await allHear(room, room.speakers);
     const [s0, s1, s2, s3, s4] = room.speakers as [TestClient, TestClient, TestClient, TestClient, TestClient];
@@ -97,7 +101,7 @@ shared(
 shared(
   'who falls silent gives the slot up to the next loudest, and takes it back',
   async (cluster) => {
-    const room = await five(cluster, [0, 0, 0, 1, 2]);
+    const room = await open(cluster, [0, 0, 0, 1, 2]);
     for (const client of room.speakers) await client.talk();
     await allHear(room, room.speakers);
     const [s0, ...others] = room.speakers as [TestClient, ...TestClient[]];
@@ -117,7 +121,7 @@ shared(
 shared(
   'a switch happens on all instances at the same time, and streams have no holes',
   async (cluster) => {
-    const room = await five(cluster, [0, 1, 1, 2, 2]);
+    const room = await open(cluster, [0, 1, 1, 2, 2]);
     for (const client of room.speakers) await client.talk();
     await allHear(room, room.speakers);
     const s4 = room.speakers[4]!;
@@ -148,23 +152,28 @@ function onlyWholeTurns(packets: readonly ReceivedPacket[]): void {
 shared(
   'whom a listener pins is heard across instances, however soft, and only there',
   async (cluster) => {
-    const room = await five(cluster, [0, 0, 0, 0, 0]);
+    // So many that the softest would not cross by themselves.
+    const crowd = [10, 18, 26, 34, 42, 50, 58, 66];
+    const room = await open(cluster, new Array(crowd.length).fill(0), crowd);
     const far = await enter(ears, cluster.at(1), fresh('far'), room.name, { slots: SLOTS, publishes: false });
     const other = await enter(ears, cluster.at(2), fresh('other'), room.name, { slots: SLOTS, publishes: false });
     for (const client of room.speakers) await client.talk();
-    const [s0, s1, s2, s3, s4] = room.speakers as [TestClient, TestClient, TestClient, TestClient, TestClient];
+    const [s0, s1, s2, s3, s4, s5] = room.speakers as TestClient[] as [
+      ...[TestClient, TestClient, TestClient, TestClient, TestClient, TestClient],
+    ];
+    const last = room.speakers.at(-1)!;
     await settles(far, [s0, s1, s2]);
-    const view = await far.knows(({ userids }) => userids.includes(s4.name));
-    await far.request({ v: 1, type: 'pin', numbers: [view.named(s4.name)!.number], id: 1 });
+    const view = await far.knows(({ userids }) => userids.includes(last.name));
+    await far.request({ v: 1, type: 'pin', numbers: [view.named(last.name)!.number], id: 1 });
     await far.knows((now) => now.of('ok').some(({ id }) => id === 1));
-    await settles(far, [s4, s0, s1]);
+    await settles(far, [last, s0, s1]);
     await settles(other, [s0, s1, s2]);
     await far.request({ v: 1, type: 'pin', numbers: [], id: 2 });
     await settles(far, [s0, s1, s2]);
     // Leaving out the three loudest must not leave slots empty.
     const numbers = [s0, s1, s2].map(({ name }) => far.view.named(name)!.number);
     await far.request({ v: 1, type: 'exclude', numbers });
-    await settles(far, [s3, s4]);
+    await settles(far, [s3, s4, s5]);
     await endAll(room);
     for (const client of [far, other]) await client.end();
   },
@@ -174,7 +183,7 @@ shared(
 shared(
   'the dominant speaker and who speaks are the same everywhere',
   async (cluster) => {
-    const room = await five(cluster, [0, 1, 2, 0, 1]);
+    const room = await open(cluster, [0, 1, 2, 0, 1]);
     const all = [...room.speakers, ...room.listeners];
     for (const speaker of [room.speakers[0]!, room.speakers[1]!, room.speakers[2]!]) {
       await speaker.talk();

@@ -6,8 +6,11 @@ import { MAX_CONNECTION_INDEX } from '../workers/protocol.ts';
 import { MAX_RING_BYTES, MIN_RING_BYTES } from '../workers/ring.ts';
 import { usableCores } from './cgroup.ts';
 import { integer, list, parsed, powerOfTwo } from './config-values.ts';
+import { contradictions } from './contradictions.ts';
 import { isAddress } from './ip-address.ts';
 import { readNatsUrl } from './nats-url.ts';
+import { shownValue } from './secrets.ts';
+import { readTurnUrls } from './turn-urls.ts';
 
 /** A bad variable. The message has its name, its value and the allowed values. */
 export class ConfigError extends Error {
@@ -84,6 +87,15 @@ const iceServers = parsed(
   },
 );
 
+const turnUrls = parsed(
+  'at most 8 of turn:host[:port][?transport=udp or tcp] and turns:host[:port], separated by commas, or empty',
+  readTurnUrls,
+);
+
+const turnSecret = parsed('16 to 256 visible ASCII characters without spaces, or empty', (text) =>
+  /^(?:[\x21-\x7e]{16,256})?$/.test(text) ? text : undefined,
+);
+
 const httpOrigin = parsed(
   'http://host[:port] or https://host[:port], or empty for none',
   (text): string | undefined => {
@@ -127,6 +139,9 @@ const variables = {
   MEDIA_BIND: { otherwise: '', schema: address },
   ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },
   ICE_SERVERS: { otherwise: '', schema: iceServers },
+  TURN_URLS: { otherwise: '', schema: turnUrls },
+  TURN_SECRET: { otherwise: '', schema: turnSecret },
+  TURN_TTL_S: { otherwise: '3600', schema: integer(1, 604_800) },
   WORKERS: { otherwise: String(Math.max(1, usableCores() - 1)), schema: integer(1, 64) },
   MAX_CONNECTIONS: { otherwise: '2000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_CONNECTIONS_PER_USER: { otherwise: '8', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
@@ -218,43 +233,10 @@ export function checkConfig(environment: Environment): { config: Partial<Config>
     if (result.success) good.push([name, result.output]);
     else {
       const allowed = result.issues[0].message;
-      errors.push(new ConfigError(`${name} is ${JSON.stringify(maskSecrets(text))}; allowed: ${allowed}`));
+      errors.push(new ConfigError(`${name} is ${JSON.stringify(shownValue(name, text))}; allowed: ${allowed}`));
     }
   }
   const config: Partial<Config> = Object.fromEntries(good);
-  return { config, errors: [...errors, ...contradictions(config)] };
-}
-
-/** Returns an error for each variable that is good by itself and cannot be together with another. */
-function contradictions(config: Partial<Config>): ConfigError[] {
-  const { NATS_URL: nats, NATS_CREDS, NATS_CERT = '', NATS_KEY = '' } = config;
-  if (nats === undefined || nats === null) return [];
-  const { MAX_CONNECTIONS: connections = 0, MAX_REMOTE_SOURCES: remote = 0 } = config;
-  const most = MAX_CONNECTION_INDEX + 1;
-  const found: [wrong: boolean, message: string][] = [
-    [
-      connections + remote > most,
-      `MAX_CONNECTIONS and MAX_REMOTE_SOURCES are ${connections + remote} together; allowed: at most ${most}`,
-    ],
-    [
-      Boolean(NATS_CREDS) && (nats.user ?? nats.token) !== null,
-      'NATS_CREDS is set and NATS_URL has a user or a token; allowed: one of them',
-    ],
-    [
-      (NATS_CERT === '') !== (NATS_KEY === ''),
-      'NATS_CERT and NATS_KEY are a certificate and its key; allowed: both or neither',
-    ],
-  ];
-  return found.filter(([wrong]) => wrong).map(([, message]) => new ConfigError(message));
-}
-
-/**
- * Hides the secrets in a value, as in `turn:user:password@host` or `nats://token@host`, so that it can be shown. A
- * malformed value may have an `@` or a comma in its secret, so everything up to the last `@` is hidden.
- */
-export function maskSecrets(text: string): string {
-  const at = text.search(/\w+:[^:@,]+:.*@/s);
-  const [before, after] = at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)];
-  const hidden = before.replace(/^(\s*[\w+.-]+:(?:\/\/)?)?.*@/s, '$1***@');
-  return hidden + after.replace(/^(\w+:[^:@,]+:).*@/s, '$1***@');
+  const wrong = contradictions(config).map((message) => new ConfigError(message));
+  return { config, errors: [...errors, ...wrong] };
 }

@@ -10,6 +10,7 @@ import { Seats } from './conversations/seats.ts';
 import { UserNumbers } from './conversations/user-numbers.ts';
 import { EventHub } from './events/hub.ts';
 import { connectHandler } from './http/connect.ts';
+import { IceServers } from './http/ice.ts';
 import { routes } from './http/routes.ts';
 import { HttpServer } from './http/server.ts';
 import type { Log } from './log/log.ts';
@@ -99,7 +100,8 @@ export async function start(config: Config, log: Log): Promise<void> {
   const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
   const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
   const connect = connectHandler({ memberships, connections, config, log, telemetry });
-  const server = new HttpServer(routes({ memberships, connect }), config, log, telemetry);
+  const rows = routes({ memberships, connect, ice: new IceServers(config) });
+  const server = new HttpServer(rows, config, log, telemetry);
   const stopTimers = [
     timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now())),
     timers.every(config.EVENTS_INTERVAL_MS, () => events.tick()),

@@ -37,6 +37,9 @@ async function runWith(file: string, args: string[], env: Record<string, string>
   }
 }
 
+/** Good values of the TURN variables. */
+const TURN = { TURN_URLS: 'turn:a', TURN_SECRET: 'x'.repeat(16) };
+
 /** Returns the warnings about a configuration with these values. */
 function warnings(env: Record<string, string>): readonly string[] {
   const { warnings, errors } = reportConfig({ ANNOUNCED_ADDRESS: '203.0.113.7', ...env }, {});
@@ -152,6 +155,18 @@ test('--check-config shows no secret of NATS, good or bad', async () => {
   ok(!JSON.stringify(bad).includes('secret'));
 }, 60);
 
+test('--check-config does not show the secret of TURN, good or bad', async () => {
+  const TURN_URLS = 'turn:a,turns:b';
+  const good = await run(['--check-config'], { TURN_URLS, TURN_SECRET: 'secret1,secret2,secret3' });
+  is(good.code, 0);
+  for (const line of ['TURN_URLS=turn:a,turns:b # environment', 'TURN_SECRET=*** # environment']) {
+    ok(good.stdout.includes(line), line);
+  }
+  const bad = await run(['--check-config'], { TURN_URLS, TURN_SECRET: 'secret4' });
+  is(bad.code, 1);
+  ok(!JSON.stringify([good, bad]).includes('secret'));
+}, 60);
+
 test('--check-config names files of NATS that cannot be read', () => {
   const files = { NATS_CREDS: '/nowhere/creds', NATS_CA: '/nowhere/ca' };
   equal(reportConfig({ NATS_URL: 'nats://a', ...files }, {}).errors, [
@@ -183,6 +198,9 @@ test('--check-config warns of values that are probably mistakes', () => {
     [{ MAX_MEMBERSHIPS: '1999' }, /^MAX_MEMBERSHIPS is less/],
     [{ WORKERS: '64' }, /^WORKERS is more than this process has cores/],
     [{ PERMISSIONS_CACHE_MS: '1' }, /^PERMISSIONS_HOST is empty/],
+    [{ TURN_SECRET: 'x'.repeat(16) }, /^TURN_URLS is empty, so TURN_SECRET and TURN_TTL_S have no effect/],
+    [{ ...TURN, TURN_URLS: 'turns:a,turn:a?transport=tcp' }, /^TURN_URLS has no server over UDP: Chromium/],
+    [{ ...TURN, TURN_TTL_S: '19' }, /^TURN_TTL_S is less than CONNECT_TIMEOUT_MS/],
     [{ INSTANCE_ID: 'eu-1' }, /^NATS_URL is empty, so NATS_CREDS, .* and MAX_REMOTE_SOURCES have no effect/],
     [{ MAX_REMOTE_SOURCES: '9' }, /^NATS_URL is empty/],
     [{ NATS_URL: 'nats://a,nats://b', NATS_REPLICAS: '3' }, /^NATS_REPLICAS is more than NATS_URL has servers/],
@@ -209,6 +227,8 @@ test('--check-config does not warn of values that only look like mistakes', () =
     { ANNOUNCED_ADDRESS: '', ICE_SERVERS: 'stun:stun.example.org' },
     { ANNOUNCED_ADDRESS: '', MEDIA_BIND: '203.0.113.7' },
     { PERMISSIONS_HOST: 'http://permissions', PERMISSIONS_CACHE_MS: '1' },
+    { ...TURN, TURN_TTL_S: '20' },
+    { ...TURN, TURN_URLS: 'turns:a,turn:a:443?transport=udp' },
     { NATS_URL: 'nats://a', INSTANCE_ID: 'eu-1', CLUSTER: 'x', MAX_REMOTE_SOURCES: '9' },
   ];
   for (const env of fine) equal(warnings(env), [], JSON.stringify(env));

@@ -32,7 +32,8 @@ async function withRow(row: Route, body: (house: House) => Promise<void>): Promi
   };
   const refusals: string[] = [];
   const telemetry = { refused: (problem: string, asked: string) => refusals.push(`${problem} ${asked}`) };
-  const rows = [...routes({ memberships: { join: unexpected, leave: unexpected }, connect: unexpected }), row];
+  const memberships = { join: unexpected, leave: unexpected };
+  const rows = [...routes({ memberships, connect: unexpected, ice: { answer: unexpected } }), row];
   const server = new HttpServer(rows, readConfig({}), createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const ask: House['ask'] = async (method, path, headers = claimHeader('ann')) => {
@@ -49,25 +50,25 @@ async function withRow(row: Route, body: (house: House) => Promise<void>): Promi
 test('a row is enough for an endpoint that answers JSON to every client with a claim', async () => {
   const row: Route = {
     method: 'GET',
-    path: '/ice',
+    path: '/turn',
     answer: ({ claim }) => json({ username: claim.userid, urls: ['turn:é'] }, 200, { 'Cache-Control': 'no-store' }),
   };
   await withRow(row, async ({ ask, refusals }) => {
-    const { status, headers, body } = await ask('GET', '/ice?token=x');
+    const { status, headers, body } = await ask('GET', '/turn?token=x');
     is(status, 200);
     is(headers['content-type'], 'application/json');
     is(headers['cache-control'], 'no-store');
     is(Number(headers['content-length']), Buffer.byteLength(body));
     equal(JSON.parse(body), { username: 'ann', urls: ['turn:é'] });
-    is((await ask('GET', '/ice', {})).status, 400);
-    const wrong = await ask('POST', '/ice');
+    is((await ask('GET', '/turn', {})).status, 400);
+    const wrong = await ask('POST', '/turn');
     is(wrong.status, 405);
     is(wrong.headers['allow'], 'GET');
-    is((await ask('GET', '/ice/x')).status, 404);
-    is((await ask('GET', '/ice%zz')).status, 400);
+    is((await ask('GET', '/turn/x')).status, 404);
+    is((await ask('GET', '/turn%zz')).status, 400);
     equal(refusals, ['bad-claim other', 'method-not-allowed other', 'not-found other', 'bad-request other']);
     const { detail } = JSON.parse((await ask('GET', '/')).body);
-    is(detail, 'There are GET /connect, POST or DELETE /join/:conversationid and GET /ice.');
+    is(detail, 'There are GET /connect, GET /ice, POST or DELETE /join/:conversationid and GET /turn.');
   });
 });
 

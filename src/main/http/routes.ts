@@ -54,10 +54,11 @@ export interface RouteTargets {
     leave(userid: string, conversation: string, by: Requester): Done;
   };
   connect(claim: Claim, request: string): Upgrade;
+  readonly ice: { answer(claim: Claim): Answer };
 }
 
 /** Returns the table. */
-export function routes({ memberships, connect }: RouteTargets): readonly Route[] {
+export function routes({ memberships, connect, ice }: RouteTargets): readonly Route[] {
   const membership = {
     path: '/join/:conversationid',
     aliases: ['/join/', '/join'],
@@ -65,6 +66,7 @@ export function routes({ memberships, connect }: RouteTargets): readonly Route[]
   } as const;
   return [
     { method: 'GET', path: '/connect', upgrade: connect },
+    { method: 'GET', path: '/ice', answer: ({ claim }) => ice.answer(claim) },
     {
       ...membership,
       method: 'POST',

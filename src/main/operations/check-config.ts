@@ -3,8 +3,10 @@ import { accessSync, constants } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { usableCores } from '../cgroup.ts';
-import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress, maskSecrets } from '../config.ts';
+import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress } from '../config.ts';
 import { isPrivate } from '../ip-address.ts';
+import { shownValue } from '../secrets.ts';
+import { isOverUdp } from '../turn-urls.ts';
 
 /** How long systemd waits by default before it kills a service, milliseconds. Others wait less. */
 const USUAL_STOP_MS = 90_000;
@@ -34,11 +36,20 @@ export function reportConfig(environment: Environment, file: Environment): Confi
     .map((name) => {
       const from = environment[name] !== undefined ? 'environment' : file[name] !== undefined ? '.env' : 'default';
       const text = (environment[name] ?? file[name] ?? DEFAULTS[name]!).trim().replace(/\s+/g, ' ');
-      return `${name}=${text.split(',').map(maskSecrets).join(',')} # ${from}`;
+      return `${name}=${shown(name, text)} # ${from}`;
     });
   const whole = errors.length === 0 ? oddities(config as Config, { ...file, ...environment }) : [];
   const wrong = [...errors.map(({ message }) => message), ...unreadable(config)];
   return { lines, warnings: [...misspelt(file), ...whole], errors: wrong };
+}
+
+/** Returns a value without secrets. Of a list each part has its own. */
+function shown(name: string, text: string): string {
+  if (name === 'TURN_SECRET') return shownValue(name, text);
+  return text
+    .split(',')
+    .map((part) => shownValue(name, part))
+    .join(',');
 }
 
 /** Names the files that cannot be read, and without which the service would not start. */
@@ -111,6 +122,18 @@ function oddities(config: Config, set: Environment): string[] {
     [
       config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),
       'PERMISSIONS_HOST is empty, so the other PERMISSIONS variables have no effect: everybody with a claim may join',
+    ],
+    [
+      config.TURN_URLS.length > 0 && !config.TURN_URLS.some(isOverUdp),
+      'TURN_URLS has no server over UDP: Chromium and its like cannot connect over TCP or TLS; add turn:host:443?transport=udp',
+    ],
+    [
+      config.TURN_URLS.length > 0 && config.TURN_TTL_S * 1000 < config.CONNECT_TIMEOUT_MS,
+      'TURN_TTL_S is less than CONNECT_TIMEOUT_MS: credentials may expire before they are used',
+    ],
+    [
+      config.TURN_URLS.length === 0 && ['TURN_SECRET', 'TURN_TTL_S'].some((name) => name in set),
+      'TURN_URLS is empty, so TURN_SECRET and TURN_TTL_S have no effect: clients are told no TURN server',
     ],
     [
       config.NATS_URL === null && [...CLUSTER, 'MAX_REMOTE_SOURCES'].some((name) => name in set),

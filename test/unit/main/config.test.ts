@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
-import { type Config, ConfigError, DEFAULTS, maskSecrets, readConfig } from '../../../src/main/config.ts';
+import { type Config, ConfigError, DEFAULTS, readConfig } from '../../../src/main/config.ts';
+import { shownValue } from '../../../src/main/secrets.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('config');
@@ -14,6 +15,9 @@ interface Row {
   readonly good: readonly (readonly [text: string, value: unknown])[];
   readonly bad: readonly string[];
 }
+
+/** Without which a good value of another variable is refused. */
+const NEEDED = { TURN_SECRET: 'x'.repeat(16) };
 
 /** An integer's limits are taken, and nothing beyond, beside or between. */
 function integer(name: keyof Config, least: number, most: number): Row {
@@ -268,6 +272,49 @@ const TABLE: readonly Row[] = [
   powerOfTwo('INGRESS_RING_BYTES', 4096, 67_108_864),
   powerOfTwo('EGRESS_RING_BYTES', 4096, 67_108_864),
   {
+    name: 'TURN_URLS',
+    good: [
+      ['', []],
+      [' turn:a , turns:b.example:443 ', ['turn:a', 'turns:b.example:443']],
+      ...['turn:a:3478?transport=udp', 'turn:1.2.3.4?transport=tcp', 'turn:[2001:db8::7]:65535', 'turns:[::1]'].map(
+        (url) => [url, [url]] as const,
+      ),
+      ['turns:a?transport=tcp', ['turns:a?transport=tcp']],
+      [Array(8).fill('turn:a').join(), Array(8).fill('turn:a')],
+    ],
+    bad: [
+      'a',
+      'stun:a',
+      'turn:',
+      'turn:a b',
+      'turn://a',
+      'turn:u:p@a',
+      'turn:u@a',
+      'turn:a:0',
+      'turn:a:65536',
+      'turn:1.2.3',
+      'turn:1.2.3.256',
+      'turn:[::1',
+      'turn:[1.2.3.4]',
+      'turn:::1',
+      'turn:a?transport=sctp',
+      'turns:a?transport=udp',
+      'turn:a?transport=udp&x=y',
+      Array(9).fill('turn:a').join(),
+    ],
+  },
+  {
+    name: 'TURN_SECRET',
+    good: [
+      ['', ''],
+      [' 0123456789abcdef ', '0123456789abcdef'],
+      ['!~#"\\'.repeat(4), '!~#"\\'.repeat(4)],
+      ['x'.repeat(256), 'x'.repeat(256)],
+    ],
+    bad: ['x', 'x'.repeat(15), 'x'.repeat(257), '01234567 89abcdef', '0123456789abcdeé', '0123456789abcde\0'],
+  },
+  integer('TURN_TTL_S', 1, 604_800),
+  {
     name: 'PTIME_MS',
     good: [20, 40, 60].map((ptime) => [String(ptime), ptime] as const),
     bad: ['', '0', '10', '30', '120', '20.0', '20 ms'],
@@ -307,10 +354,10 @@ test('the table of this test has every variable', () => {
 
 for (const { name, good, bad } of TABLE) {
   test(`${name} takes ${good.length} good values and refuses ${bad.length} bad ones by name`, () => {
-    for (const [text, value] of good) equal(readConfig({ [name]: text })[name], value, JSON.stringify(text));
+    for (const [text, value] of good) equal(readConfig({ ...NEEDED, [name]: text })[name], value, JSON.stringify(text));
     for (const text of bad) {
       const message = refusal({ [name]: text });
-      ok(message.startsWith(`${name} is ${JSON.stringify(maskSecrets(text))}; allowed: `), message);
+      ok(message.startsWith(`${name} is ${JSON.stringify(shownValue(name, text))}; allowed: `), message);
       match(message, /allowed: \S.{8,}$/);
       isOneLine(message);
     }
@@ -378,6 +425,20 @@ test('variables of NATS that contradict each other are refused, if NATS_URL is s
   for (const one of ['NATS_CERT', 'NATS_KEY']) {
     match(refusal({ NATS_URL, [one]: 'a' }), 'NATS_CERT and NATS_KEY are a certificate and its key; allowed: ');
   }
+});
+
+test('a bad TURN_SECRET is named without anything of it', () => {
+  is(
+    refusal({ TURN_SECRET: 'sec,ret' }),
+    'TURN_SECRET is "***"; allowed: 16 to 256 visible ASCII characters without spaces, or empty',
+  );
+});
+
+test('TURN servers without their secret are refused', () => {
+  const TURN_SECRET = '0123456789abcdef';
+  readConfig({ TURN_URLS: 'turn:a', TURN_SECRET });
+  readConfig({ TURN_SECRET });
+  is(refusal({ TURN_URLS: 'turn:a' }), 'TURN_URLS is set and TURN_SECRET is empty; allowed: both or neither');
 });
 
 test('LISTEN refuses empty brackets', () => {

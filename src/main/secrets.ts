@@ -1,0 +1,18 @@
+/** Hides the secrets in the values of variables. */
+
+/** Returns a variable's value as it can be shown: without secrets. */
+export function shownValue(name: string, text: string): string {
+  if (name === 'TURN_SECRET') return text.trim() === '' ? '' : '***';
+  return maskSecrets(text);
+}
+
+/**
+ * Hides the secrets in a value, as in `turn:user:password@host` or `nats://token@host`, so that it can be shown. A
+ * malformed value may have an `@` or a comma in its secret, so everything up to the last `@` is hidden.
+ */
+export function maskSecrets(text: string): string {
+  const at = text.search(/\w+:[^:@,]+:.*@/s);
+  const [before, after] = at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+  const hidden = before.replace(/^(\s*[\w+.-]+:(?:\/\/)?)?.*@/s, '$1***@');
+  return hidden + after.replace(/^(\w+:[^:@,]+:).*@/s, '$1***@');
+}

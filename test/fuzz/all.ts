@@ -1,4 +1,6 @@
 /** All fuzz targets, in the order in which they run. */
+import { natsPrograms } from '../support/nats.ts';
+import { bucket, bus } from './bus.ts';
 import { channel } from './channel.ts';
 import { connect } from './connect.ts';
 import { headers } from './headers.ts';
@@ -17,5 +19,7 @@ import { worker } from './worker.ts';
 const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
 const fromTheBus = [relayed, heartbeats, presence];
 const againstAServer = [connect, requests, channel];
+/** Where nats-server is installed. */
+const againstACluster = natsPrograms().length > 0 ? [bus, bucket] : [];
 
-export const targets: readonly FuzzTarget[] = [...inProcess, ...fromTheBus, ...againstAServer];
+export const targets: readonly FuzzTarget[] = [...inProcess, ...fromTheBus, ...againstAServer, ...againstACluster];

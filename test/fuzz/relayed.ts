@@ -66,6 +66,7 @@ class Listener {
     this.clock = random() | 0;
     this.incoming = new Incoming({
       ...{ bus: this.bus, counts: this.counts, maxDelay: MAX_DELAY_MS, incarnation: SELF, clock: () => this.clock },
+      isAlive,
       heard: () => undefined,
     });
     for (const incarnation of OTHERS) for (let source = 0; source < LISTED; source++) this.list(incarnation, source);
@@ -121,8 +122,8 @@ class Listener {
     const { counts } = this;
     const before = { ...counts.drops, heard: counts.in.packets };
     const packets = bytes.length >= HEAD && bytes.length <= LONGEST && bytes[0] === 1 && bytes[1] === Kind.Packets;
-    const own = bytes.subarray(2, HEAD).toString('hex') === SELF;
-    const reading = packets && !own ? readAgain(bytes) : null;
+    const from = bytes.subarray(2, HEAD).toString('hex');
+    const reading = packets && from !== SELF && isAlive(from) ? readAgain(bytes) : null;
     this.expected = reading === null ? null : { bytes, packets: reading.packets, next: 0 };
     this.bus.deliver(SUBJECT, bytes);
     const { unknownSource, tooOld, malformed } = counts.drops;
@@ -162,6 +163,11 @@ class Listener {
     const json = hostileJson(random, JSON.parse(honest.subarray(HEAD).toString()));
     return Buffer.concat([honest.subarray(0, HEAD), json]);
   }
+}
+
+/** Half of the strangers live: nobody lists their sources. */
+function isAlive(incarnation: string): boolean {
+  return OTHERS.includes(incarnation) || Number.parseInt(incarnation, 16) % 2 === 0;
 }
 
 function strangerOf(random: Random): string {

@@ -50,7 +50,7 @@ export class RelaySide {
     this.relay = new Relay({
       bus: link,
       subjects: new Subjects('sfu'),
-      ...{ incarnation, maxDelay, sources: this.table, timers, rttMs: () => null },
+      ...{ incarnation, maxDelay, sources: this.table, timers, rttMs: () => null, isAlive: () => true },
       rtcp: {
         relay: () => undefined,
         lossOf: (source) => this.losses.get(this.nameOf(source as RemoteSource)) ?? 0,

@@ -88,9 +88,10 @@ export class Cluster {
     this.store = new UserStore({ config, records, instances, registry, reaches, log, now });
     this.janitor = new Janitor({ records, instances, registry, users: this.store, timers, now });
     const rttMs = (incarnation: string): number | null => instances.rttMs(incarnation);
+    const isAlive = (incarnation: string): boolean => instances.isAlive(incarnation);
     this.relay = new Relay({
       ...{ bus: links.media, subjects, incarnation: self.incarnation, maxDelay: config.MAX_DELAY_MS },
-      ...{ sources, rtcp, rttMs, timers },
+      ...{ sources, rtcp, rttMs, isAlive, timers },
     });
   }
 

@@ -4,6 +4,7 @@ import type { Cancel, Timers } from '../timers.ts';
 import { type Bus, LinkError, type Subscription } from './bus.ts';
 import { Departed } from './departed.ts';
 import { describe, type Identity, twice } from './identity.ts';
+import { InstanceLog } from './instance-log.ts';
 import { type Beat, claimedId, heartbeats, MAX_INSTANCES } from './messages/heartbeats.ts';
 import { type ReadCounts, readFamily, readMessage, writeMessage } from './messages/read.ts';
 import { type Instance, MAX_SILENCE_MS, Peer } from './peer.ts';
@@ -47,6 +48,7 @@ export interface InstanceWatcher {
 export class Instances {
   readonly self: Identity;
   private readonly parts: InstancesParts;
+  private readonly log: InstanceLog;
   private readonly peers = new Map<string, Peer>();
   private readonly departed = new Departed();
   private readonly watchers = new Set<InstanceWatcher>();
@@ -62,6 +64,7 @@ export class Instances {
   constructor(parts: InstancesParts) {
     this.parts = parts;
     this.self = parts.self;
+    this.log = new InstanceLog(parts.log, () => parts.timers.now());
   }
 
   /** Returns the other instances that live, by id. */
@@ -171,9 +174,7 @@ export class Instances {
     }
     const peer = new Peer(beat, now);
     this.peers.set(peer.incarnation, peer);
-    const { log } = this.parts;
-    log.info({ instance: peer.id, incarnation: peer.incarnation, version: beat.version }, 'another instance appeared');
-    if (peer.id === this.self.id) log.error(twice(peer.description, this.self));
+    this.log.appeared(peer, beat.version, this.self);
     this.welcome();
     for (const watcher of this.watchers) watcher.appeared?.(peer.look(now));
   }
@@ -198,8 +199,7 @@ export class Instances {
   private end(peer: Peer, why: 'silent' | 'bye'): void {
     this.peers.delete(peer.incarnation);
     const instance = peer.look(this.parts.timers.now());
-    const facts = { instance: peer.id, incarnation: peer.incarnation, why, silentMs: instance.silentMs };
-    this.parts.log[why === 'bye' ? 'info' : 'warn'](facts, 'an instance is gone');
+    this.log.gone(peer, why, instance.silentMs);
     for (const watcher of this.watchers) watcher.gone?.(instance, why);
   }
 

@@ -27,7 +27,8 @@ export interface Instance {
 
 export class Peer {
   readonly incarnation: string;
-  private beat: Beat;
+  /** The latest heartbeat, without the others that it has seen: there are as many again of each. */
+  private beat: Omit<Beat, 'seen'>;
   private heardAt: number;
   /** When it is dead unless it is heard before. */
   private deadline: number;
@@ -35,7 +36,7 @@ export class Peer {
 
   constructor(beat: Beat, now: number) {
     this.incarnation = beat.incarnation;
-    this.beat = beat;
+    this.beat = withoutSeen(beat);
     this.heardAt = now;
     this.deadline = now + MAX_SILENCE_MS;
   }
@@ -51,7 +52,7 @@ export class Peer {
 
   /** @param self the incarnation that the round trip is to. */
   heard(beat: Beat, now: number, self: string): void {
-    this.beat = beat;
+    this.beat = withoutSeen(beat);
     this.heardAt = now;
     this.deadline = now + MAX_SILENCE_MS;
     const echo = beat.seen.find(([incarnation]) => incarnation === self);
@@ -83,4 +84,8 @@ export class Peer {
     const figures = { draining, connections, conversations, relayedIn, relayedOut, dropped };
     return { id, incarnation, version, host, ...figures, rttMs: this.rtt, silentMs };
   }
+}
+
+function withoutSeen({ seen: _, ...beat }: Beat): Omit<Beat, 'seen'> {
+  return beat;
 }

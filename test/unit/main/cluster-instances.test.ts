@@ -381,4 +381,26 @@ test('subjects are made of the prefix and of what has no special characters', ()
   ok(conversationHash('a') !== conversationHash('b'));
 });
 
+test('a flood of invented instances fills neither the log nor the memory', async () => {
+  const { net, all } = await started(1);
+  const [a] = all as [FakeInstance];
+  const liar = net.join();
+  const seen = Array.from({ length: 400 }, (_, i) => [i.toString(16).padStart(12, 'e'), i, 1]);
+  const truth = JSON.parse(Buffer.from(net.sent.find(({ subject }) => subject === SUBJECTS.beat)!.data).toString());
+  for (let i = 0; i < 5000; i++) {
+    const incarnation = i.toString(16).padStart(12, 'f');
+    liar.publish(SUBJECTS.beat, Buffer.from(JSON.stringify({ ...truth, id: 'x', incarnation, seen })));
+    if (i % 400 === 0) passTogether([a], 4000);
+  }
+  const { lines } = a.log;
+  ok(lines.length < 1500, `${lines.length} lines`);
+  passTogether([a], 10_000);
+  const omitted = lines.reduce((sum, line) => sum + Number(line['omitted'] ?? 0), 0);
+  ok(omitted > 5000 && omitted + lines.length <= 10_000, `${omitted} omitted`);
+  liar.publish(SUBJECTS.beat, Buffer.from(JSON.stringify({ ...truth, incarnation: 'ffffffffffff', seen })));
+  const peers = [...(Reflect.get(a.instances, 'peers') as Map<string, object>).values()];
+  is(peers.length, 1);
+  ok(peers.every((peer) => JSON.stringify(peer).length < 1000));
+});
+
 test.run();

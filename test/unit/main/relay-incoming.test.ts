@@ -19,6 +19,7 @@ const MAX_DELAY = 500;
 const HERE = '0123456789ab';
 const THERE = 'ba9876543210';
 const ELSEWHERE = 'ba9876543211';
+const DEAD = 'ba9876543212';
 
 const PUBLICATION = { payloadType: 111, levelExtension: 1, redPayloadType: 0, ssrcs: [] };
 const ANN: AnnouncedSource = { source: 5, userid: 'ann', clientid: 'phone', publication: PUBLICATION, muted: false };
@@ -48,6 +49,7 @@ function setUp() {
   const noted: [number, string, number][] = [];
   const incoming = new Incoming({
     ...{ bus, counts, maxDelay: MAX_DELAY, incarnation: HERE, clock: () => clock.now },
+    isAlive: (incarnation) => incarnation !== DEAD,
     heard: (source, instance, number) => noted.push([source.id, instance, number]),
   });
   const heard: string[] = [];
@@ -258,6 +260,31 @@ test('there is room for so many instances, and what the others send is dropped',
   for (let i = 0; i < 257; i++) deliver(message([{ source: 1, stamp: 0 }], name(i)));
   equal(heard, ['1: hello']);
   is(counts.drops.unknownSource, 256);
+});
+
+test('nothing is kept of an instance that does not live, and its packets are dropped', () => {
+  const { incoming, deliver, counts, add, heard } = setUp();
+  add(1, DEAD);
+  deliver(message([{ source: 1, stamp: 0 }], DEAD));
+  equal([heard, counts.drops.unknownSource, (Reflect.get(incoming.peers, 'peers') as unknown[]).length], [[], 1, 0]);
+});
+
+test('a wrong stamp does not make all that follow it seem late, and a clock that leapt is believed soon', () => {
+  const offset = new ClockOffset();
+  let now = 0;
+  const delay = (late: number): number => {
+    now = (now + 20 * MS) | 0;
+    return Math.round(offset.take((now - late * MS) | 0, now, MAX_DELAY * MS) / MS);
+  };
+  equal([delay(10), delay(20), delay(0)], [0, 10, 0]);
+  for (const wrong of [-60, -1000, -2e6, -600, -61]) {
+    is(delay(wrong), 0);
+    is(delay(7), 7);
+  }
+  // All are as early from now on, more or less.
+  const leapt = Array.from({ length: 10 }, (_, i) => delay(-3000 + (i % 3)));
+  equal(leapt, [0, 0, 0, 0, 0, 0, 0, 1, 2, 0]);
+  ok(delay(0) > MAX_DELAY);
 });
 
 test('clocks that run at different speeds do not add up to a delay', () => {

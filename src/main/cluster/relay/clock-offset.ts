@@ -7,6 +7,10 @@
 const DRIFT = 200e-6;
 /** If every packet is late for so long, microseconds, the other clock was set anew, and the measuring begins again. */
 const LATE_RUN = 10_000_000;
+/** A packet that is faster by more than this than all before it is not believed by itself, microseconds. */
+const LEAP = 50_000;
+/** It is believed if all others for so long are as fast, microseconds. */
+const LEAP_RUN = 100_000;
 
 export class ClockOffset {
   /** The least of the differences between arrival here and arrival there, microseconds modulo 2^32. */
@@ -17,6 +21,10 @@ export class ClockOffset {
   private drift = 0;
   private late = false;
   private lateSince = 0;
+  /** The least difference of those that leapt ahead, and since when all have. */
+  private leaping = false;
+  private leap = 0;
+  private leapSince = 0;
 
   /**
    * Takes a packet.
@@ -29,6 +37,11 @@ export class ClockOffset {
     const difference = (now - stamp) | 0;
     this.age(now);
     const delay = (difference - this.least) | 0;
+    if (this.known && delay < -LEAP) {
+      this.leaps(difference, now);
+      return 0;
+    }
+    if (delay <= tooLate) this.leaping = false;
     if (!this.known || delay < 0 || this.isReset(delay > tooLate, now)) {
       this.known = true;
       this.late = false;
@@ -44,6 +57,19 @@ export class ClockOffset {
     const whole = Math.floor(this.drift);
     this.drift -= whole;
     this.least = (this.least + whole) | 0;
+  }
+
+  /** A wrong stamp must not make everything after it seem late. */
+  private leaps(difference: number, now: number): void {
+    if (!this.leaping || Math.abs((difference - this.leap) | 0) > LEAP) {
+      this.leaping = true;
+      this.leap = difference;
+      this.leapSince = now;
+    } else if (((difference - this.leap) | 0) < 0) this.leap = difference;
+    if (((now - this.leapSince) | 0) < LEAP_RUN) return;
+    this.leaping = false;
+    this.late = false;
+    this.least = this.leap;
   }
 
   private isReset(late: boolean, now: number): boolean {

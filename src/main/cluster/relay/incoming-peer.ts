@@ -21,7 +21,7 @@ export class IncomingPeer {
   }
 }
 
-/** Most instances that media are taken from. Presence knows which of them are alive. */
+/** Most instances that media are taken from. */
 const MAX_PEERS = 256;
 /** An instance is forgotten after so many seconds without media. */
 const IDLE_SECONDS = 60;
@@ -29,8 +29,14 @@ const IDLE_SECONDS = 60;
 export class IncomingPeers {
   private peers: IncomingPeer[] = [];
   private last: IncomingPeer | null = null;
+  private readonly isAlive: (incarnation: string) => boolean;
 
-  /** Returns an instance by the halves of its incarnation; null if there are too many. Seldom allocates. */
+  /** @param isAlive whether an instance lives. Of others nothing is kept. */
+  constructor(isAlive: (incarnation: string) => boolean) {
+    this.isAlive = isAlive;
+  }
+
+  /** Returns an instance by the halves of its incarnation; null if it does not live, or there are too many. Seldom allocates. */
   find(high: number, low: number): IncomingPeer | null {
     let { last: peer } = this;
     if (peer === null || peer.low !== low || peer.high !== high) peer = this.search(high, low);
@@ -66,6 +72,7 @@ export class IncomingPeers {
     }
     if (this.peers.length >= MAX_PEERS) return null;
     const peer = new IncomingPeer(high, low);
+    if (!this.isAlive(peer.incarnation)) return null;
     this.peers.push(peer);
     return peer;
   }

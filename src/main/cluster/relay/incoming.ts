@@ -19,6 +19,8 @@ export interface IncomingParts {
   readonly clock: () => number;
   /** Of this instance. */
   readonly incarnation: string;
+  /** Whether another instance lives. */
+  readonly isAlive: (incarnation: string) => boolean;
   /** Is told of each packet's source. */
   readonly heard: (source: RemoteSource, incarnation: string, number: number) => void;
 }
@@ -31,7 +33,7 @@ interface IncomingConversation {
 }
 
 export class Incoming {
-  readonly peers = new IncomingPeers();
+  readonly peers: IncomingPeers;
   private readonly parts: IncomingParts;
   /** Microseconds. */
   private readonly maxDelay: number;
@@ -44,6 +46,7 @@ export class Incoming {
 
   constructor(parts: IncomingParts) {
     this.parts = parts;
+    this.peers = new IncomingPeers(parts.isAlive);
     this.maxDelay = parts.maxDelay * 1000;
   }
 

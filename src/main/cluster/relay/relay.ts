@@ -31,6 +31,8 @@ export interface RelayParts {
   readonly rtcp: Pick<Rtcp, 'relay' | 'lossOf' | 'noteElsewhere'>;
   /** Returns the round trip of another instance's heartbeats, milliseconds; null before the first. */
   readonly rttMs: (incarnation: string) => number | null;
+  /** Whether another instance lives. */
+  readonly isAlive: (incarnation: string) => boolean;
   readonly timers: Timers;
 }
 
@@ -46,7 +48,7 @@ export class Relay implements MediaRelay {
   private readonly conversations = new Set<number>();
   private looking: Cancel | null = null;
 
-  constructor({ bus, subjects, incarnation, maxDelay, sources, rtcp, rttMs, timers }: RelayParts) {
+  constructor({ bus, subjects, incarnation, maxDelay, sources, rtcp, rttMs, isAlive, timers }: RelayParts) {
     const { counts } = this;
     this.timers = timers;
     const clock = (): number => toStamp(milliseconds());
@@ -56,7 +58,7 @@ export class Relay implements MediaRelay {
     const feedback = new Feedback({ bus, rtcp, read: counts.read, incarnation, subject });
     const queue = new RelayQueue({ bus, head, maxDelay, counts, clock, soon });
     const incoming = new Incoming({
-      ...{ bus, counts, maxDelay, clock, incarnation },
+      ...{ bus, counts, maxDelay, clock, incarnation, isAlive },
       heard: (source, instance, number) => feedback.note(source, instance, number),
     });
     this.queue = queue;

@@ -14,17 +14,25 @@ import { until } from '../support/waiting.ts';
 import { type Counters, type FuzzStage, type FuzzTarget, insist } from './target.ts';
 
 const MESSAGES_A_CASE = 100;
+/** After so many cases it is noted who is heard. */
+const LISTEN_CASES = 40;
 const PAGE_BYTES = 4096;
 const NAMES = ['ann', 'bob', 'cid', 'dan'];
 /** Time in which everybody is heard again, milliseconds. */
 const HEALED_MS = 30_000;
 /** Memberships are forgotten soon, so that the end need not wait for long. */
-const ENV = { MEMBERSHIP_TIMEOUT_MS: '2000', LOG_LEVEL: 'info' };
+const ENV = {
+  // A small heap, so that garbage hides no leak.
+  NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=60',
+  MEMBERSHIP_TIMEOUT_MS: '2000',
+  LOG_LEVEL: 'info',
+};
 
 class Siege implements FuzzStage {
   private readonly kinds: readonly Lie[];
   private readonly cluster: Cluster;
   private readonly hostile: HostileBus;
+  private cases = 0;
   private readonly host: ClientHost;
   private readonly people: readonly TestClient[];
 
@@ -65,7 +73,12 @@ class Siege implements FuzzStage {
       insist(response.status === 200, () => `${id} is not healthy`);
       outcomes.add(`ready: ${(await fetch(`${server.adminUrl}/readyz`)).status}`);
     }
-    for (const one of this.people) await one.take();
+    if (++this.cases % LISTEN_CASES === 0) {
+      for (const one of this.people) outcomes.add(`hear ${speakersIn(await one.take()).length} others`);
+      // Clients that are told that they are in no conversation join again.
+      const joins = NAMES.map((name, i) => this.cluster.at(i % 2).join(name, 'room'));
+      for (const { status } of await Promise.all(joins)) outcomes.add(`join: ${status}`);
+    }
     return MESSAGES_A_CASE;
   }
 

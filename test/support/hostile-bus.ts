@@ -44,6 +44,7 @@ export class HostileBus {
   private readonly bus: NatsConnection;
   private readonly heard = new Map<string, Heard[]>();
   private count = 0;
+  private invented = false;
 
   static async connect(url: string): Promise<HostileBus> {
     return new HostileBus(await connect({ servers: url, noEcho: true, name: 'hostile' }));
@@ -58,8 +59,13 @@ export class HostileBus {
     });
   }
 
-  /** Publishes lies, and waits until NATS has them. @param kinds which; each several times for several of them. */
-  async lie(random: Random, count: number, kinds: readonly Lie[] = LIES): Promise<void> {
+  /**
+   * Publishes lies, and waits until NATS has them.
+   *
+   * @param kinds which of them. @param invented whether all are in the names of instances that do not exist.
+   */
+  async lie(random: Random, count: number, kinds: readonly Lie[] = LIES, invented = false): Promise<void> {
+    this.invented = invented;
     for (let i = 0; i < count; i++) {
       const kind = pick(random, kinds);
       this.told.add(kind);
@@ -115,14 +121,14 @@ export class HostileBus {
       : truth.reply;
     const head = kind === 'inbox' ? headersOf(random, truth.headers) : undefined;
     const options = { ...(reply ? { reply } : {}), ...(head === undefined ? {} : { headers: head }) };
-    this.bus.publish(subject, changed(random, truth.data), options);
+    this.bus.publish(subject, changed(random, truth.data, this.invented), options);
   }
 
   private bucket(random: Random, truth: Heard): void {
     const invented = `$KV.${BUCKET}.${Buffer.from(`x${below(random, INVENTED)}`).toString('base64url')}`;
     const subject = oneIn(random, 3) ? invented : truth.subject;
     const head = oneIn(random, 3) ? headersOf(random, undefined) : undefined;
-    this.bus.publish(subject, changed(random, truth.data), head === undefined ? {} : { headers: head });
+    this.bus.publish(subject, changed(random, truth.data, false), head === undefined ? {} : { headers: head });
   }
 
   /** Has NATS delete, purge or change something. */
@@ -171,27 +177,25 @@ function kindOf(subject: string): string {
   return subject.startsWith(`$JS.API.CONSUMER.CREATE.${STREAM}`) ? 'consumer' : 'other';
 }
 
-/** Returns a message, changed. */
-function changed(random: Random, data: Uint8Array): Uint8Array {
-  const copy = Buffer.alloc(Math.max(LONGEST, data.length));
-  copy.set(data);
+/** Returns a message, changed. @param invented whether it is in the name of nobody. */
+function changed(random: Random, data: Uint8Array, invented: boolean): Uint8Array {
   if (oneIn(random, 8)) return bytes(random, below(random, 300));
+  const other = below(random, 900).toString(16).padStart(12, 'f');
   try {
-    return hostileJson(random, withOther(random, JSON.parse(Buffer.from(data).toString()) as object));
+    const message = JSON.parse(Buffer.from(data).toString()) as object;
+    return hostileJson(random, invented || oneIn(random, 2) ? inTheNameOf(other, message) : message);
   } catch {
-    return copy.subarray(0, data.length === 0 ? 0 : mutateBytes(random, copy, data.length, copy.length));
+    const copy = Buffer.alloc(Math.max(LONGEST, data.length));
+    copy.set(data);
+    const length = data.length === 0 ? 0 : mutateBytes(random, copy, data.length, copy.length);
+    if (invented && length > 8) copy.write(other, 2, 'hex');
+    return copy.subarray(0, length);
   }
 }
 
-/** Returns a message in the name of somebody else, often. */
-function withOther(random: Random, message: object): object {
-  const other = below(random, 900).toString(16).padStart(12, 'f');
-  if (!oneIn(random, 2)) return message;
-  return {
-    ...message,
-    ...('from' in message ? { from: other } : {}),
-    ...('incarnation' in message ? { incarnation: other } : {}),
-  };
+function inTheNameOf(other: string, message: object): object {
+  const id = 'incarnation' in message ? { incarnation: other, id: `x${other.slice(-3)}` } : {};
+  return { ...message, ...('from' in message ? { from: other } : {}), ...id };
 }
 
 function headersOf(random: Random, before: MsgHdrs | undefined): MsgHdrs {

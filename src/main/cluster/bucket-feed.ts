@@ -23,7 +23,9 @@ const MAX_SILENCE_MS = 4000;
 /** A tick that comes so late means that this process stood still, milliseconds. */
 const STOOD_STILL_MS = 5000;
 /** How often the number of keys is compared, ticks. */
-const COMPARE_TICKS = 30;
+const COMPARE_TICKS = 5;
+/** For so long delete markers stay at least, milliseconds: the janitor purges older ones. */
+const MARKED_MS = 8000;
 
 export interface FeedParts {
   readonly link: Pick<Link, 'connection' | 'connected' | 'watch'>;
@@ -54,6 +56,8 @@ export class BucketFeed {
   /** When NATS last sent something, and when the mirror was last known to have everything, milliseconds. */
   private heardAt = 0;
   private currentAt = 0;
+  /** Whether the link has been up, and this process running, since then. */
+  private unbroken = false;
 
   constructor(parts: FeedParts) {
     this.parts = parts;
@@ -128,6 +132,7 @@ export class BucketFeed {
 
   private async read(): Promise<void> {
     const { mirror, log, timers } = this.parts;
+    const { currentAt, unbroken } = this;
     this.lose();
     const { generation } = this;
     const bucket = await this.open();
@@ -137,7 +142,10 @@ export class BucketFeed {
     mirror.beginReading(lost);
     await this.readAll(bucket, generation);
     if (this.generation !== generation) throw new Error('it ended again at once');
-    mirror.endReading(bucket.revision);
+    const marked = unbroken && this.unbroken && timers.now() - currentAt < MARKED_MS;
+    const vanished = mirror.endReading(bucket.revision, marked);
+    if (vanished > 0) log.warn({ records: vanished }, 'user records have vanished; this cluster restores them');
+    this.unbroken = true;
     this.readings++;
     this.currentAt = timers.now();
     this.bucket = bucket;
@@ -206,6 +214,7 @@ export class BucketFeed {
   }
 
   private linkChanged(connected: boolean): void {
+    this.unbroken = false;
     if (connected) this.refresh('NATS was away');
     else this.lose();
   }
@@ -214,7 +223,10 @@ export class BucketFeed {
     const now = this.parts.timers.now();
     const late = now - this.tickedAt - TICK_MS;
     this.tickedAt = now;
-    if (late > STOOD_STILL_MS) return this.refresh('this process stood still');
+    if (late > STOOD_STILL_MS) {
+      this.unbroken = false;
+      return this.refresh('this process stood still');
+    }
     // What could not be read does not count as silence.
     this.heardAt += Math.max(0, late);
     if (this.current !== null && now - this.heardAt > MAX_SILENCE_MS) return this.refresh('NATS fell silent');

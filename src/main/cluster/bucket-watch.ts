@@ -107,6 +107,7 @@ export class BucketWatch {
     const isMarker = headers !== undefined && (headers.has(OPERATION) || headers.has(MARKER_REASON));
     this.listener.entry(subject.slice(this.bucket.prefix.length), seq, isMarker ? null : data);
     this.checkComplete(pending === 0);
+    if (pending === 0) this.listener.current();
   }
 
   private checkComplete(nothingPending: boolean): void {

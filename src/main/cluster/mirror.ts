@@ -3,7 +3,7 @@
  *
  * After each break it is told everything anew, between {@link Mirror.beginReading} and {@link Mirror.endReading}. If
  * the bucket is another one by then, because NATS lost its disk, the records of the old one count on as `lost`, until
- * somebody has restored them.
+ * somebody has restored them. So do those that have vanished from the bucket without anybody having deleted them.
  */
 
 import type { ReadCounts } from './messages/read.ts';
@@ -96,14 +96,29 @@ export class Mirror {
     for (const entry of this.entries.values()) entry.revision = 0;
   }
 
-  /** Everything was told. What was not is gone. @param revision the bucket had when the reading began. */
-  endReading(revision: number): void {
+  /**
+   * Everything was told. What was not is gone.
+   *
+   * @param revision the bucket had when the reading began.
+   * @param marked whether the delete marker of each record that was deleted must still be there.
+   * @returns how many records have vanished without one, and count as lost.
+   */
+  endReading(revision: number, marked = false): number {
     const told = this.told ?? new Set();
     this.told = null;
     this.revision = Math.max(this.revision, revision);
-    for (const [key, entry] of this.entries) if (entry.revision > 0 && !told.has(key)) this.remove(key, entry);
+    let vanished = 0;
+    for (const [key, entry] of this.entries) {
+      if (entry.revision === 0 || told.has(key)) continue;
+      if (!marked || entry.record === null) this.remove(key, entry);
+      else {
+        entry.revision = 0;
+        vanished++;
+      }
+    }
     for (const key of this.markers.keys()) if (!told.has(key)) this.markers.delete(key);
     for (const key of [...this.waiters.keys()]) this.wake(key);
+    return vanished;
   }
 
   /** The bucket tells a key's new value. @param value null for a delete marker. */

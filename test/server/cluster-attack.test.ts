@@ -33,7 +33,6 @@ async function amongPeople(
     for (const one of people) await one.take();
     for (const one of people) equal(speakersIn(await hear(one, others(one), 20)), others(one));
     for (const one of people) await one.end();
-    await until('nobody is left', async () => (await cluster.monitor.messages(STREAM)) === 0, { timeout: 30_000 });
   } finally {
     host.kill();
     await hostile.close();
@@ -123,6 +122,20 @@ inCluster(
   },
   90,
 );
+
+inCluster('nothing is left of it', async (cluster) => {
+  await until('no record is left', async () => (await cluster.monitor.messages(STREAM)) === 0, { timeout: 30_000 });
+  for (const { id, server, logs } of cluster.instances) {
+    const bad = logs.filter((line) => !line.startsWith('{') || /"level":(?:50|60)/.test(line));
+    equal(
+      bad.filter((line) => !/two instances have one INSTANCE_ID|has lost touch/.test(line)),
+      [],
+      id,
+    );
+    is(await server.stop(), 0);
+  }
+  await cluster.stop();
+});
 
 async function idsOf(cluster: Cluster): Promise<string> {
   const { instances } = await cluster.at(0).read<{ instances: { id: string }[] }>('/cluster');

@@ -56,7 +56,7 @@ export class BucketFeed {
   /** When NATS last sent something, and when the mirror was last known to have everything, milliseconds. */
   private heardAt = 0;
   private currentAt = 0;
-  /** Whether the link has been up, and this process running, since then. */
+  /** Whether the link was up, and this process running, at all times since. */
   private unbroken = false;
 
   constructor(parts: FeedParts) {
@@ -182,7 +182,8 @@ export class BucketFeed {
           },
           complete: resolve,
           current: () => {
-            this.heardAt = this.currentAt = timers.now();
+            this.heardAt = timers.now();
+            if (this.bucket !== null) this.currentAt = this.heardAt;
           },
           broken: (why: string) => {
             reject(new Error(why));

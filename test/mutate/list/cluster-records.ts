@@ -4,10 +4,10 @@ export const clusterRecords: MutationList = {
   'src/main/cluster/mirror.ts': [
     ['entry.revision < revision) {', 'true) {'],
     ['this.markers.delete(key);\n      this.put', 'this.put'],
-    ['entry.revision > 0 && !told.has(key)', '!told.has(key)'],
+    ['entry.revision === 0 || told.has(key)', 'told.has(key)'],
     ['for (const key of this.markers.keys()) if (!told.has(key)) this.markers.delete(key);', ''],
     ['for (const key of [...this.waiters.keys()]) this.wake(key);', ''],
-    ['this.revision = Math.max(this.revision, revision);\n    for', 'for'],
+    ['this.revision = Math.max(this.revision, revision);\n    let', 'let'],
     ['if (!lost) return;', ''],
     ['    this.revision = 0;\n', ''],
     ['entry === undefined && this.entries.size >= limit', 'this.entries.size >= limit'],

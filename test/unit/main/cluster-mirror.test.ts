@@ -121,6 +121,21 @@ test('the records of a lost bucket count on until they are restored or deleted',
   equal([...mirror.lost()], []);
 });
 
+test('a record that vanishes while its marker would still be there is lost, not deleted', () => {
+  const { mirror, put, mark, took } = setUp();
+  for (const [i, user] of ['ann', 'ben', 'cid'].entries()) put(1 + i, inRoom(user));
+  took();
+  mirror.beginReading(false);
+  put(1, inRoom('ann'));
+  mark(4, 'ben');
+  is(mirror.endReading(4, true), 1);
+  equal(took(), ['ben gone']);
+  equal(mirror.look('cid'), { record: inRoom('cid'), revision: 0, lost: true });
+  mirror.beginReading(false);
+  is(mirror.endReading(4, true), 1, 'ann');
+  is([...mirror.lost()].length, 2);
+});
+
 test('a reading of a new bucket that breaks loses nothing', () => {
   const { mirror, put, took } = setUp();
   put(100, inRoom('ann'));

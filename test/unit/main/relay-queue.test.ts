@@ -34,7 +34,12 @@ function setUp() {
   const pass = (ms: number): void => {
     clock.now = (clock.now + ms * MS) | 0;
   };
-  return { bus, counts, clock, queue, room, turn, turns, push, sent, pass };
+  /** Lets so much time pass that NATS is asked. */
+  const ask = (): void => {
+    pass(251);
+    queue.tick();
+  };
+  return { bus, counts, clock, queue, room, turn, turns, push, sent, pass, ask };
 }
 
 function sources(data: Buffer): number[] {
@@ -111,11 +116,11 @@ test('beyond the window packets wait until NATS confirms, in their order', async
 });
 
 test('what waits for too long is dropped and counted, and what comes later is sent', async () => {
-  const { push, room, turn, sent, queue, bus, pass, counts } = setUp();
+  const { push, room, turn, sent, queue, bus, pass, counts, ask } = setUp();
   const kitchen = room('kitchen');
   push(kitchen, 1);
   turn();
-  queue.tick();
+  ask();
   equal(sent(), [['kitchen', 1]]);
   pass(151);
   for (let i = 0; i < 10; i++) {
@@ -136,11 +141,11 @@ test('what waits for too long is dropped and counted, and what comes later is se
 });
 
 test('a message holds the packets of a few frames, so that fresh ones are not dropped with old ones', () => {
-  const { push, room, turn, sent, queue, bus, pass } = setUp();
+  const { push, room, turn, sent, bus, pass, ask } = setUp();
   const kitchen = room('kitchen');
   push(kitchen, 1);
   turn();
-  queue.tick();
+  ask();
   pass(200);
   for (let i = 0; i < 6; i++) {
     push(kitchen, i);
@@ -158,11 +163,11 @@ test('a message holds the packets of a few frames, so that fresh ones are not dr
 });
 
 test('as long as one packet of a message is fresh, it is sent', async () => {
-  const { push, room, turn, sent, queue, bus, pass, counts } = setUp();
+  const { push, room, turn, sent, bus, pass, counts, ask } = setUp();
   const kitchen = room('kitchen');
   push(kitchen, 1);
   turn();
-  queue.tick();
+  ask();
   pass(200);
   push(kitchen, 2);
   pass(30);
@@ -175,10 +180,10 @@ test('as long as one packet of a message is fresh, it is sent', async () => {
 });
 
 test('a question that is not answered confirms nothing', async () => {
-  const { push, room, turn, queue, bus } = setUp();
+  const { push, room, turn, queue, bus, ask } = setUp();
   push(room('kitchen'), 1);
   turn();
-  queue.tick();
+  ask();
   const { held } = queue;
   bus.flushes[0]!.reject(new Error('time-out'));
   await new Promise((resolve) => setImmediate(resolve));
@@ -219,7 +224,7 @@ test('a connection that is back owes nothing, and an answer from before counts f
 });
 
 test('it holds a bounded number of bytes, whatever comes, and drops the oldest', async () => {
-  const { push, room, turn, queue, bus, counts, sent } = setUp();
+  const { push, room, turn, queue, bus, counts, sent, ask } = setUp();
   const kitchen = room('kitchen');
   for (let i = 0; i < 20_000; i++) push(kitchen, i % 256, 1500);
   ok(queue.held <= 2.5 * 1024 * 1024, `${queue.held}`);
@@ -227,7 +232,7 @@ test('it holds a bounded number of bytes, whatever comes, and drops the oldest',
   turn();
   is(sent()[0]![1], (20_000 - 1024) % 256);
   for (let i = 0; i < 20; i++) {
-    queue.tick();
+    ask();
     await bus.confirm();
     turn();
   }
@@ -236,7 +241,7 @@ test('it holds a bounded number of bytes, whatever comes, and drops the oldest',
 });
 
 test('the memory of messages is used again once NATS has them, and not before', async () => {
-  const { push, room, turn, queue, bus } = setUp();
+  const { push, room, turn, bus, ask } = setUp();
   const kitchen = room('kitchen');
   const buffers = new Set<ArrayBufferLike>();
   const publish = bus.publish.bind(bus);
@@ -249,13 +254,25 @@ test('the memory of messages is used again once NATS has them, and not before', 
     turn();
   }
   is(buffers.size, 10);
-  queue.tick();
+  ask();
   await bus.confirm();
   for (let i = 0; i < 10; i++) {
     push(kitchen, i);
     turn();
   }
   is(buffers.size, 10);
+});
+
+test('a few packets are not confirmed at once, but within a moment', () => {
+  const { push, room, turn, queue, bus, pass } = setUp();
+  push(room('kitchen'), 1);
+  turn();
+  pass(250);
+  queue.tick();
+  is(bus.flushes.length, 0);
+  pass(1);
+  queue.tick();
+  is(bus.flushes.length, 1);
 });
 
 test.run();

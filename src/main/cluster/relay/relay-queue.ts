@@ -15,6 +15,8 @@ import { HEAD_BYTES, RECORD_BYTES, writeRecord } from './wire.ts';
 const WINDOW_BYTES = 256 * 1024;
 /** From so many unconfirmed bytes on, NATS is asked to confirm them at once, so that their memory is used again soon. */
 const ASK_BYTES = 16 * 1024;
+/** Packets are confirmed after so long, even if there are few; microseconds. */
+const ASK_US = 250_000;
 /** If NATS has not answered for so long, nothing more is sent until it does; microseconds. */
 const PATIENCE_US = 150_000;
 /** When a question to NATS is given up, milliseconds. The link notices a dead connection before. */
@@ -87,7 +89,9 @@ export class RelayQueue {
   /** Drops what has become too old, sends what can be sent, and asks NATS. Call it about 20 times a second. */
   tick(): void {
     this.drain();
-    if (this.unconfirmed > 0) this.ask();
+    const { firstSent } = this;
+    // An answer wakes this process, so the few packets of a small conversation wait for theirs together.
+    if (firstSent !== null && ((this.parts.clock() - firstSent.newest) | 0) > ASK_US) this.ask();
   }
 
   /** The link is back: whatever was under way is lost. */

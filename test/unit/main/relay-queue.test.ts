@@ -232,10 +232,12 @@ test('it holds a bounded number of bytes, whatever comes, and drops the oldest',
   turn();
   is(sent()[0]![1], (20_000 - 1024) % 256);
   for (let i = 0; i < 20; i++) {
-    ask();
+    queue.tick();
     await bus.confirm();
     turn();
   }
+  ask();
+  await bus.confirm();
   is(queue.held, 0);
   is(counts.out.packets, 1024);
 });

@@ -167,6 +167,7 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
     series(`sfu_packets_dropped_total{${HOST},direction="in",reason="not-joined"}`, '0+3000x30'),
     series(`sfu_packets_received_total{${HOST},kind="rtp"}`, '0+9000x30'),
     series(`sfu_cluster_whole{${HOST}}`, '1x10 0x20'),
+    series(`sfu_cluster_warnings{${HOST}}`, '0x10 1x20'),
     series(`sfu_cluster_instances{${HOST}}`, '3x10 2x20'),
     series(`sfu_cluster_instances{job="webrtc",instance="b:8081"}`, '1x30'),
     series(`sfu_cluster_kv_lag_seconds{${HOST}}`, '2x30'),
@@ -202,6 +203,7 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
     series(`sfu_packets_dropped_total{${HOST},direction="in",reason="not-joined"}`, '0+300x30'),
     series(`sfu_packets_received_total{${HOST},kind="rtp"}`, '0+9000x30'),
     series(`sfu_cluster_whole{${HOST}}`, '1x30'),
+    series(`sfu_cluster_warnings{${HOST}}`, '0x30'),
     // A rolling restart.
     series(`sfu_cluster_instances{${HOST}}`, '3x10 2 3x19'),
     series(`sfu_cluster_instances{job="webrtc",instance="b:8081"}`, '3x10 2 3x19'),
@@ -215,7 +217,7 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
   const names = ['SfuNearlyFull', 'SfuFull', 'SfuDroppingOverload', 'SfuEventLoopSlow', 'SfuWorkerStalled'];
   names.push('SfuSetupFailing', 'SfuPermissionsFailing', 'SfuClientsUnheard', 'SfuLogUnread');
   names.push('SfuDown', 'SfuRestarting', 'SfuMemoryNearlyFull', 'SfuTalkingToNobody');
-  names.push('SfuDegraded', 'SfuRelayDropping', 'SfuRelaySlow', 'SfuMembershipsSlow');
+  names.push('SfuDegraded', 'SfuClusterWarning', 'SfuRelayDropping', 'SfuRelaySlow', 'SfuMembershipsSlow');
   // These are about a whole cluster.
   const ofAll = ['SfuInstanceGone', 'SfuInstancesDisagree'];
   names.push(...ofAll);

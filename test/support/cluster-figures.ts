@@ -10,6 +10,7 @@ export function someFigures(): ClusterFigures {
   delay.add(5000);
   return {
     problem: null,
+    warnings: ['one', 'two'],
     instances: 3,
     reconnections: { control: 1, media: 2 },
     kvLagMs: 1500,

@@ -40,6 +40,8 @@ export interface FeedParts {
 export class BucketFeed {
   /** How often the bucket was read anew. */
   readings = 0;
+  /** What was wrong with the bucket when it was looked at last; null for nothing. */
+  wrong: string | null = null;
   private readonly parts: FeedParts;
   private readonly ends: Cancel[] = [];
   private readonly waiting = new Set<(bucket: Bucket) => void>();
@@ -139,6 +141,7 @@ export class BucketFeed {
     const lost = this.created !== null && (bucket.created !== this.created || bucket.revision < mirror.revision);
     if (lost) log.warn({ records: mirror.size }, 'NATS has lost the user records; this cluster restores them');
     this.created = bucket.created;
+    this.judge(bucket.wrong);
     mirror.beginReading(lost);
     await this.readAll(bucket, generation);
     if (this.generation !== generation) throw new Error('it ended again at once');
@@ -214,6 +217,12 @@ export class BucketFeed {
     this.bucket = null;
   }
 
+  /** Takes note of what is wrong with the bucket. */
+  private judge(wrong: string | null): void {
+    if (wrong !== null && wrong !== this.wrong) this.parts.log.error(wrong);
+    this.wrong = wrong;
+  }
+
   private linkChanged(connected: boolean): void {
     this.unbroken = false;
     if (connected) this.refresh('NATS was away');
@@ -238,7 +247,8 @@ export class BucketFeed {
   private async compare(): Promise<void> {
     const { mirror } = this.parts;
     const { bucket } = this;
-    const counted = await bucket?.count().catch(() => null);
+    const counted = await bucket?.look().catch(() => null);
+    if (counted && bucket === this.bucket) this.judge(counted.wrong);
     if (!counted || bucket !== this.bucket || counted.revision !== mirror.revision || mirror.overflow > 0) return;
     let lost = 0;
     for (const _ of mirror.lost()) lost++;

@@ -1,10 +1,19 @@
 /** The bucket in NATS' key-value store that has the records: how it is made, changed and read. */
-import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstream } from '@nats-io/jetstream';
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  type StreamConfig,
+} from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 
 /** Longest wait for an answer of NATS, milliseconds. */
 const TIMEOUT_MS = 2000;
+/** Longest message that the stream must take at least, bytes: a record of a user with many connections. */
+const LEAST_MESSAGE_BYTES = 64 * 1024;
 
 export interface BucketConfig {
   /** Name of the bucket. */
@@ -22,6 +31,8 @@ export class Bucket {
   /** Its latest revision when it was opened. */
   readonly revision: number;
   readonly replicas: number;
+  /** What is wrong with its stream; null if nothing is. */
+  readonly wrong: string | null;
   /** Name of its stream, and what the subjects of its keys begin with. */
   readonly stream: string;
   readonly prefix: string;
@@ -36,7 +47,8 @@ export class Bucket {
     const { streamInfo } = await kv.status();
     const { created, state, config } = streamInfo;
     const manager = await client.jetstreamManager(false);
-    const facts = { created: String(created), revision: state.last_seq, replicas: config.num_replicas };
+    const wrong = whatIsWrong(config, `$KV.${name}.>`);
+    const facts = { created: String(created), revision: state.last_seq, replicas: config.num_replicas, wrong };
     return new Bucket(kv, manager, name, config.name, facts);
   }
 
@@ -45,7 +57,7 @@ export class Bucket {
     manager: JetStreamManager,
     name: string,
     stream: string,
-    facts: Pick<Bucket, 'created' | 'revision' | 'replicas'>,
+    facts: Pick<Bucket, 'created' | 'revision' | 'replicas' | 'wrong'>,
   ) {
     this.kv = kv;
     this.manager = manager;
@@ -54,6 +66,7 @@ export class Bucket {
     this.created = facts.created;
     this.revision = facts.revision;
     this.replicas = facts.replicas;
+    this.wrong = facts.wrong;
   }
 
   /**
@@ -86,10 +99,11 @@ export class Bucket {
     return entry === null || entry.operation !== 'PUT' ? 0 : entry.revision;
   }
 
-  /** Returns how many keys it has, those with a delete marker included, and its latest revision. */
-  async count(): Promise<{ keys: number; revision: number }> {
-    const { state } = await this.manager.streams.info(this.stream);
-    return { keys: state.messages, revision: state.last_seq };
+  /** Returns how many keys it has, those with a delete marker included, its latest revision, and what is wrong with it. */
+  async look(): Promise<{ keys: number; revision: number; wrong: string | null }> {
+    const { state, config } = await this.manager.streams.info(this.stream);
+    const { num_subjects: keys = state.messages, last_seq: revision } = state;
+    return { keys, revision, wrong: whatIsWrong(config, `${this.prefix}>`) };
   }
 }
 
@@ -100,6 +114,23 @@ export function whyNotOpened(error: unknown, name: string): string {
     return 'NATS has no JetStream, which keeps who is where: start it with -js and a store_dir';
   }
   return `NATS cannot keep the bucket ${name} (${message}): check NATS_REPLICAS, its disk, and the user's permissions`;
+}
+
+/** Returns which properties of a bucket's stream lose records or refuse them, for operators; null for none. */
+export function whatIsWrong(config: StreamConfig, subject: string): string | null {
+  const { max_age, max_msgs, max_bytes, max_msg_size, max_msgs_per_subject, discard, subjects, sealed, name } = config;
+  const evicts = discard !== DiscardPolicy.New && (max_msgs > 0 || max_bytes > 0);
+  const wrong = [
+    [max_age > 0, 'max_age'],
+    [evicts, 'discard'],
+    [max_msg_size > 0 && max_msg_size < LEAST_MESSAGE_BYTES, 'max_msg_size'],
+    [max_msgs_per_subject !== 1, 'max_msgs_per_subject'],
+    [!subjects.includes(subject), 'subjects'],
+    [sealed, 'sealed'],
+  ] as const;
+  const names = wrong.filter(([is]) => is).map(([, property]) => property);
+  if (names.length === 0) return null;
+  return `NATS's stream ${name} was changed (${names.join(', ')}), so memberships may be lost or refused: undo that with nats stream edit, or delete it, and the instances make it anew`;
 }
 
 function asConflict(error: unknown): never {

@@ -14,7 +14,7 @@ type Drops = RelayDrops & { readonly noIndex: number };
 
 export interface FigureParts {
   readonly links: Pick<ClusterLinks, 'control' | 'media'>;
-  readonly view: Pick<OperatorsView, 'problem'>;
+  readonly view: Pick<OperatorsView, 'problem' | 'warnings'>;
   readonly instances: Pick<Instances, 'all'>;
   readonly records: Pick<Records, 'lagMs'>;
   readonly counts: ReadCounts;
@@ -33,6 +33,10 @@ export class ClusterFigures {
 
   get problem(): string | null {
     return this.parts.view.problem;
+  }
+
+  get warnings(): readonly string[] {
+    return this.parts.view.warnings;
   }
 
   get instances(): number {

@@ -6,7 +6,8 @@ import { Departed } from './departed.ts';
 import { describe, type Identity, twice } from './identity.ts';
 import { InstanceLog } from './instance-log.ts';
 import { type Beat, claimedId, heartbeats, MAX_INSTANCES } from './messages/heartbeats.ts';
-import { type ReadCounts, readFamily, readMessage, writeMessage } from './messages/read.ts';
+import { type ReadCounts, readFamily, readMessage, readOtherVersion, writeMessage } from './messages/read.ts';
+import { OtherVersions } from './other-versions.ts';
 import { type Instance, MAX_SILENCE_MS, Peer } from './peer.ts';
 import type { Subjects } from './subjects.ts';
 
@@ -49,6 +50,7 @@ export class Instances {
   readonly self: Identity;
   private readonly parts: InstancesParts;
   private readonly log: InstanceLog;
+  private readonly others: OtherVersions;
   private readonly peers = new Map<string, Peer>();
   private readonly departed = new Departed();
   private readonly watchers = new Set<InstanceWatcher>();
@@ -65,6 +67,7 @@ export class Instances {
     this.parts = parts;
     this.self = parts.self;
     this.log = new InstanceLog(parts.log, () => parts.timers.now());
+    this.others = new OtherVersions(parts.self, this.log);
   }
 
   /** Returns the other instances that live, by id. */
@@ -102,6 +105,11 @@ export class Instances {
   get duplicate(): string | null {
     for (const peer of this.peers.values()) if (peer.id === this.self.id) return twice(peer.description, this.self);
     return null;
+  }
+
+  /** What is wrong with instances that this one cannot read. */
+  get warnings(): string[] {
+    return this.others.warnings;
   }
 
   /** @returns a function that ends the watch. */
@@ -157,7 +165,13 @@ export class Instances {
   }
 
   private take(data: Uint8Array): void {
-    const message = readFamily(heartbeats, data, this.parts.counts);
+    const { counts, timers } = this.parts;
+    const { otherVersion } = counts;
+    const message = readFamily(heartbeats, data, counts);
+    if (counts.otherVersion > otherVersion) {
+      const other = readOtherVersion(data);
+      if (other !== null) this.others.heard(other, timers.now());
+    }
     // While the id is claimed, others are heard already, but nobody is told.
     if (message === null || message.incarnation === this.self.incarnation) return;
     if (message.type === 'bye') this.tookLeave(message.incarnation);
@@ -210,6 +224,7 @@ export class Instances {
     if (late > HELD_UP_MS) for (const peer of this.peers.values()) peer.pardon(late);
     for (const peer of [...this.peers.values()]) if (peer.isSilent(now)) this.end(peer, 'silent');
     this.departed.forget(now);
+    this.others.forget(now);
     if (this.wasSettled || !this.settled) return;
     this.wasSettled = true;
     for (const watcher of this.watchers) watcher.settled?.();

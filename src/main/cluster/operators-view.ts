@@ -22,6 +22,7 @@ export interface ShownInstance extends Omit<Instance, 'relayedIn' | 'relayedOut'
 export interface Overview {
   readonly whole: boolean;
   readonly problem: string | null;
+  readonly warnings: readonly string[];
   readonly instances: readonly ShownInstance[];
   readonly spanning: {
     readonly total: number;
@@ -33,7 +34,7 @@ export interface OperatorsViewParts {
   /** The links to NATS for control messages and for media. */
   readonly control: Pick<Bus, 'connected' | 'refused'>;
   readonly media: Pick<Bus, 'connected' | 'refused'>;
-  readonly instances: Pick<Instances, 'self' | 'all' | 'isAlive' | 'duplicate'>;
+  readonly instances: Pick<Instances, 'self' | 'all' | 'isAlive' | 'duplicate' | 'warnings'>;
   /** Returns what this instance tells of itself. */
   readonly figures: () => Figures;
   readonly records: {
@@ -41,6 +42,7 @@ export interface OperatorsViewParts {
     readonly lagMs: number;
     /** Records that were ignored because there are too many. */
     readonly overflow: number;
+    readonly warnings: readonly string[];
     all(): Iterable<{
       readonly conversation: string | null;
       readonly connections: readonly { readonly instance: string }[];
@@ -86,6 +88,12 @@ export class OperatorsView {
     return instances.duplicate;
   }
 
+  /** What is wrong though this instance reaches others, and new clients may come. */
+  get warnings(): string[] {
+    const { instances, records } = this.parts;
+    return [...instances.warnings, ...records.warnings];
+  }
+
   /** Returns on how many instances each conversation has connections; those without any are left out. */
   spans(): ReadonlyMap<string, number> {
     return new Map(Array.from(this.places(), ([id, instances]) => [id, instances.size]));
@@ -111,6 +119,7 @@ export class OperatorsView {
     return {
       whole: problem === null,
       problem,
+      warnings: this.warnings,
       instances: all.map((instance, i) => this.show(instance, i === 0, now)),
       spanning: {
         total: spanning.length,

@@ -103,6 +103,11 @@ export class Records {
     return Math.max(this.appliedAfterMs, this.feed.staleMs);
   }
 
+  /** What is wrong with the bucket. */
+  get warnings(): string[] {
+    return this.feed.wrong === null ? [] : [this.feed.wrong];
+  }
+
   /** Whether changes can be made now. */
   get available(): boolean {
     return this.feed.current !== null;

@@ -50,7 +50,10 @@ export class Operator {
     const { config, connections, conversations, cluster } = this.parts;
     const { MAX_CONNECTIONS: maxConnections, MAX_MEMBERSHIPS: maxUsers } = config;
     const status = this.status();
-    const problems = cluster === null ? {} : { problems: cluster.problem === null ? [] : [cluster.problem] };
+    const problems =
+      cluster === null
+        ? {}
+        : { problems: [...(cluster.problem === null ? [] : [cluster.problem]), ...cluster.warnings] };
     const users = conversations.userCount;
     return {
       ready: status === 'ready',

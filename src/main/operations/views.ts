@@ -101,8 +101,10 @@ export interface InstanceDetail {
 /** The body of `/cluster`. */
 export interface ClusterOverview {
   readonly whole: boolean;
-  /** What is wrong; null if nothing is. */
+  /** What keeps this instance from the others; null if nothing does. */
   readonly problem: string | null;
+  /** What else is wrong. */
+  readonly warnings: readonly string[];
   readonly instances: readonly InstanceDetail[];
   readonly spanning: {
     /** Number of conversations with connections on more than one instance. */
@@ -116,6 +118,8 @@ export interface ClusterOverview {
 export interface ClusterHealth {
   /** What is wrong, and where to look; null if nothing is. */
   readonly problem: string | null;
+  /** What is wrong though this instance reaches others, and new clients may come. */
+  readonly warnings: readonly string[];
 }
 
 /** Connections on other instances. */

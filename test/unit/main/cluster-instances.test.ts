@@ -381,6 +381,52 @@ test('subjects are made of the prefix and of what has no special characters', ()
   ok(conversationHash('a') !== conversationHash('b'));
 });
 
+test('an instance of another version is named, in the log too, for as long as it is there', async () => {
+  const { net, all } = await started(1);
+  const [a] = all as [FakeInstance];
+  const stranger = net.join();
+  const tell = (message: object): boolean => stranger.publish(SUBJECTS.beat, Buffer.from(JSON.stringify(message)));
+  const next = { v: 2, type: 'beat', id: 'next', incarnation: 'aaaaaaaaaaaa', version: '99.0.0', host: 'h-next' };
+  tell(next);
+  tell({ ...next, later: true });
+  const [warning, ...more] = a.instances.warnings;
+  equal(more, []);
+  match(
+    warning!,
+    /next \(version 99\.0\.0 on h-next\) sends messages of version 2, this one, .*\(version 1\.0\.0\), of version 1/,
+  );
+  equal(
+    a.log.lines.filter(({ level }) => level === 50).map(({ msg, instance, version }) => [msg, instance, version]),
+    [[warning, 'next', '99.0.0']],
+  );
+  equal([ids(a), a.counts.otherVersion, a.instances.duplicate], [[], 2, null]);
+  passTogether([a], 9000);
+  tell(next);
+  passTogether([a], 9000);
+  is(a.instances.warnings.length, 1);
+  passTogether([a], 2000);
+  equal(a.instances.warnings, []);
+  is(a.log.lines.at(-1)!.msg, 'an instance of another version is gone');
+});
+
+test('whatever another version says of itself, what is unreadable is left out, and not too many are named', async () => {
+  const { net, all } = await started(1);
+  const [a] = all as [FakeInstance];
+  const stranger = net.join();
+  for (const more of [{}, { id: 7, version: {}, host: [] }, { id: 'x y', version: 'x'.repeat(256) }, null]) {
+    stranger.publish(SUBJECTS.beat, Buffer.from(JSON.stringify({ v: 3, ...more })));
+  }
+  is(a.instances.warnings.length, 1);
+  match(
+    a.instances.warnings[0]!,
+    /^an instance without a readable name \(version unknown\) sends messages of version 3/,
+  );
+  for (const v of ['2', 1.5, null, 2 ** 53]) stranger.publish(SUBJECTS.beat, Buffer.from(JSON.stringify({ v })));
+  is(a.instances.warnings.length, 1);
+  for (let i = 0; i < 100; i++) stranger.publish(SUBJECTS.beat, Buffer.from(JSON.stringify({ v: 2, id: `x${i}` })));
+  is(a.instances.warnings.length, 16);
+});
+
 test('a flood of invented instances fills neither the log nor the memory', async () => {
   const { net, all } = await started(1);
   const [a] = all as [FakeInstance];

@@ -36,8 +36,9 @@ class Fixture {
   figures = { draining: false, connections: 3, conversations: 2, relayedIn: 0, relayedOut: 0, dropped: 0 };
   others: Instance[] = [instance('b'), instance('c')];
   duplicate: string | null = null;
+  warnings: string[] = [];
   records: RecordOf[] = [];
-  copy = { lagMs: 0, overflow: 0, all: (): RecordOf[] => this.records };
+  copy = { lagMs: 0, overflow: 0, warnings: [] as string[], all: (): RecordOf[] => this.records };
   readonly asked: string[] = [];
   readonly view: OperatorsView;
 
@@ -51,6 +52,9 @@ class Fixture {
         all: () => fixture.others,
         isAlive: (incarnation) =>
           incarnation === 'a'.repeat(12) || fixture.others.some((one) => one.incarnation === incarnation),
+        get warnings() {
+          return fixture.warnings;
+        },
         get duplicate() {
           return fixture.duplicate;
         },
@@ -144,6 +148,11 @@ test('what is wrong is told, the worst of it first', () => {
   is(says(), '');
   fixture.duplicate = 'two instances have one INSTANCE_ID';
   is(says(), fixture.duplicate);
+  fixture.duplicate = null;
+  fixture.warnings = ['b is of another version'];
+  fixture.copy.warnings = ['the bucket was changed'];
+  is(says(), '', 'it serves');
+  equal(fixture.view.overview().warnings, ['b is of another version', 'the bucket was changed']);
   fixture.copy.overflow = 12;
   match(says(), '12 users more than MAX_MEMBERSHIPS');
   fixture.copy.lagMs = 3000;

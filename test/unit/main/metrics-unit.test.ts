@@ -165,6 +165,7 @@ test('an instance of a cluster has metrics of it, and one without has none', asy
   const values = (name: string, label: string, ...all: string[]): unknown[] =>
     all.map((value) => seen.value(name, { [label]: value }));
   is(seen.value('sfu_cluster_whole'), 1);
+  is(seen.value('sfu_cluster_warnings'), 2);
   is(seen.value('sfu_cluster_instances'), 3);
   is(seen.value('sfu_cluster_kv_lag_seconds'), 1.5);
   equal(values('sfu_cluster_reconnections_total', 'link', 'control', 'media'), [1, 2]);

@@ -19,6 +19,7 @@ function connection(userid: string, clientid: string): OwnedConnection {
 class FakeCluster implements ClusterView {
   readonly instance = 'a';
   problem: string | null = null;
+  warnings: string[] = [];
   elsewhere: Elsewhere = { connections: [], missing: [] };
   /** Called while the others are asked. */
   meanwhile = (): void => undefined;
@@ -37,8 +38,9 @@ class FakeCluster implements ClusterView {
   }
 
   overview(): ClusterOverview {
-    const { problem } = this;
-    return { whole: problem === null, problem, instances: [], spanning: { total: 0, conversations: [] } };
+    const { problem, warnings } = this;
+    const spanning = { total: 0, conversations: [] };
+    return { whole: problem === null, problem, warnings, instances: [], spanning };
   }
 }
 
@@ -101,6 +103,15 @@ test('an instance that cannot reach the others is not ready, and says why', () =
   cluster.problem = 'NATS is gone';
   const { ready, status, problems } = operator.readiness();
   equal([ready, status, problems], [false, 'degraded', ['NATS is gone']]);
+});
+
+test('an instance that serves tells all the same what is wrong with its cluster', () => {
+  const { operator, cluster } = fixture();
+  cluster.warnings = ['b is of another version'];
+  const { ready, status, problems } = operator.readiness();
+  equal([ready, status, problems], [true, 'ready', ['b is of another version']]);
+  cluster.problem = 'NATS is gone';
+  equal(operator.readiness().problems, ['NATS is gone', 'b is of another version']);
 });
 
 test('of several reasons not to be ready the one that lasts is told; the problems are told in any case', () => {

@@ -3,8 +3,13 @@
  * throws. Unknown members are ignored, so that a newer version may add some.
  */
 import * as v from 'valibot';
+import { incarnation, instanceId } from './parts.ts';
 
-/** The version of all control messages. */
+/**
+ * The version of all control messages. A greater one is for changes that an older instance must not ignore: the two then
+ * do not see each other. Such a version must also keep its records in another bucket, for a record of another version
+ * counts as none, and would be written over.
+ */
 export const MESSAGE_VERSION = 1;
 /** Largest control message, bytes: as large as NATS lets through by default. */
 export const MAX_MESSAGE_BYTES = 1_048_576;
@@ -74,6 +79,34 @@ export function readFamily<F extends Family>(
   if (!Object.hasOwn(family, type)) return drop('unknownType', counts);
   const checked = check(family[type]!, message, counts);
   return checked === null ? null : ({ ...(checked as object), type } as FamilyMessage<F>);
+}
+
+/** What a message of another version may say of its sender; each part only if it is as in this version. */
+export interface OtherMessage {
+  readonly v: number;
+  readonly id?: string | undefined;
+  readonly incarnation?: string | undefined;
+  readonly version?: string | undefined;
+  readonly host?: string | undefined;
+}
+
+const shortText = v.fallback(v.optional(v.pipe(v.string(), v.maxLength(255))), undefined);
+const otherMessage = v.object({
+  v: v.pipe(v.number(), v.safeInteger(), v.notValue(MESSAGE_VERSION)),
+  id: v.fallback(v.optional(instanceId), undefined),
+  incarnation: v.fallback(v.optional(incarnation), undefined),
+  version: shortText,
+  host: shortText,
+});
+
+/** Reads who sends a message of another version. Counts nothing. @returns null if it is none. */
+export function readOtherVersion(bytes: Uint8Array): OtherMessage | null {
+  try {
+    const result = v.safeParse(otherMessage, JSON.parse(utf8.decode(bytes.subarray(0, MAX_MESSAGE_BYTES))));
+    return result.success ? result.output : null;
+  } catch {
+    return null;
+  }
 }
 
 function readObject(bytes: Uint8Array, counts: ReadCounts): Record<string, unknown> | null {

@@ -66,6 +66,11 @@ function exposeInstances(to: Exposition, cluster: ClusterFigures): void {
     () => +(cluster.problem === null),
   );
   to.gauge(
+    'sfu_cluster_warnings',
+    "What is wrong with the cluster though this instance serves: instances of another version, or NATS's bucket was changed; /readyz names it.",
+    () => cluster.warnings.length,
+  );
+  to.gauge(
     'sfu_cluster_instances',
     'Living instances that this one knows, itself included; the same number on all of them.',
     () => cluster.instances,

@@ -1,7 +1,14 @@
 /** User records in a real NATS, seen and changed by several instances in one process. */
 import { jetstreamManager } from '@nats-io/jetstream';
 import { equal, is, ok } from 'uvu/assert';
+import { BucketFeed } from '../../src/main/cluster/bucket-feed.ts';
+import { noReadCounts } from '../../src/main/cluster/messages/read.ts';
+import { blankRecord, recordKey, type UserRecord, writeRecord } from '../../src/main/cluster/messages/record.ts';
+import { Mirror } from '../../src/main/cluster/mirror.ts';
+import { timers } from '../../src/main/timers.ts';
+import { recordLog } from '../support/log-record.ts';
 import { NatsServer, withEachNats } from '../support/nats.ts';
+import { openLink } from '../support/nats-link.ts';
 import { Member, type MemberOptions, outcome, Roll } from '../support/records-fixture.ts';
 import { scenarios } from '../support/scenario.ts';
 import { pause, until } from '../support/waiting.ts';
@@ -551,5 +558,43 @@ withMembers(
   {},
   60,
 );
+
+withEachNats(test, 'a reading while others write takes nobody for gone', async (program) => {
+  const nats = await NatsServer.start({ program });
+  const [link, other] = [await openLink(nats.url), await openLink(nats.url)];
+  const bucket = { name: 'test_users', replicas: 1 };
+  const users = Array.from({ length: 3000 }, (_, i) => `user ${i}`);
+  const value = (userid: string): Uint8Array => writeRecord({ ...blankRecord(userid), conversation: 'hall' });
+  const gone: string[] = [];
+  const changed = (userid: string, record: UserRecord | null): void => void (record === null && gone.push(userid));
+  const mirror = new Mirror({ changed, counts: noReadCounts(), limit: 1e6, now: () => 0 });
+  const { log } = recordLog();
+  const feed = new BucketFeed({ link, bucket, inboxes: 'test.inbox', mirror, log, timers });
+  try {
+    await feed.start();
+    const subject = (userid: string): string => `${PREFIX}${recordKey(userid)}`;
+    for (const userid of users) other.publish(subject(userid), value(userid));
+    await until('all are known', () => mirror.size === users.length);
+    // New users count as told, though others, whose records change meanwhile, have not been told yet.
+    let writes = 0;
+    while (feed.readings < 20 && gone.length === 0) {
+      if (feed.current !== null) feed.refresh('the test wants it');
+      for (let i = 0; i < 20; i++, writes++) {
+        const newcomer = `new ${writes}`;
+        other.publish(subject(newcomer), value(newcomer));
+        const known = users.at(-1 - ((writes * 7) % 1000))!;
+        other.publish(subject(known), value(known));
+      }
+      await other.flush(5000);
+    }
+    equal(gone, []);
+    other.publish(subject('user 1'), new Uint8Array());
+    await until('what is malformed is gone', () => gone.length === 1);
+  } finally {
+    feed.close();
+    await Promise.all([link.close(), other.close()]);
+    await nats.stop();
+  }
+});
 
 test.run();

@@ -71,6 +71,7 @@ export class BucketFeed {
     this.reading = true;
     await this.read();
     this.reading = false;
+    if (this.again) void this.readAnew('it ended again at once');
     this.tickedAt = timers.now();
     this.ends.push(
       link.watch((connected) => this.linkChanged(connected)),
@@ -144,6 +145,8 @@ export class BucketFeed {
     this.judge(bucket.wrong);
     mirror.beginReading(lost);
     await this.readAll(bucket, generation);
+    // A key that changes during the reading comes only with that change, and NATS may be done before it.
+    for (const key of await bucket.existing(mirror.untold())) mirror.hasStill(key);
     if (this.generation !== generation) throw new Error('it ended again at once');
     const marked = unbroken && this.unbroken && timers.now() - currentAt < MARKED_MS;
     const vanished = mirror.endReading(bucket.revision, marked);

@@ -14,6 +14,8 @@ import { errors, type NatsConnection } from '@nats-io/transport-node';
 const TIMEOUT_MS = 2000;
 /** Longest message that the stream must take at least, bytes: a record of a user with many connections. */
 const LEAST_MESSAGE_BYTES = 64 * 1024;
+/** How many keys are asked for at a time. */
+const AT_A_TIME = 16;
 
 export interface BucketConfig {
   /** Name of the bucket. */
@@ -97,6 +99,19 @@ export class Bucket {
   async revisionOf(key: string): Promise<number> {
     const entry = await this.kv.get(key);
     return entry === null || entry.operation !== 'PUT' ? 0 : entry.revision;
+  }
+
+  /** Returns those of the keys that it has. */
+  async existing(keys: readonly string[]): Promise<string[]> {
+    const rest = [...keys];
+    const existing: string[] = [];
+    const ask = async (): Promise<void> => {
+      for (let key = rest.pop(); key !== undefined; key = rest.pop()) {
+        if ((await this.revisionOf(key)) > 0) existing.push(key);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_A_TIME }, ask));
+    return existing;
   }
 
   /** Returns how many keys it has, those with a delete marker included, its latest revision, and what is wrong with it. */

@@ -96,6 +96,19 @@ export class Mirror {
     for (const entry of this.entries.values()) entry.revision = 0;
   }
 
+  /** Returns the keys that this copy has, and that were not told since the reading began. */
+  untold(): string[] {
+    const { told } = this;
+    return [...this.entries]
+      .filter(([key, { revision }]) => revision > 0 && told?.has(key) === false)
+      .map(([key]) => key);
+  }
+
+  /** The bucket has a key that was not told: its value comes later. */
+  hasStill(key: string): void {
+    this.told?.add(key);
+  }
+
   /**
    * Everything was told. What was not is gone.
    *

@@ -417,6 +417,7 @@ withMembers(
     for (const i of [0, 1, 2]) is(a!.conversation(`user ${i}`), 'hall');
     members.pop();
   },
+  { patience: 300 },
 );
 
 withMembers(
@@ -442,6 +443,7 @@ withMembers(
     equal([a!.recorded('user 7'), a!.recorded('user 9')], [['tab here'], ['tab there']]);
     is(members.length, 2);
   },
+  { patience: 300 },
 );
 
 withMembers(

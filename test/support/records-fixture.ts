@@ -23,6 +23,7 @@ export interface MemberOptions {
 /** Who lives, as all members of one cluster see it: no heartbeats, no waiting. */
 export class Roll {
   private readonly living = new Map<string, InstanceWatcher[]>();
+  private readonly left = new Set<string>();
   private readonly cut = new Set<string>();
 
   enter(incarnation: string): void {
@@ -30,17 +31,19 @@ export class Roll {
     this.tell(incarnation, (watcher, instance) => watcher.appeared?.(instance));
   }
 
-  /** An instance is dead to the others. */
-  die(incarnation: string): void {
+  /** An instance is dead to the others. @param left whether it said goodbye. */
+  die(incarnation: string, left = false): void {
     this.living.delete(incarnation);
+    if (left) this.left.add(incarnation);
     this.tell(incarnation, (watcher, instance) => watcher.gone?.(instance, 'silent'));
   }
 
   of(incarnation: string) {
-    const { living, cut } = this;
+    const { living, left, cut } = this;
     return {
       self: { id: incarnation, incarnation, version: '0', host: 'here', pid: 1 },
       isAlive: (other: string): boolean => other === incarnation || living.has(other),
+      hasLeft: (other: string): boolean => left.has(other),
       get settled(): boolean {
         return !cut.has(incarnation);
       },
@@ -129,7 +132,7 @@ export class Member {
 
   /** A client is connected here. */
   connect(userid: string, clientid = `${userid}'s tab`): StoredConnection {
-    const connection = { id: ++this.lastId, claim: { userid, clientid } };
+    const connection = { id: ++this.lastId, claim: { userid, clientid }, establishedAt: performance.now() };
     this.registry.connect(userid, connection);
     this.store.established(connection);
     return connection;
@@ -159,7 +162,7 @@ export class Member {
     await this.store.close(2000);
     this.records.close();
     await this.link.close();
-    this.roll.die(this.incarnation);
+    this.roll.die(this.incarnation, true);
   }
 
   /** Ends it as a power cut would. */

@@ -86,6 +86,11 @@ export class Instances {
     return !this.settled && !this.departed.has(incarnation);
   }
 
+  /** Whether an instance has said goodbye lately: it never comes back. */
+  hasLeft(incarnation: string): boolean {
+    return this.departed.has(incarnation);
+  }
+
   /** Whether this instance has been connected for so long that it has heard every instance that lives. */
   get settled(): boolean {
     return this.parts.bus.connected && this.parts.timers.now() - this.since >= MAX_SILENCE_MS;

@@ -1,5 +1,5 @@
 /**
- * Removes from the records what nobody else can: connections of dead instances, users who have been without a
+ * Removes from the records what nobody else can: connections of dead instances, users who have been without a living
  * connection for too long, and delete markers. Each instance runs one, and the one with the lowest incarnation acts.
  *
  * After NATS has lost its disk, each instance restores the records of the users that are connected to it, and the
@@ -24,7 +24,7 @@ const MAX_PURGES = 256;
 
 export interface JanitorParts {
   readonly records: Records;
-  readonly instances: Pick<Instances, 'self' | 'isAlive' | 'settled' | 'leads'>;
+  readonly instances: Pick<Instances, 'self' | 'isAlive' | 'hasLeft' | 'settled' | 'leads'>;
   readonly registry: Pick<Conversations<unknown>, 'expired' | 'hasExpired'>;
   /** The users with connections on dead instances. */
   readonly users: { dead(): Iterable<[incarnation: string, userids: ReadonlySet<string>]> };
@@ -77,7 +77,7 @@ export class Janitor {
   private lookForWaste(now: number): void {
     const { records, registry, users } = this.parts;
     for (const [, userids] of users.dead()) {
-      for (const userid of userids) if (!this.add(this.cleaning, userid)) return;
+      for (const userid of userids) if (this.hasWaste(userid) && !this.add(this.cleaning, userid)) return;
     }
     for (const userid of registry.expired(this.parts.now())) if (!this.add(this.cleaning, userid)) return;
     let purges = 0;
@@ -106,11 +106,27 @@ export class Janitor {
     const { records, instances, registry, now } = this.parts;
     if (!instances.leads) return;
     await records.change(userid, (before) => {
-      const living = before.connections.filter(({ instance }) => instances.isAlive(instance));
+      const connections = this.kept(before);
+      const living = connections.some(({ instance }) => instances.isAlive(instance));
       // The registry knows each record that the edit gets, so somebody who has just come back has not expired.
-      if (living.length === 0 && registry.hasExpired(userid, now())) return blankRecord(userid);
-      return living.length === before.connections.length ? before : { ...before, connections: living };
+      if (!living && registry.hasExpired(userid, now())) return blankRecord(userid);
+      return connections.length === before.connections.length ? before : { ...before, connections };
     });
+  }
+
+  private hasWaste(userid: string): boolean {
+    const record = this.parts.records.get(userid);
+    return record !== undefined && this.kept(record).length < record.connections.length;
+  }
+
+  /**
+   * Returns the connections that stay in a record: the living ones. Without any, those of instances that have fallen
+   * silent stay until the user is forgotten. They may come back, and then have to find a kick or a leave in the record.
+   */
+  private kept({ connections }: UserRecord): UserRecord['connections'] {
+    const { instances } = this.parts;
+    const living = connections.filter(({ instance }) => instances.isAlive(instance));
+    return living.length > 0 ? living : connections.filter(({ instance }) => !instances.hasLeft(instance));
   }
 
   /** Writes a record of a lost bucket into the new one, unless somebody did. */

@@ -3,7 +3,8 @@
  * by then, so a write can be repeated, can wait until NATS is back, and replaces whatever was written late.
  *
  * A client's connection that was in the record counts as known. If its client's entry is another connection's by then,
- * that one is newer, and the known one ends. One that was not in the record yet takes the entry over.
+ * that one is newer, and the known one ends. One that was not in the record yet takes the entry over, unless it had to
+ * wait and the client has connected to another instance meanwhile.
  */
 import { RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
@@ -14,6 +15,9 @@ import { MAX_RECORDED_CONNECTIONS, type RecordedConnection } from './messages/re
 import type { Records, UserRecord } from './records.ts';
 import type { StoredConnection } from './user-store.ts';
 
+/** A connection that is recorded later than so long after it was established had to wait, milliseconds. */
+const AT_ONCE_MS = 2000;
+
 export interface OwnConnectionsParts<C> {
   readonly records: Pick<Records, 'change' | 'available'>;
   readonly instances: Pick<Instances, 'self' | 'isAlive'>;
@@ -23,6 +27,8 @@ export interface OwnConnectionsParts<C> {
   /** Returns the established connections of a user on this instance. */
   of(userid: string): Iterable<C>;
   end(connection: C, reason: EndReason, detail: string): void;
+  /** Milliseconds, the clock of the connections. */
+  readonly now: () => number;
 }
 
 export class OwnConnections<C extends StoredConnection> {
@@ -30,6 +36,8 @@ export class OwnConnections<C extends StoredConnection> {
   private readonly incarnation: string;
   private readonly limit: number;
   private readonly known = new WeakSet<C>();
+  /** The entries that clients had when their connections were established here. */
+  private readonly earlier = new WeakMap<C, RecordedConnection>();
   private readonly queue: HerdQueue;
 
   constructor(parts: OwnConnectionsParts<C>) {
@@ -43,6 +51,20 @@ export class OwnConnections<C extends StoredConnection> {
   /** Users whose connections are not written yet. */
   get unwritten(): number {
     return this.queue.size;
+  }
+
+  /** Writes a connection that was just established. @param record its user's. */
+  add(connection: C, record: UserRecord | undefined): void {
+    const { userid, clientid } = connection.claim;
+    const entry = record?.connections.find((one) => one.clientid === clientid);
+    if (entry !== undefined) this.earlier.set(connection, entry);
+    this.write(userid);
+  }
+
+  /** Whether any of these connections was in its user's record. */
+  knowsAny(connections: Iterable<C>): boolean {
+    for (const connection of connections) if (this.known.has(connection)) return true;
+    return false;
   }
 
   /** Writes the connections of a user, now or as soon as it is possible. */
@@ -71,58 +93,93 @@ export class OwnConnections<C extends StoredConnection> {
     const ids = new Set(connections.map(({ id }) => id));
     const strays = entries.some(({ instance, connection }) => instance === this.incarnation && !ids.has(connection));
     if (differs || strays) this.write(userid);
-    for (const connection of replaced) {
-      this.parts.end(connection, 'replaced', 'a newer connection of the same client on another instance');
-    }
+    for (const connection of replaced) this.endReplaced(connection);
   }
 
   /** Brings the record up to date. Rejects if it could not be changed now. */
   private async update(userid: string): Promise<void> {
-    let refused: readonly C[] = [];
+    let merged: Merged<C> | null = null;
     try {
       await this.parts.records.change(userid, (before) => {
-        const merged = this.merge(before, [...this.parts.of(userid)]);
-        refused = merged.refused;
-        return same(before.connections, merged.connections) ? before : { ...before, connections: merged.connections };
+        merged = this.merge(before, [...this.parts.of(userid)]);
+        const { connections } = merged;
+        return same(before.connections, connections) ? before : { ...before, connections };
       });
     } catch (error) {
       if (!(error instanceof RequestError)) this.parts.log.error({ err: error }, 'connections could not be recorded');
       throw error;
     }
+    const { replaced = [], refused = [] } = (merged as Merged<C> | null) ?? {};
+    for (const connection of replaced) this.endReplaced(connection);
     for (const connection of refused) {
       this.parts.end(connection, 'full', 'the user has as many connections as allowed, on all instances together');
     }
   }
 
+  private endReplaced(connection: C): void {
+    this.parts.end(connection, 'replaced', 'a newer connection of the same client on another instance');
+  }
+
   /** Returns the entries of a record with this instance's connections as they are. */
-  private merge(before: UserRecord, mine: readonly C[]): { connections: RecordedConnection[]; refused: C[] } {
-    const newcomers = new Set(mine.filter((one) => !this.known.has(one)).map(({ claim }) => claim.clientid));
-    const others = before.connections.filter(
-      ({ instance, clientid }) => instance !== this.incarnation && !newcomers.has(clientid),
-    );
-    const clients = new Set<string>();
-    for (const { instance, clientid } of others) if (this.parts.instances.isAlive(instance)) clients.add(clientid);
-    const taken = new Set(others.map(({ clientid }) => clientid));
-    const connections = [...others];
-    const refused: C[] = [];
+  private merge(before: UserRecord, mine: readonly C[]): Merged<C> {
+    const { instances } = this.parts;
+    const others = new Map<string, RecordedConnection>();
+    for (const entry of before.connections) if (entry.instance !== this.incarnation) others.set(entry.clientid, entry);
+    const replaced: C[] = [];
+    const stay: C[] = [];
     for (const one of mine) {
-      const { clientid } = one.claim;
-      // Somebody else's by now: it ends when the record is applied.
-      if (taken.has(clientid)) continue;
-      if (clients.size >= this.limit && !this.known.has(one)) refused.push(one);
-      else connections.push({ clientid, instance: this.incarnation, connection: one.id });
-      clients.add(clientid);
+      const entry = others.get(one.claim.clientid);
+      if (entry === undefined || this.takesOver(one, entry)) {
+        others.delete(one.claim.clientid);
+        stay.push(one);
+        // A known one ends when the record is applied.
+      } else if (!this.known.has(one)) replaced.push(one);
     }
-    return { connections, refused };
+    const connections = [...others.values()];
+    const clients = new Set(connections.filter(({ instance }) => instances.isAlive(instance)).map(clientOf));
+    const refused: C[] = [];
+    for (const one of stay) {
+      if (clients.size >= this.limit && !this.known.has(one)) refused.push(one);
+      else connections.push(this.entryOf(one, before));
+      clients.add(one.claim.clientid);
+    }
+    return { connections, refused, replaced };
+  }
+
+  /** Whether a connection takes over what its client has on another instance, which may be newer if this one waited. */
+  private takesOver(connection: C, entry: RecordedConnection): boolean {
+    if (this.known.has(connection)) return false;
+    const waited = this.parts.now() - connection.establishedAt;
+    if (waited < AT_ONCE_MS || !this.parts.instances.isAlive(entry.instance)) return true;
+    const earlier = this.earlier.get(connection);
+    return (earlier !== undefined && isSame(earlier, entry)) || (entry.waited ?? 0) > waited;
+  }
+
+  private entryOf(one: C, before: UserRecord): RecordedConnection {
+    const { clientid } = one.claim;
+    const entry = { clientid, instance: this.incarnation, connection: one.id };
+    const known = before.connections.find((other) => isSame(other, entry));
+    if (known !== undefined) return known;
+    const waited = Math.round(this.parts.now() - one.establishedAt);
+    return waited < AT_ONCE_MS ? entry : { ...entry, waited };
   }
 }
 
+interface Merged<C> {
+  readonly connections: RecordedConnection[];
+  /** More than the user may have. */
+  readonly refused: readonly C[];
+  readonly replaced: readonly C[];
+}
+
+function clientOf({ clientid }: RecordedConnection): string {
+  return clientid;
+}
+
+function isSame(one: RecordedConnection, other: RecordedConnection): boolean {
+  return one.clientid === other.clientid && one.instance === other.instance && one.connection === other.connection;
+}
+
 function same(a: readonly RecordedConnection[], b: readonly RecordedConnection[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((one, i) => {
-      const other = b[i]!;
-      return one.clientid === other.clientid && one.instance === other.instance && one.connection === other.connection;
-    })
-  );
+  return a.length === b.length && a.every((one, i) => isSame(one, b[i]!));
 }

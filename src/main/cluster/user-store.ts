@@ -10,13 +10,16 @@ import { type Done, type MembershipStore, notThere, type Placing } from '../memb
 import { fullError } from '../memberships/refusals.ts';
 import type { EndReason } from '../telemetry.ts';
 import type { Instances } from './instances.ts';
+import { isBlank } from './messages/record.ts';
 import { OwnConnections } from './own-connections.ts';
-import type { Records, UserRecord } from './records.ts';
+import type { Edit, Records, UserRecord } from './records.ts';
 import { UsersByInstance } from './users-by-instance.ts';
 
 /** An established connection as it is seen here. */
 export interface StoredConnection {
   readonly id: number;
+  /** When it was established, milliseconds. */
+  readonly establishedAt: number;
   readonly claim: { readonly userid: string; readonly clientid: string };
 }
 
@@ -47,17 +50,20 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   private readonly users = new UsersByInstance();
   /** Users whose latest move was into a conversation that was full already. */
   private readonly overfull = new Set<string>();
+  /** Users whose records the others have removed, because they took this instance for dead for too long. */
+  private readonly forgotten = new Set<string>();
   private connections: StoredConnections<C> | null = null;
 
   constructor(parts: UserStoreParts<C>) {
-    const { records, instances, registry, config, log } = parts;
+    const { instances, registry, config, log, now } = parts;
     const limit = config.MAX_CONNECTIONS_PER_USER;
     this.parts = parts;
     this.own = new OwnConnections({
-      records,
+      records: this.changes,
       instances,
       limit,
       log,
+      now,
       of: (userid) => registry.connectionsOf(userid),
       end: (connection, reason, detail) => this.connections?.end(connection, reason, detail),
     });
@@ -118,8 +124,8 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   }
 
   /** A connection of this instance was established. */
-  established({ claim }: C): void {
-    this.own.write(claim.userid);
+  established(connection: C): void {
+    this.own.add(connection, this.parts.records.get(connection.claim.userid));
   }
 
   /** An established connection of this instance ended. */
@@ -139,14 +145,33 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     }
   }
 
-  private async change(userid: string, edit: (before: UserRecord) => UserRecord): Promise<undefined> {
-    await this.parts.records.change(userid, edit);
+  private async change(userid: string, edit: Edit): Promise<undefined> {
+    await this.changes.change(userid, edit);
+  }
+
+  /** Changes of records that begin with what this instance knows, where the others have forgotten it. */
+  private get changes(): Pick<Records, 'available' | 'change'> {
+    const { records } = this.parts;
+    return {
+      get available() {
+        return records.available;
+      },
+      change: async (userid, edit) => {
+        if (this.forgotten.has(userid)) await records.change(userid, (before) => this.remember(before));
+        return records.change(userid, edit);
+      },
+    };
+  }
+
+  private remember(before: UserRecord): UserRecord {
+    const membership = this.parts.registry.find(before.userid);
+    return isBlank(before) && membership !== null ? { ...before, ...membership } : before;
   }
 
   private async enter(userid: string, conversation: string): Promise<undefined> {
-    const { records, registry, config } = this.parts;
+    const { registry, config } = this.parts;
     let previous: string | null = null;
-    await records.change(userid, (before) => {
+    await this.change(userid, (before) => {
       const full = registry.whatKeepsOut(userid, conversation);
       if (full !== null) throw fullError(full, config);
       previous = before.conversation;
@@ -155,7 +180,7 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
       return { ...before, conversation, kicked: false };
     });
     if (!this.overfull.has(userid)) return;
-    await records.change(userid, (before) => {
+    await this.change(userid, (before) => {
       if (before.conversation !== conversation || !this.overfull.has(userid)) return before;
       const back = previous !== null && registry.whatKeepsOut(userid, previous) === null ? previous : null;
       return { ...before, conversation: back === conversation ? null : back };
@@ -166,11 +191,24 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   private apply(userid: string, record: UserRecord | null): void {
     const { registry, now } = this.parts;
     this.users.set(userid, record);
+    if (record === null && this.isForgotten(userid)) {
+      this.forgotten.add(userid);
+      return this.own.write(userid);
+    }
+    this.forgotten.delete(userid);
     const applied = registry.apply(userid, record === null ? null : this.summary(record), now());
     if (applied.overfull) this.overfull.add(userid);
     else if (applied.moved) this.overfull.delete(userid);
     this.takeEffect(applied, record?.kicked ?? false);
     this.own.compare(userid, applied.connections, record);
+  }
+
+  /** Whether a record that is gone was that of a member who is connected here, as it said. */
+  private isForgotten(userid: string): boolean {
+    const { registry } = this.parts;
+    const membership = registry.find(userid);
+    if (membership === null || (membership.conversation === null && !membership.mutedByOperator)) return false;
+    return this.own.knowsAny(registry.connectionsOf(userid));
   }
 
   private takeEffect(applied: Applied<C>, kicked: boolean): void {

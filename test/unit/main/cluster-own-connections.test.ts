@@ -27,7 +27,7 @@ function setUp(limit = 8) {
   const here: StoredConnection[] = [];
   const ended: string[] = [];
   const edits: string[] = [];
-  const state = { available: true };
+  const state = { available: true, now: 0 };
   const records = {
     get available(): boolean {
       return state.available;
@@ -46,6 +46,7 @@ function setUp(limit = 8) {
     limit,
     log: recordLog().log,
     of: () => here,
+    now: () => state.now,
     end: (connection, reason) => {
       ended.push(`${connection.claim.clientid} ${reason}`);
       here.splice(here.indexOf(connection), 1);
@@ -57,15 +58,16 @@ function setUp(limit = 8) {
     own.compare('ann', [...here], next);
   };
   const connect = async (id: number, clientid: string): Promise<StoredConnection> => {
-    const connection = { id, claim: { userid: 'ann', clientid } };
+    const connection = { id, claim: { userid: 'ann', clientid }, establishedAt: state.now };
     here.push(connection);
-    own.write('ann');
+    own.add(connection, record);
     await settle();
     return connection;
   };
   const recorded = (): string[] =>
     record.connections.map(({ clientid, instance, connection }) => `${clientid} ${instance[0]} ${connection}`);
-  return { own, here, ended, edits, state, apply, connect, recorded };
+  const waits = (): unknown[] => record.connections.map(({ waited }) => waited);
+  return { own, here, ended, edits, state, apply, connect, recorded, waits };
 }
 
 test('connections are recorded, and removed when they are not there any more', async () => {
@@ -141,6 +143,47 @@ test('what cannot be written waits until it can', async () => {
   equal([recorded(), own.unwritten], [['tab a 1'], 0]);
 });
 
+/** Ann's tab connects here while NATS is away, and here or there is what its record has when NATS is back. */
+async function reconnected(entry: RecordedConnection, seconds: number, earlier = blankRecord('ann')) {
+  const set = setUp();
+  set.apply(earlier);
+  set.state.available = false;
+  await set.connect(1, 'tab');
+  set.state.now += seconds * 1000;
+  set.apply({ ...blankRecord('ann'), connections: [entry] });
+  await settle();
+  set.state.available = true;
+  await set.own.close(5000);
+  return [set.ended, set.recorded()];
+}
+
+test('who had to wait gives way to what its client has made elsewhere meanwhile', async () => {
+  const before = { ...blankRecord('ann'), connections: [there('tab')] };
+  const [given, taken] = ['tab replaced', 'tab b 7'];
+  const cases: [ReturnType<typeof reconnected>, readonly string[][], string?][] = [
+    [reconnected(there('tab'), 3), [[given], [taken]]],
+    [reconnected({ ...there('tab'), waited: 2900 }, 3), [[given], [taken]]],
+    [reconnected({ ...there('tab'), waited: 3100 }, 3), [[], ['tab a 1']], 'which waited for longer'],
+    [reconnected(there('tab'), 1.9), [[], ['tab a 1']], 'it waited for a moment only'],
+    [reconnected(there('tab', DEAD), 3), [[], ['tab a 1']], 'there is nobody'],
+    [reconnected(there('tab'), 3, before), [[], ['tab a 1']], 'it was there before'],
+    [reconnected({ ...there('tab'), connection: 8 }, 3, before), [[given], ['tab b 8']]],
+    [reconnected(there('pad'), 3), [[], ['pad b 7', 'tab a 1']], 'another client'],
+  ];
+  for (const [found, wanted, why] of cases) equal(await found, wanted, why);
+});
+
+test('how long a connection had to wait is recorded', async () => {
+  const { own, connect, state, waits } = setUp();
+  await connect(1, 'tab');
+  state.available = false;
+  await connect(2, 'phone');
+  state.now += 2000;
+  state.available = true;
+  await own.close(5000);
+  equal(waits(), [undefined, 2000]);
+});
+
 test('a herd goes sixteen at a time, each once, and what fails is tried again after a pause', async () => {
   const timers = new FakeTimers();
   const doors = new Map<string, { open: () => void; fail: () => void }>();
@@ -211,7 +254,7 @@ test('a herd that closes does what it can in the time it has, and nothing afterw
 function janitorial() {
   const timers = new FakeTimers();
   const did: string[] = [];
-  const state = { leads: true, settled: true, available: true };
+  const state = { leads: true, settled: true, available: true, left: new Set<string>() };
   const all = new Map<string, UserRecord>();
   const lost: UserRecord[] = [];
   const expired = new Set<string>();
@@ -224,6 +267,7 @@ function janitorial() {
     },
     markers,
     lost: () => lost,
+    get: (userid: string) => all.get(userid),
     async change(userid: string, edit: Edit): Promise<UserRecord> {
       const before = all.get(userid) ?? blankRecord(userid);
       const after = edit(before);
@@ -245,6 +289,7 @@ function janitorial() {
     instances: {
       self: { id: 'a', incarnation: HERE, version: '', host: '', pid: 1 },
       isAlive: (who) => who !== DEAD,
+      hasLeft: (who) => state.left.has(who),
       get settled() {
         return state.settled;
       },
@@ -278,6 +323,21 @@ test('the lowest instance removes dead connections, and users whose time is over
     state[off] = true;
   }
   equal(await round(), ['ann b', 'ben ', 'cid same']);
+});
+
+test('dead connections of somebody who has no other stay until the user is forgotten, unless they said goodbye', async () => {
+  const { all, expired, dead, state, round } = janitorial();
+  all.set('ann', { ...blankRecord('ann'), connections: [there('x', DEAD)] });
+  all.set('ben', { ...blankRecord('ben'), connections: [there('x', DEAD), there('y')] });
+  for (const userid of ['ann', 'ben', 'nobody']) dead.add(userid);
+  equal(await round(), ['ben b']);
+  all.set('ben', { ...blankRecord('ben'), connections: [there('y')] });
+  equal(await round(), []);
+  state.left.add(DEAD);
+  equal(await round(), ['ann ']);
+  state.left.clear();
+  expired.add('ann');
+  equal(await round(), ['ann ']);
 });
 
 test('who has come back when the change is made is not forgotten', async () => {

@@ -18,6 +18,8 @@ const connection = v.object({
   instance: incarnation,
   /** Its id on that instance. */
   connection: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  /** For how long it had been established when it was recorded, ms; left out if it was recorded at once. */
+  waited: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
 });
 
 const record = v.object({

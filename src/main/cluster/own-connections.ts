@@ -132,8 +132,7 @@ export class OwnConnections<C extends StoredConnection> {
       if (entry === undefined || this.takesOver(one, entry)) {
         others.delete(one.claim.clientid);
         stay.push(one);
-        // A known one ends when the record is applied.
-      } else if (!this.known.has(one)) replaced.push(one);
+      } else replaced.push(one);
     }
     const connections = [...others.values()];
     const clients = new Set(connections.filter(({ instance }) => instances.isAlive(instance)).map(clientOf));

@@ -8,6 +8,12 @@ export interface NatsFigures {
   readonly connections: number;
 }
 
+interface StreamDetail {
+  readonly name: string;
+  readonly state: { readonly messages: number };
+  readonly cluster?: { readonly leader?: string };
+}
+
 export class NatsMonitor {
   private readonly port: number;
 
@@ -34,10 +40,18 @@ export class NatsMonitor {
 
   /** Returns the number of messages in a stream; 0 if there is none. The bucket `x` is the stream `KV_x`. */
   async messages(stream: string): Promise<number> {
-    type Jsz = { account_details?: { stream_detail?: { name: string; state: { messages: number } }[] }[] };
+    return (await this.stream(stream))?.state.messages ?? 0;
+  }
+
+  /** Returns the name of the server that leads a stream; null for none. */
+  async leader(stream: string): Promise<string | null> {
+    return (await this.stream(stream))?.cluster?.leader ?? null;
+  }
+
+  private async stream(stream: string): Promise<StreamDetail | undefined> {
+    type Jsz = { account_details?: { stream_detail?: StreamDetail[] }[] };
     const { account_details: accounts = [] } = await this.read<Jsz>('/jsz?streams=1');
-    const streams = accounts.flatMap(({ stream_detail: details = [] }) => details);
-    return streams.find(({ name }) => name === stream)?.state.messages ?? 0;
+    return accounts.flatMap(({ stream_detail: details = [] }) => details).find(({ name }) => name === stream);
   }
 
   private async read<T>(path: string): Promise<T> {

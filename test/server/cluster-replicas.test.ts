@@ -3,7 +3,7 @@ import { equal, is, ok } from 'uvu/assert';
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { ClusterInstance, enter, seen } from '../support/cluster.ts';
 import { hear } from '../support/hearing.ts';
-import { withNats } from '../support/nats.ts';
+import { withEachNats } from '../support/nats.ts';
 import { type NatsCluster, startNatsCluster } from '../support/nats-cluster.ts';
 import { scenarios } from '../support/scenario.ts';
 import { TcpLink } from '../support/tcp-link.ts';
@@ -37,11 +37,11 @@ async function status(instance: ClusterInstance): Promise<string> {
   return (await instance.read<{ status: string }>('/readyz')).status;
 }
 
-withNats(
+withEachNats(
   test,
   'one of three servers dies: voices go on after two seconds at most, and joins too; without a majority they are refused',
-  async () => {
-    const nats = await startNatsCluster();
+  async (program) => {
+    const nats = await startNatsCluster(program);
     const host = new ClientHost();
     let instances: ClusterInstance[] = [];
     try {

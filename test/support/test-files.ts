@@ -68,6 +68,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   ghosts: 40,
   'browser-bundles': 35,
   'cluster-client-restart': 35,
+  'cluster-replicas': 35,
   'browser-client-races': 35,
   drain: 35,
   'proxy-media': 35,

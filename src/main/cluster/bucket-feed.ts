@@ -24,6 +24,8 @@ const MAX_SILENCE_MS = 4000;
 const STOOD_STILL_MS = 5000;
 /** How often the number of keys is compared, ticks. */
 const COMPARE_TICKS = 5;
+/** So often in a row NATS may leave that question without an answer. */
+const MAX_UNANSWERED = 1;
 /** For so long delete markers stay at least, milliseconds: the janitor purges older ones. */
 const MARKED_MS = 8000;
 
@@ -54,6 +56,7 @@ export class BucketFeed {
   private again = false;
   private closed = false;
   private ticks = 0;
+  private unanswered = 0;
   private tickedAt = 0;
   /** When NATS last sent something, and when the mirror was last known to have everything, milliseconds. */
   private heardAt = 0;
@@ -246,13 +249,24 @@ export class BucketFeed {
     if (++this.ticks % COMPARE_TICKS === 0) void this.compare();
   }
 
-  /** Makes sure, now and then, that the mirror has as many records as the bucket. */
+  /**
+   * Makes sure, now and then, that the mirror has as many records as the bucket, and that the bucket can be changed:
+   * servers of NATS without a majority may go on saying that there is nothing new.
+   */
   private async compare(): Promise<void> {
     const { mirror } = this.parts;
     const { bucket } = this;
-    const counted = await bucket?.look().catch(() => null);
-    if (counted && bucket === this.bucket) this.judge(counted.wrong);
-    if (!counted || bucket !== this.bucket || counted.revision !== mirror.revision || mirror.overflow > 0) return;
+    if (bucket === null) return;
+    const counted = await bucket.look().catch(() => null);
+    if (bucket !== this.bucket) return;
+    this.unanswered = counted === null ? this.unanswered + 1 : 0;
+    if (this.unanswered > MAX_UNANSWERED) {
+      this.unanswered = 0;
+      return this.refresh('NATS does not answer for the user records');
+    }
+    if (counted === null) return;
+    this.judge(counted.wrong);
+    if (counted.revision !== mirror.revision || mirror.overflow > 0) return;
     let lost = 0;
     for (const _ of mirror.lost()) lost++;
     const least = mirror.size - lost;

@@ -9,6 +9,7 @@ import { messages } from './messages.ts';
 import { plans } from './offers.ts';
 import { packets } from './packets.ts';
 import { presence } from './presence.ts';
+import { records } from './records.ts';
 import { relayed } from './relayed.ts';
 import { requests } from './requests.ts';
 import { rings } from './rings.ts';
@@ -17,7 +18,7 @@ import type { FuzzTarget } from './target.ts';
 import { worker } from './worker.ts';
 
 const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
-const fromTheBus = [relayed, heartbeats, presence];
+const fromTheBus = [relayed, heartbeats, presence, records];
 const againstAServer = [connect, requests, channel];
 /** Where nats-server is installed. */
 const againstACluster = natsPrograms().length > 0 ? [bus, bucket] : [];

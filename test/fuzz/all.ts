@@ -1,5 +1,6 @@
 /** All fuzz targets, in the order in which they run. */
 import { natsPrograms } from '../support/nats.ts';
+import { asks } from './asks.ts';
 import { bucket, bus } from './bus.ts';
 import { channel } from './channel.ts';
 import { connect } from './connect.ts';
@@ -18,7 +19,7 @@ import type { FuzzTarget } from './target.ts';
 import { worker } from './worker.ts';
 
 const inProcess = [packets, worker, headers, rtcp, rings, plans, messages];
-const fromTheBus = [relayed, heartbeats, presence, records];
+const fromTheBus = [relayed, heartbeats, presence, records, asks];
 const againstAServer = [connect, requests, channel];
 /** Where nats-server is installed. */
 const againstACluster = natsPrograms().length > 0 ? [bus, bucket] : [];

@@ -57,7 +57,15 @@ class Copy {
       isAlive: (incarnation: string) => incarnation !== OTHERS[0],
       watch: () => () => undefined,
     };
-    this.store = new UserStore({ config: limits, records, instances, registry, log: this.log.log, now: () => 0 });
+    this.store = new UserStore({
+      config: limits,
+      records,
+      instances,
+      registry,
+      log: this.log.log,
+      now: () => 0,
+      reaches: () => true,
+    });
     this.store.start({
       place: () => undefined,
       mute: () => undefined,
@@ -130,7 +138,7 @@ class Copy {
   private connect(): void {
     const userid = pick(this.random, USERS);
     const claim = { userid, clientid: `client ${below(this.random, 3)}` };
-    const connection = { id: ++this.lastId, claim };
+    const connection = { id: ++this.lastId, claim, establishedAt: 0 };
     if (this.registry.connect(userid, connection) === null) return;
     this.here.push(connection);
     this.store.established(connection);

@@ -12,7 +12,7 @@ const tokens = [];
 
 const NAMES = [
   ...['state', 'retry', 'conversation', 'participants', 'slots', 'speakers', 'dominant', 'muted', 'microphone'],
-  ...['devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'error'],
+  ...['mutedTalk', 'devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'error'],
 ];
 
 /** What of an event's value can be told as JSON. */

@@ -74,8 +74,10 @@ export class Seat implements HostedSeat {
   muteChanged(): void {
     const { shard, hosted } = this;
     if (shard === null || hosted === null) return;
-    shard.mute(this.participant.id, this.participant.muted);
-    this.seats.changed(hosted);
+    const { id, muted } = this.participant;
+    shard.mute(id, muted);
+    // Whoever unmutes is about to speak.
+    this.seats.changed(hosted, !muted);
   }
 
   tellAgain(): boolean {

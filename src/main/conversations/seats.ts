@@ -19,8 +19,12 @@ export interface SeatsObserver {
   opened(hosted: HostedConversation): void;
   /** The last own seat was given up, and no worker writes for it any more. */
   closed(hosted: HostedConversation): void;
-  /** An own participant came, left, was muted or unmuted, or changed what it wants to hear. */
-  changed(hosted: HostedConversation): void;
+  /**
+   * An own participant came, left, was muted or unmuted, or changed what it wants to hear.
+   *
+   * @param urgent whether others would otherwise miss something.
+   */
+  changed(hosted: HostedConversation, urgent: boolean): void;
 }
 
 export class Seats {
@@ -56,8 +60,8 @@ export class Seats {
   }
 
   /** Something changed about an own participant that sits in a conversation. */
-  changed(hosted: HostedConversation): void {
-    this.observer?.changed(hosted);
+  changed(hosted: HostedConversation, urgent = false): void {
+    this.observer?.changed(hosted, urgent);
   }
 
   /** Adds a seat of whomever to a conversation that has a worker. */

@@ -107,10 +107,10 @@ test('a change is told at once if nothing else was just told, and changes at a t
   await town.pass(0);
   agree(town.houses, ['kitchen']);
   is(town.network.sent.get('delta'), 1);
-  ann.mute(false);
+  dan.mute(true);
   await town.pass(0);
   is(town.network.sent.get('delta'), 1, 'too soon');
-  dan.mute(true);
+  a.enter('eve', 'kitchen');
   await town.pass(INTERVAL_MS);
   agree(town.houses, ['kitchen']);
   is(town.network.sent.get('delta'), 2);
@@ -123,6 +123,38 @@ test('a change is told at once if nothing else was just told, and changes at a t
   is(town.timers.waiting, waiting + 1);
   a.presence.get('kitchen')!.close();
   is(town.timers.waiting - waiting, 1, 'only the goodbye that is under way');
+  await town.empties();
+});
+
+test('that somebody unmutes is told at once, also right after another change, but not more often than that', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen');
+  b.enter('bob', 'kitchen');
+  ann.mute(true);
+  await town.pass(10_000);
+  town.network.sent.clear();
+  a.enter('dan', 'kitchen');
+  await town.pass(0);
+  a.enter('eve', 'kitchen');
+  const { waiting } = town.timers;
+  ann.mute(false);
+  is(town.timers.waiting, waiting, 'one timer for both');
+  await town.pass(20);
+  is(town.network.sent.get('delta'), 2);
+  agree(town.houses, ['kitchen']);
+  const crowd = Array.from({ length: 40 }, (_, i) => a.enter(`guest ${i}`, 'kitchen'));
+  for (const guest of crowd) guest.mute(true);
+  await town.pass(2 * INTERVAL_MS);
+  town.network.sent.clear();
+  for (const guest of crowd) {
+    guest.mute(false);
+    await town.pass(1);
+  }
+  const deltas = town.network.sent.get('delta')!;
+  ok(deltas <= 4, `${deltas} in 40 ms`);
+  await town.pass(INTERVAL_MS);
+  agree(town.houses, ['kitchen']);
   await town.empties();
 });
 

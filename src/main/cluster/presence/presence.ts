@@ -84,9 +84,9 @@ export class Presence implements SeatsObserver {
     if (this.conversations.size === 0) this.end();
   }
 
-  changed(hosted: HostedConversation): void {
+  changed(hosted: HostedConversation, urgent: boolean): void {
     const conversation = this.conversations.get(hosted.conversation.id);
-    if (conversation?.hosted === hosted) conversation.changed();
+    if (conversation?.hosted === hosted) conversation.changed(urgent);
   }
 
   private gone(incarnation: string): void {

@@ -23,6 +23,8 @@ import { pinnedBy, wantedBy } from './wishes.ts';
 
 /** How often at most changes are told, milliseconds. */
 export const INTERVAL_MS = 250;
+/** How often at most if somebody unmutes, who speaks at once. Their first packet comes some 20 ms after the request. */
+const URGENT_MS = 20;
 /** Longest time without a message, milliseconds. */
 export const BEAT_MS = 3000;
 /** Longest time without a digest of what was told, milliseconds. */
@@ -122,10 +124,11 @@ export class SpanningConversation implements RelayedConversation {
   }
 
   /** Something about this instance's participants has changed. It is told at once, unless something just was. */
-  changed(): void {
-    if (!this.ready || this.pending !== null) return;
+  changed(urgent: boolean): void {
+    if (!this.ready || (this.pending !== null && !urgent)) return;
+    this.pending?.();
     const { timers } = this.parts;
-    const delay = Math.max(0, this.toldAt + INTERVAL_MS - timers.now());
+    const delay = Math.max(0, this.toldAt + (urgent ? URGENT_MS : INTERVAL_MS) - timers.now());
     this.pending = timers.after(delay, () => {
       this.pending = null;
       this.tell(timers.now());

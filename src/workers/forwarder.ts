@@ -122,9 +122,10 @@ export class Forwarder {
     this.conversationOf(connection)?.listen(connection, preferences, this.clock);
   }
 
-  /** Whether a connection publishes in a conversation of this worker. */
-  knows(connection: number): boolean {
-    return this.sources[connectionIndex(connection)]?.connection === connection;
+  /** Whether a connection publishes in a conversation of this worker, and is not muted. */
+  hears(connection: number): boolean {
+    const source = this.sources[connectionIndex(connection)];
+    return source?.connection === connection && !source.muted;
   }
 
   /** Whether {@link tick} will have something to send within the next 20 ms, whatever comes. */

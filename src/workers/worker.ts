@@ -65,7 +65,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     }
   };
   let next: Command | undefined;
-  /** @param until goes no further than to the join of this connection, whose packet comes next. */
+  /** @param until goes no further than to the join, or the unmuting, of this connection, whose packet comes next. */
   const takeCommands = (until = NOBODY): void => {
     const seen = Atomics.load(commands, 0);
     for (;;) {
@@ -80,7 +80,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
       counters[BEAT_WORD] = toBeat(milliseconds());
       execute(next);
       next = undefined;
-      if (forwarder.knows(until)) return;
+      if (forwarder.hears(until)) return;
     }
   };
   const handOver = (): void => {
@@ -110,8 +110,8 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
     for (; taken < BATCH; taken++) {
       const offset = ingress.next();
       if (offset === NONE) break;
-      // The first packet of another instance's source follows its join at once.
-      if (!forwarder.knows(ingress.id) && Atomics.load(commands, 0) !== commandsSeen) takeCommands(ingress.id);
+      // The first packet of another instance's source follows its join, or the end of its mute, at once.
+      if (!forwarder.hears(ingress.id) && Atomics.load(commands, 0) !== commandsSeen) takeCommands(ingress.id);
       forwarder.forward(offset, ingress.length, ingress.id, ingress.stamp, now);
       handOver();
     }

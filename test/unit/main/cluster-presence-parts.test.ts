@@ -252,6 +252,39 @@ test('a source that media named is listed until a state comes without it', () =>
   equal(sources(peer), [1]);
 });
 
+test('an announcement ends a mute and begins none', () => {
+  const { people } = kitchen();
+  const peer = new Peer(OTHER, people, 0);
+  peer.state(state(1, [person(1, { m: true }), person(2)]));
+  const muted = (): boolean[] => [...peer.participants.values()].map((one) => one.muted);
+  peer.announced(person(1, { u: 'else' }));
+  equal(muted(), [true, false], 'somebody else');
+  peer.announced(person(2, { m: true }));
+  equal(muted(), [true, false]);
+  peer.announced(person(1));
+  equal(muted(), [false, false]);
+  peer.delta(delta(2, { changed: [{ s: 1, m: true, t: false }] }));
+  equal(muted(), [true, false]);
+});
+
+test('a newcomer whom media named a moment before the first hello came keeps the place', () => {
+  const { people } = kitchen();
+  const peer = new Peer(OTHER, people, 0);
+  peer.announced(person(1));
+  const first = peer.participants.get(1);
+  peer.heardAt = 999;
+  peer.reached(1, 0);
+  is(peer.participants.get(1), first);
+  peer.delta(delta(2, { joined: [person(1)] }));
+  is(peer.participants.get(1), first);
+  peer.reached(4, 0);
+  equal(sources(peer), [], 'presence knows better by then');
+  peer.announced(person(1));
+  peer.heardAt = 1999;
+  peer.reached(5, 0);
+  equal(sources(peer), [], 'that was long ago');
+});
+
 test('participants share their publications as long as there are few of them', () => {
   const { people } = kitchen();
   const publicationOf = (payloadType: number, levelExtension: number): unknown =>

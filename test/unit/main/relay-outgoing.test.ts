@@ -263,6 +263,17 @@ test('a source is announced before its first packet, once, and again after a hel
   equal(announced(), [9]);
 });
 
+test('whoever was muted is announced again, because packets may come before presence says that this is over', () => {
+  const { clients, say, announced, outgoing } = talking(2);
+  clients[0]!.muted = true;
+  outgoing.lookAtAll();
+  say(clients);
+  equal(announced(), []);
+  clients[0]!.muted = false;
+  say(clients);
+  equal(announced(), [1]);
+});
+
 test('without a connection nothing goes out unannounced, and it is counted', () => {
   const { say, announced, client, bus, counts, went } = talking(2);
   const ann = client(9);

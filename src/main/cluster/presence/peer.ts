@@ -15,6 +15,8 @@ import { isSame, type People } from './people.ts';
 
 /** Nothing is known yet. Sequence numbers begin at 0. */
 const NOTHING = -1;
+/** For how long a participant whom media named before presence is believed to be new, milliseconds. */
+const NAMED_MS = 1000;
 
 export class Peer {
   readonly incarnation: string;
@@ -29,6 +31,8 @@ export class Peer {
   behind = true;
   private readonly people: People;
   private readonly doubt = new Doubt();
+  /** Those whom media named and presence has not yet, and since when; milliseconds. */
+  private readonly named = new Map<number, number>();
   private known = NOTHING;
   private readonly collected: CollectedState;
 
@@ -47,8 +51,8 @@ export class Peer {
   /** The peer has told all up to `seq`. @param count how many participants that were. */
   reached(seq: number, count: number | null = null): void {
     if (count === 0 && seq > this.known) {
-      // It begins, or all of its participants have left.
-      this.replace([]);
+      // It begins, or all of its participants have left. Packets of those who have just come may be faster.
+      for (const source of this.participants.keys()) if (!this.isNewcomer(source)) this.leave(source);
       this.take({ wants: 0, dominant: null });
       this.pinned = [];
       this.finish(seq);
@@ -85,9 +89,17 @@ export class Peer {
     if (all !== null) this.replaceWith(all);
   }
 
-  /** Lists a participant that media named before presence did. It has to be in the next state. */
+  /**
+   * Lists a participant that media named before presence did, and ends a mute: nothing is sent of whoever is muted. It
+   * has to be in the next state.
+   */
   announced(participant: WireParticipant): void {
-    if (!this.participants.has(participant.s)) this.update(participant);
+    const { s, m } = participant;
+    const known = this.participants.get(s);
+    if (known === undefined) {
+      this.update(participant);
+      this.named.set(s, this.heardAt);
+    } else if (!m && isSame(known, participant)) known.setMuted(false);
   }
 
   /** Takes all of its participants off the list. */
@@ -141,8 +153,13 @@ export class Peer {
     this.dominant = dominant;
   }
 
+  private isNewcomer(source: number): boolean {
+    return this.heardAt - (this.named.get(source) ?? Number.NEGATIVE_INFINITY) < NAMED_MS;
+  }
+
   private update(participant: WireParticipant): void {
     const { s, m, t } = participant;
+    this.named.delete(s);
     const known = this.participants.get(s);
     if (known !== undefined && isSame(known, participant)) return tell(known, m, t);
     this.leave(s);
@@ -152,6 +169,7 @@ export class Peer {
   }
 
   private leave(source: number): void {
+    this.named.delete(source);
     const participant = this.participants.get(source);
     if (participant === undefined) return;
     this.participants.delete(source);

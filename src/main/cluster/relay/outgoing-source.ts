@@ -61,6 +61,8 @@ export class OutgoingSource {
     this.loss = this.publisher.rtcp?.uplink.fraction ?? 0;
     // Not before the order has been looked at: while this thread is held up, it is not.
     if (!this.beginning) this.newcomer = false;
+    // Its next packet ends the mute elsewhere, before presence says so.
+    if (this.publisher.muted) this.announced = false;
     if (rank === 0 && this.ranked) this.onset.restart();
     this.ranked = rank > 0;
   }

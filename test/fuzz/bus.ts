@@ -158,7 +158,9 @@ class Siege implements FuzzStage {
   private checkLogs(): void {
     for (const { id, logs } of this.cluster.instances) {
       const bad = logs.filter((line) => !line.startsWith('{') || /"level":(?:50|60)/.test(line));
-      const unknown = bad.filter((line) => !/two instances have one INSTANCE_ID|has lost touch/.test(line));
+      const unknown = bad.filter(
+        (line) => !/two instances have one INSTANCE_ID|has lost touch|do not see each other|was changed/.test(line),
+      );
       insist(unknown.length === 0, () => `${id} logged ${unknown[0]}`);
     }
   }

@@ -87,6 +87,34 @@ inCluster('every record is deleted from the stream, one by one and without a mar
   });
 });
 
+inCluster('the bucket gets other limits: the instances say which, until that is undone', async (cluster) => {
+  const hostile = await HostileBus.connect(cluster.nats.url);
+  const problems = async (index: number): Promise<string> => {
+    const { status, problems: all } = await cluster.at(index).read<{ status: string; problems: string[] }>('/readyz');
+    is(status, 'ready');
+    return all.join();
+  };
+  try {
+    const { config } = (await hostile.api(`STREAM.INFO.${STREAM}`)) as { config: object };
+    for (const [change, said] of [
+      [{ max_age: 3_600_000_000_000 }, 'max_age'],
+      [{ max_age: 0 }, ''],
+      [{ max_msgs: 1000, discard: 'old' }, 'discard'],
+      [{ max_msgs: -1, discard: 'new' }, ''],
+    ] as const) {
+      const answer = await hostile.api(`STREAM.UPDATE.${STREAM}`, { ...config, ...change });
+      is(answer['error'], undefined, JSON.stringify(answer['error']));
+      for (const index of [0, 1]) {
+        await until(`it says ${said || 'nothing'}`, async () =>
+          said === '' ? (await problems(index)) === '' : (await problems(index)).includes(`was changed (${said})`),
+        );
+      }
+    }
+  } finally {
+    await hostile.close();
+  }
+});
+
 inCluster('lies of instances that do not exist stop nobody from hearing anybody', async (cluster) => {
   await amongPeople(cluster, async (hostile, people) => {
     const random = prng(seed('lies'));
@@ -128,7 +156,9 @@ inCluster('nothing is left of it', async (cluster) => {
   for (const { id, server, logs } of cluster.instances) {
     const bad = logs.filter((line) => !line.startsWith('{') || /"level":(?:50|60)/.test(line));
     equal(
-      bad.filter((line) => !/two instances have one INSTANCE_ID|has lost touch/.test(line)),
+      bad.filter(
+        (line) => !/two instances have one INSTANCE_ID|has lost touch|was changed|do not see each other/.test(line),
+      ),
       [],
       id,
     );

@@ -6,7 +6,14 @@ import { Departed } from './departed.ts';
 import { describe, type Identity, twice } from './identity.ts';
 import { InstanceLog } from './instance-log.ts';
 import { type Beat, claimedId, heartbeats, MAX_INSTANCES } from './messages/heartbeats.ts';
-import { type ReadCounts, readFamily, readMessage, readOtherVersion, writeMessage } from './messages/read.ts';
+import {
+  type OtherMessage,
+  type ReadCounts,
+  readFamily,
+  readMessage,
+  readOtherVersion,
+  writeMessage,
+} from './messages/read.ts';
 import { OtherVersions } from './other-versions.ts';
 import { type Instance, MAX_SILENCE_MS, Peer } from './peer.ts';
 import type { Subjects } from './subjects.ts';
@@ -170,17 +177,21 @@ export class Instances {
   }
 
   private take(data: Uint8Array): void {
-    const { counts, timers } = this.parts;
+    const { counts } = this.parts;
     const { otherVersion } = counts;
     const message = readFamily(heartbeats, data, counts);
-    if (counts.otherVersion > otherVersion) {
-      const other = readOtherVersion(data);
-      if (other !== null) this.others.heard(other, timers.now());
-    }
+    if (counts.otherVersion > otherVersion) this.strange(readOtherVersion(data));
     // While the id is claimed, others are heard already, but nobody is told.
     if (message === null || message.incarnation === this.self.incarnation) return;
     if (message.type === 'bye') this.tookLeave(message.incarnation);
     else if (!this.departed.isLate(message.incarnation, message.sentAt)) this.heard(message);
+  }
+
+  /** A heartbeat of another version came. Who is heard in this version, too, has not sent it. */
+  private strange(other: OtherMessage | null): void {
+    if (other === null || other.incarnation === this.self.incarnation || this.peers.has(other.incarnation ?? ''))
+      return;
+    this.others.heard(other, this.parts.timers.now());
   }
 
   private heard(beat: Beat): void {

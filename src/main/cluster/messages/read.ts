@@ -92,7 +92,7 @@ export interface OtherMessage {
 
 const shortText = v.fallback(v.optional(v.pipe(v.string(), v.maxLength(255))), undefined);
 const otherMessage = v.object({
-  v: v.pipe(v.number(), v.safeInteger(), v.notValue(MESSAGE_VERSION)),
+  v: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.notValue(MESSAGE_VERSION)),
   id: v.fallback(v.optional(instanceId), undefined),
   incarnation: v.fallback(v.optional(incarnation), undefined),
   version: shortText,

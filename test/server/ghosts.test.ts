@@ -2,13 +2,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { equal, is, ok } from 'uvu/assert';
+import { is, match, ok } from 'uvu/assert';
+import { writeRequest } from '../../src/main/events/schema.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort, startServer } from '../support/server.ts';
 import { SharedSocket } from '../support/shared-socket.ts';
+import { pause } from '../support/waiting.ts';
 import { WebrtcClient } from '../support/webrtc.ts';
 
 const test = scenarios('ghosts');
+/** An RTP packet of silence that counts up, and a report without blocks (RFC 3550, section 6.4.2). */
+const PACKET = Buffer.alloc(40);
+PACKET.writeUInt16BE(0x806f, 0);
+PACKET.writeUInt32BE(4711, 8);
+const REPORT = Buffer.from('80c90001', 'hex');
 const SCRIPT = fileURLToPath(new URL('../support/one-client.js', import.meta.url));
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -44,6 +51,26 @@ async function client(url: string, userid: string, port: number, talks: boolean,
     await gone;
   };
   return { ...JSON.parse(line), kill };
+}
+
+/** Connects a client behind a shared socket. */
+async function come(
+  url: string,
+  nat: SharedSocket,
+  mediaPorts: readonly number[],
+  userid: string,
+): Promise<WebrtcClient> {
+  const client = new WebrtcClient({
+    ...{ url, claim: { userid, clientid: 'client' }, slots: 1, publishes: true },
+    ...{ payloadType: 111, ssrc: 4711, data: true, relay: await nat.admit(mediaPorts) },
+  });
+  await client.connect();
+  return client;
+}
+
+function isTurnedAway({ close }: WebrtcClient): void {
+  is(close?.code, 4503);
+  match(close!.reason, 'address and port in use: connect again: another connection has them');
 }
 
 for (const [who, second] of [
@@ -83,43 +110,58 @@ test('behind one UDP socket as many clients connect as there are media ports; th
   const mediaPorts = [0, 1, 2, 3].map((i) => first + i);
   const server = await startServer({ MEDIA_PORTS: mediaPorts.join() });
   const nat = await SharedSocket.open();
-  const packet = Buffer.alloc(40);
-  packet.writeUInt16BE(0x806f, 0);
-  packet.writeUInt32BE(4711, 8);
-  const come = async (userid: string): Promise<WebrtcClient> => {
-    const client = new WebrtcClient({
-      ...{ url: server.url, claim: { userid, clientid: 'client' }, slots: 1, publishes: true },
-      ...{ payloadType: 111, ssrc: 4711, data: true, relay: await nat.admit(mediaPorts) },
-    });
-    await client.connect();
-    return client;
-  };
   const clients: WebrtcClient[] = [];
   let sent = 0;
   const talking = setInterval(() => {
-    packet.writeUInt16BE(++sent & 0xffff, 2);
-    for (const client of clients) client.send(packet);
+    PACKET.writeUInt16BE(++sent & 0xffff, 2);
+    for (const client of clients) client.send(PACKET);
   }, 20);
   while (clients.length < mediaPorts.length) {
-    const client = await come(`user ${clients.length}`);
+    const client = await come(server.url, nat, mediaPorts, `user ${clients.length}`);
     is(client.close?.code, 1000, client.close?.reason);
     clients.push(client);
   }
-  const surplus = await come('surplus');
-  equal(surplus.close, {
-    code: 4503,
-    reason: 'address and port in use: connect again: another connection has them',
-  });
+  const surplus = await come(server.url, nat, mediaPorts, 'surplus');
+  isTurnedAway(surplus);
   surplus.end();
   for (const { state } of clients) is(state, 'connected', 'nobody is cut off by it');
   clients.shift()!.end();
   await server.logged('"msg":"connection ended"', '"userid":"user 0"');
-  const next = await come('next');
+  const next = await come(server.url, nat, mediaPorts, 'next');
   is(next.close?.code, 1000, next.close?.reason);
   clearInterval(talking);
   for (const client of [...clients, next]) client.end();
   is(await server.stop(), 0);
   nat.close();
 }, 40);
+
+for (const [how, tells] of [
+  ['is muted', true],
+  ['has stopped its microphone without a word', false],
+] as const) {
+  test(`a client that ${how} is no ghost: whoever comes from the same socket is turned away`, async () => {
+    const port = await freeUdpPort();
+    const server = await startServer({ MEDIA_PORTS: String(port) });
+    const nat = await SharedSocket.open();
+    const first = await come(server.url, nat, [port], 'first');
+    for (let i = 0; i < 50; i++) {
+      PACKET.writeUInt16BE(i, 2);
+      first.send(PACKET);
+      await pause(20);
+    }
+    if (tells) await first.say([writeRequest({ v: 1, type: 'mute', muted: true })]);
+    // A silent client reports now and then, as browsers do.
+    const reporting = setInterval(() => first.send(Buffer.concat([REPORT, PACKET.subarray(8, 12)])), 3000);
+    await pause(4000);
+    const second = await come(server.url, nat, [port], 'second');
+    isTurnedAway(second);
+    is(first.state, 'connected');
+    clearInterval(reporting);
+    first.end();
+    second.end();
+    is(await server.stop(), 0);
+    nat.close();
+  }, 40);
+}
 
 test.run();

@@ -122,6 +122,11 @@ export class Bucket {
   }
 }
 
+/** Whether NATS may open the bucket in a moment, because its servers have yet to agree on who leads. */
+export function isMomentary(error: unknown): boolean {
+  return error instanceof Error && /timeout|temporarily unavailable|no leader|not current|offline/i.test(error.message);
+}
+
 /** Returns the message for operators about a bucket that could not be opened at the start. */
 export function whyNotOpened(error: unknown, name: string): string {
   const { message } = error instanceof Error ? error : new Error(String(error));

@@ -10,7 +10,7 @@ import { clusterUnavailable, RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { SerialQueue } from '../memberships/serial-queue.ts';
 import { type Timers, timers } from '../timers.ts';
-import { type Bucket, Conflict, whyNotOpened } from './bucket.ts';
+import { type Bucket, Conflict, isMomentary, whyNotOpened } from './bucket.ts';
 import { BucketFeed } from './bucket-feed.ts';
 import { Deadline } from './deadline.ts';
 import type { Link } from './link.ts';
@@ -20,6 +20,9 @@ import { type Marker, Mirror, type RecordListener } from './mirror.ts';
 
 export type { UserRecord } from './messages/record.ts';
 
+/** NATS servers that have just started take seconds to elect who leads. How long a start waits for them, ms. */
+const START_TIMEOUT_MS = 15_000;
+const START_PAUSE_MS = 500;
 /** Longest time that a change may take, milliseconds. */
 const CHANGE_TIMEOUT_MS = 2000;
 /** Most changes of one user that may wait for each other. */
@@ -68,11 +71,8 @@ export class Records {
 
   /** Makes the bucket if there is none, and reads all records. @throws Error for operators, if NATS refuses. */
   async start(): Promise<void> {
-    try {
-      await this.feed.start();
-    } catch (error) {
-      throw new Error(whyNotOpened(error, this.name));
-    }
+    const until = performance.now() + START_TIMEOUT_MS;
+    while (!(await this.started(until))) await pause(START_PAUSE_MS);
     const { replicas } = this.parts;
     const { replicas: actual = replicas } = this.feed.current ?? {};
     const next = `nats stream edit KV_${this.name} --replicas ${replicas}`;
@@ -171,6 +171,17 @@ export class Records {
   async purge(key: string, { revision }: Marker): Promise<void> {
     await this.feed.current?.purge(revision);
     if (this.markers.get(key)?.revision === revision) this.markers.delete(key);
+  }
+
+  /** @param until when NATS must be ready. @returns false if it may be ready in a moment. */
+  private async started(until: number): Promise<boolean> {
+    try {
+      await this.feed.start();
+      return true;
+    } catch (error) {
+      if (isMomentary(error) && performance.now() < until) return false;
+      throw new Error(whyNotOpened(error, this.name));
+    }
   }
 
   private async changeInTurn(userid: string, edit: Edit, deadline: Deadline): Promise<UserRecord> {

@@ -96,4 +96,32 @@ async function isDegradedOnPause(instance: ClusterInstance, one: TestClient, oth
   await hear(one, [other.name]);
 }
 
+inCluster(
+  test,
+  'a NATS without room on its disk is named in /readyz and in the log, until it has some again',
+  {},
+  async ({ nats, monitor, instances: [a] }) => {
+    const limited = async (limits: string): Promise<void> => {
+      await nats.kill();
+      nats.configure(`${monitor.config}\njetstream { ${limits} }`);
+      await nats.restart();
+      await until('NATS is back', async () => (await status(a!)) === 'ready', { timeout: 20_000 });
+    };
+    await limited('max_file_store: 700');
+    let joined = 0;
+    for (let code = 200; code === 200 && joined < 50; joined++) code = (await a!.join(`user${joined}`, 'room')).status;
+    ok(joined < 50, 'some joins are refused');
+    await until('it is named', async () => {
+      const { problems } = await a!.read<{ problems: string[] }>('/readyz');
+      return problems.some((problem) => /disk/.test(problem));
+    });
+    is(await status(a!), 'degraded');
+    await a!.server.logged('"level":50', 'its disk');
+    await limited('max_file_store: 100M');
+    is((await a!.join('ann', 'room')).status, 200);
+    is(await status(a!), 'ready');
+  },
+  60,
+);
+
 test.run();

@@ -266,6 +266,7 @@ export class BucketFeed {
     }
     if (counted === null) return;
     this.judge(counted.wrong);
+    if (mirror.hasRoomAgain) return this.refresh('there is room for more records again');
     if (counted.revision !== mirror.revision || mirror.overflow > 0) return;
     let lost = 0;
     for (const _ of mirror.lost()) lost++;

@@ -88,9 +88,15 @@ export class Mirror {
     return { record: entry?.record ?? blankRecord(userid), revision, lost: entry !== undefined && revision === 0 };
   }
 
+  /** Whether records that were ignored would find room now. */
+  get hasRoomAgain(): boolean {
+    return this.overflow > 0 && this.entries.size < this.parts.limit;
+  }
+
   /** Everything will be told anew. @param lost whether the bucket is another one than before. */
   beginReading(lost: boolean): void {
     this.told = new Set();
+    this.overflow = 0;
     if (!lost) return;
     this.revision = 0;
     for (const entry of this.entries.values()) entry.revision = 0;

@@ -40,6 +40,8 @@ export interface OperatorsViewParts {
   readonly records: {
     /** How far the copy here is behind, milliseconds. */
     readonly lagMs: number;
+    /** Why NATS does not make changes; null if it does. */
+    readonly refusal: string | null;
     /** Records that were ignored because there are too many. */
     readonly overflow: number;
     readonly warnings: readonly string[];
@@ -81,6 +83,9 @@ export class OperatorsView {
     if (refused.length > 0) return `NATS forbids this instance the subjects ${refused.join(', ')}: see its permissions`;
     if (records.lagMs > MAX_LAG_MS) {
       return 'NATS does not serve the memberships, so joins get 503: see its JetStream, and whether a majority runs';
+    }
+    if (records.refusal !== null) {
+      return `NATS does not change the memberships (${records.refusal}), so joins get 503: see its JetStream and its disk`;
     }
     if (records.overflow > 0) {
       return `the cluster has ${records.overflow} users more than MAX_MEMBERSHIPS, who are missing here: raise it`;

@@ -25,6 +25,8 @@ const START_TIMEOUT_MS = 15_000;
 const START_PAUSE_MS = 500;
 /** Longest time that a change may take, milliseconds. */
 const CHANGE_TIMEOUT_MS = 2000;
+/** For so long after a change that NATS did not make it counts as refusing changes, milliseconds. */
+const REFUSES_MS = 10_000;
 /** Most changes of one user that may wait for each other. */
 const MAX_WAITING = 64;
 /** Longest pause after the first conflict, milliseconds. It grows with each further one. */
@@ -58,6 +60,8 @@ export class Records {
   private readonly listeners = new Set<RecordListener>();
   private readonly lines = new SerialQueue(MAX_WAITING);
   private appliedAfterMs = 0;
+  /** The latest change that NATS did not make, unless it has made another one since. */
+  private refused: { readonly why: string; readonly at: number } | null = null;
 
   constructor(parts: RecordsParts) {
     const { link, cluster, replicas, limit, counts, log, timers: time = timers } = parts;
@@ -101,6 +105,12 @@ export class Records {
   /** How far the copy is behind the bucket, milliseconds: as last measured, or for how long it has been cut off. */
   get lagMs(): number {
     return Math.max(this.appliedAfterMs, this.feed.staleMs);
+  }
+
+  /** Why NATS does not make changes, as far as it was asked to; null if it does. */
+  get refusal(): string | null {
+    const { refused } = this;
+    return refused !== null && performance.now() - refused.at < REFUSES_MS ? refused.why : null;
   }
 
   /** What is wrong with the bucket. */
@@ -156,7 +166,9 @@ export class Records {
     } catch (error) {
       if (error instanceof RequestError) throw error;
       if (error instanceof EditFailed) throw error.cause;
-      throw clusterUnavailable(`NATS did not make the change (${(error as Error).message})`);
+      const { message } = error as Error;
+      this.refused = { why: message, at: performance.now() };
+      throw clusterUnavailable(`NATS did not make the change (${message})`);
     } finally {
       deadline.end();
     }
@@ -225,6 +237,7 @@ export class Records {
       if (!isBlank(record) || from === 0) revision = await deadline.race(bucket.put(key, writeRecord(record), from));
       if (isBlank(record)) await deadline.race(bucket.delete(key, revision));
       const acknowledged = performance.now();
+      this.refused = null;
       await this.comes(this.mirror.reaches(userid, revision, deadline.signal));
       if (isBlank(record)) await this.comes(this.mirror.leaves(userid, revision, deadline.signal));
       this.appliedAfterMs = performance.now() - acknowledged;

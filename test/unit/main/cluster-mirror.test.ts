@@ -195,12 +195,20 @@ test('a malformed record counts as none, until a good one comes', () => {
 });
 
 test('more records than allowed are ignored, and those that are known still change', () => {
-  const { mirror, put, took } = setUp(1);
+  const { mirror, put, mark, took } = setUp(1);
   put(1, inRoom('ann'));
   put(2, inRoom('ben'));
   put(3, inRoom('ann', 'attic'));
   equal([mirror.overflow, mirror.size], [1, 1]);
   equal(took(), ['ann hall', 'ann attic']);
+  is(mirror.hasRoomAgain, false);
+  mark(4, 'ann');
+  is(mirror.hasRoomAgain, true);
+  mirror.beginReading(false);
+  put(2, inRoom('ben'));
+  mirror.endReading(4);
+  equal([mirror.overflow, mirror.hasRoomAgain], [0, false]);
+  equal(took(), ['ann gone', 'ben hall']);
 });
 
 test('no two users have the same key, and each key is one that NATS takes', () => {

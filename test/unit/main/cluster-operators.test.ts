@@ -38,7 +38,13 @@ class Fixture {
   duplicate: string | null = null;
   warnings: string[] = [];
   records: RecordOf[] = [];
-  copy = { lagMs: 0, overflow: 0, warnings: [] as string[], all: (): RecordOf[] => this.records };
+  copy = {
+    lagMs: 0,
+    refusal: null as string | null,
+    overflow: 0,
+    warnings: [] as string[],
+    all: (): RecordOf[] => this.records,
+  };
   readonly asked: string[] = [];
   readonly view: OperatorsView;
 
@@ -155,8 +161,10 @@ test('what is wrong is told, the worst of it first', () => {
   equal(fixture.view.overview().warnings, ['b is of another version', 'the bucket was changed']);
   fixture.copy.overflow = 12;
   match(says(), '12 users more than MAX_MEMBERSHIPS');
+  fixture.copy.refusal = 'insufficient storage';
+  match(says(), '(insufficient storage), so joins get 503');
   fixture.copy.lagMs = 3000;
-  match(says(), 'MAX_MEMBERSHIPS');
+  match(says(), 'insufficient storage');
   fixture.copy.lagMs = 3001;
   match(says(), 'JetStream');
   fixture.media.refused.push('sfu.media.x');

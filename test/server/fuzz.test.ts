@@ -24,7 +24,7 @@ const RUNS: Readonly<Record<string, { count: number; kinds: readonly string[] }>
   connect: { count: 60, kinds: ['4400', '4406', 'answered, then 4504'] },
   requests: { count: 250, kinds: ['200', '400', '404'] },
   bus: { count: 5_000, kinds: ['hear 3 others', 'join: 200'] },
-  bucket: { count: 5_000, kinds: ['ready: 503'] },
+  bucket: { count: 5_000, kinds: ['ready: 200'] },
   channel: { count: 60, kinds: ['not-json', 'bad-message'] },
 };
 

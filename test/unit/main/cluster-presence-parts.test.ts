@@ -248,6 +248,9 @@ test('a source that media named is listed until a state comes without it', () =>
   peer.announced(person(1, { u: 'else' }));
   peer.announced(person(2));
   equal([peer.participants.get(1)!.claim.userid, sources(peer)], ['user 1', [1, 2]]);
+  peer.participants.get(1)!.setMuted(true);
+  peer.announced(person(1, { m: true }));
+  is(peer.participants.get(1)!.muted, true);
   peer.state(state(1, [person(1)]));
   equal(sources(peer), [1]);
 });

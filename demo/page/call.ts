@@ -81,6 +81,9 @@ export class CallView {
     });
     on('speakers', () => this.showVoices(client));
     on('muted', () => this.showMuted(client));
+    on('mutedTalk', (talks) => {
+      if (talks) this.log.add('You are talking, but you are muted.');
+    });
     on('microphone', ({ label, error, track }) => {
       const sent =
         track === null

@@ -47,7 +47,7 @@ test('with all connections in use the next one is 503 with Retry-After, and none
   match(response, /\r\nRetry-After: \d+\r\n/);
   match(response, /\r\nContent-Type: application\/problem\+json\r\n/);
   const problem = JSON.parse(response.slice(response.indexOf('\r\n\r\n')));
-  equal(Object.keys(problem).sort(), ['detail', 'status', 'title', 'type']);
+  equal(Object.keys(problem).sort(), ['detail', 'requestid', 'status', 'title', 'type']);
   is(problem.title, 'The server is full');
   match(problem.detail, 'All 1 connections are in use');
   await first.end();

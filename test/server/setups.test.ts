@@ -1,4 +1,4 @@
-import { equal, is, ok, throws } from 'uvu/assert';
+import { equal, is, match, ok, throws } from 'uvu/assert';
 import { Setups } from '../../src/main/connections/setups.ts';
 import { ClientHost } from '../support/client.ts';
 import { scrape } from '../support/metrics.ts';
@@ -157,9 +157,9 @@ test('an offer whose client never begins ICE ends early, a candidate gives it mo
   const trickle = setInterval(() => trickling.socket.send('candidate:1 1 udp 1 192.0.2.9 9 typ host'), 200);
   const close = await quiet.closed;
   is(close.code, 4504);
-  is(
+  match(
     close.reason,
-    'not connected in time: no ICE check succeeded in 600 ms: UDP is blocked, or the answer was rejected',
+    /^not connected in time: no ICE check succeeded in 600 ms: UDP is blocked, or the answer was rejected \[/,
   );
   is(trickling.socket.readyState, trickling.socket.OPEN);
   clearInterval(trickle);

@@ -135,7 +135,7 @@ inBrowsers(test, CHROMIUM, 'failed attempts leave nothing behind', async ({ open
   await make(ann, "{ url: 'http://127.0.0.1:9', backoff: { first: 20, most: 20 } }");
   const kept = await ann.evaluate<number>(`new Promise((go) => {
     let retries = 0;
-    made.on('retry', () => ++retries === 6 && go(made.mic.senders.size));
+    made.on('retry', () => ++retries === 6 && go(made.mic.sending.senders.size));
     made.connect().catch(() => undefined);
   })`);
   ok(kept <= 1, String(kept));

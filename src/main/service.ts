@@ -69,12 +69,15 @@ export async function start(config: Config, log: Log): Promise<void> {
   const telemetry = new Counters();
   const stall = new StallWatch(config.MAX_DELAY_MS);
   stall.start();
-  const tapFailed = (err: unknown): void => log.error({ err }, 'a packet tap failed and was detached');
   const rtcp = new Rtcp({ receivers, slots, slotsPerConnection: config.MAX_SLOTS, sources, telemetry });
   const registry = conversations;
   const cluster =
     links?.cluster({ config, registry, hosted, seats, indexes, users: numbers, rtcp, sources, timers, log }) ?? null;
   const taps = cluster === null ? [] : [cluster.relay.tap];
+  const tapFailed = (err: unknown): void => {
+    log.error({ err }, 'a packet tap failed and was detached');
+    if (cluster !== null) cluster.relay.detached = true;
+  };
   const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps, tapFailed });
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(config, ports.take(client, addresses), events, fingerprints);

@@ -140,6 +140,7 @@ export class Cluster {
     const view = new OperatorsView({
       control: bus,
       media,
+      relay,
       instances,
       figures: () => this.figures(),
       records,

@@ -4,6 +4,7 @@ import type { Bus } from './bus.ts';
 import type { Found, Inquiry } from './inquiry.ts';
 import { InstanceHistory, type RelayRates } from './instance-history.ts';
 import type { Figures, Instance, Instances } from './instances.ts';
+import type { Relay } from './relay/relay.ts';
 
 /** How often the counts of the instances are looked at, milliseconds. */
 const LOOK_INTERVAL_MS = 5000;
@@ -34,6 +35,7 @@ export interface OperatorsViewParts {
   /** The links to NATS for control messages and for media. */
   readonly control: Pick<Bus, 'connected' | 'refused'>;
   readonly media: Pick<Bus, 'connected' | 'refused'>;
+  readonly relay: Pick<Relay, 'detached'>;
   readonly instances: Pick<Instances, 'self' | 'all' | 'isAlive' | 'duplicate' | 'warnings'>;
   /** Returns what this instance tells of itself. */
   readonly figures: () => Figures;
@@ -78,6 +80,9 @@ export class OperatorsView {
     }
     if (!media.connected) {
       return 'the link to NATS for media is down: nobody hears people on other instances; the log has the reason';
+    }
+    if (this.parts.relay.detached) {
+      return 'the relay of packets failed, so nobody on other instances hears people on this one: drain and restart it, and report the error in its log';
     }
     const refused = [...new Set([...control.refused, ...media.refused])];
     if (refused.length > 0) return `NATS forbids this instance the subjects ${refused.join(', ')}: see its permissions`;

@@ -33,6 +33,7 @@ class Fixture {
   readonly timers = new FakeTimers();
   readonly control = { connected: true, refused: [] as string[] };
   readonly media = { connected: true, refused: [] as string[] };
+  readonly relay = { detached: false };
   figures = { draining: false, connections: 3, conversations: 2, relayedIn: 0, relayedOut: 0, dropped: 0 };
   others: Instance[] = [instance('b'), instance('c')];
   duplicate: string | null = null;
@@ -53,6 +54,7 @@ class Fixture {
     const parts: OperatorsViewParts = {
       control: this.control,
       media: this.media,
+      relay: this.relay,
       instances: {
         self: { ...instance('a'), pid: 1 },
         all: () => fixture.others,
@@ -171,6 +173,8 @@ test('what is wrong is told, the worst of it first', () => {
   match(says(), 'the subjects sfu.media.x:');
   fixture.control.refused.push('sfu.beat', 'sfu.media.x');
   match(says(), 'the subjects sfu.beat, sfu.media.x:');
+  fixture.relay.detached = true;
+  match(says(), 'the relay of packets failed');
   fixture.media.connected = false;
   match(says(), 'link to NATS for media');
   fixture.control.connected = false;

@@ -38,6 +38,8 @@ export interface RelayParts {
 
 export class Relay implements MediaRelay {
   readonly counts = new RelayCounts();
+  /** Whether the tap threw and was detached, so that nothing of this instance goes out any more. */
+  detached = false;
   private readonly outgoing: Outgoing;
   private readonly incoming: Incoming;
   private readonly queue: RelayQueue;

@@ -14,14 +14,15 @@ const STREAM = 'KV_sfu_users';
 /** Longest gap of a voice on another instance while one of the servers dies, milliseconds. */
 const MAX_GAP_MS = 2000;
 
+async function makeInstance(id: string, url: string): Promise<ClusterInstance> {
+  const link = await TcpLink.open(0);
+  const env = { NATS_URL: url, NATS_REPLICAS: '3', INSTANCE_ID: id, EVENTS_INTERVAL_MS: '50' };
+  return new ClusterInstance(id, link, { ...(await ClusterInstance.ports()), ...env });
+}
+
 /** Two instances, connected to different servers. */
 async function startTwo(nats: NatsCluster): Promise<ClusterInstance[]> {
-  const instances: ClusterInstance[] = [];
-  for (const [i, id] of ['a', 'b'].entries()) {
-    const link = await TcpLink.open(0);
-    const env = { NATS_URL: nats.urls(i), NATS_REPLICAS: '3', INSTANCE_ID: id, EVENTS_INTERVAL_MS: '50' };
-    instances.push(new ClusterInstance(id, link, { ...(await ClusterInstance.ports()), ...env }));
-  }
+  const instances = [await makeInstance('a', nats.urls(0)), await makeInstance('b', nats.urls(1))];
   await Promise.all(instances.map((instance) => instance.start()));
   for (const instance of instances) {
     await until(`${instance.id} knows both`, async () => (await seen(instance)).length === 2);
@@ -105,7 +106,41 @@ withEachNats(
   60,
 );
 
-/** Waits until both instances have a status. */
+withEachNats(
+  test,
+  'an instance on the server that leads the bucket says so when both others die, although that one goes on answering',
+  async (program) => {
+    const nats = await startNatsCluster(program);
+    const instance = await makeInstance('a', nats.urls(0));
+    try {
+      await instance.start();
+      const leader = await until('the bucket has a leader', async () => {
+        const index = await nats.leaderOf(STREAM);
+        return index < 0 ? null : { index };
+      });
+      // The library would connect to any server that it hears of; this one gets no other address.
+      await instance.stop();
+      await instance.start({ NATS_URL: nats.servers[leader.index]!.url });
+      await both([instance], 'ready');
+      const others = nats.servers.filter((_, i) => i !== leader.index);
+      for (const server of others) await server.kill();
+      await both([instance], 'degraded');
+      is((await instance.join('late', 'room')).status, 503);
+      for (const server of others) await server.restart();
+      await both([instance], 'ready');
+      await until('a join succeeds', async () => (await instance.join('late', 'room')).status === 200);
+    } catch (error) {
+      console.log(instance.logs.join('\n'));
+      throw error;
+    } finally {
+      await instance.stop();
+      await nats.stop();
+    }
+  },
+  120,
+);
+
+/** Waits until instances have a status. */
 async function both(instances: readonly ClusterInstance[], wanted: string): Promise<void> {
   for (const instance of instances) {
     await until(`${instance.id} is ${wanted}`, async () => (await status(instance)) === wanted, { timeout: 60_000 });

@@ -1,5 +1,6 @@
 /** The bucket in NATS' key-value store that has the records: how it is made, changed and read. */
 import {
+  type ClusterInfo,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
@@ -114,12 +115,28 @@ export class Bucket {
     return existing;
   }
 
-  /** Returns how many keys it has, those with a delete marker included, its latest revision, and what is wrong with it. */
+  /**
+   * Returns how many keys it has, those with a delete marker included, its latest revision, and what is wrong with it.
+   * Rejects also if its servers have no majority: the last one goes on answering, but changes nothing.
+   */
   async look(): Promise<{ keys: number; revision: number; wrong: string | null }> {
-    const { state, config } = await this.manager.streams.info(this.stream);
+    const { state, config, cluster } = await this.manager.streams.info(this.stream);
+    if (!hasMajority(cluster)) throw new Error(`most servers of NATS that have ${this.stream} are gone`);
     const { num_subjects: keys = state.messages, last_seq: revision } = state;
     return { keys, revision, wrong: whatIsWrong(config, `${this.prefix}>`) };
   }
+}
+
+/**
+ * Whether most of a stream's servers agree on who leads it, as one of them tells.
+ *
+ * @param cluster undefined for a NATS of a single server.
+ */
+export function hasMajority(cluster: Partial<ClusterInfo> | undefined): boolean {
+  if (cluster === undefined) return true;
+  const { leader = '', replicas = [] } = cluster;
+  const current = 1 + replicas.filter(({ current }) => current).length;
+  return leader !== '' && 2 * current > 1 + replicas.length;
 }
 
 /** Whether NATS may open the bucket in a moment, because its servers have yet to agree on who leads. */

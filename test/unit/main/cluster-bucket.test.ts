@@ -1,7 +1,7 @@
 /** What an instance says of a bucket that somebody has changed. */
-import { DiscardPolicy, type StreamConfig } from '@nats-io/jetstream';
+import { DiscardPolicy, type PeerInfo, type StreamConfig } from '@nats-io/jetstream';
 import { is, match } from 'uvu/assert';
-import { whatIsWrong } from '../../../src/main/cluster/bucket.ts';
+import { hasMajority, whatIsWrong } from '../../../src/main/cluster/bucket.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('bucket');
@@ -29,5 +29,17 @@ for (const [property, value] of Object.entries({
     match(said ?? '', `KV_sfu_users was changed (${property})`);
   });
 }
+
+test('the servers of a bucket have a majority if one leads and most are up to date', () => {
+  const replicas = (...current: boolean[]): PeerInfo[] => current.map((one) => ({ current: one }) as PeerInfo);
+  is(hasMajority(undefined), true, 'a single server');
+  is(hasMajority({ leader: 'n0' }), true, 'one replica in a cluster');
+  is(hasMajority({ leader: 'n0', replicas: replicas(true, true) }), true);
+  is(hasMajority({ leader: 'n0', replicas: replicas(true, false) }), true, 'one of three is away');
+  is(hasMajority({ leader: 'n0', replicas: replicas(false, false) }), false, 'it leads nobody');
+  is(hasMajority({ replicas: replicas(true, true) }), false, 'nobody leads');
+  is(hasMajority({ leader: '', replicas: replicas(true, true) }), false);
+  is(hasMajority({ leader: 'n0', replicas: replicas(true, false, false, false) }), false, 'two of five');
+});
 
 test.run();

@@ -1,10 +1,12 @@
 /** Real servers of NATS, with JetStream in a temporary folder. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Child, findProgram, startChild } from './child.ts';
 import { temporaryFolder } from './proxies.ts';
 import type { Scenarios } from './scenario.ts';
 
+/** Longest wait for a process to stop, milliseconds. */
+const STOP_MS = 1000;
 /** Where a current one is, beside the one of the distribution. */
 const CURRENT = '/opt/nats/nats-server';
 
@@ -35,6 +37,12 @@ export function withEachNats(
     (program, i) => void test(`NATS ${i + 1} of ${programs.length}: ${name}`, () => body(program), seconds),
   );
   if (programs.length === 0) missing(test, name);
+}
+
+/** Whether all threads of a process are stopped. A thread on another core runs on for a moment after the signal. */
+function isStopped(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  return readdirSync(threads).every((thread) => /\) T /.test(readFileSync(`${threads}/${thread}/stat`, 'utf8')));
 }
 
 function missing(test: Scenarios, name: string): void {
@@ -131,9 +139,11 @@ export class NatsServer {
     await this.child.said('Server is ready');
   }
 
-  /** Stands still as a hung machine does: connections stay open, nothing is answered. */
+  /** Stands still as a hung machine does: connections stay open, nothing is answered. Returns once it stands still. */
   pause(): void {
     this.child.process.kill('SIGSTOP');
+    const until = performance.now() + STOP_MS;
+    while (!isStopped(this.pid) && performance.now() < until);
   }
 
   resume(): void {

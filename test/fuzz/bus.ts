@@ -34,7 +34,7 @@ class Siege implements FuzzStage {
   private readonly hostile: HostileBus;
   private cases = 0;
   private readonly host: ClientHost;
-  private readonly people: readonly TestClient[];
+  private readonly people: TestClient[];
 
   static async begin(kinds: readonly Lie[]): Promise<Siege> {
     const cluster = await Cluster.start({ env: ENV });
@@ -54,7 +54,7 @@ class Siege implements FuzzStage {
     cluster: Cluster,
     hostile: HostileBus,
     host: ClientHost,
-    people: readonly TestClient[],
+    people: TestClient[],
   ) {
     this.kinds = kinds;
     this.cluster = cluster;
@@ -135,11 +135,24 @@ class Siege implements FuzzStage {
       },
       { timeout: HEALED_MS },
     );
+    await this.undo();
     for (const one of people) {
       const others = NAMES.filter((name) => name !== one.name);
       await one.take();
       const heard = speakersIn(await hear(one, others, 20));
       insist(heard.join() === others.join(), () => `${one.name} hears ${heard.join()}`);
+    }
+  }
+
+  /** A record that says that an operator muted somebody, or that their client connected elsewhere, is a valid one. */
+  private async undo(): Promise<void> {
+    for (const [i, { name }] of this.people.entries()) {
+      const at = this.cluster.at(i % 2);
+      const { status } = await at.operate('POST', `/conversations/room/users/${name}/unmute`);
+      insist(status === 200, () => `${name} cannot be unmuted: ${status}`);
+      if ((await this.people[i]!.state()).state !== 'closed') continue;
+      this.people[i] = await enter(this.host, at, name, 'room', { slots: 4 });
+      await this.people[i]!.talk();
     }
   }
 

@@ -99,7 +99,11 @@ export class Mirror {
     this.overflow = 0;
     if (!lost) return;
     this.revision = 0;
-    for (const entry of this.entries.values()) entry.revision = 0;
+    for (const [key, entry] of this.entries) {
+      // What was malformed nobody can restore, so it is not lost but gone.
+      if (entry.record === null) this.entries.delete(key);
+      else entry.revision = 0;
+    }
   }
 
   /** Returns the keys that this copy has, and that were not told since the reading began. */

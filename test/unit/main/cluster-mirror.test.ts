@@ -121,6 +121,22 @@ test('the records of a lost bucket count on until they are restored or deleted',
   equal([...mirror.lost()], []);
 });
 
+test('what was malformed in a lost bucket is gone, because nobody can restore it', () => {
+  const { mirror, put, took } = setUp();
+  put(100, inRoom('ann'));
+  mirror.take(recordKey('ben'), 101, Buffer.from('{'));
+  is(mirror.size, 2);
+  took();
+  mirror.beginReading(true);
+  mirror.endReading(0);
+  is(mirror.size, 1);
+  equal(
+    [...mirror.lost()].map(({ userid }) => userid),
+    ['ann'],
+  );
+  equal(took(), []);
+});
+
 test('a record that vanishes while its marker would still be there is lost, not deleted', () => {
   const { mirror, put, mark, took } = setUp();
   for (const [i, user] of ['ann', 'ben', 'cid'].entries()) put(1 + i, inRoom(user));

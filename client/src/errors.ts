@@ -103,6 +103,10 @@ const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boole
   4504: ['media-blocked', true],
 };
 
+/** What helps where the network blocks UDP. */
+export const WAYS_OUT =
+  'Use another network or a TURN server; Chromium gets through by TURN over UDP only, Firefox also over TCP and TLS.';
+
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   incompatible: 'Retrying will not help: report the browser version and this message.',
   'server-error': 'See the server log for details.',
@@ -110,7 +114,7 @@ const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   'server-full': 'There will be room once somebody has left.',
   timeout: 'The network is slow or loses packets.',
   replaced: 'Continue in the tab or app that took over, or connect here again to take it back.',
-  'media-blocked': 'The network may block UDP: use another network or a TURN server.',
+  'media-blocked': `The network may block UDP. ${WAYS_OUT}`,
 };
 
 /** Explains why the websocket was closed with a code other than 1000. @param reason the server's close reason. */
@@ -164,7 +168,11 @@ export function statusError(
   if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);
   if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Use another id.`, details);
   if (status === 404 || status === 405) {
-    return new VoiceError('unreachable', `${text}. Check url: it is the part before /connect and /join.`, details);
+    return new VoiceError(
+      'unreachable',
+      `${text}. Check url: it is the part before /connect, /ice and /join.`,
+      details,
+    );
   }
   return new VoiceError(status >= 500 ? 'server-error' : 'unreachable', `${text}. Try again later.`, again);
 }

@@ -1,45 +1,17 @@
 /** Builds URLs, obtains tokens, and makes the plain HTTP requests. */
 import { asVoiceError, statusError, VoiceError } from './errors.ts';
+import { SUPPLY_TIMEOUT_MS, supplied } from './supplied.ts';
 import type { ClientOptions, TokenSource } from './types.ts';
-
-/** Request timeout, milliseconds. */
-const REQUEST_TIMEOUT_MS = 8000;
 
 export type Endpoint = Pick<ClientOptions, 'url' | 'token'>;
 
 /**
- * Returns the application's current token; null for none.
+ * Returns the application's current token; undefined for none.
  *
  * @param signal stops waiting. @throws VoiceError `unauthorized`, retryable; `superseded`.
  */
-async function currentToken(source: TokenSource | undefined, signal: AbortSignal): Promise<string | null> {
-  if (typeof source !== 'function') return source ?? null;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let abort = (): void => undefined;
-  // The application's function may never settle.
-  const ended = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(tokenFailed(`it returned none within ${REQUEST_TIMEOUT_MS} ms`)),
-      REQUEST_TIMEOUT_MS,
-    );
-    abort = () => reject(new VoiceError('superseded', 'The request was aborted.'));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-  });
-  try {
-    return await Promise.race([ended, tokenFrom(source)]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-async function tokenFrom(source: Exclude<TokenSource, string>): Promise<string> {
-  try {
-    return await source();
-  } catch (error) {
-    throw tokenFailed(error instanceof Error ? error.message : String(error), error);
-  }
+function currentToken(source: TokenSource | undefined, signal: AbortSignal): Promise<string | undefined> {
+  return supplied<string | undefined>(source, signal, tokenFailed);
 }
 
 function tokenFailed(why: string, cause?: unknown): VoiceError {
@@ -67,25 +39,44 @@ export async function connectUrl(
   const target = endpoint(url, '/connect');
   target.protocol = target.protocol.replace(/^(http|ws)/, scheme);
   const value = await currentToken(token, signal);
-  if (value !== null) target.searchParams.set('token', value);
+  if (value !== undefined) target.searchParams.set('token', value);
   return target.href;
 }
 
 /** Joins or leaves a conversation. @throws VoiceError, and `bad-conversation` before any request is made. */
 export async function changeMembership(
-  { url, token }: Endpoint,
+  api: Endpoint,
   method: 'POST' | 'DELETE',
   conversation: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const target = endpoint(url, `/join/${segmentOf(conversation)}`);
-  const value = await currentToken(token, signal);
-  const response = await request(
-    target.href,
-    { method, headers: headersWith(value), credentials: credentialsWith(token) },
-    signal,
-  );
-  if (!response.ok) throw await refusal(`${method} ${target.pathname}`, response);
+  const path = `/join/${segmentOf(conversation)}`;
+  const response = await send(api, method, path, signal);
+  if (!response.ok) throw await refusal(`${method} ${endpoint(api.url, path).pathname}`, response);
+}
+
+/**
+ * Asks the service for its TURN servers. Their credentials expire soon. @returns none if the service knows none.
+ *
+ * @throws Error of any kind if it does not answer, or with something else.
+ */
+export async function turnServers(api: Endpoint, signal: AbortSignal): Promise<RTCIceServer[]> {
+  const ask = (): Promise<Response> => send(api, 'GET', '/ice', signal);
+  // A browser ends requests that are under way when the network changes, which is just when there are attempts.
+  const response = await ask().catch((error: VoiceError) => {
+    if (error.code !== 'unreachable') throw error;
+    return ask();
+  });
+  const { iceServers } = (await response.json()) as { iceServers?: unknown };
+  return response.ok && Array.isArray(iceServers) ? iceServers : [];
+}
+
+/** Sends a request with the token in a header. @throws VoiceError */
+async function send(api: Endpoint, method: string, path: string, signal: AbortSignal): Promise<Response> {
+  const { url, token } = api;
+  const target = endpoint(url, path);
+  const headers = headersWith(await currentToken(token, signal));
+  return request(target.href, { method, headers, credentials: credentialsWith(token) }, signal);
 }
 
 /**
@@ -131,10 +122,10 @@ function segmentOf(conversation: string): string {
 }
 
 /** @throws VoiceError `unauthorized` for a malformed token, which `fetch` would report as a network failure. */
-function headersWith(token: string | null): Headers {
+function headersWith(token: string | undefined): Headers {
   const headers = new Headers();
   try {
-    if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+    if (token !== undefined) headers.set('Authorization', `Bearer ${token}`);
   } catch (cause) {
     throw new VoiceError(
       'unauthorized',
@@ -154,7 +145,7 @@ function credentialsWith(token: TokenSource | undefined): RequestCredentials {
 async function request(url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
   const aborter = new AbortController();
   const abort = (): void => aborter.abort();
-  const timer = setTimeout(abort, REQUEST_TIMEOUT_MS);
+  const timer = setTimeout(abort, SUPPLY_TIMEOUT_MS);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   try {

@@ -1,5 +1,5 @@
 /** One connection, from its offer until it is closed. A reconnection is a new one. */
-import { VoiceError } from './errors.ts';
+import { VoiceError, WAYS_OUT } from './errors.ts';
 import { People } from './people.ts';
 import { EVENTS_LABEL, type Request, readEvents, type ServerEvent } from './protocol.ts';
 import { Requests } from './requests.ts';
@@ -38,12 +38,12 @@ export class Peer {
   private disturbed: ReturnType<typeof setTimeout> | undefined;
 
   /** @param slots number of voices to receive at a time. @throws VoiceError `unsupported` */
-  constructor(options: ClientOptions, slots: number) {
+  constructor(options: ClientOptions, slots: number, configuration: RTCConfiguration) {
     this.options = options;
     if (typeof RTCPeerConnection !== 'function') {
       throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy disables it.');
     }
-    this.pc = new RTCPeerConnection(options.rtc);
+    this.pc = new RTCPeerConnection(configuration);
     this.channel = this.pc.createDataChannel(EVENTS_LABEL);
     // Offered without a track, so that the microphone can start, stop and change without renegotiation.
     const first = this.pc.addTransceiver('audio', { direction: slots > 0 ? 'sendrecv' : 'sendonly' });
@@ -61,8 +61,12 @@ export class Peer {
     return this.pc.connectionState === 'connected' && this.channel.readyState === 'open';
   }
 
-  /** Connects. Resolves once the connection is established. @throws VoiceError */
-  async open(): Promise<void> {
+  /**
+   * Connects. Resolves once the connection is established.
+   *
+   * @param begun when the attempt began, by `performance.now()`. @throws VoiceError
+   */
+  async open(begun: number): Promise<void> {
     const { pc } = this;
     const offer = pc.setLocalDescription();
     // It is awaited later; until then a rejection must not count as unhandled.
@@ -71,7 +75,7 @@ export class Peer {
     const timeout = this.options.attemptTimeout ?? 15_000;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(lateness(timeout, pc)), timeout);
+      timer = setTimeout(() => reject(lateness(timeout, pc)), begun + timeout - performance.now());
       this.aborter.signal.addEventListener('abort', () => reject(abandoned()), { once: true });
     });
     try {
@@ -172,7 +176,5 @@ function lateness(timeout: number, { iceConnectionState, remoteDescription }: RT
 function blocked(): VoiceError {
   const text =
     'The server responds, but no media gets through: the network blocks UDP, or the server announces a wrong address.';
-  return new VoiceError('media-blocked', `${text} Use another network or a TURN server.`, {
-    retryable: true,
-  });
+  return new VoiceError('media-blocked', `${text} ${WAYS_OUT}`, { retryable: true });
 }

@@ -1,6 +1,7 @@
 /** Keeps the client connected: opens the first connection, and another when it is lost or the server shuts down. */
 import { Drain } from './drain.ts';
 import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
+import { configurationFor } from './ice.ts';
 import { watchLiveness } from './liveness.ts';
 import { Peer } from './peer.ts';
 import type { ServerEvent } from './protocol.ts';
@@ -47,6 +48,8 @@ export class Session {
   private begun = 0;
   /** Attempts of this run that were abandoned for a better one. */
   private abandoned = 0;
+  /** Aborted when the session closes. */
+  private readonly aborter = new AbortController();
   private readonly drain = new Drain(() => this.renew(null));
   private endWatch: (() => void) | null = null;
   private endLiveness: (() => void) | null = null;
@@ -82,6 +85,7 @@ export class Session {
   close(error: VoiceError | null): void {
     if (this.over) return;
     this.failure = error;
+    this.aborter.abort();
     this.endWatch?.();
     this.endLiveness?.();
     this.drain.close();
@@ -163,12 +167,14 @@ export class Session {
   private async attempt(): Promise<VoiceError | null> {
     let peer: Peer | null = null;
     try {
-      peer = new Peer(this.options, this.slots);
-      this.attempting = peer;
       this.replacementAnnounced = false;
       this.begun = performance.now();
+      const configuration = await configurationFor(this.options, this.aborter.signal);
+      if (this.over) throw new VoiceError('closed', 'The client was closed in the meantime.');
+      peer = new Peer(this.options, this.slots, configuration);
+      this.attempting = peer;
       this.hooks.made(peer);
-      await peer.open();
+      await peer.open(this.begun);
       await this.hooks.established(peer);
       await this.drain.waitForOthers(this.current, peer);
       if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();

@@ -26,7 +26,7 @@ export interface MicrophoneOptions {
 export type OutputMode = 'elements' | 'mixed' | 'none';
 
 export interface ClientOptions {
-  /** The part before `/connect` and `/join`, such as `https://example.org/webrtc`. May be relative to the page. */
+  /** The part before `/connect`, `/ice` and `/join`, such as `https://example.org/webrtc`. May be relative to the page. */
   readonly url: string;
   /** Omitted if cookies identify the user. */
   readonly token?: TokenSource;
@@ -51,8 +51,11 @@ export interface ClientOptions {
   readonly connectTimeout?: number;
   /** Pauses between attempts: from `first` (500 ms), doubling each time up to `most` (15,000 ms), with jitter. */
   readonly backoff?: { readonly first?: number; readonly most?: number };
-  /** Passed to the peer connection, for STUN and TURN servers, for example. */
-  readonly rtc?: RTCConfiguration;
+  /**
+   * Configuration of the peer connection, or a function called before every attempt, since credentials expire. The TURN
+   * servers that the service names are added to its `iceServers`.
+   */
+  readonly rtc?: RTCConfiguration | (() => RTCConfiguration | Promise<RTCConfiguration>);
 }
 
 /**

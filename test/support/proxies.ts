@@ -125,7 +125,7 @@ function writeNginx(folder: string, port: number, { server, auth, others, next }
       ? []
       : ([
           ['rate=50r/s', `rate=${limit.perMinute}r/m`],
-          ['burst=1000 ', `burst=${limit.burst} `],
+          ['burst=1500 ', `burst=${limit.burst} `],
         ] as const)),
   ];
   let shipped = readFileSync(join(DEPLOY, 'nginx.conf'), 'utf8');

@@ -22,6 +22,7 @@ const MISUSED = 2;
 const options = {
   help: { type: 'boolean' },
   version: { type: 'boolean' },
+  verbose: { type: 'boolean' },
   'check-config': { type: 'boolean' },
   healthcheck: { type: 'boolean' },
 } as const;
@@ -51,7 +52,8 @@ async function runCommand(args: readonly string[]): Promise<number | null> {
   const asked = readArguments(args);
   if (asked === null) return MISUSED;
   if (asked.help) return print(help());
-  if (asked.version) return print(JSON.parse(readFileSync(PACKAGE, 'utf8')).version);
+  if (asked.version) return print(await versions(asked.verbose === true));
+  if (asked.verbose) return misused('--verbose goes with --version');
   if (asked['check-config']) return check();
   if (asked.healthcheck) return checkHealth();
   return null;
@@ -76,7 +78,7 @@ function readArguments(args: readonly string[]): Options | null {
   } catch (error) {
     // Node's second sentence is about positional arguments, which do not exist here.
     const [what] = (error as Error).message.split(/\. |\n/);
-    console.error(visible(`${what}: --help lists what there is`));
+    misused(what!);
     return null;
   }
 }
@@ -108,6 +110,23 @@ async function checkHealth(): Promise<number> {
   if (why === null) return GOOD;
   console.error(visible(why));
   return BAD;
+}
+
+/** @param all whether those of all that parses what comes from the network are told, too. */
+async function versions(all: boolean): Promise<string> {
+  const { version, dependencies } = JSON.parse(readFileSync(PACKAGE, 'utf8'));
+  if (!all) return version;
+  // Commands do not need it otherwise.
+  const { nativeVersions } = await import('./media/native.ts');
+  const { node, openssl } = process.versions;
+  const lines = [`Node.js ${node} (OpenSSL ${openssl})`, `node-datachannel ${dependencies['node-datachannel']}`];
+  for (const [name, one] of Object.entries(nativeVersions())) lines.push(`  ${name} ${one}`);
+  return [version, ...lines].join('\n');
+}
+
+function misused(what: string): number {
+  console.error(visible(`${what}: --help lists what there is`));
+  return MISUSED;
 }
 
 function print(text: string): number {

@@ -93,6 +93,22 @@ test('an unknown option or an argument ends it with 2 and a hint, and nothing is
   }
 }, 60);
 
+test('--version --verbose adds what is in Node.js and in the native library', async () => {
+  const { code, stdout } = await run(['--version', '--verbose']);
+  is(code, 0);
+  is(stdout[0], version);
+  match(stdout[1]!, /^Node\.js \d+\.\d+\.\d+ \(OpenSSL \d/);
+  match(
+    stdout.slice(2).join('\n'),
+    /^node-datachannel [\d.]+\n {2}libdatachannel [\d.]+\n {2}libsrtp2 [\d.]+\n {2}OpenSSL \d\S+$/,
+  );
+  equal(await run(['--verbose']), {
+    code: 2,
+    stdout: [],
+    stderr: ['--verbose goes with --version: --help lists what there is'],
+  });
+});
+
 test('a bad variable keeps neither --help nor --version from answering', async () => {
   for (const option of ['--help', '--version']) is((await run([option], { MAX_SLOTS: 'x' })).code, 0);
 }, 60);

@@ -4,17 +4,9 @@
  * `conn_mux.c`). It reports the conflict only in its log, in a warning with the ICE user fragments of both connections.
  * Only its own client knows the fragment of the intended connection, so that nobody can fake such a report for another.
  */
-import { createRequire } from 'node:module';
 import { initLogger } from 'node-datachannel';
 import { type Cancel, timers } from '../timers.ts';
-
-/**
- * The library's native module, which can change the log level without a callback; the wrapper insists on one. A
- * callback must not be replaced while a thread of the library runs it. Removing it waits for that.
- */
-const native = Object.values(createRequire(import.meta.url).cache).find((module) =>
-  module?.filename.endsWith('node_datachannel.node'),
-)?.exports as { initLogger(level: string): void } | undefined;
+import { native } from './native.ts';
 
 const TAKEN = /STUN local ufrag check failed, expected="([^"]{1,256})", actual="([^"]{1,256})"/;
 /** Most warnings read in a second. A flood on the ports makes the library write many. */
@@ -63,7 +55,7 @@ export class MuxWatch {
   private quiet(): void {
     if (!this.listening) return;
     this.listening = false;
-    native?.initLogger('None');
+    native?.exports.initLogger('None');
   }
 
   private read(message: string): void {

@@ -86,7 +86,8 @@ Without an option the service runs until it gets a signal.
   --check-config  print the configuration and where each value comes from, with
                   warnings; everything that is wrong with it
   --healthcheck   ask the running service at ADMIN_LISTEN whether it is healthy
-  --version       print the version
+  --version       print the version; with --verbose also those of Node.js and of the
+                  libraries that are built into the native one
   --help          print this
 
 Variables, exported or in .env beside package.json; an exported one wins.

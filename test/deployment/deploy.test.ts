@@ -21,6 +21,15 @@ const compose = v.parse(Compose, parse(read('compose.yaml'), { merge: true }));
 const guide = read('README.md');
 const instances = Object.entries(compose.services).filter(([name]) => name.startsWith('backend-webrtc-'));
 
+/** Returns what a job of prometheus.yaml scrapes. */
+function scraped(job: string): string[] {
+  const { scrape_configs } = parse(read('prometheus.yaml')) as {
+    scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+  };
+  const found = scrape_configs.find(({ job_name }) => job_name === job)!;
+  return found.static_configs.flatMap(({ targets }) => targets);
+}
+
 test('every YAML file is valid, without a duplicate key', () => {
   const files = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.yaml'));
   ok(files.length >= 6, String(files));
@@ -180,9 +189,8 @@ test('the operators’ listener is in a network without traefik, and published n
     for (const file of ['traefik/traefik.yaml', 'traefik/dynamic.yaml', 'nginx.conf'])
       ok(!read(file).includes(port), file);
   }
-  const scraped = read('prometheus.yaml').match(/10\.213\.47\.\d+:\d+/g);
   equal(
-    scraped,
+    scraped('backend-webrtc'),
     instances.map(([, { environment }]) => environment['ADMIN_LISTEN']),
   );
 });
@@ -196,6 +204,8 @@ test('the server accepts each instance’s configuration, and each has time to d
       ANNOUNCED_ADDRESS: '203.0.113.7',
       PERMISSIONS_HOST: '',
       NATS_URL: 'nats://sfu:p1@nats:4222',
+      TURN_URLS: 'turn:turn.example.org:3478',
+      TURN_SECRET: '0123456789abcdef',
     };
     for (const variable of Object.keys(environment)) ok(variable in DEFAULTS, variable);
     const config = readConfig(environment);
@@ -214,7 +224,7 @@ test('every container is tight: nothing to write but volumes, no capabilities, a
   for (const [name, service] of Object.entries(compose.services)) {
     is(service.read_only, true, name);
     equal(service.cap_drop, ['ALL'], name);
-    equal(service.cap_add, name === 'traefik' ? ['NET_BIND_SERVICE'] : [], name);
+    equal(service.cap_add, name === 'traefik' || name === 'coturn' ? ['NET_BIND_SERVICE'] : [], name);
     equal(service.security_opt, ['no-new-privileges:true'], name);
     match(service.mem_limit!, /^\d+[mg]$/, name);
     ok(service.pids_limit! >= 100, name);
@@ -275,6 +285,7 @@ test('every variable of compose.yaml is in env.example, and no other', () => {
 
 test('the guide: its variables and files exist', () => {
   const elsewhere = ['COMPOSE_PROFILES', 'VERSION', 'GRAFANA_PASSWORD', 'HTTP_PORT', 'KEY_DIR', 'NATS_PASSWORD'];
+  elsewhere.push('TURN_REALM', 'TURN_CERT', 'TURN_KEY');
   for (const [, name] of guide.matchAll(/`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`/g)) {
     ok(name! in DEFAULTS || elsewhere.includes(name!), name!);
   }

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
 import puppeteer, { type Browser as Driver, type Page as DriverPage, type KeyInput } from 'puppeteer-core';
+import { temporaryFolder } from './proxies.ts';
 import type { Scenarios } from './scenario.ts';
 import { HANG_MS } from './waiting.ts';
 
@@ -53,6 +55,8 @@ export function inChromium(test: Scenarios, name: string, body: () => Promise<vo
 export interface LaunchOptions {
   /** Hides addresses behind `.local` names (mDNS), as browsers do for a page that may not use the microphone. */
   mdns?: boolean;
+  /** Path of the certificate (PEM) of an authority that is to be trusted; in Firefox only. It takes `certutil`. */
+  authority?: string;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
 }
@@ -125,11 +129,12 @@ function launchChromium({ fakeDevices = false }: LaunchOptions): Promise<Driver>
   });
 }
 
-function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOptions): Promise<Driver> {
+function launchFirefox({ mdns = false, fakeDevices = false, authority }: LaunchOptions): Promise<Driver> {
   return puppeteer.launch({
     ...COMMON,
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
+    ...(authority === undefined ? {} : { userDataDir: profileTrusting(authority) }),
     extraPrefsFirefox: {
       'media.autoplay.default': 0,
       // Every page except the last is a background tab, which would neither play nor be woken in time.
@@ -141,6 +146,17 @@ function launchFirefox({ mdns = false, fakeDevices = false }: LaunchOptions): Pr
       'media.peerconnection.ice.obfuscate_host_addresses': mdns,
     },
   });
+}
+
+/** Makes a profile of Firefox in which certificates of this authority are good. */
+function profileTrusting(authority: string): string {
+  const folder = temporaryFolder('profile');
+  const certutil = (...args: string[]): void => {
+    execFileSync('certutil', ['-d', `sql:${folder}`, ...args], { stdio: 'pipe' });
+  };
+  certutil('-N', '--empty-password');
+  certutil('-A', '-n', 'test authority', '-t', 'C,,', '-i', authority);
+  return folder;
 }
 
 /** Opens a page in Chromium, in a browser context of its own: no cookies, permissions or storage shared with others. */

@@ -114,13 +114,17 @@ export const Compose = v.looseObject({
       environment: v.optional(dictionary(v.string()), {}),
       ports: v.optional(texts, []),
       volumes: v.optional(texts, []),
-      networks: v.pipe(
-        v.union([texts, dictionary(v.looseObject({ ipv4_address: v.optional(v.string()) }))]),
-        v.transform(
-          (given): Record<string, { ipv4_address?: string | undefined }> =>
-            Array.isArray(given) ? Object.fromEntries(given.map((name) => [name, {}])) : given,
+      networks: v.optional(
+        v.pipe(
+          v.union([texts, dictionary(v.looseObject({ ipv4_address: v.optional(v.string()) }))]),
+          v.transform(
+            (given): Record<string, { ipv4_address?: string | undefined }> =>
+              Array.isArray(given) ? Object.fromEntries(given.map((name) => [name, {}])) : given,
+          ),
         ),
+        {},
       ),
+      network_mode: v.optional(v.literal('host')),
       stop_grace_period: v.optional(v.string()),
       read_only: v.optional(v.boolean()),
       cap_drop: v.optional(texts),
@@ -130,6 +134,7 @@ export const Compose = v.looseObject({
       pids_limit: v.optional(v.number()),
       profiles: v.optional(texts, []),
       user: v.optional(v.string()),
+      entrypoint: v.optional(texts, []),
       command: v.optional(texts, []),
     }),
   ),
@@ -137,7 +142,9 @@ export const Compose = v.looseObject({
     v.looseObject({
       internal: v.optional(v.boolean()),
       ipam: v.optional(
-        v.strictObject({ config: v.array(v.strictObject({ subnet: v.string(), ip_range: v.string() })) }),
+        v.strictObject({
+          config: v.array(v.strictObject({ subnet: v.string(), gateway: v.string(), ip_range: v.string() })),
+        }),
       ),
     }),
   ),

@@ -23,6 +23,18 @@ export async function fixedPort(): Promise<number> {
   }
 }
 
+/** Returns the first of so many ports in a row that are free, for UDP. This process gives them to nobody else. */
+export async function fixedPorts(count: number): Promise<number> {
+  for (;;) {
+    // None goes round the end of this process's ports.
+    if ((taken % OWN) + count > OWN) taken += OWN - (taken % OWN);
+    const from = first + (taken % OWN);
+    taken += count;
+    const all = await Promise.all(Array.from({ length: count }, (_, i) => freeForUdp(from + i)));
+    if (all.every((free) => free)) return from;
+  }
+}
+
 function freeForTcp(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -1,4 +1,4 @@
-/** A TCP link that a test can cut, stall and mend: a forwarder in front of one port of this machine. */
+/** A TCP link that a test can cut, stall and mend: a forwarder in front of one port. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 const HOST = '127.0.0.1';
@@ -11,13 +11,13 @@ export class TcpLink {
   /** Connections that were accepted and forwarded so far. */
   connections = 0;
 
-  private constructor(target: number) {
-    this.server = createServer({ allowHalfOpen: false, noDelay: true }, (near) => this.forward(near, target));
+  private constructor(target: number, host: string) {
+    this.server = createServer({ allowHalfOpen: false, noDelay: true }, (near) => this.forward(near, target, host));
   }
 
-  /** Opens a link. @param target the port that it leads to. */
-  static async open(target: number): Promise<TcpLink> {
-    const link = new TcpLink(target);
+  /** Opens a link. @param target the port that it leads to. @param host its address, loopback by default. */
+  static async open(target: number, host = HOST): Promise<TcpLink> {
+    const link = new TcpLink(target, host);
     await new Promise<void>((resolve, reject) => link.server.once('error', reject).listen(0, HOST, resolve));
     return link;
   }
@@ -50,13 +50,13 @@ export class TcpLink {
     return new Promise((resolve) => this.server.close(() => resolve()));
   }
 
-  private forward(near: Socket, target: number): void {
+  private forward(near: Socket, target: number, host: string): void {
     if (this.state === 'cut') {
       near.resetAndDestroy();
       return;
     }
     this.connections++;
-    const far = connect({ port: target, host: HOST, noDelay: true });
+    const far = connect({ port: target, host, noDelay: true });
     for (const [from, to] of [
       [near, far],
       [far, near],

@@ -33,6 +33,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
  */
 const SECONDS: Readonly<Record<string, number>> = {
   'proxy-drain': 235,
+  'browser-turn': 150,
   browsers: 145,
   'browser-takeover': 140,
   'browser-client-drain': 120,
@@ -76,6 +77,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cluster-ranking': 30,
   log: 30,
   'browser-client-origins': 25,
+  'browser-firewall': 25,
   'browser-failures': 25,
   churn: 25,
   'cluster-memberships': 25,

@@ -8,7 +8,7 @@ const COOKIE = 0x2112a442;
 const REPEAT_MS = 500;
 const REPEATS = 10;
 
-const Method = { allocate: 0x003, refresh: 0x004, send: 0x016, permit: 0x008 } as const;
+const Method = { allocate: 0x003, refresh: 0x004, send: 0x006, permit: 0x008 } as const;
 const Attribute = {
   username: 0x0006,
   integrity: 0x0008,
@@ -21,7 +21,8 @@ const Attribute = {
   relayed: 0x0016,
   transport: 0x0019,
 } as const;
-const UDP = Buffer.from([17, 0, 0, 0]);
+/** What a relay is to send, by its number in IP headers. */
+export const Protocol = { udp: 17, tcp: 6 } as const;
 
 type Attributes = readonly (readonly [type: number, value: Uint8Array])[];
 type Answer = ReadonlyMap<number, Buffer>;
@@ -63,11 +64,12 @@ export class TurnClient {
   }
 
   /** Asks for an allocation. @returns 0, or the code that it is refused with. */
-  async allocate(): Promise<number> {
-    const first = await this.ask(Method.allocate, [[Attribute.transport, UDP]]);
+  async allocate(protocol: number = Protocol.udp): Promise<number> {
+    const wanted: Attributes = [[Attribute.transport, Buffer.from([protocol, 0, 0, 0])]];
+    const first = await this.ask(Method.allocate, wanted);
     this.realm = String(first.get(Attribute.realm));
     this.nonce = first.get(Attribute.nonce) ?? this.nonce;
-    return this.askAs(Method.allocate, [[Attribute.transport, UDP]]);
+    return this.askAs(Method.allocate, wanted);
   }
 
   /** Asks to keep the allocation. @returns 0, or the code that it is refused with. */

@@ -24,7 +24,7 @@ inBrowsers(test, EACH, 'with a token it joins across origins, and sends no cooki
     const refusal = await bob.start({ url: other.url });
     equal([refusal?.code, refusal?.status], ['unauthorized', 401], 'the plain request that explains is read as well');
     const paths = other.requests.map(({ path }) => path);
-    equal([...new Set(paths)].sort(), ['/connect', '/join/attic']);
+    equal([...new Set(paths)].sort(), ['/connect', '/ice', '/join/attic']);
     ok(other.requests.every(({ cookie }) => cookie === undefined));
   } finally {
     await other.close();

@@ -125,7 +125,6 @@ test('the guide installs files that exist, and everything that a unit names', ()
 /** Runs systemd's own check on copies of the units, with the users and programs that they name left out. */
 function verify(units: Record<string, string>): { status: number | null; text: string } {
   const folder = temporaryFolder('units');
-  mkdirSync(join(folder, 'nats-server.service.d'));
   for (const [name, text] of Object.entries(units)) {
     // This machine may lack nats-server, node's place and the user.
     const here = text
@@ -134,6 +133,12 @@ function verify(units: Record<string, string>): { status: number | null; text: s
     writeFileSync(join(folder, name), here);
   }
   cpSync(join(UNITS, 'nats-server.service.d'), join(folder, 'nats-server.service.d'), { recursive: true });
+  mkdirSync(join(folder, 'coturn.service.d'));
+  const coturn = read('coturn.service.d/backend-webrtc.conf').replace(
+    /^ExecStart=\/opt\S+/m,
+    `ExecStart=${process.execPath}`,
+  );
+  writeFileSync(join(folder, 'coturn.service.d/backend-webrtc.conf'), coturn);
   const names = Object.keys(units).map((name) => join(folder, name.replace('@.', '@01.')));
   const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...names], { encoding: 'utf8' });
   return { status, text: `${stdout}${stderr}` };
@@ -144,8 +149,10 @@ if (findProgram('systemd-analyze') === undefined) test.skip(title, 'systemd-anal
 else {
   test(title, () => {
     const nats = '[Service]\nExecStart=/usr/sbin/nats-server -c /etc/nats-server.conf\n';
-    const good = verify({ [ONE]: read(ONE), [SEVERAL]: read(SEVERAL), 'nats-server.service': nats });
-    const complaints = good.text.split('\n').filter((line) => /backend-webrtc|nats-server/.test(line));
+    const coturn = '[Service]\nExecStart=/usr/bin/turnserver -c /etc/turnserver.conf --pidfile=\n';
+    const theirs = { 'nats-server.service': nats, 'coturn.service': coturn };
+    const good = verify({ [ONE]: read(ONE), [SEVERAL]: read(SEVERAL), ...theirs });
+    const complaints = good.text.split('\n').filter((line) => /backend-webrtc|nats-server|coturn/.test(line));
     equal(complaints, []);
     is(good.status, 0, good.text);
     match(verify({ [ONE]: read(ONE).replace('MemoryMax=', 'MemoryMost=') }).text, 'MemoryMost');

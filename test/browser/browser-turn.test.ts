@@ -139,7 +139,7 @@ scenario(
 );
 
 scenario(EACH, 'credentials that have expired do not come back', async ({ open, name }) => {
-  await name('udp', { TURN_TTL_S: '5' });
+  await name('udp', { TURN_TTL_S: '10' });
   const ann = await open('ann');
   is(await ann.start({ ...RELAYED, conversation: 'attic' }), null);
   const first = await usernames(ann);

@@ -22,6 +22,7 @@ import { parseCandidate } from '../sdp/candidates.ts';
 import type { Plan } from '../sdp/plan.ts';
 import { type Fingerprint, type LocalTransport, readLocalTransport } from '../sdp/transport.ts';
 import { until } from '../wait.ts';
+import type { Certificate } from './certificate.ts';
 import type { MediaPeer, PeerEvents } from './media-peer.ts';
 import { type PortLease, remote } from './port-choice.ts';
 import { type TextReader, textChannel } from './text-channel.ts';
@@ -31,7 +32,10 @@ const OPEN_TIMEOUT_MS = 2000;
 /** Bits per second and milliseconds with which the library's pacer never paces. Only its thread is used. */
 const NO_PACING = [1e9, 1] as const;
 
-export type PeerConfig = Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_CHANNELS'> & DataLimits;
+export interface PeerConfig extends Pick<Config, 'MEDIA_BIND' | 'ICE_SERVERS' | 'MAX_DATA_CHANNELS'>, DataLimits {
+  /** Without it the library makes one for each connection. */
+  readonly certificate?: Certificate;
+}
 
 /** Keeps peers from the garbage collector until the library has closed them. */
 const alive = new Set<Peer>();
@@ -75,6 +79,7 @@ export class Peer implements MediaPeer {
     this.maxChannels = config.MAX_DATA_CHANNELS;
     this.budget = new DataBudget(config);
     this.lease = lease;
+    const { certificate: own } = config;
     try {
       this.connection = new PeerConnection(`peer-${randomInt(2 ** 32)}`, {
         iceServers: [...config.ICE_SERVERS],
@@ -84,6 +89,8 @@ export class Peer implements MediaPeer {
         disableAutoNegotiation: true,
         forceMediaTransport: true,
         disableFingerprintVerification: this.unverified.length > 0,
+        // These may be PEM itself as well as files.
+        ...(own === undefined ? {} : { certificatePemFile: own.certificate, keyPemFile: own.key }),
         ...(config.MEDIA_BIND === '' ? {} : { bindAddress: config.MEDIA_BIND }),
       });
     } catch (error) {

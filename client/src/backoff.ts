@@ -21,11 +21,12 @@ export class Backoff {
    * Records a failed attempt.
    *
    * @param atLeast the pause that the server asked for, milliseconds.
-   * @returns the pause before the next attempt, milliseconds: half of it is fixed, half random.
+   * @returns the pause before the next attempt, milliseconds: half of it is fixed, half random. If the server asked for
+   *   more, half as much again is random, because it asked others for the same.
    */
   next(atLeast = 0): number {
     const whole = Math.min(this.most, this.first * 2 ** Math.min(this.attempts++, 30));
-    return Math.round(Math.max(atLeast, whole / 2) + (this.random() * whole) / 2);
+    return Math.round(Math.max(atLeast, whole / 2) + (this.random() * Math.max(atLeast, whole)) / 2);
   }
 
   /** Starts over with the shortest pause, after a success or when the next attempt is likely to succeed. */

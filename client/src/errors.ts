@@ -14,6 +14,8 @@ export type VoiceErrorCode =
   /** The conversation has reached its maximum number of users. */
   | 'conversation-full'
   | 'server-full'
+  /** Many clients are connecting at the same time. */
+  | 'server-busy'
   | 'server-draining'
   | 'server-error'
   /** Network, DNS, proxy, or CORS. */
@@ -107,11 +109,15 @@ const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boole
 export const WAYS_OUT =
   'Use another network or a TURN server; Chromium gets through by TURN over UDP only, Firefox also over TCP and TLS.';
 
+/** How a refusal that is soon over is told from a full server. */
+const BUSY = /clients are connecting/i;
+
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   incompatible: 'Retrying will not help: report the browser version and this message.',
   'server-error': 'See the server log for details.',
   'server-draining': 'Another instance will answer, or this one once it has restarted.',
   'server-full': 'There will be room once somebody has left.',
+  'server-busy': 'It has room, and needs a few seconds for those who came before.',
   timeout: 'The network is slow or loses packets.',
   replaced: 'Continue in the tab or app that took over, or connect here again to take it back.',
   'media-blocked': `The network may block UDP. ${WAYS_OUT}`,
@@ -119,7 +125,8 @@ const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
 
 /** Explains why the websocket was closed with a code other than 1000. @param reason the server's close reason. */
 export function closeError(code: number, reason: string): VoiceError {
-  const [kind, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
+  const [meaning, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
+  const kind = meaning === 'server-full' && BUSY.test(reason) ? 'server-busy' : meaning;
   const said = reason === '' ? '' : `: ${reason}`;
   const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the cause.';
   const requestId = / \[([\w.-]+)\]$/.exec(reason)?.[1];
@@ -163,6 +170,7 @@ export function statusError(
       details,
     );
   }
+  if (status === 503 && BUSY.test(detail)) return new VoiceError('server-busy', `${text}. Try again later.`, again);
   if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);
   if (status === 503 && /shut/i.test(detail)) return new VoiceError('server-draining', `${text}. Try again.`, again);
   if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);

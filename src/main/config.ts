@@ -148,6 +148,7 @@ const variables = {
   MAX_SETUPS: { otherwise: '1000', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_SETUPS_PER_USER: { otherwise: '4', schema: integer(1, MAX_CONNECTION_INDEX + 1) },
   MAX_WAITING: { otherwise: '2000', schema: integer(1, 65_536) },
+  MAX_QUEUED_OFFERS: { otherwise: '500', schema: integer(1, 65_536) },
   MAX_MEMBERSHIPS: { otherwise: '20000', schema: integer(1, 10_000_000) },
   MAX_CONVERSATIONS: { otherwise: '20000', schema: integer(1, 10_000_000) },
   MAX_PARTICIPANTS: { otherwise: '2000', schema: integer(1, 10_000_000) },

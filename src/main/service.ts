@@ -15,6 +15,7 @@ import { routes } from './http/routes.ts';
 import { HttpServer } from './http/server.ts';
 import type { Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
+import { makeCertificate } from './media/certificate.ts';
 import { Ingress } from './media/ingress.ts';
 import type { PeerFactory } from './media/media-peer.ts';
 import { MuxWatch } from './media/mux-watch.ts';
@@ -38,6 +39,7 @@ import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { Rtcp } from './rtcp/rtcp.ts';
 import { shutdownSteps } from './shutdown-steps.ts';
+import { OfferQueue } from './signalling/offer-queue.ts';
 import { timers } from './timers.ts';
 
 /** How often expired memberships are dropped, milliseconds. */
@@ -79,8 +81,9 @@ export async function start(config: Config, log: Log): Promise<void> {
     if (cluster !== null) cluster.relay.detached = true;
   };
   const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps, tapFailed });
+  const peerConfig = { ...config, certificate: makeCertificate() };
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
-    new Peer(config, ports.take(client, addresses), events, fingerprints);
+    new Peer(peerConfig, ports.take(client, addresses), events, fingerprints);
   const tables = { slots, sources, receivers, indexes, ingress };
   const connections = new Connections({
     config,
@@ -102,8 +105,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   const now = (): number => performance.now();
   const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
   const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
-  const connect = connectHandler({ memberships, connections, config, log, telemetry });
-  const rows = routes({ memberships, connect, ice: new IceServers(config) });
+  const offers = new OfferQueue<ClientConnection>(config, telemetry);
+  const connect = connectHandler({ memberships, connections, offers, config, log, telemetry });
+  const rows = routes({ memberships, connect, offers, ice: new IceServers(config) });
   const server = new HttpServer(rows, config, log, telemetry);
   const stopTimers = [
     timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now())),
@@ -112,7 +116,16 @@ export async function start(config: Config, log: Log): Promise<void> {
   offloadUnderLoad(receivers, config, log);
   logStats({ connections, conversations, events, shards: shards.all }, config, log);
 
-  const read = { connections, conversations, events, shards, receivers, logOutput: standardOutput, memberships };
+  const read = {
+    connections,
+    offers,
+    conversations,
+    events,
+    shards,
+    receivers,
+    logOutput: standardOutput,
+    memberships,
+  };
   const local = new LocalView({ conversations, connections, sources });
   const joined = (await cluster?.start({ ingress, connections, witness: local, events })) ?? null;
   const metrics = new Metrics(config, telemetry, { ...read, cluster: joined?.figures ?? null });

@@ -52,6 +52,8 @@ export interface Telemetry {
   trimmed(what: Trimmed, count: number): void;
   /** The RED that a connection sends is unreadable. */
   badRed(): void;
+  /** An offer's turn came. @param milliseconds how long it had waited. */
+  offerWaited(milliseconds: number): void;
   /** A connection was established. @param setupMs time since its request, milliseconds. */
   established(setupMs: number): void;
   /** A connection ended before it was established, but after its request was granted. */
@@ -75,6 +77,7 @@ export const NO_TELEMETRY: Telemetry = {
   left: () => undefined,
   trimmed: () => undefined,
   badRed: () => undefined,
+  offerWaited: () => undefined,
   established: () => undefined,
   failed: () => undefined,
   ended: () => undefined,

@@ -131,7 +131,12 @@ async function inProcess(
   const refusals: ProblemKind[] = [];
   const telemetry = { refused: (kind: ProblemKind) => refusals.push(kind) };
   const { join = unexpected, leave = unexpected, connect = unexpected } = given;
-  const rows = routes({ memberships: { join, leave }, connect, ice: { answer: unexpected } });
+  const rows = routes({
+    memberships: { join, leave },
+    connect,
+    offers: { makeSureOfRoom: () => undefined },
+    ice: { answer: unexpected },
+  });
   const server = new HttpServer(rows, { ...readConfig({}), ...config }, createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   try {

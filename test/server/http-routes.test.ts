@@ -33,7 +33,15 @@ async function withRow(row: Route, body: (house: House) => Promise<void>): Promi
   const refusals: string[] = [];
   const telemetry = { refused: (problem: string, asked: string) => refusals.push(`${problem} ${asked}`) };
   const memberships = { join: unexpected, leave: unexpected };
-  const rows = [...routes({ memberships, connect: unexpected, ice: { answer: unexpected } }), row];
+  const rows = [
+    ...routes({
+      memberships,
+      connect: unexpected,
+      offers: { makeSureOfRoom: unexpected },
+      ice: { answer: unexpected },
+    }),
+    row,
+  ];
   const server = new HttpServer(rows, readConfig({}), createLog('silent'), telemetry);
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const ask: House['ask'] = async (method, path, headers = claimHeader('ann')) => {
@@ -102,13 +110,20 @@ test('a row for a websocket refuses it with a problem, and answers requests with
   const upgrade = (): never => {
     throw new RequestError('full', 'No more of these.', { 'Retry-After': '5' });
   };
-  await withRow({ method: 'GET', path: '/listen', upgrade }, async ({ port, ask, refusals }) => {
+  let busy = false;
+  const check = (): void => {
+    if (busy) throw new RequestError('busy', 'Not now.', { 'Retry-After': '3' });
+  };
+  await withRow({ method: 'GET', path: '/listen', upgrade, check }, async ({ port, ask, refusals }) => {
     const claim = `X-User-Claim: ${claimHeader('ann')['X-User-Claim']}\r\n`;
     match(await exchange(port, `GET /listen HTTP/1.1\r\nHost: x\r\n${claim}${HANDSHAKE}\r\n`), /^HTTP\/1\.1 503 /);
     const { status, body } = await ask('GET', '/listen');
     is(status, 426);
     is(JSON.parse(body).detail, 'Open /listen as a websocket.');
-    equal(refusals, ['full connect', 'upgrade-required other']);
+    busy = true;
+    const refused = await ask('GET', '/listen');
+    equal([refused.status, refused.headers['retry-after']], [503, '3'], 'a page learns why it got no websocket');
+    equal(refusals, ['full connect', 'upgrade-required other', 'busy other']);
   });
 });
 

@@ -35,6 +35,19 @@ export interface WebrtcOptions {
   readonly redPayloadType?: number;
 }
 
+/** The websocket was refused before it was open. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** How long to wait before the next attempt, milliseconds; null if the server did not say. */
+  readonly retryAfter: number | null;
+
+  constructor(status: number, retryAfter: string | undefined) {
+    super(`Unexpected server response: ${status}`);
+    this.status = status;
+    this.retryAfter = retryAfter === undefined ? null : Number(retryAfter) * 1000;
+  }
+}
+
 export class WebrtcClient {
   state = 'new';
   /** How the websocket ended. */
@@ -49,6 +62,7 @@ export class WebrtcClient {
   /** Emits `change` when the connection's state changes or a channel opens. */
   private readonly changed = new EventEmitter();
   private socket: WebSocket | undefined;
+  private prepared: Promise<void> | undefined;
 
   /**
    * @param received gets each packet with its mid; without it, packets are decrypted and thrown away.
@@ -78,15 +92,25 @@ export class WebrtcClient {
     this.channel?.onOpen(() => this.changed.emit('change'));
   }
 
-  /** Connects, and resolves when the server closes the websocket. */
-  async connect(): Promise<void> {
-    const gathered = new Promise<void>((resolve) => {
+  /** Makes the offer. {@link connect} does so, too, if it has not been done. */
+  prepare(): Promise<void> {
+    this.prepared ??= new Promise<void>((resolve) => {
       this.connection.onGatheringStateChange((state) => {
         if (state === 'complete') resolve();
       });
+      this.connection.setLocalDescription('offer');
     });
-    this.connection.setLocalDescription('offer');
-    await gathered;
+    return this.prepared;
+  }
+
+  /**
+   * Connects, and resolves when the server closes the websocket.
+   *
+   * @throws Refusal if the server grants no websocket. Then, and if it closes before the answer, this may be called
+   *   again.
+   */
+  async connect(): Promise<void> {
+    await this.prepare();
     const { token, claim, url } = this.options;
     const headers = token === undefined ? { 'X-User-Claim': JSON.stringify(claim) } : {};
     const query = token === undefined ? '' : `?token=${token}`;
@@ -95,6 +119,10 @@ export class WebrtcClient {
     await new Promise<void>((resolve, reject) => {
       socket.once('open', () => socket.send(this.offer()));
       socket.once('error', reject);
+      socket.once('unexpected-response', (request, { statusCode, headers }) => {
+        request.destroy();
+        reject(new Refusal(statusCode ?? 0, headers['retry-after']));
+      });
       socket.on('message', (answer) => {
         try {
           this.connection.setRemoteDescription(this.redirected(String(answer)), 'answer');

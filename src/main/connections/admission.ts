@@ -67,8 +67,13 @@ export class Admission {
     this.setups.add(connection);
   }
 
+  /** The connection's offer came, and waits for its turn. */
+  offered(connection: ClientConnection): void {
+    this.setups.offer(connection);
+  }
+
   /**
-   * Gives an index to a connection whose offer came, if need be that of a connection that gets nowhere.
+   * Gives an index to a connection whose offer's turn came, if need be that of a connection that gets nowhere.
    *
    * @returns false if there is none.
    */

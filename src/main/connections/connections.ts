@@ -145,7 +145,12 @@ export class Connections {
     this.signalling.set(connection.key, connection);
   }
 
-  /** Gives a place to a connection whose offer came. @returns false if there is none. */
+  /** A connection's offer came, and waits for its turn. */
+  offered(connection: ClientConnection): void {
+    this.admission.offered(connection);
+  }
+
+  /** Gives a place to a connection whose offer's turn came. @returns false if there is none. */
   admit(connection: ClientConnection): boolean {
     return this.admission.admit(connection);
   }

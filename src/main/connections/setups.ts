@@ -3,7 +3,8 @@
  * ever connecting keep nobody out: a newcomer that needs a place gets that of a connection that seems to get nowhere.
  *
  * - Waiting: the websocket is open, the offer has not come. This costs a socket and next to nothing else.
- * - Connecting: from the offer on. The connection has an index and an end in the native library.
+ * - Offered: the offer waits for its turn. The connection no longer makes room for others.
+ * - Connecting: from the offer's turn on. The connection has an index and an end in the native library.
  */
 
 import type { Claim } from '../claim.ts';
@@ -35,8 +36,9 @@ export type SetupLimits = Pick<Config, 'MAX_WAITING' | 'MAX_SETUPS' | 'MAX_SETUP
 export class Setups<S extends Setup> {
   private readonly limits: SetupLimits;
   private readonly clock: () => number;
-  /** Both in order of arrival. */
+  /** All in order of arrival. */
   private readonly waiting = new Set<S>();
+  private readonly offered = new Set<S>();
   private readonly connecting = new Set<S>();
   private readonly users = new Map<string, Set<S>>();
 
@@ -54,7 +56,7 @@ export class Setups<S extends Setup> {
    * Returns the connection that has to stop waiting so that a new one can wait: the user's own oldest, or the oldest of
    * all. Returns null if there is room.
    *
-   * @throws RequestError `too-many-connections` if all of the user's are connecting.
+   * @throws RequestError `too-many-connections` if all of the user's have made their offers.
    */
   surplus({ userid, clientid }: Claim): S | null {
     const { MAX_WAITING, MAX_SETUPS_PER_USER } = this.limits;
@@ -82,9 +84,16 @@ export class Setups<S extends Setup> {
     return this.connecting.size < this.limits.MAX_SETUPS;
   }
 
-  /** The connection's offer came. */
+  /** The connection's offer came, and waits for its turn. */
+  offer(setup: S): void {
+    this.waiting.delete(setup);
+    this.offered.add(setup);
+  }
+
+  /** It is the turn of the connection's offer. */
   connect(setup: S): void {
     this.waiting.delete(setup);
+    this.offered.delete(setup);
     this.connecting.add(setup);
   }
 
@@ -104,6 +113,7 @@ export class Setups<S extends Setup> {
   /** Removes a connection that is established or has ended. */
   remove(setup: S): void {
     this.waiting.delete(setup);
+    this.offered.delete(setup);
     this.connecting.delete(setup);
     const { userid } = setup.claim;
     const own = this.users.get(userid);
@@ -113,6 +123,6 @@ export class Setups<S extends Setup> {
 
   /** Returns a list of all. */
   all(): S[] {
-    return [...this.waiting, ...this.connecting];
+    return [...this.waiting, ...this.offered, ...this.connecting];
   }
 }

@@ -43,6 +43,13 @@ export interface WebsocketRoute extends Row {
   readonly method: 'GET';
   /** Grants a websocket. @param request its id. @throws RequestError to refuse it. */
   upgrade(claim: Claim, request: string): Upgrade;
+  /**
+   * Checks whether anybody gets a websocket now. A browser tells a page nothing of a refusal: the page asks again without
+   * an upgrade, to learn the reason.
+   *
+   * @throws RequestError if not.
+   */
+  check(): void;
 }
 
 export type Route = AnsweringRoute | WebsocketRoute;
@@ -54,18 +61,19 @@ export interface RouteTargets {
     leave(userid: string, conversation: string, by: Requester): Done;
   };
   connect(claim: Claim, request: string): Upgrade;
+  readonly offers: { makeSureOfRoom(): void };
   readonly ice: { answer(claim: Claim): Answer };
 }
 
 /** Returns the table. */
-export function routes({ memberships, connect, ice }: RouteTargets): readonly Route[] {
+export function routes({ memberships, connect, offers, ice }: RouteTargets): readonly Route[] {
   const membership = {
     path: '/join/:conversationid',
     aliases: ['/join/', '/join'],
     badPath: 'bad-conversation',
   } as const;
   return [
-    { method: 'GET', path: '/connect', upgrade: connect },
+    { method: 'GET', path: '/connect', upgrade: connect, check: () => offers.makeSureOfRoom() },
     { method: 'GET', path: '/ice', answer: ({ claim }) => ice.answer(claim) },
     {
       ...membership,

@@ -90,6 +90,7 @@ export class HttpServer {
     const { row, params } = this.routes.find(request.method, request.url);
     const claim = readClaim(request);
     if ('answer' in row) return row.answer({ id, claim, params, gone: () => request.socket.destroyed });
+    row.check();
     const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
     throw new RequestError('upgrade-required', `Open ${row.path} as a websocket.`, headers);
   }

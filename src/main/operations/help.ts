@@ -18,6 +18,7 @@ const MEANINGS: Readonly<Record<keyof Config, string>> = {
   MAX_SETUPS: 'of these, connections that are being set up',
   MAX_SETUPS_PER_USER: 'of one user, waiting for their offer or being set up',
   MAX_WAITING: 'websockets that have not made their offer yet',
+  MAX_QUEUED_OFFERS: 'offers that wait for their turn',
   MAX_MEMBERSHIPS: 'users known at a time',
   MAX_CONVERSATIONS: 'conversations at a time',
   MAX_PARTICIPANTS: 'users a conversation may have',

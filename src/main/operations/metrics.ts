@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { EventHub } from '../events/hub.ts';
+import type { OfferQueue } from '../signalling/offer-queue.ts';
 import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
 import { ConnectionGauges, type Counted } from './metrics/connection-gauges.ts';
 import type { Counters } from './metrics/counters.ts';
@@ -40,6 +41,7 @@ const { version }: { version: string } = JSON.parse(
 /** Where the values are read. */
 export interface MetricsSources {
   readonly connections: Pick<Connections, 'ingress' | 'rtcp' | 'waiting'>;
+  readonly offers: Pick<OfferQueue<object>, 'length'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
   readonly events: Pick<EventHub, 'count' | 'flooded'>;
   /** By worker, and how often workers were replaced. */
@@ -138,7 +140,7 @@ export class Metrics {
     );
   }
 
-  private exposeService({ connections, conversations, events }: MetricsSources): void {
+  private exposeService({ connections, offers, conversations, events }: MetricsSources): void {
     const { exposition, config } = this;
     const gauge = exposition.gauge.bind(exposition);
     exposition.gauges(
@@ -151,6 +153,11 @@ export class Metrics {
       'sfu_websockets_waiting',
       'Websockets that have not made their offer yet; beyond MAX_WAITING the oldest is closed.',
       () => connections.waiting,
+    );
+    gauge(
+      'sfu_offers_queued',
+      'Offers that wait for their turn; beyond MAX_QUEUED_OFFERS clients are sent away for some seconds.',
+      () => offers.length,
     );
     gauge(
       'sfu_connections_offloaded',

@@ -19,7 +19,10 @@ export interface SignalledConnections<C extends SignalledConnection> {
   /** The connection's websocket is open. */
   begin(connection: C, watcher: ConnectionWatcher): void;
 
-  /** Gives a place to a connection whose offer came. @returns false if there is none. */
+  /** A connection's offer came, and waits for its turn. */
+  offered(connection: C): void;
+
+  /** Gives a place to a connection whose offer's turn came. @returns false if there is none. */
   admit(connection: C): boolean;
 
   /**

@@ -1,6 +1,6 @@
 /**
- * The course of one websocket: the client sends an offer, gets an answer, and sends candidates. The socket closes with
- * 1000 once the peer connection is established, or with a code that says why it is not.
+ * The course of one websocket: the client sends an offer, which waits for its turn, gets an answer, and sends candidates.
+ * The socket closes with 1000 once the peer connection is established, or with a code that says why it is not.
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -22,6 +22,7 @@ import {
 import { looksLikeSdp, OfferError } from '../sdp/offer.ts';
 import { planOffer } from '../sdp/plan.ts';
 import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
+import type { OfferQueue } from './offer-queue.ts';
 import type { SignalledConnection, SignalledConnections } from './signalled.ts';
 
 /**
@@ -56,6 +57,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
   private readonly socket: WebSocket;
   private readonly connection: C;
   private readonly connections: SignalledConnections<C>;
+  private readonly offers: Pick<OfferQueue<C>, 'add' | 'drop'>;
   private readonly config: SignallingConfig;
   private readonly log: Log;
   private readonly telemetry: Telemetry;
@@ -84,6 +86,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     socket: WebSocket,
     connection: C,
     connections: SignalledConnections<C>,
+    offers: Pick<OfferQueue<C>, 'add' | 'drop'>,
     config: SignallingConfig,
     log: Log,
     telemetry: Telemetry,
@@ -91,6 +94,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     this.socket = socket;
     this.connection = connection;
     this.connections = connections;
+    this.offers = offers;
     this.config = config;
     this.log = log;
     this.telemetry = telemetry;
@@ -144,8 +148,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     if (isBinary) return this.fail('binary-frame', '');
     const text = data.toString('utf8');
     if (!this.offered) {
-      this.offered = true;
-      this.answer(text).catch((error: unknown) => this.answerFailed(error));
+      this.take(text);
     } else if (looksLikeSdp(text)) {
       this.fail('bad-sdp', 'one offer a connection; connect again to renegotiate');
     } else {
@@ -160,6 +163,16 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     this.socket.pause();
   }
 
+  /** Lets the offer wait for its turn. The client has done its part: no timeout runs meanwhile. */
+  private take(offer: string): void {
+    const { connection } = this;
+    this.offered = true;
+    clearTimeout(this.timer);
+    this.connections.offered(connection);
+    const answer = (): void => void this.answer(offer).catch((error: unknown) => this.answerFailed(error));
+    if (!this.offers.add(connection, answer)) this.fail('busy', '');
+  }
+
   private async answer(offer: string): Promise<void> {
     const { config, connection } = this;
     const { MAX_SLOTS: maxSlots, MAX_MEDIA_LINES: maxLines, RED: red } = config;
@@ -169,7 +182,6 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     // A browser repeats its candidates on every m-line. One message cannot be a flood.
     for (const line of new Set(offeredCandidates(offer))) this.addCandidate(readCandidate(line));
     if (plan.surplusSlots > 0) this.telemetry.trimmed('slots', plan.surplusSlots);
-    clearTimeout(this.timer);
     this.timer = setTimeout(() => this.notConnected(config.CONNECT_TIMEOUT_MS), config.CONNECT_TIMEOUT_MS);
     const { local, ssrcs } = await this.connections.open(connection, plan, (this.held ?? []).map(addressOf));
     if (this.finished) return;
@@ -257,6 +269,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
   private finish(kind: CloseKind, detail: string): void {
     if (this.finished) return;
     this.finished = true;
+    this.offers.drop(this.connection);
     clearTimeout(this.timer);
     clearTimeout(this.iceTimer);
     clearInterval(this.pings);
@@ -274,6 +287,7 @@ export class Signalling<C extends SignalledConnection> implements ConnectionWatc
     if (this.answered) this.hungUpAfter = Math.round(performance.now() - this.connection.answeredAt);
     if (this.finished || this.answered) return;
     this.finished = true;
+    this.offers.drop(this.connection);
     clearTimeout(this.timer);
     const why = `the websocket closed before the answer (${code})`;
     this.connections.end(this.connection, 'signalling', why, this.closedBy);

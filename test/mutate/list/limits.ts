@@ -22,6 +22,18 @@ export const limits: MutationList = {
     ['1000 / perSecond', '1024 / perSecond'],
     ['cost * this.msPerToken', 'this.msPerToken'],
   ],
+  'src/main/limits/paced-queue.ts': [
+    ['if (this.pieces.size >= this.pace.limit) return false;', ''],
+    ['if (!this.resting) this.turn();', 'this.turn();'],
+    ['if (now - begun >= TURN_MS) break;', ''],
+    ['took * pace.idle - (time.idle() - turn.idle)', 'took * pace.idle - rested'],
+    ['atMost - rested);', 'atMost);'],
+    ['Math.min(took * pace.rest, MAX_REST_MS)', 'took * pace.rest'],
+    ['      this.resting = false;\n', ''],
+    ['(took + rested) / turn.done', 'took / turn.done'],
+    ['this.waited(now - since);', 'this.waited(now - begun);'],
+    ['const MAX_REST_MS = 250;', 'const MAX_REST_MS = 350;'],
+  ],
   'src/main/limits/user-rates.ts': [
     ['this.makeRoom(now - BURST_S * 1000);', 'this.makeRoom(now - BURST_S * 500);'],
     ['at > before && this', 'this'],

@@ -169,7 +169,7 @@ test('every close code has its meaning, and only what may pass is tried again', 
   }
   equal(
     again.filter(([, { retryable }]) => retryable).map(([name]) => name),
-    ['internal', 'draining', 'full', 'no-offer', 'transport-failed', 'address-in-use', 'no-ice', 'no-dtls'],
+    ['internal', 'draining', 'full', 'busy', 'no-offer', 'transport-failed', 'address-in-use', 'no-ice', 'no-dtls'],
   );
   // Not of the server's own: the library's, as are 1007 and 1009.
   is(closeError(1008, 'Too many fragments').code, 'incompatible');
@@ -185,6 +185,9 @@ test('every status has its meaning', () => {
   const codeOf = Object.fromEntries(codes) as Record<string, string>;
   is(codeOf['draining'], 'server-draining');
   is(codeOf['full'], 'server-full');
+  is(codeOf['busy'], 'server-busy');
+  is(closeError(Close.busy.code, closeReason('busy')).code, 'server-busy');
+  is(closeError(Close.full.code, closeReason('full')).code, 'server-full');
   is(codeOf['conversation-full'], 'conversation-full');
   is(statusError('x', 409, Problem['conversation-full'].title, null).retryable, false);
   equal([codeOf['forbidden'], codeOf['not-permitted']], ['forbidden', 'forbidden']);
@@ -229,6 +232,8 @@ test('pauses double, have jitter, an end, and heed the server', () => {
     [250, 500, 1000],
   );
   is(least.next(5000), 5000);
+  most.reset();
+  is(most.next(5000), 7500, 'those whom the server sent away together do not come back together');
   least.reset();
   is(least.next(), 250);
   for (let i = 0; i < 5000; i++) ok(Number.isFinite(most.next()));

@@ -167,6 +167,7 @@ const TABLE: readonly Row[] = [
   integer('MAX_SETUPS', 1, 65_536),
   integer('MAX_SETUPS_PER_USER', 1, 65_536),
   integer('MAX_WAITING', 1, 65_536),
+  integer('MAX_QUEUED_OFFERS', 1, 65_536),
   integer('MAX_CONVERSATIONS', 1, 10_000_000),
   integer('MAX_PARTICIPANTS', 1, 10_000_000),
   integer('MAX_JOINS_PER_SECOND', 1, 1000),

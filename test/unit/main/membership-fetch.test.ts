@@ -1,9 +1,11 @@
 /** Connections whose user's membership another process knows, and takes its time to tell. */
 import { equal, is, ok } from 'uvu/assert';
 import type { WebSocket } from 'ws';
+import type { ClientConnection } from '../../../src/main/connections/client-connection.ts';
 import { MembershipFetch } from '../../../src/main/connections/membership-fetch.ts';
 import { type FetchedMembership, MembershipWatches } from '../../../src/main/conversations/membership-watch.ts';
 import { createLog } from '../../../src/main/log/log.ts';
+import { OfferQueue } from '../../../src/main/signalling/offer-queue.ts';
 import { Signalling } from '../../../src/main/signalling/signalling.ts';
 import { NO_TELEMETRY } from '../../../src/main/telemetry.ts';
 import { until } from '../../../src/main/wait.ts';
@@ -182,7 +184,8 @@ test('a connection that ends while the membership is on its way is not brought b
 async function signal(life: ConnectionsFixture): Promise<FakeSocket> {
   const socket = new FakeSocket();
   const connection = life.connections.reserve({ userid: 'ann', clientid: 'tab' });
-  new Signalling(socket as unknown as WebSocket, connection, life.connections, life.config, LOG, NO_TELEMETRY);
+  const offers = new OfferQueue<ClientConnection>(life.config, NO_TELEMETRY);
+  new Signalling(socket as unknown as WebSocket, connection, life.connections, offers, life.config, LOG, NO_TELEMETRY);
   socket.says(readOffer('chromium-156-slots-3'));
   life.peers.at(-1)!.answer();
   await settle();

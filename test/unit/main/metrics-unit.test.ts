@@ -101,6 +101,7 @@ function service(
   const rtcp = { counts, received: new Traffic(), sent: new Traffic() };
   return new Metrics({ MAX_CONNECTIONS: receivers.length, MAX_MEMBERSHIPS: 10 }, telemetry, {
     connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as MetricsSources['connections'],
+    offers: { length: 6 },
     conversations: { userCount: 4, conversationCount: 2 },
     events: { count: 1, flooded: 0 },
     shards,

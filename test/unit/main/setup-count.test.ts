@@ -61,6 +61,27 @@ test("when a user's limit is reached, the user's longest waiting setup makes roo
   is(surplus('ann/d'), null);
 });
 
+test('a setup whose offer waits for its turn makes room for nobody', () => {
+  const { setups, waits, surplus } = setUp({ MAX_WAITING: 2, MAX_SETUPS_PER_USER: 2 });
+  const ann = waits('ann/a');
+  waits('bob/a');
+  setups.offer(ann);
+  is(setups.waitingCount, 1);
+  is(surplus('cid/a'), null);
+  waits('cid/a');
+  is(surplus('dot/a'), 'bob/a');
+  setups.offer(waits('ann/b'));
+  throws(() => surplus('ann/c'), /2 connections of this user/);
+  is(setups.room, true, 'it does not connect yet');
+  setups.connect(ann);
+  equal(
+    setups.all().map(({ name }) => name),
+    ['bob/a', 'cid/a', 'ann/b', 'ann/a'],
+  );
+  for (const setup of setups.all()) setups.remove(setup);
+  equal(setups.all(), []);
+});
+
 test('a user is refused while all of their setups are connecting', () => {
   const { connects, surplus } = setUp({ MAX_SETUPS_PER_USER: 2 });
   connects('ann/a');

@@ -15,6 +15,7 @@ import {
 import { type Distribution, distribution, type Exposition, type Readings } from './exposition.ts';
 
 const MS_PER_S = 1000;
+const WAIT_BOUNDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16];
 const SETUP_BOUNDS = [0.1, 0.25, 0.5, 0.75, 1, 2, 3, 5, 10, 20];
 const LIFE_BOUNDS = [1, 10, 60, 300, 900, 1800, 3600, 7200, 14_400];
 const RTT_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2];
@@ -63,6 +64,7 @@ export class Counters implements Telemetry {
     ...(Object.keys(Close) as (keyof typeof Close)[]).filter((kind) => kind !== 'connected'),
     ...OTHER_FAILURES,
   ]);
+  private readonly waits = new Histogram(WAIT_BOUNDS, MS_PER_S);
   private readonly setup = new Histogram(SETUP_BOUNDS, MS_PER_S);
   private readonly life = new Histogram(LIFE_BOUNDS, MS_PER_S);
   private readonly trips = new Histogram(RTT_BOUNDS, MS_PER_S);
@@ -101,6 +103,10 @@ export class Counters implements Telemetry {
     this.unreadable++;
   }
 
+  offerWaited(milliseconds: number): void {
+    this.waits.add(milliseconds);
+  }
+
   established(setupMs: number): void {
     this.setup.add(setupMs);
   }
@@ -132,13 +138,18 @@ export class Counters implements Telemetry {
 
   expose(to: Exposition): void {
     to.histogram(
+      'sfu_offer_wait_seconds',
+      'How long offers waited for their turn, because others came at the same time or the main thread was busy with packets.',
+      () => distribution(this.waits),
+    );
+    to.histogram(
       'sfu_connection_setup_seconds',
       'From a granted request for a websocket to the standing peer connection; its count is the connections ever established. Slow with a quick network: look at sfu_event_loop_delay_seconds.',
       () => distribution(this.setup),
     );
     to.counters(
       'sfu_connection_setup_failures_total',
-      'Connections that never stood, by cause; no-ice and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, no-dtls and many no-ice at clients that reject the answer, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS, displaced at MAX_SETUPS or MAX_WAITING or at a flood.',
+      'Connections that never stood, by cause; no-ice and transport-failed point at firewalls, ANNOUNCED_ADDRESS or clients without UDP, no-dtls and many no-ice at clients that reject the answer, full at MAX_CONNECTIONS or MAX_MEMBERSHIPS, busy at many that came at once, displaced at MAX_SETUPS or MAX_WAITING or at a flood.',
       () => this.failures.readings(),
     );
     to.counters(

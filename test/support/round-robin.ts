@@ -17,6 +17,9 @@ export interface RoundRobin {
 /**
  * Starts a proxy in front of instances on this machine. It passes claims on as they come, and asks the next instance
  * where one does not answer or answers 503, as the files in `deploy/` have it.
+ *
+ * Questions for TURN servers have turns of their own: a client asks, connects and joins, so that with three instances and
+ * one client after another all would be connected to the same one.
  */
 export async function startRoundRobin(instances: readonly number[]): Promise<RoundRobin> {
   const port = await fixedPort();
@@ -36,17 +39,17 @@ http {
   access_log ${folder}/access.log short;
   map $http_upgrade $connection_header { default upgrade; "" ""; }
   upstream instances { ${servers.join(' ')} }
+  upstream asked { ${servers.join(' ')} }
+  proxy_http_version 1.1;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $connection_header;
+  proxy_next_upstream error timeout http_503 non_idempotent;
+  proxy_connect_timeout 1s;
+  proxy_read_timeout 60s;
   server {
     listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://instances;
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_header;
-      proxy_next_upstream error timeout http_503 non_idempotent;
-      proxy_connect_timeout 1s;
-      proxy_read_timeout 60s;
-    }
+    location / { proxy_pass http://instances; }
+    location = /ice { proxy_pass http://asked; }
   }
 }
 `,

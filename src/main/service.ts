@@ -22,8 +22,10 @@ import { MuxWatch } from './media/mux-watch.ts';
 import { offloadUnderLoad } from './media/offload.ts';
 import { Peer } from './media/peer.ts';
 import { MediaPorts } from './media/ports.ts';
+import { Rest } from './media/rest.ts';
 import { Shards } from './media/shards.ts';
 import { StallWatch } from './media/stall.ts';
+import { WakeGate } from './media/wake-gate.ts';
 import { LocalStore } from './memberships/membership-store.ts';
 import { Memberships } from './memberships/memberships.ts';
 import { Permissions } from './memberships/permissions.ts';
@@ -80,7 +82,10 @@ export async function start(config: Config, log: Log): Promise<void> {
     log.error({ err }, 'a packet tap failed and was detached');
     if (cluster !== null) cluster.relay.detached = true;
   };
-  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, taps, tapFailed });
+  const gate = new WakeGate(sources);
+  const rest = new Rest({ bell: shards.restBell, shards: shards.all, connections: () => indexes.size - indexes.free });
+  const taken = (): void => rest.note();
+  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, gate, taps, taken, tapFailed });
   const peerConfig = { ...config, certificate: makeCertificate() };
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(peerConfig, ports.take(client, addresses), events, fingerprints);
@@ -111,7 +116,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const server = new HttpServer(rows, config, log, telemetry);
   const stopTimers = [
     timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now())),
-    timers.every(config.EVENTS_INTERVAL_MS, () => events.tick()),
+    events.start(config.EVENTS_INTERVAL_MS, timers),
   ];
   offloadUnderLoad(receivers, config, log);
   logStats({ connections, conversations, events, shards: shards.all }, config, log);

@@ -24,6 +24,8 @@ const LEAST_FLOOR = 47;
 /** The noise floor is the lowest volume of this many stretches of this many ticks: 15 s. */
 const STRETCHES = 3;
 const STRETCH_TICKS = 5 * OPUS_CLOCK_RATE;
+/** The quietest level, in -dBov, that can count as sound, however quiet the source was before. */
+export const QUIETEST_SOUND = MAX_VOLUME - LEAST_FLOOR - ABOVE_FLOOR;
 /** The volume of a packet without a level: below the voice of anybody whose client states a level. */
 const UNKNOWN_VOLUME = 60;
 /** Time constants of the strength, ticks: for rising, and for falling while there is sound. */

@@ -48,8 +48,10 @@ export class Bell {
     return Atomics.exchange(this.words, this.word, AWAKE) === ASLEEP;
   }
 
-  /** Other side: wakes the owner if it is in {@link sleep}. */
-  ring(): void {
-    if (this.claim()) Atomics.notify(this.words, this.word, 1);
+  /** Other side: wakes the owner if it is in {@link sleep}. @returns whether it was, and nobody else woke it. */
+  ring(): boolean {
+    const claimed = this.claim();
+    if (claimed) Atomics.notify(this.words, this.word, 1);
+    return claimed;
   }
 }

@@ -9,9 +9,10 @@ import { VOLUME_UNIT } from '../rtp/loudness.ts';
 import { clearSlot, Slot } from '../rtp/rewriter.ts';
 import type { Fades } from './fades.ts';
 import { Participant, type ParticipantInfo, type Preferences } from './participant.ts';
-import { connectionIndex, SOURCE_WORDS, SourceWord } from './protocol.ts';
-import { Captures, Selection } from './selection.ts';
+import { connectionIndex, SOURCE_WORDS, SourceWord, Wakes, type WakesValue } from './protocol.ts';
+import { type Captures, Selection } from './selection.ts';
 import { Source } from './source.ts';
+import { Users } from './users.ts';
 
 /** A source stronger than this is reported as speaking: some 60 ms of voice reach it. */
 const ANNOUNCED_STRENGTH = 25 * VOLUME_UNIT;
@@ -30,23 +31,13 @@ export interface ConversationParts {
   readonly dominant: (speaker: number) => void;
 }
 
-/** What the connections of one user have in common. */
-interface User {
-  participants: number;
-  /** How many of them publish: the user hears none of these. */
-  publishers: number;
-  readonly captures: Captures;
-}
-
 export class Conversation {
   private readonly participants = new Map<number, Participant>();
   private readonly bySpeaker = new Map<number, Source>();
-  private readonly users = new Map<number, User>();
+  private readonly users = new Users();
   private readonly selection = new Selection<Source>();
   private readonly parts: ConversationParts;
   private readonly chosen: Source[] = [];
-  /** Users who left but are still in {@link users}, in the order in which they left. */
-  private readonly departed: number[] = [];
   private dominant: Source | null = null;
   private lastDecision = 0;
 
@@ -61,17 +52,14 @@ export class Conversation {
 
   /** Adds a participant. @param clock now, ticks. @returns its source, or null if it publishes nothing. */
   join(info: ParticipantInfo, clock: number): Source | null {
-    const user = this.users.get(info.user) ?? { participants: 0, publishers: 0, captures: new Captures() };
-    this.users.set(info.user, user);
-    user.participants++;
-    if (info.publication !== null) user.publishers++;
-    const participant = new Participant(info, this.sourceOf(info, user));
+    const captures = this.users.add(info);
+    const participant = new Participant(info, this.sourceOf(info, captures));
     // A worker that ended abruptly has left its own keys in the rows.
     for (const row of info.rows) clearSlot(this.parts.slots, row);
     this.participants.set(info.connection, participant);
     if (participant.source !== null) this.bySpeaker.set(info.number, participant.source);
     // Going through everybody at each of thousands of joins would keep a new worker busy for seconds.
-    if (user.participants > 1) this.measureDepth();
+    if (this.users.participantsOf(info.user) > 1) this.measureDepth();
     else this.includeInDepth(participant);
     this.refill(participant, clock);
     return participant.source;
@@ -93,9 +81,7 @@ export class Conversation {
       this.bySpeaker.delete(participant.source.number);
       this.withdraw(participant.source, clock);
     }
-    const user = this.users.get(participant.info.user)!;
-    if (participant.source !== null) user.publishers--;
-    if (--user.participants === 0) this.departed.push(participant.info.user);
+    this.users.remove(participant.info);
     this.measureDepth();
   }
 
@@ -106,6 +92,7 @@ export class Conversation {
     source.muted = muted;
     source.resumes = !muted;
     if (muted) this.withdraw(source, clock);
+    this.write(source, SourceWord.Wakes, muted ? Wakes.None : Wakes.All);
   }
 
   /** Changes what a participant hears. */
@@ -135,11 +122,12 @@ export class Conversation {
 
   /** Does what depends on time alone. Call it a few times a second. */
   tick(clock: number): void {
-    this.forgetDeparted(clock);
+    this.users.forgetDeparted(clock);
     if (this.selection.expire(clock)) this.refillAll(clock);
     for (const source of this.selection.order) {
       if (source.announced && !source.speaking) this.announce(source, false);
       this.write(source, SourceWord.Rank, source.rank + 1);
+      this.write(source, SourceWord.Wakes, this.wakesOf(source));
     }
     if (((clock - this.lastDecision) | 0) >= DECISION_TICKS || ((clock - this.lastDecision) | 0) < 0) {
       this.lastDecision = clock;
@@ -147,19 +135,7 @@ export class Conversation {
     }
   }
 
-  /** Forgets users who left once their right to take slots is whole again: coming back must not renew it. */
-  private forgetDeparted(clock: number): void {
-    for (let key = this.departed[0]; key !== undefined; key = this.departed[0]) {
-      const user = this.users.get(key);
-      if (user?.participants === 0) {
-        if (!user.captures.full(clock)) return;
-        this.users.delete(key);
-      }
-      this.departed.shift();
-    }
-  }
-
-  private sourceOf(info: ParticipantInfo, { captures }: User): Source | null {
+  private sourceOf(info: ParticipantInfo, captures: Captures): Source | null {
     return info.publication === null ? null : new Source(info, info.publication, info.muted, this, captures);
   }
 
@@ -191,6 +167,11 @@ export class Conversation {
 
   private write({ connection }: Source, word: number, value: number): void {
     this.parts.sources[connectionIndex(connection) * SOURCE_WORDS + word] = value;
+  }
+
+  private wakesOf({ targets, redTargets, speaking, user }: Source): WakesValue {
+    if (targets.count + redTargets.count > 0) return Wakes.All;
+    return speaking || !this.users.hear(user) ? Wakes.None : Wakes.Sound;
   }
 
   private decideDominant(clock: number): void {
@@ -227,7 +208,7 @@ export class Conversation {
     const slots = info.rows.length;
     if (slots === 0) return;
     const { selection } = this;
-    selection.depth = Math.max(selection.depth, slots + this.users.get(info.user)!.publishers + excluded.size);
+    selection.depth = Math.max(selection.depth, slots + this.users.publishersOf(info.user) + excluded.size);
     selection.shallowest = Math.min(selection.shallowest, Math.max(1, slots - pinned.length));
   }
 
@@ -238,6 +219,8 @@ export class Conversation {
       this.fillSlots(listener, clock);
       this.addTargets(listener);
     }
+    // Whoever has just won a slot is heard without delay.
+    for (const source of this.selection.order) this.write(source, SourceWord.Wakes, this.wakesOf(source));
   }
 
   /** Refills one listener's slots alone, so that a join, a mute or new preferences cost no more than that. */

@@ -134,6 +134,8 @@ export interface WorkerTask {
   readonly slotsPerConnection: number;
   /** The source table: a row of {@link SourceWord}s for each connection index; shared by all workers. */
   readonly sources: SharedArrayBuffer;
+  /** The bell on which main rests for a moment between two turns of its event loop; shared by all workers. */
+  readonly restBell: SharedArrayBuffer;
   readonly port: MessagePort;
 }
 
@@ -148,9 +150,24 @@ export const SourceWord = {
   Red: 1,
   /** Its place in the order of its conversation, from 1; 0 while it has none. Written ten times a second. */
   Rank: 2,
+  /** Which of its packets wake the worker: a value of {@link Wakes}. */
+  Wakes: 3,
   /** How its packets arrive: the first of the `RECEPTION_WORDS` of `src/rtp/reception.ts`. */
   Reception: 4,
 } as const;
+
+/**
+ * Which packets of a publisher wake its worker. The others wait in the ring for its next turn, for a moment at most:
+ * they change nothing that anybody hears.
+ */
+export const Wakes = {
+  All: 0,
+  /** Those that may hold sound: nobody's slot carries it, and it is quiet. */
+  Sound: 1,
+  /** None: nobody could hear it, or it talks already and others are in front of it. */
+  None: 2,
+} as const;
+export type WakesValue = (typeof Wakes)[keyof typeof Wakes];
 
 /** Whether a publisher's RED (RFC 2198) could be read so far. */
 export const RedState = { None: 0, Readable: 1, Unreadable: 2 } as const;

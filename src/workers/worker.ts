@@ -28,7 +28,7 @@ const SLEEP_MS = 1000;
 const FADING_SLEEP_MS = 20;
 
 /** Runs until a `stop` command. Everything that reached the ingress ring before it is forwarded first. */
-export default function run({ shard, slots, slotsPerConnection, sources, port }: WorkerTask): void {
+export default function run({ shard, slots, slotsPerConnection, sources, restBell, port }: WorkerTask): void {
   const report = (message: Report): void => port.postMessage(message);
   const ingress = new RingReader(shard.ingress);
   const egress = new RingWriter(shard.egress);
@@ -37,6 +37,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   );
   const bell = new Bell(shard.memory, shard.workerBell);
   const mainBell = new Bell(shard.memory, shard.mainBell);
+  const resting = new Bell(restBell, 0);
   const commands = new Int32Array(shard.memory, shard.commands, 1);
   const counters = new Int32Array(shard.memory, shard.counters, COUNTER_WORDS);
   const countBusy = (from: number, to: number): void => {
@@ -85,7 +86,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, port }:
   };
   const handOver = (): void => {
     egress.publish();
-    if (mainBell.claim()) report(EGRESS_BELL);
+    if (!resting.ring() && mainBell.claim()) report(EGRESS_BELL);
   };
 
   // Set the time and take the commands queued before start-up, so that they are done before `ready` is reported.

@@ -8,6 +8,9 @@ import { Histogram } from '../../src/main/histogram.ts';
 import { Throttle, ThrottleLimits } from '../../src/main/limits/throttle.ts';
 import { FORWARD_BOUNDS } from '../../src/main/media/egress.ts';
 import { Ingress, type PacketTap } from '../../src/main/media/ingress.ts';
+import { WakeGate } from '../../src/main/media/wake-gate.ts';
+import { SOURCE_WORDS, SourceWord, Wakes } from '../../src/workers/protocol.ts';
+import { rtp } from './packets.ts';
 
 const WARM_UP_STEPS = 6000;
 const STEPS = 1700;
@@ -24,14 +27,18 @@ const clock = (): number => {
 };
 let tapped = 0;
 const tap: PacketTap = { packet: (_, bytes) => (tapped = (tapped + bytes.length) | 0) };
-const ingress = new Ingress({ clock });
-const tappedIngress = new Ingress({ clock, taps: [tap, tap] });
+const sources = new Int32Array(4 * SOURCE_WORDS);
+sources[SOURCE_WORDS + SourceWord.Wakes] = Wakes.Sound;
+const gate = new WakeGate(sources);
+const ingress = new Ingress({ clock, gate });
+const tappedIngress = new Ingress({ clock, gate, taps: [tap, tap] });
 const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
+const publication = { payloadType: 111, redPayloadType: 0, levelExtension: 1, ssrcs: [] };
 const publisher = {
-  ...{ id: 1, claim: { userid: 'ann', clientid: 'phone' }, isClient: true, muted: false, publication: null },
+  ...{ id: 1, claim: { userid: 'ann', clientid: 'phone' }, isClient: true, muted: false, publication },
   ...{ packetsReceived: 0, throttle, seat: { shard: { push: () => true }, current: null } },
 };
-const packet = new Uint8Array(120);
+const packet = rtp({ sequence: 1, payload: Buffer.alloc(100), level: { id: 1, level: 90 } });
 const times = new Histogram(FORWARD_BOUNDS, 1e6);
 
 function run(steps: number): number {

@@ -9,6 +9,7 @@ import type { Config } from '../config.ts';
 import type { ConnectionEvents } from '../connections/connection-events.ts';
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { TextChannel, TextReader } from '../media/text-channel.ts';
+import type { Cancel, Timers } from '../timers.ts';
 import { EventChannel } from './channel.ts';
 import { ConversationView } from './conversation-view.ts';
 import type { EventParticipant } from './requests.ts';
@@ -48,6 +49,9 @@ export class EventHub implements ConnectionEvents {
   /** By key of the conversation; only those of conversations that have clients with a channel. */
   private readonly views = new Map<number, ConversationView>();
   private busy = false;
+  /** Begins the ticks unless they go on, and ends them. */
+  private begin: (() => void) | null = null;
+  private stop: Cancel | null = null;
   /** Work of the current or last tick, milliseconds, and the earliest time of the next one. */
   private spent = 0;
   private restUntil = 0;
@@ -69,6 +73,17 @@ export class EventHub implements ConnectionEvents {
     this.clock = clock;
   }
 
+  /** Ticks at this interval, milliseconds, while anybody has a channel. @returns a function that ends this. */
+  start(interval: number, timers: Pick<Timers, 'every'>): Cancel {
+    this.begin = () => {
+      this.stop ??= timers.every(interval, () => this.tick());
+    };
+    return () => {
+      this.begin = null;
+      this.stop?.();
+    };
+  }
+
   /** Clients that have a channel. */
   get count(): number {
     return this.channels.size;
@@ -86,6 +101,7 @@ export class EventHub implements ConnectionEvents {
     const { MAX_REQUESTS_PER_SECOND: perSecond } = this.config;
     const events = new EventChannel(channel, participant, rows, (hosted) => this.viewOf(hosted), perSecond);
     this.channels.set(participant, events);
+    this.begin?.();
     events.serve(this.whole);
     if (participant.badRed === true) events.badRed();
     if (this.drainedAt !== null) events.draining(Math.max(0, this.drainedAt - this.clock()));
@@ -157,6 +173,10 @@ export class EventHub implements ConnectionEvents {
       if (view.used) view.update();
       else this.views.delete(key);
       view.used = false;
+    }
+    if (this.channels.size + this.views.size === 0) {
+      this.stop?.();
+      this.stop = null;
     }
     this.busy = true;
     this.spent = this.clock() - begun;

@@ -6,6 +6,7 @@ import type { Claim } from '../claim.ts';
 import { type Throttle, Throttled } from '../limits/throttle.ts';
 import type { Shard } from './shard.ts';
 import { Traffic } from './traffic.ts';
+import type { WakeGate } from './wake-gate.ts';
 
 /** Packets that did not reach a worker, by reason. No tap gets them either. */
 export interface IngressDrops {
@@ -68,6 +69,10 @@ export interface IngressOptions {
   /** Stamps, of `toStamp`; read once a packet. */
   readonly clock?: () => number;
   readonly taps?: readonly PacketTap[];
+  /** Is told of each packet that a worker has taken, last of all. */
+  readonly taken?: () => void;
+  /** Tells which packets wake their workers; all by default. */
+  readonly gate?: Pick<WakeGate, 'wakes'>;
   /** Gets the error of a tap that threw and was detached. Must not throw. */
   readonly tapFailed?: (error: unknown) => void;
 }
@@ -79,6 +84,8 @@ export class Ingress {
   private readonly maxBytes: number;
   private readonly stall: { readonly late: boolean };
   private readonly clock: () => number;
+  private readonly gate: Pick<WakeGate, 'wakes'>;
+  private readonly taken: () => void;
   private readonly tapFailed: (error: unknown) => void;
   /** Those that have not thrown. */
   private taps: readonly PacketTap[];
@@ -87,6 +94,8 @@ export class Ingress {
     this.maxBytes = options.maxBytes ?? MAX_PACKET_BYTES;
     this.stall = options.stall ?? { late: false };
     this.clock = options.clock ?? (() => toStamp(milliseconds()));
+    this.gate = options.gate ?? { wakes: () => true };
+    this.taken = options.taken ?? (() => undefined);
     this.taps = options.taps ?? [];
     this.tapFailed = options.tapFailed ?? (() => undefined);
   }
@@ -114,9 +123,14 @@ export class Ingress {
       case Throttled.Bits:
         drops.tooMuch++;
         return;
-      default:
-        if (!shard.push(publisher.id, packet, now)) drops.ingressFull++;
-        else if (this.taps.length > 0) this.tap(publisher, packet, now);
+      default: {
+        const wakes = this.gate.wakes(publisher.id, publisher.publication, packet);
+        if (!shard.push(publisher.id, packet, now, wakes)) drops.ingressFull++;
+        else {
+          if (this.taps.length > 0) this.tap(publisher, packet, now);
+          this.taken();
+        }
+      }
     }
   }
 

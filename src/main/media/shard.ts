@@ -25,6 +25,8 @@ import { Egress, type Receiver } from './egress.ts';
  * Most packets sent before the event loop gets a turn. They take about 2 ms, so that HTTP and ICE never wait longer.
  */
 const PUMP_BUDGET = 256;
+/** Packets that need not wake the worker wait no longer than this while others follow, microseconds. */
+const PATIENCE_US = 20_000;
 
 /** Listens to the reports of workers. */
 export interface ShardEvents {
@@ -49,7 +51,10 @@ export class Shard {
   private readonly leaving = new Map<number, () => void>();
   private readonly draining: { position: number; then: () => void }[] = [];
   private readonly events: ShardEvents;
-  private pumping = false;
+  /** Whether the pump runs, or goes on in the event loop's next turn. */
+  pumping = false;
+  /** When the worker's bell was last rung for a packet, of `toStamp`. */
+  private rungAt = 0;
 
   /** @param maxDelay packets older than this are dropped, milliseconds. */
   constructor(
@@ -148,11 +153,16 @@ export class Shard {
    * Hands a publisher's packet to the worker.
    *
    * @param stamp its arrival, as of `toStamp`; now by default.
+   * @param wakes whether the worker has to take it at once. Otherwise it may wait for the worker's next turn, at most
+   *   for 20 ms if other packets follow, or for a second if none do.
    * @returns false if the ring was full.
    */
-  push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds())): boolean {
+  push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds()), wakes = true): boolean {
     const taken = this.ingress.push(connection, packet, stamp);
-    this.workerBell.ring();
+    if (wakes || ((stamp - this.rungAt) | 0) >= PATIENCE_US) {
+      this.rungAt = stamp;
+      this.workerBell.ring();
+    }
     return taken;
   }
 
@@ -206,7 +216,7 @@ export class Shard {
   }
 
   private take(report: Report): void {
-    if (report === EGRESS_BELL) return this.schedule();
+    if (report === EGRESS_BELL) return this.flush();
     switch (report.type) {
       case 'ready':
         return this.events.started(report.thread);
@@ -216,14 +226,25 @@ export class Shard {
         const then = this.leaving.get(report.connection);
         this.leaving.delete(report.connection);
         if (then !== undefined) this.draining.push({ position: report.position, then });
-        return this.schedule();
+        return this.flush();
       }
       default:
         report satisfies never;
     }
   }
 
-  private schedule(): void {
+  /** Whether there is something to be sent. */
+  get ready(): boolean {
+    return !this.egress.empty;
+  }
+
+  /** Keeps the worker from waking the event loop until the next {@link flush}. */
+  hold(): void {
+    this.mainBell.disarm();
+  }
+
+  /** Sends the packets that are ready, now. If there are many, the rest follow in the next turns of the event loop. */
+  flush(): void {
     if (!this.pumping) this.pump();
   }
 

@@ -1,6 +1,7 @@
 /** The worker pool: each shard has one thread of piscina, with one endless task. Only this file uses piscina. */
 import { Piscina } from 'piscina';
 import { SLOT_WORDS } from '../../rtp/rewriter.ts';
+import { BELL_BYTES } from '../../workers/bell.ts';
 import { layoutShard, SOURCE_WORDS } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { Log } from '../log/log.ts';
@@ -24,6 +25,8 @@ export class Shards {
   readonly sources: Int32Array;
   /** One shard for each worker. A shard and its counters go on when its worker is replaced. */
   readonly all: readonly Shard[];
+  /** The bell on which main rests between two turns of its event loop. */
+  readonly restBell = new SharedArrayBuffer(BELL_BYTES);
   private readonly pool: Piscina;
   private readonly supervisors: readonly WorkerSupervisor[];
 
@@ -59,6 +62,7 @@ export class Shards {
       slots: this.slots.buffer as SharedArrayBuffer,
       slotsPerConnection: this.slotsPerConnection,
       sources: this.sources.buffer as SharedArrayBuffer,
+      restBell: this.restBell,
     };
     const threads: Threads = {
       run: (task) => this.pool.run(task, { transferList: [task.port] }),

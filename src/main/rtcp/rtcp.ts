@@ -21,9 +21,9 @@ import { middleOf, readCompound, writeCompound } from './packets.ts';
 import type { RelayedSource } from './relayed-loss.ts';
 import type { Reported, ReportedPublisher } from './reported.ts';
 
-/** Interval of the timer, milliseconds. */
-const TICK_MS = 50;
-/** The same while nobody is connected. */
+/** Interval of the timer, milliseconds: usually, after a tick in which not all had their turn, and with nobody there. */
+const TICK_MS = 100;
+const BUSY_MS = 50;
 const IDLE_MS = 500;
 /** Connections that get a report in one tick; the others that are due wait for the next. */
 const MAX_AT_A_TICK = 128;
@@ -80,7 +80,7 @@ export class Rtcp {
   start(time: Pick<Timers, 'every'> = timers): void {
     let interval = IDLE_MS;
     const look = (): void => {
-      const wanted = this.tick(performance.now()) ? TICK_MS : IDLE_MS;
+      const wanted = this.tick(performance.now());
       if (wanted === interval) return;
       stop();
       interval = wanted;
@@ -132,9 +132,9 @@ export class Rtcp {
   /**
    * Sends the reports that are due, as many as one tick may.
    *
-   * @param now milliseconds. @returns whether anybody is connected.
+   * @param now milliseconds. @returns when to call it again, milliseconds from now.
    */
-  tick(now: number): boolean {
+  tick(now: number): number {
     const { receivers } = this.parts;
     let budget = MAX_AT_A_TICK;
     let any = false;
@@ -151,7 +151,8 @@ export class Rtcp {
       this.report(connection, now);
       budget--;
     }
-    return any;
+    if (budget === 0) return BUSY_MS;
+    return any ? TICK_MS : IDLE_MS;
   }
 
   private report(connection: Reported, now: number): void {

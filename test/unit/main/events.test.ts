@@ -6,6 +6,7 @@ import { EventLimits } from '../../../src/main/events/schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack } from '../../../src/main/events/text.ts';
 import { ThrottleLimits } from '../../../src/main/limits/throttle.ts';
 import { SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
+import { FakeTimers } from '../../support/fake-timers.ts';
 import { type FakeConnection, HubFixture } from '../../support/hub-fixture.ts';
 import { below, prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -48,6 +49,34 @@ test('who opens the channel in no conversation is told so', () => {
   is(ann.view.conversation, null);
   fixture.tick();
   equal(ann.view.all.length, 1, 'once');
+});
+
+test('the timer runs while anybody has a channel', () => {
+  const fixture = new HubFixture();
+  const timers = new FakeTimers();
+  const end = fixture.hub.start(100, timers);
+  const pass = (): number => {
+    for (let i = 0; i < 10; i++) {
+      fixture.now += 100;
+      timers.pass(100);
+      fixture.tick();
+    }
+    return timers.waiting;
+  };
+  is(pass(), 0);
+  const ann = fixture.connect('ann').place(1).openChannel();
+  const bob = fixture.connect('bob').place(1).openChannel();
+  is(pass(), 1);
+  ann.end(null);
+  is(pass(), 1);
+  bob.end(null);
+  is(pass(), 0);
+  fixture.connect('cid').openChannel();
+  is(pass(), 1, 'and again');
+  end();
+  is(timers.waiting, 0);
+  fixture.connect('dan').openChannel();
+  is(timers.waiting, 0, 'not after its end');
 });
 
 test('where nothing changes nothing is said', () => {

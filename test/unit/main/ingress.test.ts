@@ -18,9 +18,11 @@ class Recorder implements PacketTap {
 function setUp(options: IngressOptions = {}, limits = new ThrottleLimits(1000, 100_000)) {
   const clock = { now: 500 };
   const pushed: [id: number, text: string, stamp: number | undefined][] = [];
+  const woken: (boolean | undefined)[] = [];
   const worker = { full: false };
   const shard = {
-    push: (id: number, bytes: Uint8Array, stamp?: number): boolean => {
+    push: (id: number, bytes: Uint8Array, stamp?: number, wakes?: boolean): boolean => {
+      woken.push(wakes);
       if (!worker.full) pushed.push([id, Buffer.from(bytes).toString(), stamp]);
       return !worker.full;
     },
@@ -31,7 +33,7 @@ function setUp(options: IngressOptions = {}, limits = new ThrottleLimits(1000, 1
   const publisher = { ...is, packetsReceived: 0, throttle: new Throttle(limits), seat };
   const ingress = new Ingress({ clock: () => clock.now, ...options });
   const take = (text: string): void => ingress.take(publisher, Buffer.from(text));
-  return { ingress, take, pushed, worker, seat, publisher, clock };
+  return { ingress, take, pushed, woken, worker, seat, publisher, clock };
 }
 
 /** The drops that are not 0. */
@@ -54,6 +56,25 @@ test('a packet goes to its worker with the stamp of its arrival, and to each tap
   is(publisher.packetsReceived, 2);
   equal([ingress.traffic.packets, ingress.traffic.bytes], [2, 6]);
   equal(dropped(ingress), {});
+});
+
+test('the gate tells which packets wake their worker', () => {
+  const asked: [number, unknown, string][] = [];
+  const gate = {
+    wakes: (id: number, publication: unknown, packet: Uint8Array): boolean => {
+      const text = Buffer.from(packet).toString();
+      asked.push([id, publication, text]);
+      return text === 'loud';
+    },
+  };
+  const { take, woken } = setUp({ gate });
+  take('loud');
+  take('soft');
+  equal(asked, [
+    [7, null, 'loud'],
+    [7, null, 'soft'],
+  ]);
+  equal(woken, [true, false]);
 });
 
 test('what no worker takes is counted by its reason, and no tap gets it', () => {

@@ -104,6 +104,17 @@ test('the foremost of this instance are relayed: as many as are wanted elsewhere
   equal(went(), [2, 3, 4, 7], 'whoever has no place is not among them');
 });
 
+test('the order is followed within 50 ms of packets, without anybody who looks', () => {
+  const { clients, say, went, rank } = talking(7);
+  say(clients);
+  say(clients);
+  say(clients);
+  went();
+  rank(clients[6]!, 2);
+  for (let i = 0; i < 3; i++) say(clients);
+  equal(went().slice(-4), [1, 2, 3, 7]);
+});
+
 test('nothing is relayed if nobody elsewhere listens, or if the conversation is on this instance alone', () => {
   const { clients, say, went, kitchen, outgoing } = talking(2);
   kitchen.wants = 0;

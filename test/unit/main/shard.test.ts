@@ -351,6 +351,38 @@ test('the worker is told of each command by its count and its bell', () => {
   end();
 });
 
+test('a packet that may wait wakes the worker only if it was not woken within 20 ms', () => {
+  const { memory, shard, end } = setUp();
+  const bell = new Bell(memory.memory, memory.workerBell);
+  const packet = new Uint8Array(40);
+  /** Whether a packet wakes the worker. */
+  const rings = (stamp: number, wakes: boolean): boolean => {
+    bell.arm();
+    ok(shard.push(1, packet, stamp, wakes));
+    return !bell.claim();
+  };
+  const begin = 0x7fff_ff00;
+  ok(rings(begin, true));
+  equal([rings(begin + 100, false), rings((begin + 19_999) | 0, false)], [false, false]);
+  ok(rings((begin + 20_000) | 0, false));
+  is(rings((begin + 39_999) | 0, false), false);
+  ok(rings((begin + 39_999) | 0, true));
+  is(rings((begin + 59_998) | 0, false), false);
+  end();
+});
+
+test('while it is held the worker does not wake the event loop, and what it wrote is sent by a flush', () => {
+  const { memory, listeners, shard, write, end } = setUp();
+  const bell = new Bell(memory.memory, memory.mainBell);
+  shard.hold();
+  write(1, 5);
+  equal([bell.claim(), shard.ready], [false, true]);
+  shard.flush();
+  equal([listeners[1]!.got, shard.ready, shard.pumping], [[5], false, false]);
+  ok(bell.claim(), 'it may wake the event loop again');
+  end();
+});
+
 test('a worker’s age is that of its latest beat, and never less than nothing', () => {
   const { memory, shard, end } = setUp();
   const beat = new Int32Array(memory.memory, memory.counters)[BEAT_WORD]!;

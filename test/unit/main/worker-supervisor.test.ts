@@ -23,7 +23,8 @@ interface Run {
 function setUp({ obedient = true, log = createLog('silent') }: { obedient?: boolean; log?: Log } = {}) {
   const shard = layoutShard(1 << 12, 1 << 12);
   const counters = new Int32Array(shard.memory, shard.counters);
-  const tables = { slots: new SharedArrayBuffer(64), slotsPerConnection: 1, sources: new SharedArrayBuffer(64) };
+  const words = (): SharedArrayBuffer => new SharedArrayBuffer(64);
+  const tables = { slots: words(), slotsPerConnection: 1, sources: words(), restBell: words() };
   const runs: Run[] = [];
   const failures: string[] = [];
   let rebuilt = 0;

@@ -4,7 +4,7 @@ import { OPUS_CLOCK_RATE, OPUS_FRAME_TICKS } from '../../../src/rtp/packet.ts';
 import { SLOT_WORDS } from '../../../src/rtp/rewriter.ts';
 import { Conversation } from '../../../src/workers/conversation.ts';
 import { Fades } from '../../../src/workers/fades.ts';
-import { SOURCE_WORDS, SourceWord } from '../../../src/workers/protocol.ts';
+import { SOURCE_WORDS, SourceWord, Wakes } from '../../../src/workers/protocol.ts';
 import type { Selection } from '../../../src/workers/selection.ts';
 import type { Source } from '../../../src/workers/source.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -36,12 +36,13 @@ function setUp() {
   const selection = (): Selection<Source> => Reflect.get(conversation, 'selection');
   const speaking = (connection: number): number => sources[connection * SOURCE_WORDS + SourceWord.Speaking]!;
   const rank = (connection: number): number => sources[connection * SOURCE_WORDS + SourceWord.Rank]!;
+  const wakes = (connection: number): number => sources[connection * SOURCE_WORDS + SourceWord.Wakes]!;
   /** Talks for so many packets. @returns the clock behind them. */
   const talk = (source: Source, packets: number, from = 0): number => {
     for (let i = 0; i < packets; i++) conversation.heard(source, LOUD, false, from + i * OPUS_FRAME_TICKS);
     return from + packets * OPUS_FRAME_TICKS;
   };
-  return { conversation, join, selection, speaking, rank, talk, dominant };
+  return { conversation, join, selection, speaking, rank, wakes, talk, dominant };
 }
 
 test('the places that matter follow whoever joins, leaves, publishes, excludes and pins', () => {
@@ -70,7 +71,7 @@ test('the places that matter follow whoever joins, leaves, publishes, excludes a
 
 test('a user who left is forgotten when their right to take slots is whole, and not before', () => {
   const { conversation, join } = setUp();
-  const users = (): number => (Reflect.get(conversation, 'users') as Map<number, unknown>).size;
+  const users = (): number => Reflect.get(Reflect.get(conversation, 'users'), 'users').size;
   const source = join(1, { publishes: true })!;
   join(2);
   source.captures.take(0);
@@ -164,6 +165,51 @@ test('the place of a speaker who is muted or leaves is cleared at once', () => {
   equal([rank(1), rank(2)], [0, 2]);
   conversation.leave(2, clock);
   equal([rank(1), rank(2)], [0, 0]);
+});
+
+test('a source whose user alone listens wakes nobody, until somebody else listens', () => {
+  const { conversation, join, wakes, talk } = setUp();
+  const ann = join(1, { publishes: true })!;
+  join(2, { user: 1 });
+  join(3, { slotCount: 0 });
+  is(wakes(1), Wakes.All, 'before the first tick');
+  const clock = talk(ann, 10);
+  conversation.tick(clock);
+  is(wakes(1), Wakes.None);
+  join(4);
+  conversation.tick(clock);
+  is(wakes(1), Wakes.All);
+  conversation.leave(4, clock);
+  conversation.tick(clock);
+  is(wakes(1), Wakes.None);
+});
+
+test('a source that no slot carries wakes for sound while it is quiet, and for nothing while it talks', () => {
+  const { conversation, join, wakes, talk } = setUp();
+  const [ann, bob] = [1, 2].map((connection) => join(connection, { publishes: true, slotCount: 0 })!);
+  join(3);
+  talk(ann!, 30);
+  const clock = talk(bob!, 10);
+  conversation.tick(clock);
+  equal([wakes(1), wakes(2)], [Wakes.All, Wakes.None], 'both talk, and one slot is there');
+  conversation.tick(clock + 2 * OPUS_CLOCK_RATE);
+  equal([wakes(1), wakes(2)].sort(), [Wakes.All, Wakes.Sound], 'both are quiet');
+});
+
+test('a source that wins a slot wakes the worker from that packet on, and one that is muted never', () => {
+  const { conversation, join, wakes, talk } = setUp();
+  const [ann, bob] = [1, 2].map((connection) => join(connection, { publishes: true, slotCount: 0 })!);
+  join(3);
+  const clock = talk(ann!, 30);
+  conversation.heard(bob!, 127, true, clock);
+  conversation.tick(clock + 2 * OPUS_CLOCK_RATE);
+  is(wakes(2), Wakes.Sound);
+  talk(bob!, 1, clock + 2 * OPUS_CLOCK_RATE);
+  is(wakes(2), Wakes.All);
+  conversation.mute(2, true, clock + 2 * OPUS_CLOCK_RATE);
+  is(wakes(2), Wakes.None);
+  conversation.mute(2, false, clock + 2 * OPUS_CLOCK_RATE);
+  is(wakes(2), Wakes.All);
 });
 
 test.run();

@@ -1,9 +1,11 @@
 /** What fuzzing broke once, done again from `test/data/crashers`. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { equal, ok } from 'uvu/assert';
 import { Egress } from '../../../src/main/media/egress.ts';
 import { Shard } from '../../../src/main/media/shard.ts';
+import { BELL_BYTES } from '../../../src/workers/bell.ts';
 import { BurstWriter } from '../../../src/workers/burst.ts';
 import { milliseconds, toStamp } from '../../../src/workers/clock.ts';
 import { layoutShard, type ShardMemory } from '../../../src/workers/protocol.ts';
@@ -143,7 +145,14 @@ test('a connection leaves though a neighbour wrote over the head of the ring tha
   const memory = layoutShard(4096, 4096);
   const { port1, port2 } = new MessageChannel();
   const table = new SharedArrayBuffer(4096);
-  const task = { shard: memory, slots: table, slotsPerConnection: 1, sources: table, port: port2 };
+  const task = {
+    shard: memory,
+    slots: table,
+    slotsPerConnection: 1,
+    sources: table,
+    restBell: new SharedArrayBuffer(BELL_BYTES),
+    port: port2,
+  };
   const module = new URL('../../../src/workers/worker.js', import.meta.url).href;
   let begun: () => void = () => undefined;
   const started = new Promise<void>((resolve) => {

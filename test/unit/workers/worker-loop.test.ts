@@ -4,7 +4,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { equal, is, ok } from 'uvu/assert';
 import { openSlot, SLOT_WORDS } from '../../../src/rtp/rewriter.ts';
-import { Bell } from '../../../src/workers/bell.ts';
+import { BELL_BYTES, Bell } from '../../../src/workers/bell.ts';
 import { BurstReader } from '../../../src/workers/burst.ts';
 import { milliseconds } from '../../../src/workers/clock.ts';
 import {
@@ -38,6 +38,7 @@ class Loop {
   readonly reports: { readonly report: Report; readonly published: number }[] = [];
   /** How long it slept each time, milliseconds. */
   readonly sleeps: number[] = [];
+  readonly restBell = new SharedArrayBuffer(BELL_BYTES);
   private readonly channel = new MessageChannel();
   private readonly slots = new SharedArrayBuffer(2 * SLOT_WORDS * 4);
   private readonly commands = new Int32Array(this.shard.memory, this.shard.commands, 1);
@@ -87,7 +88,7 @@ class Loop {
     const { shard, slots } = this;
     const sources = new SharedArrayBuffer(2 * SOURCE_WORDS * 4);
     try {
-      run({ shard, slots, slotsPerConnection: 1, sources, port: port2 });
+      run({ shard, slots, slotsPerConnection: 1, sources, restBell: this.restBell, port: port2 });
     } finally {
       Object.assign(Bell.prototype, { arm, sleep });
       this.channel.port1.close();
@@ -157,6 +158,31 @@ test('main is woken by frames of silence as by packets', () => {
     },
   );
   is(loop.reports.filter(({ report }) => report === EGRESS_BELL).length, 5);
+});
+
+test('main is woken out of a rest instead of by a message, and once', () => {
+  const loop = new Loop();
+  loop.speak(3);
+  const asleep = new Int32Array(loop.shard.memory, loop.shard.mainBell, 1);
+  const resting = new Int32Array(loop.restBell, 0, 1);
+  const bells: number[][] = [];
+  const messages = (): number => loop.reports.filter(({ report }) => report === EGRESS_BELL).length;
+  asleep[0] = 1;
+  resting[0] = 1;
+  loop.run(
+    (time) => {
+      if (time === 2) loop.speak(1);
+    },
+    (time) => {
+      bells.push([resting[0]!, asleep[0]!, messages()]);
+      if (time === 1) resting[0] = 1;
+      else loop.tell({ type: 'stop' });
+    },
+  );
+  equal(bells, [
+    [0, 0, 1],
+    [0, 0, 1],
+  ]);
 });
 
 test('everything written for a listener is published before the worker reports that it left', () => {

@@ -75,7 +75,7 @@ export class Incoming {
     if (conversation !== undefined) this.follow(conversation);
   }
 
-  /** The same of all conversations. Call it 20 times a second. */
+  /** The same of all conversations. Call it once a second. */
   lookAtAll(): void {
     for (const conversation of this.conversations.values()) this.follow(conversation);
   }

@@ -33,7 +33,7 @@ export interface RelayedConversation {
   readonly key: number;
   /** Where its media travel, of `Subjects.media`. */
   readonly mediaSubject: string;
-  /** Whether clients of this instance listen, so that the packets of the others are taken. Read 20 times a second. */
+  /** Whether clients of this instance listen, so that the packets of the others are taken. */
   readonly listening: boolean;
   /** The greatest `wants` of the other living instances; 0 if nobody elsewhere listens. Read for each packet. */
   readonly wants: number;
@@ -63,7 +63,7 @@ export interface MediaRelay {
    *   a `hello` that follows brings no packet too early. Never rejects.
    */
   open(conversation: RelayedConversation): Promise<void>;
-  /** Notes at once that `listening`, `wants` or the pins changed, rather than within 50 ms. */
+  /** `listening`, `wants` or the pins have changed. */
   changed(conversation: RelayedConversation): void;
   /** Announces each source again before its next packet, because an instance came that may not know it (`hello`). */
   announceAgain(conversation: RelayedConversation): void;

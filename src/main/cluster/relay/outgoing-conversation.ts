@@ -8,6 +8,8 @@ import { type Newcomers, OutgoingSource } from './outgoing-source.ts';
 /** How many more sources are relayed than anybody hears at once: the order is up to 150 ms old. */
 const MARGIN = 2;
 const EVERYBODY = 2 ** 31 - 1;
+/** The order is read so often while packets come, microseconds. */
+const LOOK_US = 50_000;
 
 export class OutgoingConversation implements QueuedConversation, Newcomers {
   readonly relayed: RelayedConversation;
@@ -16,6 +18,8 @@ export class OutgoingConversation implements QueuedConversation, Newcomers {
   private readonly table: Int32Array;
   private sources: OutgoingSource[] = [];
   private newcomers = 0;
+  /** When the order was read because a packet came, of `toStamp`. */
+  private lookedAt = 0;
   private ranks = new Int32Array(16);
 
   private readonly gone: (source: OutgoingSource) => void;
@@ -50,6 +54,13 @@ export class OutgoingConversation implements QueuedConversation, Newcomers {
 
   announceAgain(): void {
     for (const source of this.sources) source.announced = false;
+  }
+
+  /** Does {@link look} if that was long ago. @param stamp of the packet that has come. */
+  lookOften(stamp: number): void {
+    if (((stamp - this.lookedAt) | 0) < LOOK_US && ((stamp - this.lookedAt) | 0) >= 0) return;
+    this.lookedAt = stamp;
+    this.look();
   }
 
   /** Finds the foremost sources, and forgets those that have left. */

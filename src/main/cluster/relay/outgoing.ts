@@ -43,6 +43,7 @@ export class Outgoing implements PacketTap {
     if (current === null) return;
     const to = this.conversations.get(current.conversation.key);
     if (to === undefined || to.relayed.wants === 0) return;
+    to.lookOften(stamp);
     const source = this.sourceOf(publisher, to, stamp);
     if (!source.goes(bytes, stamp)) return;
     if (source.announced || this.announce(source, to)) {
@@ -61,12 +62,12 @@ export class Outgoing implements PacketTap {
     this.conversations.delete(key);
   }
 
-  /** Reads the worker's order, and what the other instances want, of one conversation. */
+  /** Reads the worker's order, and what the other instances want, of one conversation, rather than within a moment. */
   look({ key }: RelayedConversation): void {
     this.conversations.get(key)?.look();
   }
 
-  /** The same of all conversations. Call it 20 times a second. */
+  /** The same of all conversations. While packets come it is done in any case; otherwise call it once a second. */
   lookAtAll(): void {
     for (const conversation of this.conversations.values()) conversation.look();
   }

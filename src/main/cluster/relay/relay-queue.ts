@@ -86,7 +86,7 @@ export class RelayQueue {
     this.schedule();
   }
 
-  /** Drops what has become too old, sends what can be sent, and asks NATS. Call it about 20 times a second. */
+  /** Drops what has become too old, sends what can be sent, and asks NATS. Call it a few times a second. */
   tick(): void {
     this.drain();
     const { firstSent } = this;

@@ -14,8 +14,8 @@ import { Outgoing } from './outgoing.ts';
 import { RelayQueue } from './relay-queue.ts';
 import { Kind, messageHead } from './wire.ts';
 
-/** How often the worker's order and presence are looked at, milliseconds. */
-const LOOK_MS = 50;
+/** How often the queue is looked at while there are conversations, milliseconds. */
+const TICK_MS = 250;
 const SECOND_MS = 1000;
 
 export interface RelayParts {
@@ -48,7 +48,7 @@ export class Relay implements MediaRelay {
   private readonly timers: Timers;
   /** Keys of the conversations that are open. */
   private readonly conversations = new Set<number>();
-  private looking: Cancel | null = null;
+  private ticking: Cancel | null = null;
 
   constructor({ bus, subjects, incarnation, maxDelay, sources, rtcp, rttMs, isAlive, timers }: RelayParts) {
     const { counts } = this;
@@ -71,6 +71,8 @@ export class Relay implements MediaRelay {
     this.ends = [
       bus.watch((connected) => this.linked(connected)),
       timers.every(SECOND_MS, () => {
+        this.outgoing.lookAtAll();
+        incoming.lookAtAll();
         incoming.tick(rttMs);
         feedback.tick(performance.now());
       }),
@@ -84,7 +86,7 @@ export class Relay implements MediaRelay {
 
   open(conversation: RelayedConversation): Promise<void> {
     this.conversations.add(conversation.key);
-    this.looking ??= this.timers.every(LOOK_MS, () => this.look());
+    this.ticking ??= this.timers.every(TICK_MS, () => this.tick());
     this.outgoing.open(conversation);
     return this.incoming.open(conversation);
   }
@@ -112,18 +114,16 @@ export class Relay implements MediaRelay {
   /** Ends the relay. The link is closed by whoever opened it. */
   end(): void {
     for (const end of this.ends.splice(0)) end();
-    this.looking?.();
+    this.ticking?.();
     this.subscription.close();
     this.incoming.closeAll();
   }
 
-  private look(): void {
-    this.outgoing.lookAtAll();
-    this.incoming.lookAtAll();
+  private tick(): void {
     this.queue.tick();
     if (this.conversations.size > 0 || this.queue.held > 0) return;
-    this.looking?.();
-    this.looking = null;
+    this.ticking?.();
+    this.ticking = null;
   }
 
   private linked(connected: boolean): void {

@@ -56,10 +56,10 @@ inBrowsers(
 inBrowsers(test, CHROMIUM, 'a token that never comes keeps nothing from ending', async ({ open }) => {
   const ann = await open('ann');
   const token = JSON.stringify(ann.token);
-  // The first token is for the websocket, and the next one for the join.
-  await make(ann, `{ conversation: 'attic', token: () => (++asked > 1 ? new Promise(() => {}) : ${token}) }`);
+  // The first token is for the TURN servers, the second for the websocket, and the third for the join.
+  await make(ann, `{ conversation: 'attic', token: () => (++asked > 2 ? new Promise(() => {}) : ${token}) }`);
   await ann.evaluate('{ window.ending = soon(made.connect()); 0; }');
-  await ann.evaluate('new Promise((go) => { const look = () => asked > 1 ? go() : setTimeout(look, 20); look(); })');
+  await ann.evaluate('new Promise((go) => { const look = () => asked > 2 ? go() : setTimeout(look, 20); look(); })');
   await ann.evaluate('{ window.joining = soon(made.join("cellar")); made.close(); 0; }');
   is(await ann.evaluate('ending'), 'closed');
   is(await ann.evaluate('joining'), 'superseded');
@@ -99,10 +99,10 @@ inBrowsers(test, CHROMIUM, 'a client that is replaced while joining does not com
   const token = JSON.stringify(ann.token);
   await make(
     ann,
-    `{ conversation: 'attic', token: () => new Promise((go) => setTimeout(go, asked++ % 2 === 1 ? 3000 : 0, ${token})) }`,
+    `{ conversation: 'attic', token: () => new Promise((go) => setTimeout(go, asked++ % 3 === 2 ? 3000 : 0, ${token})) }`,
   );
   await ann.evaluate('{ window.ending = soon(made.connect()); 0; }');
-  await ann.evaluate('new Promise((go) => { const look = () => asked > 1 ? go() : setTimeout(look, 20); look(); })');
+  await ann.evaluate('new Promise((go) => { const look = () => asked > 2 ? go() : setTimeout(look, 20); look(); })');
   is(await other.start(), null);
   is(await ann.evaluate('ending'), 'replaced');
   is((await other.state()).state, 'connected');

@@ -1,5 +1,6 @@
 /** Prints the results of storms. */
 import type { Listened } from '../../test/support/listening.ts';
+import type { JoinTimes } from './joins.ts';
 import type { StormResult, StormSetup } from './run.ts';
 
 export function printStorms(setup: StormSetup, results: readonly StormResult[]): void {
@@ -27,19 +28,26 @@ export function printStorms(setup: StormSetup, results: readonly StormResult[]):
   );
   row('Retry-After, s', ({ connected: { retryAfter } }) => retryAfter?.join('–') ?? '');
   row('mean wait of an offer, ms', ({ meanWait }) => meanWait.toFixed(0));
-  row('CPU of the server for each, ms', ({ cpuEach }) =>
-    Object.values(cpuEach)
-      .reduce((sum, one) => sum + one, 0)
-      .toFixed(1),
-  );
-  for (const name of ['main', 'RTC worker', 'juice mux']) {
-    row(`  of which ${name}`, ({ cpuEach }) => (cpuEach[name] ?? 0).toFixed(1));
-  }
+  const rowsOfCpu = (of: (result: StormResult) => Readonly<Record<string, number>>): void => {
+    row('CPU of the server for each, ms', (result) =>
+      Object.values(of(result))
+        .reduce((sum, one) => sum + one, 0)
+        .toFixed(1),
+    );
+    for (const name of ['main', 'RTC worker', 'juice mux', 'SCTP timer', 'node']) {
+      row(`  of which ${name}`, (result) => (of(result)[name] ?? 0).toFixed(2));
+    }
+  };
+  rowsOfCpu(({ cpuEach }) => cpuEach);
   if (!setup.joins) return;
-  console.log(`then all of them join conversations of ${room}, ${inFlight} at a time`);
-  row('POST /join, ms, p50', ({ joins }) => joins?.p50.toFixed(0) ?? '');
-  row('POST /join, ms, p99', ({ joins }) => joins?.p99.toFixed(0) ?? '');
-  row('joins a second', ({ joins }) => joins?.perSecond.toFixed(0) ?? '');
+  console.log(`then all of them join conversations of ${room}, ${inFlight} at a time, again and again`);
+  const passes = (what: string, of: (times: JoinTimes) => number): void =>
+    row(what, ({ joins }) => joins.map((times) => of(times).toFixed(0)).join(' / '));
+  passes('longest first request on so many new sockets', ({ opening }) => opening);
+  passes('POST /join, ms, p50', ({ p50 }) => p50);
+  passes('POST /join, ms, p99', ({ p99 }) => p99);
+  passes('joins a second', ({ perSecond }) => perSecond);
+  rowsOfCpu(({ cpuJoin }) => cpuJoin);
   row('lost, of packets; while they join', ({ joining }) => (joining === null ? '' : losses(joining)));
   row('longest gap, ms; while they join', ({ joining }) => joining?.longestGap.toFixed(0) ?? '');
 }

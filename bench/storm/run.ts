@@ -9,6 +9,8 @@ import { cpuByThread } from '../room/process.ts';
 import { type JoinTimes, joinAll } from './joins.ts';
 
 const MEDIA_PORTS = 4;
+/** How often everybody joins, each time another conversation. */
+const PASSES = 3;
 /** How long the two are listened to before and after, milliseconds. */
 const QUIET_MS = 4000;
 
@@ -24,17 +26,23 @@ export interface StormSetup {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** By name of the threads, milliseconds. */
+type CpuEach = Readonly<Record<string, number>>;
+
 export interface StormResult {
   /** What the two heard of each other: in peace, while the others connected, and while they joined. */
   readonly before: Listened;
   readonly storm: Listened;
   readonly joining: Listened | null;
   readonly connected: Connected;
-  /** CPU time of the server's threads for each connection, milliseconds, by name. */
-  readonly cpuEach: Readonly<Record<string, number>>;
+  /** CPU time of the server's threads for each connection. */
+  readonly cpuEach: CpuEach;
   /** Mean wait of an offer for its turn, milliseconds. */
   readonly meanWait: number;
-  readonly joins: JoinTimes | null;
+  /** By pass: in each, everybody moves. In the first, the server's code is not compiled yet. */
+  readonly joins: readonly JoinTimes[];
+  /** CPU time of the server's threads for each join. */
+  readonly cpuJoin: CpuEach;
 }
 
 export async function runStorm(setup: StormSetup): Promise<StormResult> {
@@ -53,35 +61,46 @@ export async function runStorm(setup: StormSetup): Promise<StormResult> {
     say('in peace');
     const before = await listening.during(() => pause(QUIET_MS));
     say(`${setup.clients} clients connect`);
-    const cpu = cpuByThread(server.process.pid!);
+    const measure = cpuMeter(server.process.pid!, setup.clients);
     let connected: Connected | undefined;
     const storm = await listening.during(async () => {
       connected = await crowd!.connect();
     });
-    const spent = [...cpuByThread(server.process.pid!)].map(([name, seconds]): [string, number] => [
-      name,
-      ((seconds - (cpu.get(name) ?? 0)) / setup.clients) * 1000,
-    ]);
-    const cpuEach = Object.fromEntries(spent);
+    const cpuEach = measure();
     const seen = await scrape(server.adminUrl);
     const meanWait = (seen.sum('sfu_offer_wait_seconds_sum') / seen.sum('sfu_offer_wait_seconds_count')) * 1000;
-    let joins: JoinTimes | null = null;
+    const joins: JoinTimes[] = [];
     let joining: Listened | null = null;
+    let cpuJoin: CpuEach = {};
     if (setup.joins) {
       await pause(QUIET_MS);
       say(`${setup.clients} clients join`);
       joining = await listening.during(async () => {
-        joins = await joinAll(server.url, setup);
+        const measureJoins = cpuMeter(server.process.pid!, PASSES * setup.clients);
+        for (let pass = 0; pass < PASSES; pass++) {
+          joins.push(await joinAll(server.url, { ...setup, pass }));
+        }
+        cpuJoin = measureJoins();
       });
     }
     process.stderr.write('\r\x1b[K');
-    return { before, storm, joining, connected: connected!, cpuEach, meanWait, joins };
+    return { before, storm, joining, connected: connected!, cpuEach, meanWait, joins, cpuJoin };
   } finally {
     crowd?.kill();
     host.kill();
     server.process.kill('SIGKILL');
     await server.exited;
   }
+}
+
+/** Begins to measure the CPU time of a process. @returns what ends it, and returns the time divided by `among`. */
+function cpuMeter(pid: number, among: number): () => CpuEach {
+  const before = cpuByThread(pid);
+  return () => {
+    const each: Record<string, number> = {};
+    for (const [name, seconds] of cpuByThread(pid)) each[name] = ((seconds - (before.get(name) ?? 0)) / among) * 1000;
+    return each;
+  };
 }
 
 async function start(setup: StormSetup): Promise<RunningServer> {

@@ -7,6 +7,7 @@ import { readClaim } from '../claim.ts';
 import type { Config, ListenAddress } from '../config.ts';
 import { RequestError } from '../errors.ts';
 import { SocketLimit, socketsAllowed } from '../limits/socket-limit.ts';
+import { Turns } from '../limits/turns.ts';
 import type { Log } from '../log/log.ts';
 import { requestIdOf } from '../request-id.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
@@ -37,6 +38,7 @@ export class HttpServer {
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
   private readonly limit = new SocketLimit();
+  private readonly turns: Turns;
 
   constructor(
     routes: readonly Route[],
@@ -57,7 +59,10 @@ export class HttpServer {
       // The types lack both. Signalling bounds pings and tells the client; the library would close without a reason.
       ...({ closeTimeout: CLOSE_TIMEOUT_MS, maxPendingAutoPongs: 0 } as object),
     });
-    this.listener = new Listener(config, telemetry, (request, response) => this.handle(request, response));
+    this.turns = new Turns(config.MAX_HTTP_SOCKETS);
+    this.listener = new Listener(config, telemetry, (request, response) =>
+      this.turns.take(() => this.handle(request, response)),
+    );
     this.listener.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
   }
 

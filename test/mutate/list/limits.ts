@@ -22,6 +22,15 @@ export const limits: MutationList = {
     ['1000 / perSecond', '1024 / perSecond'],
     ['cost * this.msPerToken', 'this.msPerToken'],
   ],
+  'src/main/limits/turns.ts': [
+    ['const free = waiting.length === 0 && this.spent < TURN_MS;', 'const free = this.spent < TURN_MS;'],
+    ['const free = waiting.length === 0 && this.spent < TURN_MS;', 'const free = waiting.length === 0;'],
+    ['|| waiting.length >= this.limit', ''],
+    ['    this.spent = 0;\n', ''],
+    ['done < waiting.length && this.spent < TURN_MS', 'done < waiting.length'],
+    ['waiting.splice(0, done);', ''],
+    ['    if (this.waiting.length === 0) return;\n', ''],
+  ],
   'src/main/limits/paced-queue.ts': [
     ['if (this.pieces.size >= this.pace.limit) return false;', ''],
     ['if (!this.resting) this.turn();', 'this.turn();'],

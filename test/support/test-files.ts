@@ -32,6 +32,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
  * faster.
  */
 const SECONDS: Readonly<Record<string, number>> = {
+  'browser-client-mute': 240,
   'proxy-drain': 235,
   'browser-turn': 150,
   browsers: 145,

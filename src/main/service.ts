@@ -102,7 +102,10 @@ export async function start(config: Config, log: Log): Promise<void> {
     log,
     telemetry,
   });
-  const muxWatch = new MuxWatch((holder, newcomer) => connections.ghosts.taken(holder, newcomer));
+  const muxWatch = new MuxWatch(
+    (holder, newcomer) => connections.ghosts.taken(holder, newcomer),
+    () => log.warn('a client cannot connect: it seems to be Chromium over TURN by TCP or TLS, and needs TURN over UDP'),
+  );
   if (!muxWatch.start()) log.warn('the media library cannot be listened to: ghosts stay for half a minute');
   connections.start();
 

@@ -8,6 +8,7 @@ import { knownToFail } from '../support/known-failure.ts';
 import { makeAuthority } from '../support/nats-secrets.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
+import type { RunningServer } from '../support/server.ts';
 import { turnCredentials } from '../support/turn-client.ts';
 import { until } from '../support/waiting.ts';
 
@@ -26,7 +27,7 @@ type Transport = 'udp' | 'tcp' | 'tls';
 interface Turned extends BrowserFixture {
   readonly coturn: Coturn;
   /** Starts a server that names the coturn, and leads the pages' requests there. */
-  name(transport: Transport, env?: Record<string, string>): Promise<void>;
+  name(transport: Transport, env?: Record<string, string>): Promise<RunningServer>;
 }
 
 type Body = (fixture: Turned) => Promise<void>;
@@ -41,9 +42,10 @@ function scenario(kinds: readonly BrowserKind[], name: string, body: Body, trust
 
 async function withTurn(fixture: BrowserFixture, body: Body): Promise<void> {
   const coturn = await Coturn.start({ tls: authority!.issue('turn', 'IP:127.0.0.1,DNS:localhost') });
-  const name = async (transport: Transport, env = {}): Promise<void> => {
+  const name = async (transport: Transport, env = {}): Promise<RunningServer> => {
     const server = await fixture.startAnother({ ICE_TIMEOUT_MS, ...coturn.variables(transport), ...env });
     fixture.gateway.upstream = server.port;
+    return server;
   };
   try {
     await body({ ...fixture, coturn, name });
@@ -100,12 +102,13 @@ scenario(
   ['chromium'],
   'known not to work: it talks through a relay over TCP',
   knownToFail(async ({ open, name, coturn }) => {
-    await name('tcp');
+    const server = await name('tcp');
     const ann = await open('ann');
     const error = await ann.start({ ...RELAYED, ...ONCE });
     if (error === null) return true;
     equal([error.code, error.retryable], ['media-blocked', true]);
     match(error.message, /Chromium gets through by TURN over UDP only/);
+    await server.logged('Chromium over TURN by TCP or TLS, and needs TURN over UDP');
     // The relay itself works: something comes back from the server, which refuses what it gets.
     await until('the relay has ended', () => coturn.lines.some((line) => /peer usage: .* rp=[1-9]/.test(line)));
     return false;

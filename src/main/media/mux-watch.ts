@@ -9,21 +9,27 @@ import { type Cancel, timers } from '../timers.ts';
 import { native } from './native.ts';
 
 const TAKEN = /STUN local ufrag check failed, expected="([^"]{1,256})", actual="([^"]{1,256})"/;
+/** What libjuice writes about a check whose tie-breaker is 0, which it answers with 400 (its issue 355). */
+const TIELESS = 'Controlling and controlled attributes mismatch in request';
 /** Most warnings read in a second. A flood on the ports makes the library write many. */
 const MAX_LINES = 200;
 const PERIOD_MS = 1000;
 
 export class MuxWatch {
   private readonly taken: (holder: string, newcomer: string) => void;
+  private readonly tieless: () => void;
+  private told = false;
   private lines = 0;
   private period: Cancel = () => undefined;
   private listening = false;
 
   /**
    * @param taken gets the user fragments of the connection that got a request, and of the intended one. Must not throw.
+   * @param tieless is called once, for the first client whose checks have a tie-breaker of 0. Must not throw.
    */
-  constructor(taken: (holder: string, newcomer: string) => void) {
+  constructor(taken: (holder: string, newcomer: string) => void, tieless: () => void) {
     this.taken = taken;
+    this.tieless = tieless;
   }
 
   /**
@@ -62,5 +68,8 @@ export class MuxWatch {
     if (++this.lines > MAX_LINES) return this.quiet();
     const match = TAKEN.exec(message);
     if (match !== null) this.taken(match[1]!, match[2]!);
+    if (this.told || !message.includes(TIELESS)) return;
+    this.told = true;
+    this.tieless();
   }
 }

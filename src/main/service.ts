@@ -13,6 +13,7 @@ import { connectHandler } from './http/connect.ts';
 import { IceServers } from './http/ice.ts';
 import { routes } from './http/routes.ts';
 import { HttpServer } from './http/server.ts';
+import { loopTime } from './limits/paced-queue.ts';
 import type { Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { makeCertificate } from './media/certificate.ts';
@@ -113,7 +114,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   const now = (): number => performance.now();
   const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
   const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
-  const offers = new OfferQueue<ClientConnection>(config, telemetry);
+  // The event loop counts these rests as work.
+  const time = { ...loopTime, idle: () => loopTime.idle() + rest.slept };
+  const offers = new OfferQueue<ClientConnection>(config, telemetry, time);
   const connect = connectHandler({ memberships, connections, offers, config, log, telemetry });
   const rows = routes({ memberships, connect, offers, ice: new IceServers(config) });
   const server = new HttpServer(rows, config, log, telemetry);

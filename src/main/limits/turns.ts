@@ -39,8 +39,8 @@ export class Turns {
       this.scheduled = true;
       this.later(() => this.next());
     }
-    const free = waiting.length === 0 && this.spent < TURN_MS;
-    if (free || waiting.length >= this.limit) this.do(act);
+    // While anything waits, the turn is used up.
+    if (this.spent < TURN_MS || waiting.length >= this.limit) this.do(act);
     else waiting.push(act);
   }
 

@@ -39,6 +39,8 @@ const FOR_EACH_MS = 0.002;
 const LONGEST_MS = 2;
 
 export class Rest {
+  /** Time slept so far, milliseconds. The event loop counts it as busy. */
+  slept = 0;
   private readonly parts: RestParts;
   private readonly bell: Bell;
   private readonly now: () => number;
@@ -74,11 +76,17 @@ export class Rest {
       for (const shard of shards) shard.hold();
       this.bell.arm();
       if (shards.some(isReady)) this.bell.disarm();
-      else this.bell.sleep(left);
+      else this.sleep(left);
       for (const shard of shards) if (shard.ready) shard.flush();
       this.rested = this.now();
     }
     for (const shard of shards) shard.flush();
+  }
+
+  private sleep(longest: number): void {
+    const began = this.now();
+    this.bell.sleep(longest);
+    this.slept += this.now() - began;
   }
 }
 

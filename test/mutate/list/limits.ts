@@ -23,8 +23,8 @@ export const limits: MutationList = {
     ['cost * this.msPerToken', 'this.msPerToken'],
   ],
   'src/main/limits/turns.ts': [
-    ['const free = waiting.length === 0 && this.spent < TURN_MS;', 'const free = this.spent < TURN_MS;'],
-    ['const free = waiting.length === 0 && this.spent < TURN_MS;', 'const free = waiting.length === 0;'],
+    ['if (this.spent < TURN_MS || waiting', 'if (waiting'],
+    ['if (this.spent < TURN_MS || waiting', 'if (waiting.length === 0 || waiting'],
     ['|| waiting.length >= this.limit', ''],
     ['    this.spent = 0;\n', ''],
     ['done < waiting.length && this.spent < TURN_MS', 'done < waiting.length'],

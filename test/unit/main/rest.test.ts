@@ -64,13 +64,14 @@ function setUp(connections = 1000) {
 }
 
 test('main rests after a turn with packets that follows another one soon', async () => {
-  const { turn, packets, shards } = setUp();
+  const { turn, packets, shards, rest } = setUp();
   ok((await packets()) < 1, 'the first one');
   ok((await packets()) >= 1.9);
   ok((await turn()) < 1, 'one rest for all of them');
   ok((await packets()) >= 1.9);
   await pause(300);
   ok((await packets()) < 1, 'another one would not have come within a rest');
+  ok(rest.slept >= 3.8 && rest.slept < 5, `${rest.slept}: twice 2 ms`);
   equal(
     shards.map(({ held }) => held),
     [false, false],

@@ -17,6 +17,7 @@ const { values } = parseArgs({
     cases: { type: 'string', default: 'conversation,spanning,joins,death' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '15' },
+    'warm-up': { type: 'string', default: '30' },
     listeners: { type: 'string', default: '100' },
     conversations: { type: 'string', default: '200' },
     probes: { type: 'string', default: '200' },
@@ -35,6 +36,7 @@ if (values.help) {
                        death: an instance is killed (all of them)
   --rounds N           rounds of the first two, in turn; figures are their medians (3)
   --seconds N          measured time of each (15)
+  --warm-up N          how long people of the first talk before, so that V8 has compiled what runs 150 times a second (30)
   --listeners N        listeners of the first (100)
   --conversations N    conversations of the second (200)
   --probes N           joins of the third, of each kind (200)
@@ -45,7 +47,9 @@ if (values.help) {
   process.exit(0);
 }
 
-const whole = (name: 'rounds' | 'seconds' | 'listeners' | 'conversations' | 'probes' | 'deaths'): number => {
+const whole = (
+  name: 'rounds' | 'seconds' | 'warm-up' | 'listeners' | 'conversations' | 'probes' | 'deaths',
+): number => {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} is ${values[name]}, not a whole number`);
   return value;
@@ -56,7 +60,8 @@ if (values.nats !== '') useNats(values.nats);
 
 const span = { seconds: whole('seconds'), sinks: values.sinks ? SINK_PORTS : null };
 const cases = {
-  conversation: () => conversationCase(whole('rounds'), whole('listeners'), span),
+  conversation: () =>
+    conversationCase(whole('rounds'), whole('listeners'), { ...span, warmUpSeconds: whole('warm-up') }),
   spanning: () => spanningCase(whole('rounds'), whole('conversations'), span),
   joins: () => joinCase(whole('probes')),
   death: () => deathCase(whole('deaths')),

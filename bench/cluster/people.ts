@@ -28,6 +28,8 @@ export interface Party {
 
 export interface Span {
   readonly seconds: number;
+  /** How long people talk before the measurement, 3 s by default. */
+  readonly warmUpSeconds?: number;
   /** UDP ports whose packets the kernel drops, for listeners that are not measured; null if it drops none. */
   readonly sinks: readonly [number, number] | null;
 }
@@ -69,7 +71,7 @@ export async function measurePeople(cluster: Cluster, parties: readonly Party[],
     for (const { party, group } of groups) {
       if (party.speaks) await group.talk(PAYLOAD_BYTES, PACKET_MS, false, party.spurts ?? null);
     }
-    await pause(WARM_UP_MS);
+    await pause(span.warmUpSeconds === undefined ? WARM_UP_MS : span.warmUpSeconds * 1000);
     const before = await cluster.scrapes();
     for (const { group } of groups) group.tell({ type: 'reset' });
     const begun = cluster.cpu();

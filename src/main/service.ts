@@ -13,7 +13,6 @@ import { connectHandler } from './http/connect.ts';
 import { IceServers } from './http/ice.ts';
 import { routes } from './http/routes.ts';
 import { HttpServer } from './http/server.ts';
-import { loopTime } from './limits/paced-queue.ts';
 import type { Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { makeCertificate } from './media/certificate.ts';
@@ -73,7 +72,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const indexes = new IndexPool(config.MAX_CONNECTIONS, sources);
   const telemetry = new Counters();
   const stall = new StallWatch(config.MAX_DELAY_MS);
-  stall.start();
+  stall.start(() => indexes.free < indexes.size);
   const rtcp = new Rtcp({ receivers, slots, slotsPerConnection: config.MAX_SLOTS, sources, telemetry });
   const registry = conversations;
   const cluster =
@@ -114,9 +113,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const now = (): number => performance.now();
   const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
   const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
-  // The event loop counts these rests as work.
-  const time = { ...loopTime, idle: () => loopTime.idle() + rest.slept };
-  const offers = new OfferQueue<ClientConnection>(config, telemetry, time);
+  const offers = new OfferQueue<ClientConnection>(config, telemetry);
   const connect = connectHandler({ memberships, connections, offers, config, log, telemetry });
   const rows = routes({ memberships, connect, offers, ice: new IceServers(config) });
   const server = new HttpServer(rows, config, log, telemetry);

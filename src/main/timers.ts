@@ -13,6 +13,23 @@ export interface Timers {
   after(delay: number, act: () => void): Cancel;
 }
 
+/**
+ * Calls a function at an interval that it may change.
+ *
+ * @param first the first interval, milliseconds. @param act returns the interval from then on, milliseconds.
+ */
+export function repeat(time: Pick<Timers, 'every'>, first: number, act: () => number): void {
+  let interval = first;
+  const look = (): void => {
+    const wanted = act();
+    if (wanted === interval) return;
+    stop();
+    interval = wanted;
+    stop = time.every(interval, look);
+  };
+  let stop = time.every(interval, look);
+}
+
 /** Returns the first multiple of an interval after `now`. */
 export function nextMultiple(now: number, interval: number): number {
   return (Math.floor(now / interval) + 1) * interval;

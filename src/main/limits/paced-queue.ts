@@ -3,7 +3,7 @@
  * turn it rests until the thread has been idle for as long as the work took, times a factor: whatever else there is to
  * do has been done by then. If the thread is never idle, the work goes on after a longer rest, with a small share.
  */
-import { performance } from 'node:perf_hooks';
+import { idleMs } from '../event-loop.ts';
 import { type Timers, timers } from '../timers.ts';
 
 /** Work of one turn after which no further piece begins, milliseconds. Timers are not finer. */
@@ -35,7 +35,7 @@ export interface LoopTime extends Pick<Timers, 'now' | 'after'> {
 export const loopTime: LoopTime = {
   now: timers.now,
   after: timers.after,
-  idle: () => performance.eventLoopUtilization().idle,
+  idle: idleMs,
 };
 
 interface Piece {

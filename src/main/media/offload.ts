@@ -8,6 +8,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Config } from '../config.ts';
+import { LoopUse } from '../event-loop.ts';
 import type { Log } from '../log/log.ts';
 import { timers } from '../timers.ts';
 import { IdleCpu } from './idle.ts';
@@ -57,13 +58,20 @@ export function offloadUnderLoad(
 ): void {
   const limits = { threshold: config.OFFLOAD_PERCENT / 100, idleCores: config.OFFLOAD_IDLE_PERCENT / 100 };
   if (limits.threshold >= 1) return;
-  const idle = new IdleCpu(performance.now());
-  let before = performance.eventLoopUtilization();
+  const use = new LoopUse();
+  let idle: IdleCpu | null = null;
   timers.every(INTERVAL_MS, () => {
-    const now = performance.eventLoopUtilization();
-    const main = performance.eventLoopUtilization(now, before).utilization;
+    const main = use.look();
+    // Most of the time nothing comes of it, so the machine is looked at only from the first busy interval on.
+    if (main < limits.threshold) {
+      idle = null;
+      return;
+    }
+    if (idle === null) {
+      idle = new IdleCpu(performance.now());
+      if (limits.threshold > 0) return;
+    }
     const idleCores = idle.look(performance.now());
-    before = now;
     const peers = connections.flatMap((connection) => connection?.peer ?? []);
     const handedOver = offloadNext(peers, { main, idleCores }, limits);
     if (handedOver > 0)

@@ -11,6 +11,7 @@
  */
 import { Bell } from '../../workers/bell.ts';
 import { milliseconds } from '../../workers/clock.ts';
+import { addRest } from '../event-loop.ts';
 
 /** What a rest is interrupted for. */
 export interface RestingShard {
@@ -39,8 +40,6 @@ const FOR_EACH_MS = 0.002;
 const LONGEST_MS = 2;
 
 export class Rest {
-  /** Time slept so far, milliseconds. The event loop counts it as busy. */
-  slept = 0;
   private readonly parts: RestParts;
   private readonly bell: Bell;
   private readonly now: () => number;
@@ -83,10 +82,10 @@ export class Rest {
     for (const shard of shards) shard.flush();
   }
 
-  private sleep(longest: number): void {
-    const began = this.now();
-    this.bell.sleep(longest);
-    this.slept += this.now() - began;
+  private sleep(milliseconds: number): void {
+    const begun = this.now();
+    this.bell.sleep(milliseconds);
+    addRest(this.now() - begun);
   }
 }
 

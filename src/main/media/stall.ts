@@ -4,30 +4,35 @@
  * of delay that receivers are slow to remove. So all of them count as late.
  */
 import { performance } from 'node:perf_hooks';
-import { timers } from '../timers.ts';
+import { repeat, type Timers, timers } from '../timers.ts';
 
-/** How often the main thread's turn is checked, milliseconds. */
+/** How often the main thread's turn is checked, and how often while nobody is connected; milliseconds. */
 const INTERVAL_MS = 100;
+const IDLE_MS = 500;
 /** How long the library may take after a stall to read what the kernel has kept, milliseconds. */
 const GRACE_MS = 100;
 
 export class StallWatch {
-  private readonly limit: number;
+  private readonly maxDelay: number;
+  private interval = INTERVAL_MS;
   private readonly clock: () => number;
   private lastTurn: number;
   private lateUntil = Number.NEGATIVE_INFINITY;
 
   /** @param maxDelay how long packets may wait, milliseconds. @param clock returns milliseconds. */
   constructor(maxDelay: number, clock: () => number = () => performance.now()) {
-    // A turn may come a whole interval after the last, and be a little late.
-    this.limit = maxDelay + 2 * INTERVAL_MS;
+    this.maxDelay = maxDelay;
     this.clock = clock;
     this.lastTurn = clock();
   }
 
-  /** Watches for as long as the process lives. */
-  start(): void {
-    timers.every(INTERVAL_MS, () => this.turn());
+  /** Watches for as long as the process lives. @param connected whether anybody is connected. */
+  start(connected: () => boolean, time: Pick<Timers, 'every'> = timers): void {
+    repeat(time, this.interval, () => {
+      this.turn();
+      this.interval = connected() ? INTERVAL_MS : IDLE_MS;
+      return this.interval;
+    });
   }
 
   /** Whether packets that arrive now have waited too long. */
@@ -44,6 +49,7 @@ export class StallWatch {
   }
 
   private stalled(now: number): boolean {
-    return now - this.lastTurn > this.limit;
+    // A turn may come a whole interval after the last, and be a little late.
+    return now - this.lastTurn > this.maxDelay + 2 * this.interval;
   }
 }

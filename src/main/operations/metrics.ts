@@ -4,11 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
+import { busyMs } from '../event-loop.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { OfferQueue } from '../signalling/offer-queue.ts';
 import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
@@ -120,13 +120,13 @@ export class Metrics {
     );
     exposition.histogram(
       'sfu_event_loop_delay_seconds',
-      'How late the main thread gets to its timers, ten times a second. Above 0.05 everything suffers: connections, forwarding, HTTP; lower MAX_CONNECTIONS or add instances.',
+      'How late the main thread gets to its timers, four times a second. Above 0.05 everything suffers: connections, forwarding, HTTP; lower MAX_CONNECTIONS or add instances.',
       () => ({ bounds: delay.buckets.bounds, cumulative: delay.buckets.cumulative(), sum: delay.buckets.sum }),
     );
     exposition.counter(
       'sfu_event_loop_busy_seconds_total',
       'Time that the main thread was not waiting; from OFFLOAD_PERCENT on, connections are handed to other threads.',
-      () => performance.eventLoopUtilization().active / 1000,
+      () => busyMs() / 1000,
     );
     exposition.counter(
       'sfu_worker_restarts_total',

@@ -4,6 +4,7 @@ import { Count, Drop } from '../../workers/protocol.ts';
 import type { Config } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
+import { LoopUse } from '../event-loop.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Log } from '../log/log.ts';
 import type { Shard } from '../media/shard.ts';
@@ -28,12 +29,9 @@ export function logStats(sources: StatsSources, config: Pick<Config, 'STATS_INTE
   if (config.STATS_INTERVAL_MS === 0) return;
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
-  let utilization = performance.eventLoopUtilization();
+  const use = new LoopUse();
   setInterval(() => {
-    const now = performance.eventLoopUtilization();
-    const busy = performance.eventLoopUtilization(now, utilization).utilization;
-    utilization = now;
-    log.info({ ...snapshot(sources), loop: { busy: round(busy), ...loopDelay(loop) } }, 'stats');
+    log.info({ ...snapshot(sources), loop: { busy: round(use.look()), ...loopDelay(loop) } }, 'stats');
     loop.reset();
     for (const shard of sources.shards) shard.egress.forwardTime.reset();
   }, config.STATS_INTERVAL_MS).unref();

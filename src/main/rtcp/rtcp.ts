@@ -15,7 +15,7 @@ import { milliseconds, toTicks } from '../../workers/clock.ts';
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import { Traffic } from '../media/traffic.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { type Timers, timers } from '../timers.ts';
+import { repeat, type Timers, timers } from '../timers.ts';
 import { SlotWatch, unexplained } from './loss.ts';
 import { middleOf, readCompound, writeCompound } from './packets.ts';
 import type { RelayedSource } from './relayed-loss.ts';
@@ -78,15 +78,7 @@ export class Rtcp {
 
   /** Reports from now on, for as long as the process lives. While nobody is connected, it looks for somebody less often. */
   start(time: Pick<Timers, 'every'> = timers): void {
-    let interval = IDLE_MS;
-    const look = (): void => {
-      const wanted = this.tick(performance.now());
-      if (wanted === interval) return;
-      stop();
-      interval = wanted;
-      stop = time.every(interval, look);
-    };
-    let stop = time.every(interval, look);
+    repeat(time, IDLE_MS, () => this.tick(performance.now()));
   }
 
   /** Lets listeners' reports count for sources of other instances. @param relayed finds one by its id here. */

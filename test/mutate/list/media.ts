@@ -52,8 +52,9 @@ export const media: MutationList = {
   'src/main/media/stall.ts': [
     ['if (this.stalled(now)) this.lateUntil = now + GRACE_MS;', ''],
     ['now < this.lateUntil || this', 'this'],
-    ['maxDelay + 2 * INTERVAL_MS', 'maxDelay + INTERVAL_MS'],
-    ['now - this.lastTurn > this.limit', 'now - this.lastTurn >= this.limit'],
+    ['this.maxDelay + 2 * this.interval', 'this.maxDelay + this.interval'],
+    ['      this.interval = connected() ? INTERVAL_MS : IDLE_MS;\n', ''],
+    ['now - this.lastTurn > this.maxDelay', 'now - this.lastTurn >= this.maxDelay'],
   ],
   'src/main/media/offload.ts': [
     ['load.idleCores < idleCores', 'load.idleCores > idleCores'],
@@ -80,6 +81,10 @@ export const media: MutationList = {
     ['      this.bell.arm();\n', ''],
     ['    }\n    for (const shard of shards) shard.flush();\n', '    }\n'],
     ['      for (const shard of shards) shard.hold();\n', ''],
+  ],
+  'src/main/event-loop.ts': [
+    ['.active - rested', '.active'],
+    ['.idle + rested', '.idle'],
   ],
   'src/main/media/wake-gate.ts': [
     ['verdict === Header.Ok && ', ''],

@@ -1,5 +1,6 @@
 import { is } from 'uvu/assert';
 import { StallWatch } from '../../../src/main/media/stall.ts';
+import { FakeTimers } from '../../support/fake-timers.ts';
 import { scenarios } from '../../support/scenario.ts';
 
 const test = scenarios('stall');
@@ -37,6 +38,30 @@ test('what comes within 100 ms after that turn is late, too, and nothing from th
   watch.turn();
   time.now += 1;
   is(watch.late, false);
+});
+
+test('while nobody is connected main’s turns are watched less often, and may be as rare', () => {
+  const time = { now: 0 };
+  const watch = new StallWatch(MAX_DELAY_MS, () => time.now);
+  const timers = new FakeTimers();
+  let connected = false;
+  const pass = (milliseconds: number): void => {
+    time.now += milliseconds;
+    timers.pass(milliseconds);
+  };
+  watch.start(() => connected, timers);
+  pass(100);
+  pass(499);
+  time.now += 1500;
+  is(watch.late, false);
+  time.now += 2;
+  is(watch.late, true);
+  time.now -= 1502;
+  connected = true;
+  pass(1);
+  pass(100);
+  time.now += 1201;
+  is(watch.late, true);
 });
 
 test.run();

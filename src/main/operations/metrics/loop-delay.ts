@@ -3,7 +3,7 @@ import { Histogram } from '../../histogram.ts';
 import { type Cancel, nextMultiple, timers } from '../../timers.ts';
 
 /** How often the delay is measured, milliseconds. */
-const INTERVAL_MS = 100;
+const INTERVAL_MS = 250;
 const BOUNDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5];
 
 export class LoopDelay {

@@ -63,7 +63,13 @@ export class HttpServer {
     this.listener = new Listener(config, telemetry, (request, response) =>
       this.turns.take(() => this.handle(request, response)),
     );
-    this.listener.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+    this.listener.server.on('upgrade', (request, socket, head) => {
+      socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
+      this.turns.take(() => {
+        // Nothing would tell later that the client has gone meanwhile.
+        if (!socket.destroyed) this.upgrade(request, socket, head);
+      });
+    });
   }
 
   /** Starts to listen. Call it last: it counts the descriptors left. @throws Error that names a refused address. */
@@ -101,7 +107,6 @@ export class HttpServer {
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
     const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
     const row = wantsWebsocket ? this.routes.match(request.method, request.url)?.row : undefined;
     // A server may ignore an offer of another protocol, such as HTTP/2: RFC 9110, section 7.8.

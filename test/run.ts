@@ -3,8 +3,8 @@
  * argument (a whole name, as in `http.test.js`, means that file alone).
  *
  * Each file is a process of its own. The runner prints its output when it ends, and repeats all failures at the end. Two
- * files run at a time, and one with a browser beside them, since that one mostly waits. Once nothing else is left, all
- * three run files with browsers.
+ * files run at a time, and one with a browser beside them, since that one mostly waits; two of those run at a time once
+ * nothing else is left.
  *
  *     --kind=unit          only files of this kind: unit, server, browser or deployment; may be repeated
  *     --without-browsers   only files that start no browser
@@ -53,7 +53,8 @@ const browsers = chosen.filter(({ browser }) => browser);
 const others = chosen.filter(({ browser }) => !browser);
 await Promise.all([
   lane(browsers),
-  ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) }, () => lane(others).then(() => lane(browsers))),
+  lane(others).then(() => lane(browsers)),
+  ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) - 1 }, () => lane(others)),
 ]);
 
 const failed = runs.filter(({ failures }) => failures.length > 0);

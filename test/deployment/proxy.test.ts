@@ -8,6 +8,7 @@ import { behindProxies } from '../support/proxies.ts';
 import { exchange } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { forge } from '../support/stand-in.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('proxy');
 /** Time limit, seconds: four processes have to start. */
@@ -196,7 +197,9 @@ behindProxies(
       is.not(requestid, id);
       // Traefik makes none.
       if (kind !== 'nginx') return;
-      for (const one of [id, requestid]) ok(proxy.logs().includes(`request=${one}`), proxy.logs());
+      for (const one of [id, requestid]) {
+        await until(`nginx has logged ${one}`, () => proxy.logs().includes(`request=${one}`));
+      }
     }),
   SECONDS,
 );

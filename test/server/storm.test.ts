@@ -72,17 +72,22 @@ test(`while ${AT_ONCE} clients connect at once, two who talk lose nothing, and a
   const crowd = await Crowd.prepare({ url: server.url, count: AT_ONCE, slots: 3, data: true }, true);
   let connected = 0;
   let refused = 0;
+  let again = 0;
   const heard = await new Listening([ann, bob]).during(async () => {
     const { times, failures } = await crowd.connect();
     connected = times.length;
     refused = failures['503'] ?? 0;
+    console.log(`    failed attempts: ${JSON.stringify(failures)}`);
+    // Those who got no place have not waited. On a busy machine others may have given up later.
+    for (const [why, count] of Object.entries(failures)) if (why !== '503' && why !== '1013') again += count;
   });
   const seen = await scrape(server.adminUrl);
   equal([heard.lost, connected], [0, AT_ONCE]);
   ok(heard.received > 10);
   ok(refused > 0, 'not all of them found room in the queue');
   is(seen.value('sfu_http_refusals_total', { problem: 'busy' }), refused);
-  is(seen.value('sfu_offer_wait_seconds_count'), AT_ONCE + 2);
+  const waits = seen.value('sfu_offer_wait_seconds_count') ?? 0;
+  ok(waits >= AT_ONCE + 2 && waits <= AT_ONCE + 2 + again, `${waits} offers waited, ${again} of them again`);
   is(seen.value('sfu_offers_queued'), 0);
   crowd.kill();
   host.kill();

@@ -159,7 +159,7 @@ export class Shard {
    */
   push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds()), wakes = true): boolean {
     const taken = this.ingress.push(connection, packet, stamp);
-    if (wakes || ((stamp - this.rungAt) | 0) >= PATIENCE_US) {
+    if (wakes || (stamp - this.rungAt) >>> 0 >= PATIENCE_US) {
       this.rungAt = stamp;
       this.workerBell.ring();
     }

@@ -6,14 +6,20 @@
  * files run at a time, and one with a browser beside them, since that one mostly waits; two of those run at a time once
  * nothing else is left.
  *
+ * Many tests measure times that the machine itself can exceed while three files share it. So a file that failed runs once
+ * more at the end, with nothing beside it, and that run decides. A file that needed it is listed as unsteady: it is a
+ * fault of the test or a rare one of the server. If many files failed, the machine is not the cause, and none runs again.
+ *
  *     --kind=unit          only files of this kind: unit, server, browser or deployment; may be repeated
  *     --without-browsers   only files that start no browser
  *     --lanes=2            how many files without a browser run at a time
+ *     --once               runs no failed file again
  *     --list               prints the names only
  */
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
-import { endFiles, type FileRun, runFile } from './support/file-run.ts';
+import { endFiles, type FileRun, runFile, seedOf } from './support/file-run.ts';
+import { runFailedAgain } from './support/second-run.ts';
 import { KINDS, type TestFile, testFiles } from './support/test-files.ts';
 
 const { values, positionals } = parseArgs({
@@ -22,6 +28,7 @@ const { values, positionals } = parseArgs({
     kind: { type: 'string', multiple: true, default: [...KINDS] },
     'without-browsers': { type: 'boolean', default: false },
     lanes: { type: 'string', default: '2' },
+    once: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -57,13 +64,16 @@ await Promise.all([
   ...Array.from({ length: Math.max(1, Number(values.lanes) | 0) - 1 }, () => lane(others)),
 ]);
 
-const failed = runs.filter(({ failures }) => failures.length > 0);
-for (const run of failed) tell(run);
-const sum = (count: (run: FileRun) => number): number => runs.reduce((total, run) => total + count(run), 0);
+const { final, unsteady } = values.once ? { final: runs, unsteady: [] } : await runFailedAgain(runs, runAlone);
+const failed = final.filter(({ failures }) => failures.length > 0);
+for (const run of unsteady) tell('failed beside others and passed alone', run);
+for (const run of failed) tell('failed', run);
+const sum = (count: (run: FileRun) => number): number => final.reduce((total, run) => total + count(run), 0);
 const seconds = Math.round((performance.now() - begun) / 1000);
 console.log(`\n${runs.length} files in ${seconds} s`);
 console.log(
-  `${sum((run) => run.passed)} passed, ${sum((run) => run.failures.length)} failed, ${sum((run) => run.skipped)} skipped`,
+  `${sum((run) => run.passed)} passed, ${sum((run) => run.failures.length)} failed, ${sum((run) => run.skipped)} skipped` +
+    (unsteady.length > 0 ? `, ${unsteady.length} files passed only alone` : ''),
 );
 process.exit(failed.length > 0 ? 1 : 0);
 
@@ -72,14 +82,27 @@ async function lane(queue: TestFile[]): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const run = await runFile(file.name, file.path);
     runs.push(run);
-    console.log(`\n== ${file.name}, ${run.seconds.toFixed(1)} s ==\n${run.output.trim()}`);
+    print(run);
   }
 }
 
-/** Says what failed in a file, and how to have it again. */
-function tell({ name, failures, output }: FileRun): void {
-  console.log(`\nfailed in ${name}:`);
+async function runAlone(first: FileRun): Promise<FileRun> {
+  const { name } = first;
+  console.log(`\n${name} failed and runs again with nothing beside it`);
+  const run = await runFile(name, chosen.find((file) => file.name === name)!.path, undefined, seedOf(first));
+  print(run);
+  return run;
+}
+
+function print({ name, seconds, output }: FileRun): void {
+  console.log(`\n== ${name}, ${seconds.toFixed(1)} s ==\n${output.trim()}`);
+}
+
+/** Says what failed in a file, and how to have it again. @param how how it failed. */
+function tell(how: string, run: FileRun): void {
+  const { name, failures } = run;
+  console.log(`\n${how}: ${name}`);
   for (const line of failures) console.log(`  ${line}`);
-  const seed = /^seed of .*: (\d+)$/m.exec(output)?.[1];
+  const seed = seedOf(run);
   console.log(`  again: ${seed === undefined ? '' : `SEED=${seed} `}node dist/test/run.js ${name}`);
 }

@@ -18,6 +18,11 @@ export interface FileRun {
   readonly seconds: number;
 }
 
+/** Returns the seed of a run's random numbers, if it printed one. */
+export function seedOf({ output }: FileRun): string | undefined {
+  return /^seed of .*: (\d+)$/m.exec(output)?.[1];
+}
+
 /** Process groups of the running files. */
 const groups = new Set<number>();
 
@@ -26,11 +31,19 @@ export function endFiles(): void {
   for (const group of groups) signal(group, 'SIGTERM');
 }
 
-/** Runs the file. A process that crashes, hangs, ends early or has no scenario counts as a failure. */
-export function runFile(name: string, path: string, slack = SLACK_SECONDS): Promise<FileRun> {
+/**
+ * Runs the file. A process that crashes, hangs, ends early or has no scenario counts as a failure.
+ *
+ * @param seed of its random numbers, if they are to be those of an earlier run.
+ */
+export function runFile(name: string, path: string, slack = SLACK_SECONDS, seed?: string): Promise<FileRun> {
   const begun = performance.now();
   // The file gets a process group of its own, so that everything that it has started ends with it.
-  const child = spawn(process.execPath, [ENTRY, path], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
+  const child = spawn(process.execPath, [ENTRY, path], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: true,
+    env: seed === undefined ? process.env : { ...process.env, SEED: seed },
+  });
   const group = child.pid!;
   groups.add(group);
   const said: Buffer[] = [];

@@ -9,8 +9,13 @@ import { repeat, type Timers, timers } from '../timers.ts';
 /** How often the main thread's turn is checked, and how often while nobody is connected; milliseconds. */
 const INTERVAL_MS = 100;
 const IDLE_MS = 500;
-/** How long the library may take after a stall to read what the kernel has kept, milliseconds. */
+/**
+ * How long the library may take after a stall to read what the kernel has kept: at least this, milliseconds, and a share
+ * of the stall, because what stalls for seconds is busy afterwards, and its other threads get their turns later than main.
+ */
 const GRACE_MS = 100;
+const GRACE_SHARE = 0.05;
+const LONGEST_GRACE_MS = 400;
 
 export class StallWatch {
   private readonly maxDelay: number;
@@ -44,7 +49,9 @@ export class StallWatch {
   /** Notes a turn of the main thread. */
   turn(): void {
     const now = this.clock();
-    if (this.stalled(now)) this.lateUntil = now + GRACE_MS;
+    if (this.stalled(now)) {
+      this.lateUntil = now + Math.min(LONGEST_GRACE_MS, GRACE_MS + (now - this.lastTurn) * GRACE_SHARE);
+    }
     this.lastTurn = now;
   }
 

@@ -50,7 +50,8 @@ export const media: MutationList = {
     ['BACKOFF_MS * 2 ** (this.early - 2)', 'BACKOFF_MS'],
   ],
   'src/main/media/stall.ts': [
-    ['if (this.stalled(now)) this.lateUntil = now + GRACE_MS;', ''],
+    ['this.lateUntil = now + Math.min(LONGEST_GRACE_MS, GRACE_MS + (now - this.lastTurn) * GRACE_SHARE);', ''],
+    ['GRACE_MS + (now - this.lastTurn) * GRACE_SHARE', 'GRACE_MS'],
     ['now < this.lateUntil || this', 'this'],
     ['this.maxDelay + 2 * this.interval', 'this.maxDelay + this.interval'],
     ['      this.interval = connected() ? INTERVAL_MS : IDLE_MS;\n', ''],

@@ -28,17 +28,24 @@ test('what comes before the turn that follows a stall is late', () => {
   is(watch.late, true);
 });
 
-test('what comes within 100 ms after that turn is late, too, and nothing from then on', () => {
-  const { time, watch } = setUp();
-  time.now += 1201;
-  watch.turn();
-  is(watch.late, true);
-  time.now += 99;
-  is(watch.late, true);
-  watch.turn();
-  time.now += 1;
-  is(watch.late, false);
-});
+for (const [stall, grace] of [
+  [1300, 165],
+  [4000, 300],
+  [6000, 400],
+  [3_600_000, 400],
+] as const) {
+  test(`what comes within ${grace} ms after a stall of ${stall} ms is late, too, and nothing from then on`, () => {
+    const { time, watch } = setUp();
+    time.now += stall;
+    watch.turn();
+    is(watch.late, true);
+    time.now += grace - 1;
+    is(watch.late, true);
+    watch.turn();
+    time.now += 1;
+    is(watch.late, false);
+  });
+}
 
 test('while nobody is connected main’s turns are watched less often, and may be as rare', () => {
   const time = { now: 0 };

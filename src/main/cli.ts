@@ -102,7 +102,9 @@ function check(): number {
 async function checkHealth(): Promise<number> {
   let why: string | null;
   try {
-    why = await whyUnhealthy(readConfig({ ...readEnvFile(ENV_FILE), ...process.env }).ADMIN_LISTEN);
+    const { ADMIN_LISTEN, METRICS_LISTEN } = readConfig({ ...readEnvFile(ENV_FILE), ...process.env });
+    const apart = ADMIN_LISTEN === null && METRICS_LISTEN !== null;
+    why = await (apart ? whyUnhealthy(METRICS_LISTEN, 'METRICS_LISTEN') : whyUnhealthy(ADMIN_LISTEN));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     why = error.message;

@@ -96,6 +96,14 @@ const turnSecret = parsed('16 to 256 visible ASCII characters without spaces, or
   /^(?:[\x21-\x7e]{16,256})?$/.test(text) ? text : undefined,
 );
 
+const proxySecrets = parsed(
+  '16 to 256 letters, digits and -._~+/=, or two of these separated by a comma, or empty for none',
+  (text) => {
+    const all = list(text);
+    return all.length <= 2 && all.every((one) => /^[\w.~+/=-]{16,256}$/.test(one)) ? all : undefined;
+  },
+);
+
 const httpOrigin = parsed(
   'http://host[:port] or https://host[:port], or empty for none',
   (text): string | undefined => {
@@ -135,6 +143,9 @@ const redUse = parsed('off, uplink or both', (text) => REDS.find((use) => use ==
 const variables = {
   LISTEN: { otherwise: ':80', schema: listen },
   ADMIN_LISTEN: { otherwise: '127.0.0.1:8081', schema: listenOrNot },
+  METRICS_LISTEN: { otherwise: '', schema: listenOrNot },
+  ADMIN_TOKEN_FILE: { otherwise: '', schema: filePath },
+  PROXY_SECRET: { otherwise: '', schema: proxySecrets },
   MEDIA_PORTS: { otherwise: '40000-40003', schema: ports },
   MEDIA_BIND: { otherwise: '', schema: address },
   ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },

@@ -7,6 +7,7 @@ export const Problem = {
   'bad-conversation': { status: 400, title: 'Bad conversation id' },
   'bad-request': { status: 400, title: 'Bad request' },
   'not-permitted': { status: 401, title: 'Not permitted' },
+  'bad-token': { status: 401, title: 'Not an operator' },
   forbidden: { status: 403, title: 'Forbidden' },
   'not-found': { status: 404, title: 'No such resource' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },

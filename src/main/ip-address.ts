@@ -29,6 +29,13 @@ export function isAddress(text: string): boolean {
   return isIP(text) !== 0 && !text.includes('%');
 }
 
+/** Whether a host is this machine alone: `localhost`, or an address of it that nobody else reaches. */
+export function isLoopback(host: string | undefined): boolean {
+  if (host === undefined) return false;
+  const v4 = host.replace(/^::ffff:(?=[\d.]+$)/i, '');
+  return host === 'localhost' || host === '::1' || (isIP(v4) === 4 && v4.startsWith('127.'));
+}
+
 /** Whether an IP address without a zone is valid only on this machine or in its own network. */
 export function isPrivate(address: string): boolean {
   return nowhere.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');

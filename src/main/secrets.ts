@@ -1,8 +1,23 @@
-/** Hides the secrets in the values of variables. */
+/** Hides the secrets in the values of variables, and compares secrets. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+/** Variables that are secrets as a whole. */
+const SECRETS: ReadonlySet<string> = new Set(['TURN_SECRET', 'PROXY_SECRET']);
+
+/** Whether a variable's whole value is secret. */
+export function isSecret(name: string): boolean {
+  return SECRETS.has(name);
+}
+
+/** Whether two texts are the same. How long it takes says nothing about either. */
+export function sameSecret(one: string, other: string): boolean {
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(hash(one), hash(other));
+}
 
 /** Returns a variable's value as it can be shown: without secrets. */
 export function shownValue(name: string, text: string): string {
-  if (name === 'TURN_SECRET') return text.trim() === '' ? '' : '***';
+  if (isSecret(name)) return text.trim() === '' ? '' : '***';
   return maskSecrets(text);
 }
 

@@ -29,14 +29,13 @@ import { WakeGate } from './media/wake-gate.ts';
 import { LocalStore } from './memberships/membership-store.ts';
 import { Memberships } from './memberships/memberships.ts';
 import { Permissions } from './memberships/permissions.ts';
-import { AdminServer } from './operations/admin.ts';
 import { tellCandidates } from './operations/announced-candidates.ts';
 import { HealthCheck } from './operations/health.ts';
+import { OperatorsListeners } from './operations/listeners.ts';
 import { LocalView } from './operations/local-view.ts';
 import { Counters } from './operations/metrics/counters.ts';
 import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
-import { operatorRoutes } from './operations/routes.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
 import { Rtcp } from './rtcp/rtcp.ts';
@@ -140,17 +139,16 @@ export async function start(config: Config, log: Log): Promise<void> {
   const health = new HealthCheck(shards.all, timers);
   const view = { local, cluster: joined?.view ?? null };
   const operator = new Operator({ config, conversations, connections, memberships, health, ...view, metrics });
-  const { ADMIN_LISTEN } = config;
-  const admin = ADMIN_LISTEN === null ? null : new AdminServer(operatorRoutes(operator), config, log, telemetry);
+  const admin = new OperatorsListeners(operator, config, log, telemetry);
 
   const parts = { memberships, connections, events, hosted, server, admin, health, metrics, shards, muxWatch, ports };
   const leaving = cluster === null || joined === null ? null : { drain: () => cluster.drain(), close: joined.close };
   const steps = shutdownSteps({ ...parts, cluster: leaving, stopTimers, config, log });
   endOnSignals(steps, { drain: config.DRAIN_TIMEOUT_MS, close: config.SHUTDOWN_TIMEOUT_MS }, log);
 
-  const adminAddress = ADMIN_LISTEN === null || admin === null ? null : await admin.listen(ADMIN_LISTEN);
+  const forOperators = await admin.listen();
   const { address, port } = await server.listen(config.LISTEN);
   const { MEDIA_PORTS: mediaPorts, WORKERS: workers } = config;
-  log.info({ address, port, admin: adminAddress, mediaPorts, workers }, 'listening');
+  log.info({ address, port, ...forOperators, mediaPorts, workers }, 'listening');
   tellCandidates(config, ports, log);
 }

@@ -20,7 +20,7 @@ export interface ShutdownParts {
   readonly events: EventHub;
   readonly hosted: HostedConversations;
   readonly server: { close(): void };
-  readonly admin: { close(): void } | null;
+  readonly admin: { close(): void };
   readonly health: { stop(): void };
   readonly metrics: { stop(): void };
   readonly shards: { stop(): Promise<void> };
@@ -55,7 +55,7 @@ export function shutdownSteps(parts: ShutdownParts): Steps {
       await peersClosed(GOODBYE_TIMEOUT_MS);
       parts.muxWatch.stop();
       parts.ports.close();
-      parts.admin?.close();
+      parts.admin.close();
     },
   };
 }

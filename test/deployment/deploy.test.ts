@@ -86,8 +86,19 @@ test('traefik: every route is below /webrtc/, and each but that of OPTIONS asks 
     equal(rule[0], { matcher: 'PathPrefix', value: '/webrtc/' }, name);
     const preflight = rule.some(({ matcher, value }) => matcher === 'Method' && value === 'OPTIONS');
     const expected = preflight
-      ? ['cors', 'no-claim', 'no-token', 'strip-webrtc']
-      : ['cors', 'limit', 'open', 'body', 'no-claim', 'backend-auth', 'no-token', 'strip-webrtc', 'next-instance'];
+      ? ['cors', 'no-claim', 'no-token', 'secret', 'strip-webrtc']
+      : [
+          'cors',
+          'limit',
+          'open',
+          'body',
+          'no-claim',
+          'backend-auth',
+          'no-token',
+          'secret',
+          'strip-webrtc',
+          'next-instance',
+        ];
     equal(router.middlewares, expected, name);
   }
   const [plain, options] = [routes.routers['backend-webrtc']!, routes.routers['backend-webrtc-options']!];
@@ -114,6 +125,25 @@ test('traefik: the claim is that of backend-auth alone, and only the token goes 
   equal(routes.middlewares['strip-webrtc'], { stripPrefix: { prefixes: ['/webrtc'] } });
   is(fixed.accessLog.fields.queryParameters.defaultMode, 'drop', 'the query holds the token');
   is(fixed.accessLog.fields.headers.defaultMode, 'drop');
+});
+
+test('traefik shows the secret of its own environment, to the health check, too, and the instances expect the same', () => {
+  const header = { 'X-Proxy-Secret': '{{ env `PROXY_SECRET` }}' };
+  equal(routes.middlewares['secret'], { headers: { customRequestHeaders: header } });
+  const cluster = routes.services['backend-webrtc-cluster']!;
+  ok('loadBalancer' in cluster);
+  equal(cluster.loadBalancer.healthCheck!.headers, header);
+  for (const name of ['traefik', ...instances.map(([instance]) => instance)]) {
+    match(compose.services[name]!.environment['PROXY_SECRET']!, /^\$\{PROXY_SECRET-\}$/, name);
+  }
+});
+
+test('operators have no token unless they say where it is, in a folder that is theirs to fill', () => {
+  for (const [name, { environment, volumes }] of instances) {
+    match(environment['ADMIN_TOKEN_FILE']!, /^\$\{ADMIN_TOKEN_FILE-\}$/, name);
+    ok(volumes.includes('./secrets:/secrets:ro'), name);
+  }
+  match(read('secrets/.gitignore'), /^\*\n!\.gitignore\n$/m);
 });
 
 test('nginx and traefik allow the same to other origins', () => {
@@ -206,6 +236,8 @@ test('the server accepts each instance’s configuration, and each has time to d
       NATS_URL: 'nats://sfu:p1@nats:4222',
       TURN_URLS: 'turn:turn.example.org:3478',
       TURN_SECRET: '0123456789abcdef',
+      PROXY_SECRET: '',
+      ADMIN_TOKEN_FILE: '',
     };
     for (const variable of Object.keys(environment)) ok(variable in DEFAULTS, variable);
     const config = readConfig(environment);

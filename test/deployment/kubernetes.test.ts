@@ -78,7 +78,9 @@ test('the server accepts its configuration, and a pod has time to drain', () => 
   const container = only(instances);
   const environment: Record<string, string> = {};
   for (const { name, value } of container.env) {
-    if (name in DEFAULTS) environment[name] = value ?? '203.0.113.7';
+    // A secret that need not be there.
+    if (name === 'PROXY_SECRET') environment[name] = '';
+    else if (name in DEFAULTS) environment[name] = value ?? '203.0.113.7';
     else is(name, 'NATS_PASSWORD');
   }
   const config = readConfig({ ...environment, NATS_URL: environment['NATS_URL']!.replace('$(NATS_PASSWORD)', 'p1') });
@@ -93,7 +95,9 @@ test('the server accepts its configuration, and a pod has time to drain', () => 
   for (const { containerPort, hostPort } of media) is(hostPort, containerPort, 'candidates name the port');
   const tcp = (name: string): number => container.ports.find((port) => port.name === name)!.containerPort;
   is(`:${tcp('http')}`, environment['LISTEN']);
-  is(`:${tcp('operators')}`, environment['ADMIN_LISTEN']);
+  is(`:${tcp('metrics')}`, environment['METRICS_LISTEN']);
+  is(config.ADMIN_LISTEN!.host, '127.0.0.1', 'who acts comes by port-forward');
+  ok(config.ADMIN_LISTEN!.port !== config.METRICS_LISTEN!.port);
   is(container.readinessProbe.httpGet.path, '/readyz');
   is(container.livenessProbe.httpGet.path, '/healthz', 'one that drains or has lost NATS must not be killed');
 });

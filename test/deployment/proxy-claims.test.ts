@@ -4,6 +4,7 @@ import { type Recorded, type Recorder, send, startRecorder } from '../support/pr
 import { behindProxies, type ProxyKind, type ReverseProxy, startProxy } from '../support/proxies.ts';
 import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
+import { claimHeader, startServer } from '../support/server.ts';
 import { type StandIn, startStandIn } from '../support/stand-in.ts';
 
 const test = scenarios('proxy and claims');
@@ -106,6 +107,60 @@ behindProxies(
       }
       equal(recorder.take(), []);
     }),
+  SECONDS,
+);
+
+behindProxies(
+  test,
+  'the service gets the proxy’s secret, and never one that a client sends, however it is spelled',
+  async (kind) => {
+    const secrets = ({ headers }: Recorded): string[] =>
+      headers.flatMap((name, i) =>
+        i % 2 === 0 && name.toLowerCase().replaceAll(/[^a-z]/g, '') === 'xproxysecret' ? [headers[i + 1]!] : [],
+      );
+    for (const secret of ['0123456789-_.~+/=abcdef', undefined]) {
+      const [recorder, auth] = await Promise.all([startRecorder(), startStandIn()]);
+      const upstreams = { server: recorder.port, auth: auth.port };
+      const proxy = await startProxy(kind, secret === undefined ? upstreams : { ...upstreams, secret });
+      try {
+        const token = await auth.token('ann');
+        let arrived = 0;
+        for (const spelling of SPELLINGS) {
+          const forged = spelling.replaceAll(/user([-_])claim/gi, 'Proxy$1Secret').replaceAll(EVE, 'forged');
+          for (const connection of ['', HANDSHAKE]) {
+            const head = `${connection === '' ? 'POST' : 'GET'} /webrtc/join/a HTTP/1.1\r\nHost: x\r\n`;
+            const end = connection === '' ? 'Connection: close\r\n' : connection;
+            await exchange(proxy.port, `${head}${end}${forged}Authorization: Bearer ${token}\r\n\r\n`, /\r\n\r\n/);
+            for (const got of recorder.take()) {
+              arrived++;
+              equal(secrets(got).filter(Boolean), secret === undefined ? [] : [secret], `${forged}${got.headers}`);
+            }
+          }
+        }
+        ok(arrived >= SPELLINGS.length, `only ${arrived} requests arrived; nothing would have been proved`);
+      } finally {
+        await Promise.all([proxy.stop(), recorder.close(), auth.stop()]);
+      }
+    }
+  },
+  SECONDS,
+);
+
+behindProxies(
+  test,
+  'a server with a secret answers what came through the proxy that has it, and 403 to everything else',
+  async (kind) => {
+    const secret = '0123456789-_.~+/=abcdef';
+    const [server, auth] = await Promise.all([startServer({ PROXY_SECRET: secret }), startStandIn()]);
+    const proxy = await startProxy(kind, { server: server.port, auth: auth.port, secret });
+    try {
+      const headers = { Authorization: `Bearer ${await auth.token('ann')}` };
+      is((await send(proxy, 'POST', '/join/a', headers)).status, 200);
+      is((await fetch(`${server.url}/join/a`, { method: 'POST', headers: claimHeader('ann') })).status, 403);
+    } finally {
+      await Promise.all([proxy.stop(), server.stop(), auth.stop()]);
+    }
+  },
   SECONDS,
 );
 

@@ -1,11 +1,14 @@
 /** The operators' listener of a real server with real clients. */
+import { writeFileSync } from 'node:fs';
+import { join as under } from 'node:path';
 import { equal, is, match, ok } from 'uvu/assert';
 import type { Health } from '../../src/main/operations/health.ts';
 import type { ConversationDetail, ConversationPage, Readiness, UserDetail } from '../../src/main/operations/views.ts';
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { launchUntilExit } from '../support/launch.ts';
 import { readOffer } from '../support/offers.ts';
-import { exchange } from '../support/raw.ts';
+import { temporaryFolder } from '../support/proxies.ts';
+import { exchange, HANDSHAKE } from '../support/raw.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
 import { openSocket } from '../support/socket.ts';
@@ -285,6 +288,84 @@ test('an occupied address ends the process with a message that names ADMIN_LISTE
     `${address} was refused (EADDRINUSE): choose another address with ADMIN_LISTEN`,
   );
 });
+
+test('a listener that others reach acts for whoever has the token, and tells everybody what it is missing', async () => {
+  const path = under(temporaryFolder('token'), 'token');
+  const post = (url: string, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(`${url}/conversations/a/users/b/kick`, { method: 'POST', headers });
+  const open = await startServer({ ADMIN_LISTEN: '0.0.0.0:0' });
+  const refused = await post(open.adminUrl);
+  is(refused.status, 403);
+  match(((await refused.json()) as { detail: string }).detail, /set ADMIN_TOKEN_FILE/);
+  for (const read of ['/healthz', '/readyz', '/metrics', '/conversations']) {
+    is((await fetch(open.adminUrl + read)).status, 200, read);
+  }
+  is(await open.stop(), 0);
+
+  writeFileSync(path, 'a-token-for-operators\n');
+  const guarded = await startServer({ ADMIN_LISTEN: '0.0.0.0:0', ADMIN_TOKEN_FILE: path });
+  const without = await post(guarded.adminUrl);
+  equal([without.status, without.headers.get('www-authenticate')], [401, 'Bearer']);
+  is((await post(guarded.adminUrl, { Authorization: 'Bearer b-token-for-operators' })).status, 401);
+  is((await post(guarded.adminUrl, { Authorization: 'Bearer a-token-for-operators' })).status, 404, 'nobody is there');
+  const metrics = await (await fetch(`${guarded.adminUrl}/metrics`)).text();
+  match(metrics, /^sfu_http_refusals_total\{problem="bad-token"\} 2$/m);
+  ok(!guarded.logs.join('').includes('token-for-operators'));
+  is(await guarded.stop(), 0);
+
+  writeFileSync(path, '');
+  const { code, stdout } = await launchUntilExit({ LISTEN: '127.0.0.1:0', ADMIN_TOKEN_FILE: path });
+  is(code, 1);
+  match(JSON.parse(stdout.at(-1)!).msg, /^ADMIN_TOKEN_FILE is an empty file: /);
+}, 60);
+
+test('METRICS_LISTEN has health and metrics alone', async () => {
+  const apart = await startServer({ METRICS_LISTEN: '127.0.0.1:0', MAX_HTTP_SOCKETS: '20' });
+  const { metrics }: { metrics: { port: number } } = JSON.parse(await apart.logged('"msg":"listening"'));
+  const url = `http://127.0.0.1:${metrics.port}`;
+  for (const there of ['/healthz', '/readyz', '/metrics']) {
+    is((await fetch(url + there)).status, 200, there);
+    is((await fetch(apart.adminUrl + there)).status, 200, there);
+  }
+  is((await fetch(`${url}/metrics`, { headers: { Origin: 'http://a.example' } })).status, 403);
+  for (const elsewhere of ['/conversations', '/users/ann', '/cluster', '/conversations/a', '/connect']) {
+    is((await fetch(url + elsewhere)).status, 404, elsewhere);
+  }
+  is((await fetch(`${url}/conversations/a/users/b/kick`, { method: 'POST' })).status, 404);
+  is(await apart.stop(), 0);
+  const { code, stdout } = await launchUntilExit({
+    LISTEN: '127.0.0.1:0',
+    METRICS_LISTEN: new URL((await server()).adminUrl).host,
+  });
+  is(code, 1);
+  match(JSON.parse(stdout.at(-1)!).msg, 'choose another address with METRICS_LISTEN');
+}, 60);
+
+test('with a PROXY_SECRET, no request counts without it, those for websockets and unknown paths included', async () => {
+  const PROXY_SECRET = '0123456789-_.~+/=abcdef';
+  const behind = await startServer({ PROXY_SECRET });
+  const ask = async (path: string, secret: Record<string, string>, method = 'POST'): Promise<number> =>
+    (await fetch(behind.url + path, { method, headers: { ...claimHeader('ann'), ...secret } })).status;
+  for (const secret of [{}, { 'X-Proxy-Secret': '' }, { 'X-Proxy-Secret': `${PROXY_SECRET}x` }] as const) {
+    is(await ask('/join/a', secret), 403);
+    is(await ask('/nowhere', secret), 403);
+    is(await ask('/connect', secret, 'GET'), 403);
+  }
+  is(await ask('/join/a', { 'X-Proxy-Secret': PROXY_SECRET }), 200);
+  is(await ask('/nowhere', { 'X-Proxy-Secret': PROXY_SECRET }), 404);
+  const handshake = (secret: string): Promise<string> => {
+    const claim = `X-User-Claim: {"userid":"ann","clientid":"x"}\r\n${secret}`;
+    return exchange(behind.port, `GET /connect HTTP/1.1\r\nHost: x\r\n${HANDSHAKE}${claim}\r\n`, /\r\n\r\n/);
+  };
+  match(await handshake(''), /^HTTP\/1\.1 403 /);
+  match(await handshake(`X-Proxy-Secret: ${PROXY_SECRET}\r\nx-proxy-secret: ${PROXY_SECRET}\r\n`), /^HTTP\/1\.1 403 /);
+  match(await handshake(`X-Proxy-Secret: ${PROXY_SECRET}\r\n`), /^HTTP\/1\.1 101 /);
+  const metrics = await (await fetch(`${behind.adminUrl}/metrics`)).text();
+  match(metrics, /^sfu_connection_setup_failures_total\{cause="forbidden"\} 2$/m);
+  ok(!behind.logs.join('').includes(PROXY_SECRET));
+  behind.process.kill('SIGTERM');
+  is(await behind.exited, 0);
+}, 60);
 
 test('with an empty ADMIN_LISTEN there is none', async () => {
   const without = await startServer({ ADMIN_LISTEN: '' });

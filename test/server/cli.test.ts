@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { equal, is, match, ok } from 'uvu/assert';
 import { DEFAULTS } from '../../src/main/config.ts';
 import { reportConfig } from '../../src/main/operations/check-config.ts';
+import { freeTcpPort } from '../support/child.ts';
 import { type Ending, launchUntilExit } from '../support/launch.ts';
 import { scenarios } from '../support/scenario.ts';
 import { freeUdpPort, startServer } from '../support/server.ts';
@@ -42,7 +43,10 @@ const TURN = { TURN_URLS: 'turn:a', TURN_SECRET: 'x'.repeat(16) };
 
 /** Returns the warnings about a configuration with these values. */
 function warnings(env: Record<string, string>): readonly string[] {
-  const { warnings, errors } = reportConfig({ ANNOUNCED_ADDRESS: '203.0.113.7', ...env }, {});
+  const { warnings, errors } = reportConfig(
+    { ANNOUNCED_ADDRESS: '203.0.113.7', PROXY_SECRET: 'x'.repeat(16), ...env },
+    {},
+  );
   equal(errors, []);
   return warnings;
 }
@@ -114,7 +118,7 @@ test('a bad variable keeps neither --help nor --version from answering', async (
 }, 60);
 
 test('--check-config prints every variable, in their order, and where each value comes from', async () => {
-  const file = 'LISTEN=:8080\nMAX_SLOTS=4\nANNOUNCED_ADDRESS=203.0.113.7\nOTHER=1\n';
+  const file = 'LISTEN=localhost:8080\nMAX_SLOTS=4\nANNOUNCED_ADDRESS=203.0.113.7\nOTHER=1\n';
   const { code, stdout, stderr } = await runWith(file, ['--check-config'], { MAX_SLOTS: '5', WORKERS: '1' });
   is(code, 0);
   equal(stderr, []);
@@ -123,7 +127,7 @@ test('--check-config prints every variable, in their order, and where each value
     Object.keys(DEFAULTS),
   );
   for (const line of [
-    'LISTEN=:8080 # .env',
+    'LISTEN=localhost:8080 # .env',
     'MAX_SLOTS=5 # environment',
     'WORKERS=1 # environment',
     'ANNOUNCED_ADDRESS=203.0.113.7 # .env',
@@ -183,6 +187,43 @@ test('--check-config does not show the secret of TURN, good or bad', async () =>
   ok(!JSON.stringify([good, bad]).includes('secret'));
 }, 60);
 
+test('--check-config does not show the proxy’s secret, good or bad', async () => {
+  const good = await run(['--check-config'], { PROXY_SECRET: 'secret-of-the-proxy,another-secret-of-it' });
+  is(good.code, 0);
+  ok(good.stdout.includes('PROXY_SECRET=*** # environment'));
+  const bad = await run(['--check-config'], { PROXY_SECRET: 'secret' });
+  is(bad.code, 1);
+  ok(!JSON.stringify([good, bad]).includes('secret'), JSON.stringify(bad));
+}, 60);
+
+test('--check-config says what is wrong with the file of the operators’ token, and shows no token', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'backend-webrtc-'));
+  const path = join(folder, 'token');
+  try {
+    for (const [text, wrong] of [
+      [null, /^ADMIN_TOKEN_FILE is a file that cannot be read \(ENOENT\): \//],
+      ['', /^ADMIN_TOKEN_FILE is an empty file: \//],
+      [' \n', /^ADMIN_TOKEN_FILE is an empty file/],
+      ['short\n', /^ADMIN_TOKEN_FILE has no token of 16 to 256/],
+      ['two words are no token', /^ADMIN_TOKEN_FILE has no token/],
+      ['x'.repeat(400), /^ADMIN_TOKEN_FILE has no token/],
+    ] as const) {
+      if (text !== null) writeFileSync(path, text);
+      const { errors } = reportConfig({ ADMIN_TOKEN_FILE: path }, {});
+      is(errors.length, 1, String(text));
+      match(errors[0]!, wrong);
+    }
+    match(reportConfig({ ADMIN_TOKEN_FILE: folder }, {}).errors[0]!, /cannot be read/);
+    writeFileSync(path, 'a-token-for-operators\n');
+    const { errors, lines, warnings: odd } = reportConfig({ ADMIN_TOKEN_FILE: path, ADMIN_LISTEN: ':8081' }, {});
+    equal(errors, []);
+    ok(!JSON.stringify([lines, odd]).includes('a-token'));
+    ok(!odd.some((one) => one.startsWith('ADMIN_LISTEN')), 'whoever has it may act from anywhere');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('--check-config names files of NATS that cannot be read', () => {
   const files = { NATS_CREDS: '/nowhere/creds', NATS_CA: '/nowhere/ca' };
   equal(reportConfig({ NATS_URL: 'nats://a', ...files }, {}).errors, [
@@ -203,9 +244,16 @@ test('--check-config warns of values that are probably mistakes', () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{ LISTEN: '127.0.0.1:8080', ADMIN_LISTEN: '127.0.0.1:8080' }, /^LISTEN and ADMIN_LISTEN are the same port/],
     [{ LISTEN: ':8080', ADMIN_LISTEN: '127.0.0.1:8080' }, /^LISTEN and ADMIN_LISTEN are the same port/],
+    [{ PROXY_SECRET: '' }, /^LISTEN is not a loopback address and PROXY_SECRET is empty/],
+    [{ LISTEN: ':8080', METRICS_LISTEN: ':8080' }, /^LISTEN and METRICS_LISTEN are the same port/],
+    [{ METRICS_LISTEN: '127.0.0.1:8081' }, /^ADMIN_LISTEN and METRICS_LISTEN are the same port/],
     [{ ADMIN_LISTEN: '192.0.2.1:8081' }, /^ADMIN_LISTEN is not a loopback/],
     [{ ADMIN_LISTEN: ':8081' }, /^ADMIN_LISTEN is not a loopback/],
-    [{ ADMIN_LISTEN: '' }, /^ADMIN_LISTEN is empty/],
+    [{ ADMIN_LISTEN: '' }, /^ADMIN_LISTEN is empty, and METRICS_LISTEN, too/],
+    [
+      { ADMIN_LISTEN: '', METRICS_LISTEN: ':8081', ADMIN_TOKEN_FILE: '/nowhere' },
+      /^ADMIN_LISTEN is empty, so ADMIN_TOKEN_FILE has no effect/,
+    ],
     [{ ANNOUNCED_ADDRESS: '', MEDIA_BIND: '127.0.0.1' }, /^ANNOUNCED_ADDRESS is empty/],
     [{ DRAIN_TIMEOUT_MS: '80001' }, /^DRAIN_TIMEOUT_MS and SHUTDOWN_TIMEOUT_MS together are more than 90 s/],
     [{ EGRESS_RING_BYTES: '524288' }, /^EGRESS_RING_BYTES is less than INGRESS_RING_BYTES/],
@@ -229,9 +277,13 @@ test('--check-config warns of values that are probably mistakes', () => {
 });
 
 test('--check-config with warnings still ends with 0', async () => {
-  const { code, stderr } = await run(['--check-config'], { ADMIN_LISTEN: '', ANNOUNCED_ADDRESS: '203.0.113.7' });
+  const { code, stderr } = await run(['--check-config'], {
+    ADMIN_LISTEN: '',
+    LISTEN: '127.0.0.1:0',
+    ANNOUNCED_ADDRESS: '203.0.113.7',
+  });
   is(code, 0);
-  equal(stderr, ['warning: ADMIN_LISTEN is empty: there are no health checks and no metrics']);
+  equal(stderr, ['warning: ADMIN_LISTEN is empty, and METRICS_LISTEN, too: there are no health checks and no metrics']);
 }, 60);
 
 test('--check-config does not warn of values that only look like mistakes', () => {
@@ -239,6 +291,9 @@ test('--check-config does not warn of values that only look like mistakes', () =
     { LISTEN: '127.0.0.1:8080', ADMIN_LISTEN: '127.0.0.2:8080' },
     { LISTEN: ':0' },
     { ADMIN_LISTEN: '[::1]:8081' },
+    { LISTEN: '127.0.0.1:80', PROXY_SECRET: '' },
+    { ADMIN_LISTEN: '', METRICS_LISTEN: ':8081' },
+    { METRICS_LISTEN: ':8082' },
     { ADMIN_LISTEN: 'localhost:8081' },
     { ANNOUNCED_ADDRESS: '', ICE_SERVERS: 'stun:stun.example.org' },
     { ANNOUNCED_ADDRESS: '', MEDIA_BIND: '203.0.113.7' },
@@ -251,7 +306,7 @@ test('--check-config does not warn of values that only look like mistakes', () =
 });
 
 test('--check-config names misspelled variables in .env, and leaves other programs’ variables alone', async () => {
-  const file = 'MAX_SLOT=4\nLOGLEVEL=debug\nmedia_ports=40000\nCOMPOSE_PROJECT_NAME=x\nPORT=1\nLISTEN=:8080\n';
+  const file = 'MAX_SLOT=4\nLOGLEVEL=debug\nmedia_ports=40000\nCOMPOSE_PROJECT_NAME=x\nPORT=1\nLISTEN=localhost:8080\n';
   const { code, stderr } = await runWith(file, ['--check-config'], { ANNOUNCED_ADDRESS: '203.0.113.7', MAX_SLOT: '4' });
   is(code, 0);
   equal(
@@ -351,6 +406,15 @@ test('--healthcheck that cannot ask says why', async () => {
 test('--healthcheck of a service that runs is 0', async () => {
   const server = await startServer();
   is((await run(['--healthcheck'], { ADMIN_LISTEN: new URL(server.adminUrl).host })).code, 0);
+  is(await server.stop(), 0);
+}, 60);
+
+test('--healthcheck asks METRICS_LISTEN where there is no ADMIN_LISTEN', async () => {
+  const port = await freeTcpPort();
+  const apart = { ADMIN_LISTEN: '', METRICS_LISTEN: `127.0.0.1:${port}` };
+  match((await run(['--healthcheck'], apart)).stderr[0]!, /is the service running, with this METRICS_LISTEN\?$/);
+  const server = await startServer(apart);
+  is((await run(['--healthcheck'], apart)).code, 0);
   is(await server.stop(), 0);
 }, 60);
 

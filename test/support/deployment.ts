@@ -70,7 +70,13 @@ const Service = v.union([
       servers: v.array(v.strictObject({ url: v.pipe(v.string(), v.url()) })),
       serversTransport: v.string(),
       healthCheck: v.optional(
-        v.strictObject({ path: v.string(), status: v.number(), interval: seconds, timeout: seconds }),
+        v.strictObject({
+          path: v.string(),
+          status: v.number(),
+          headers: dictionary(v.string()),
+          interval: seconds,
+          timeout: seconds,
+        }),
       ),
     }),
   }),

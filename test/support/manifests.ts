@@ -4,7 +4,7 @@ import * as v from 'valibot';
 const labels = v.record(v.string(), v.string());
 const selector = v.strictObject({ matchLabels: labels });
 const metadata = v.strictObject({ name: v.string(), labels: v.optional(labels) });
-const reference = v.strictObject({ name: v.string(), key: v.string() });
+const reference = v.strictObject({ name: v.string(), key: v.string(), optional: v.optional(v.literal(true)) });
 
 const probe = v.strictObject({
   httpGet: v.strictObject({ path: v.string(), port: v.string() }),

@@ -18,6 +18,8 @@ export interface Upstreams {
   readonly auth: number;
   /** The other instances of a cluster: all of them get requests in turn. */
   readonly others?: readonly number[];
+  /** What the proxy shows the server with each request; nothing by default. */
+  readonly secret?: string;
   /** The next instance, while the upgrade of a single one is under way. */
   readonly next?: number;
 }
@@ -110,7 +112,8 @@ interface Started {
   lead(upstreams: Upstreams): void;
 }
 
-function writeNginx(folder: string, port: number, { server, auth, others, next }: Upstreams, limit?: Limit): void {
+function writeNginx(folder: string, port: number, upstreams: Upstreams, limit?: Limit): void {
+  const { server, auth, others, next, secret } = upstreams;
   const instances = [server, ...(others ?? [])].map((one) => `server 127.0.0.1:${one} max_fails=0;`);
   // As the guide says for a single instance.
   if (next !== undefined) instances.push(`server 127.0.0.1:${next} backup;`);
@@ -120,6 +123,7 @@ function writeNginx(folder: string, port: number, { server, auth, others, next }
     ['server 127.0.0.1:8090;', `server 127.0.0.1:${auth};`],
     ['listen 80;', `listen 127.0.0.1:${port};`],
     ['/var/log/nginx/backend-webrtc.log', join(folder, 'access.log')],
+    ['/etc/nginx/backend-webrtc-secre[t]', join(folder, 'backend-webrtc-secre[t]')],
     ['/var/log/nginx/backend-webrtc-error.log', join(folder, 'error.log')],
     ...(limit === undefined
       ? []
@@ -133,6 +137,7 @@ function writeNginx(folder: string, port: number, { server, auth, others, next }
     if (shipped.split(from).length !== 2) throw new Error(`deploy/nginx.conf does not have ${from} just once`);
     shipped = shipped.replace(from, to);
   }
+  if (secret !== undefined) writeFileSync(join(folder, 'backend-webrtc-secret'), `default "${secret}";\n`);
   writeFileSync(join(folder, 'backend-webrtc.conf'), shipped);
 }
 
@@ -171,7 +176,9 @@ async function startTraefik(folder: string, port: number, upstreams: Upstreams, 
   const write = (to: Upstreams): void =>
     writeFileSync(join(folder, 'dynamic.yaml'), stringify(routesOf(loopback, to, limit)));
   write(upstreams);
-  const child = startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`]);
+  const child = startChild(proxyProgram('traefik')!, [`--configFile=${join(folder, 'traefik.yaml')}`], {
+    env: { ...process.env, PROXY_SECRET: upstreams.secret ?? '' },
+  });
   return { child, files: [], lead: write };
 }
 

@@ -15,6 +15,7 @@ import { EMPTY, send, sendProblem } from './answer.ts';
 import { listen } from './listen.ts';
 import { LINGER_MS, Listener, type ListenerConfig } from './listener.ts';
 import { pathOf } from './paths.ts';
+import { checkProxySecret } from './proxy-secret.ts';
 import { RouteTable } from './route-table.ts';
 import type { AnsweringRoute, Route, Upgrade } from './routes.ts';
 
@@ -29,12 +30,13 @@ const MAX_FRAGMENTS = 128;
 const MIN_CHUNKS = 64;
 const LEAST_CHUNK_BYTES = 64;
 
-type ServerConfig = ListenerConfig & Pick<Config, 'MAX_OFFER_BYTES'>;
+type ServerConfig = ListenerConfig & Pick<Config, 'MAX_OFFER_BYTES' | 'PROXY_SECRET'>;
 
 export class HttpServer {
   private readonly listener: Listener;
   private readonly routes: RouteTable<Route>;
   private readonly websockets: WebSocketServer;
+  private readonly config: ServerConfig;
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
   private readonly limit = new SocketLimit();
@@ -46,6 +48,7 @@ export class HttpServer {
     log: Log,
     telemetry: Pick<Telemetry, 'refused'> = NO_TELEMETRY,
   ) {
+    this.config = config;
     this.log = log;
     this.telemetry = telemetry;
     this.routes = new RouteTable(routes, config.MAX_HEADER_BYTES);
@@ -98,6 +101,7 @@ export class HttpServer {
   }
 
   private answer(request: IncomingMessage, id: string): ReturnType<AnsweringRoute['answer']> {
+    checkProxySecret(request, this.config);
     const { row, params } = this.routes.find(request.method, request.url);
     const claim = readClaim(request);
     if ('answer' in row) return row.answer({ id, claim, params, gone: () => request.socket.destroyed });
@@ -115,6 +119,7 @@ export class HttpServer {
     const id = requestIdOf(request);
     try {
       this.limit.check(request.socket);
+      checkProxySecret(request, this.config);
       accepted = row.upgrade(readClaim(request), id);
     } catch (error) {
       const response = lastResponse(request, socket);

@@ -1,6 +1,6 @@
 /**
- * The operators' HTTP server: health, metrics, conversations, and commands. It has its own address, which no proxy may
- * expose: everybody who reaches it is an operator.
+ * The operators' HTTP servers: one for health, metrics, conversations and commands, and perhaps another one for health and
+ * metrics alone. They have their own addresses, which no proxy may expose.
  */
 import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
@@ -13,7 +13,8 @@ import { RouteTable } from '../http/route-table.ts';
 import type { Log } from '../log/log.ts';
 import { requestIdOf } from '../request-id.ts';
 import type { Telemetry } from '../telemetry.ts';
-import type { OperatorRoute } from './routes.ts';
+import type { OperatorAccess } from './admin-token.ts';
+import { acts, type OperatorRoute } from './routes.ts';
 
 /** No registry gives out names below these (RFC 6761, RFC 6762; ICANN reserves .internal for private use). */
 const PRIVATE = /\.(?:localhost|local|internal)$/;
@@ -21,29 +22,45 @@ const PRIVATE = /\.(?:localhost|local|internal)$/;
 export class AdminServer {
   private readonly listener: Listener;
   private readonly routes: RouteTable<OperatorRoute>;
+  private readonly access: OperatorAccess | null;
   private readonly log: Log;
+  private readonly telemetry: Pick<Telemetry, 'refused'>;
 
+  /** @param access decides who may act; null where no route acts. */
   constructor(
     routes: readonly OperatorRoute[],
+    access: OperatorAccess | null,
     config: ListenerConfig,
     log: Log,
     telemetry: Pick<Telemetry, 'refused'>,
   ) {
+    this.access = access;
     this.log = log;
+    this.telemetry = telemetry;
     this.routes = new RouteTable(routes, config.MAX_HEADER_BYTES);
     this.listener = new Listener(config, telemetry, (request, response) => {
       request.resume();
       this.answer(request).then(
         (answer) => send(response, answer),
-        (error: unknown) =>
-          sendProblem(response, error, 'internal', this.log, 'request of an operator failed', requestIdOf(request)),
+        (error: unknown) => {
+          const message = 'request of an operator failed';
+          const { kind } = sendProblem(response, error, 'internal', this.log, message, requestIdOf(request));
+          if (kind === 'bad-token') this.telemetry.refused(kind, 'other');
+        },
       );
     });
   }
 
-  /** Starts to listen. @throws Error that names a refused address and says how to choose another. */
-  listen(address: ListenAddress): Promise<AddressInfo> {
-    return listen(this.listener.server, address, 'ADMIN_LISTEN', '127.0.0.1:8082');
+  /**
+   * Starts to listen.
+   *
+   * @param variable the variable that the address comes from.
+   * @throws Error that names a refused address and says how to choose another.
+   */
+  async listen(address: ListenAddress, variable: 'ADMIN_LISTEN' | 'METRICS_LISTEN'): Promise<AddressInfo> {
+    const bound = await listen(this.listener.server, address, variable, '127.0.0.1:8082');
+    this.access?.listening(bound.address);
+    return bound;
   }
 
   close(): void {
@@ -53,6 +70,7 @@ export class AdminServer {
   private async answer(request: IncomingMessage): Promise<Answer> {
     refuseWebPages(request);
     const { row, params } = this.routes.find(request.method === 'HEAD' ? 'GET' : request.method, request.url);
+    if (acts(row)) this.access?.check(request);
     const [, query = ''] = (request.url ?? '').split('?', 2);
     return row.answer(params, new URLSearchParams(query));
   }

@@ -1,12 +1,12 @@
 /** `--check-config`: the configuration, where each value comes from, and warnings about odd values. */
 import { accessSync, constants } from 'node:fs';
-import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { usableCores } from '../cgroup.ts';
 import { type Config, checkConfig, DEFAULTS, type Environment, type ListenAddress } from '../config.ts';
-import { isPrivate } from '../ip-address.ts';
-import { shownValue } from '../secrets.ts';
+import { isLoopback, isPrivate } from '../ip-address.ts';
+import { isSecret, shownValue } from '../secrets.ts';
 import { isOverUdp } from '../turn-urls.ts';
+import { readToken } from './admin-token.ts';
 
 /** How long systemd waits by default before it kills a service, milliseconds. Others wait less. */
 const USUAL_STOP_MS = 90_000;
@@ -39,13 +39,13 @@ export function reportConfig(environment: Environment, file: Environment): Confi
       return `${name}=${shown(name, text)} # ${from}`;
     });
   const whole = errors.length === 0 ? oddities(config as Config, { ...file, ...environment }) : [];
-  const wrong = [...errors.map(({ message }) => message), ...unreadable(config)];
+  const wrong = [...errors.map(({ message }) => message), ...unreadable(config), ...badToken(config)];
   return { lines, warnings: [...misspelt(file), ...whole], errors: wrong };
 }
 
 /** Returns a value without secrets. Of a list each part has its own. */
 function shown(name: string, text: string): string {
-  if (name === 'TURN_SECRET') return shownValue(name, text);
+  if (isSecret(name)) return shownValue(name, text);
   return text
     .split(',')
     .map((part) => shownValue(name, part))
@@ -66,6 +66,16 @@ function unreadable(config: Partial<Config>): string[] {
   });
 }
 
+function badToken({ ADMIN_TOKEN_FILE: path, ADMIN_LISTEN: admin }: Partial<Config>): string[] {
+  if (!path || !admin) return [];
+  try {
+    readToken(path);
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
 /** Warns about names in `.env` that are almost a variable's. Other names may be for other programs. */
 function misspelt(file: Environment): string[] {
   const known = Object.keys(DEFAULTS);
@@ -76,19 +86,36 @@ function misspelt(file: Environment): string[] {
   });
 }
 
+/** Tells what is odd about where the service listens. */
+function listeningOddities(config: Config): [odd: boolean, warning: string][] {
+  const { LISTEN, ADMIN_LISTEN: admin, METRICS_LISTEN: metrics, ADMIN_TOKEN_FILE, PROXY_SECRET } = config;
+  const same = (one: string, other: string): string =>
+    `${one} and ${other} are the same port; one of them will be refused`;
+  return [
+    [
+      !isLoopback(LISTEN.host) && PROXY_SECRET.length === 0,
+      'LISTEN is not a loopback address and PROXY_SECRET is empty: whoever reaches it past the proxy can pose as any user',
+    ],
+    [admin !== null && overlap(LISTEN, admin), same('LISTEN', 'ADMIN_LISTEN')],
+    [metrics !== null && overlap(LISTEN, metrics), same('LISTEN', 'METRICS_LISTEN')],
+    [admin !== null && metrics !== null && overlap(admin, metrics), same('ADMIN_LISTEN', 'METRICS_LISTEN')],
+    [
+      admin !== null && !isLoopback(admin.host) && ADMIN_TOKEN_FILE === '',
+      'ADMIN_LISTEN is not a loopback address and ADMIN_TOKEN_FILE is empty: nobody can kick and mute, and whoever reaches it sees who talks with whom',
+    ],
+    [
+      admin === null && metrics === null,
+      'ADMIN_LISTEN is empty, and METRICS_LISTEN, too: there are no health checks and no metrics',
+    ],
+    [admin === null && ADMIN_TOKEN_FILE !== '', 'ADMIN_LISTEN is empty, so ADMIN_TOKEN_FILE has no effect'],
+  ];
+}
+
 /** Warns about values that are good by themselves but implausible together. */
 function oddities(config: Config, set: Environment): string[] {
-  const { ADMIN_LISTEN: admin, LISTEN, MAX_CONNECTIONS, MAX_MEMBERSHIPS } = config;
+  const { MAX_CONNECTIONS, MAX_MEMBERSHIPS } = config;
   const found: [odd: boolean, warning: string][] = [
-    [
-      admin !== null && overlap(LISTEN, admin),
-      'LISTEN and ADMIN_LISTEN are the same port; one of them will be refused',
-    ],
-    [
-      admin !== null && !isLoopback(admin.host),
-      'ADMIN_LISTEN is not a loopback address: everybody who reaches it can kick and mute, so no proxy and no client may reach it',
-    ],
-    [admin === null, 'ADMIN_LISTEN is empty: there are no health checks and no metrics'],
+    ...listeningOddities(config),
     [
       config.ANNOUNCED_ADDRESS.length === 0 &&
         config.ICE_SERVERS.length === 0 &&
@@ -151,12 +178,6 @@ function overlap(one: ListenAddress, other: ListenAddress): boolean {
   const anywhere = (host: string | undefined): boolean => host === undefined || /^[0:.]+$/.test(host);
   const meet = anywhere(one.host) || anywhere(other.host) || one.host === other.host;
   return one.port === other.port && one.port !== 0 && meet;
-}
-
-function isLoopback(host: string | undefined): boolean {
-  return (
-    host !== undefined && (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')))
-  );
 }
 
 /** Returns the addresses of this machine that candidates can have, without zones. */

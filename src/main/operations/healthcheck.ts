@@ -8,12 +8,15 @@ const TIMEOUT_MS = 3000;
 /**
  * Asks for `/healthz`.
  *
- * @param address the operators' listener, or null if there is none.
+ * @param address a listener with it, or null if there is none. @param variable where that address comes from.
  * @returns null if the service is healthy, else the reason in one line.
  */
-export async function whyUnhealthy(address: ListenAddress | null): Promise<string | null> {
+export async function whyUnhealthy(
+  address: ListenAddress | null,
+  variable: 'ADMIN_LISTEN' | 'METRICS_LISTEN' = 'ADMIN_LISTEN',
+): Promise<string | null> {
   if (address === null) return 'ADMIN_LISTEN is empty: set it, because otherwise there is nothing to ask';
-  if (address.port === 0) return 'ADMIN_LISTEN has port 0, which means any free port: set a fixed one';
+  if (address.port === 0) return `${variable} has port 0, which means any free port: set a fixed one`;
   const host = reachableHost(address.host);
   const where = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/healthz`;
   try {
@@ -22,7 +25,7 @@ export async function whyUnhealthy(address: ListenAddress | null): Promise<strin
   } catch (error) {
     const { code, name, message } = error as NodeJS.ErrnoException;
     const why = name === 'AbortError' ? `no answer within ${TIMEOUT_MS} ms` : (code ?? message);
-    return `${where} cannot be asked (${why}): is the service running, with this ADMIN_LISTEN?`;
+    return `${where} cannot be asked (${why}): is the service running, with this ${variable}?`;
   }
 }
 

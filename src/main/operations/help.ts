@@ -5,6 +5,9 @@ import { type Config, DEFAULTS } from '../config.ts';
 const MEANINGS: Readonly<Record<keyof Config, string>> = {
   LISTEN: 'host and port to listen on',
   ADMIN_LISTEN: 'host and port for operators; empty for none',
+  METRICS_LISTEN: 'another host and port for health and metrics alone; empty for none',
+  ADMIN_TOKEN_FILE: 'file with the token for what acts (kick, mute); without it loopback alone may act',
+  PROXY_SECRET: 'what the proxy has to send as X-Proxy-Secret; empty for nothing',
   MEDIA_PORTS: 'UDP ports for media',
   MEDIA_BIND: 'address that the media ports are bound to; empty for all',
   ANNOUNCED_ADDRESS: 'addresses under which clients reach the media ports, behind NAT or in a container',
@@ -86,7 +89,8 @@ Without an option the service runs until it gets a signal.
 
   --check-config  print the configuration and where each value comes from, with
                   warnings; everything that is wrong with it
-  --healthcheck   ask the running service at ADMIN_LISTEN whether it is healthy
+  --healthcheck   ask the running service at ADMIN_LISTEN, or METRICS_LISTEN without
+                  it, whether it is healthy
   --version       print the version; with --verbose also those of Node.js and of the
                   libraries that are built into the native one
   --help          print this

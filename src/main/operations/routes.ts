@@ -12,12 +12,19 @@ const CARRIED_OUT: Answer = { status: 200, headers: { 'Content-Type': 'text/plai
 
 export interface OperatorRoute extends Row {
   readonly method: 'GET' | 'POST';
+  /** Whether it is for operators alone (`admin-token.ts`); by default whatever is no GET does. */
+  readonly acts?: boolean;
   /** Handles a request. @throws RequestError, or rejects with one, to refuse it. */
   answer(params: Params, query: URLSearchParams): Answer | Promise<Answer>;
 }
 
-/** Returns the table. */
-export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
+/** Whether a route changes something, or tells what nobody but an operator may know. */
+export function acts({ acts: told, method }: Pick<OperatorRoute, 'acts' | 'method'>): boolean {
+  return told ?? method !== 'GET';
+}
+
+/** Returns the table of `METRICS_LISTEN`: health and metrics. */
+export function metricsRoutes(operator: Operator): readonly OperatorRoute[] {
   return [
     {
       method: 'GET',
@@ -43,6 +50,13 @@ export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
         return { status: 200, headers: { 'Content-Type': contentType }, body };
       },
     },
+  ];
+}
+
+/** Returns the table of `ADMIN_LISTEN`: everything. */
+export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
+  return [
+    ...metricsRoutes(operator),
     {
       method: 'GET',
       path: '/conversations',

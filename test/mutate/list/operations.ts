@@ -1,6 +1,19 @@
 import type { MutationList } from '../mutation.ts';
 
 export const operations: MutationList = {
+  'src/main/operations/admin-token.ts': [
+    ["if (path !== '') readToken(path);", ''],
+    ['if (this.loopback) return;', ''],
+    ['if (this.loopback) return;', 'return;'],
+    ['sameSecret(given, this.expected())', 'true'],
+    ['{16,256}$/', '{1,256}$/'],
+    ["if (!fstatSync(file).isFile()) throw new Error('not a file');", ''],
+  ],
+  'src/main/http/proxy-secret.ts': [
+    ['if (secrets.length === 0) return;', ''],
+    ['values.length === 1 && fitting.length > 0', 'fitting.length > 0'],
+    ['values.length === 1 && fitting.length > 0', 'values.length === 1'],
+  ],
   'src/main/operations/operator.ts': [
     ["if (memberships.draining) return 'draining';", ''],
     ["if (!health.check().healthy) return 'unhealthy';", ''],

@@ -86,6 +86,31 @@ const TABLE: readonly Row[] = [
     bad: ['8081', 'localhost', '127.0.0.1', '[::1]', ':65536', 'http://localhost:8081', '256.0.0.1:80'],
   },
   {
+    name: 'METRICS_LISTEN',
+    good: [
+      ['', null],
+      [':8081', { host: undefined, port: 8081 }],
+    ],
+    bad: ['8081', 'localhost', ':65536'],
+  },
+  {
+    name: 'ADMIN_TOKEN_FILE',
+    good: [
+      ['', ''],
+      [' /etc/backend-webrtc/admin-token ', '/etc/backend-webrtc/admin-token'],
+    ],
+    bad: ['a\0b'],
+  },
+  {
+    name: 'PROXY_SECRET',
+    good: [
+      ['', []],
+      ['0123456789-_.~+/=', ['0123456789-_.~+/=']],
+      [`${'x'.repeat(16)} , ${'y'.repeat(256)}`, ['x'.repeat(16), 'y'.repeat(256)]],
+    ],
+    bad: ['x'.repeat(15), 'x'.repeat(257), '0123456789abcde"', '0123456789 abcdef', `${'x'.repeat(17)},`.repeat(3)],
+  },
+  {
     name: 'PERMISSIONS_HOST',
     good: [
       ['', ''],

@@ -47,7 +47,7 @@ function publisher(speaker: number): Publisher {
   const read: Partial<Publisher> = {
     id: connectionId(speaker, 0),
     publication: { payloadType: 111, redPayloadType: 0, levelExtension: LEVEL_ID, ssrcs: [] },
-    seat: { shard: null, current: { conversation: { key: KEY } } },
+    seat: { number: 1, shard: null, current: { conversation: { key: KEY } } },
   };
   return read as Publisher;
 }

@@ -193,6 +193,7 @@ const variables = {
   SHUTDOWN_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
   EVENTS_INTERVAL_MS: { otherwise: '250', schema: integer(20, 10_000) },
   MAX_LISTED_PARTICIPANTS: { otherwise: '100', schema: integer(0, 1000) },
+  MAX_TAPS: { otherwise: '16', schema: integer(0, 1000) },
   MAX_DELAY_MS: { otherwise: '1000', schema: integer(1, 60_000) },
   OFFLOAD_PERCENT: { otherwise: '85', schema: integer(0, 100) },
   OFFLOAD_IDLE_PERCENT: { otherwise: '50', schema: integer(0, 100_000) },

@@ -16,7 +16,7 @@ import { HttpServer } from './http/server.ts';
 import type { Log } from './log/log.ts';
 import { standardOutput } from './log/output.ts';
 import { makeCertificate } from './media/certificate.ts';
-import { Ingress } from './media/ingress.ts';
+import { Ingress, type PacketTap } from './media/ingress.ts';
 import type { PeerFactory } from './media/media-peer.ts';
 import { MuxWatch } from './media/mux-watch.ts';
 import { offloadUnderLoad } from './media/offload.ts';
@@ -38,9 +38,11 @@ import { Metrics } from './operations/metrics.ts';
 import { Operator } from './operations/operator.ts';
 import { endOnSignals } from './operations/shutdown.ts';
 import { logStats } from './operations/stats.ts';
+import { TapSockets } from './operations/tap-sockets.ts';
 import { Rtcp } from './rtcp/rtcp.ts';
 import { shutdownSteps } from './shutdown-steps.ts';
 import { OfferQueue } from './signalling/offer-queue.ts';
+import { Taps } from './taps/taps.ts';
 import { timers } from './timers.ts';
 
 /** How often expired memberships are dropped, milliseconds. */
@@ -76,15 +78,17 @@ export async function start(config: Config, log: Log): Promise<void> {
   const registry = conversations;
   const cluster =
     links?.cluster({ config, registry, hosted, seats, indexes, users: numbers, rtcp, sources, timers, log }) ?? null;
-  const taps = cluster === null ? [] : [cluster.relay.tap];
-  const tapFailed = (err: unknown): void => {
+  const relayTap = cluster === null ? [] : [cluster.relay.tap];
+  const tapFailed = (err: unknown, tap: PacketTap): void => {
     log.error({ err }, 'a packet tap failed and was detached');
-    if (cluster !== null) cluster.relay.detached = true;
+    if (cluster !== null && tap === cluster.relay.tap) cluster.relay.detached = true;
   };
   const gate = new WakeGate(sources);
   const rest = new Rest({ bell: shards.restBell, shards: shards.all, connections: () => indexes.size - indexes.free });
   const taken = (): void => rest.note();
-  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, gate, taps, taken, tapFailed });
+  const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, gate, taps: relayTap, taken, tapFailed });
+  const listed = config.MAX_LISTED_PARTICIPANTS;
+  const taps = new Taps({ conversations, ingress, seats, sources, listed, timers });
   const peerConfig = { ...config, certificate: makeCertificate() };
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(peerConfig, ports.take(client, addresses), events, fingerprints);
@@ -132,6 +136,7 @@ export async function start(config: Config, log: Log): Promise<void> {
     receivers,
     logOutput: standardOutput,
     memberships,
+    taps,
   };
   const local = new LocalView({ conversations, connections, sources });
   const joined = (await cluster?.start({ ingress, connections, witness: local, events })) ?? null;
@@ -139,9 +144,23 @@ export async function start(config: Config, log: Log): Promise<void> {
   const health = new HealthCheck(shards.all, timers);
   const view = { local, cluster: joined?.view ?? null };
   const operator = new Operator({ config, conversations, connections, memberships, health, ...view, metrics });
-  const admin = new OperatorsListeners(operator, config, log, telemetry);
+  const tapSockets = new TapSockets(taps, config, log);
+  const admin = new OperatorsListeners(operator, tapSockets, config, log, telemetry);
 
-  const parts = { memberships, connections, events, hosted, server, admin, health, metrics, shards, muxWatch, ports };
+  const parts = {
+    memberships,
+    connections,
+    events,
+    hosted,
+    server,
+    admin,
+    taps: tapSockets,
+    health,
+    metrics,
+    shards,
+    muxWatch,
+    ports,
+  };
   const leaving = cluster === null || joined === null ? null : { drain: () => cluster.drain(), close: joined.close };
   const steps = shutdownSteps({ ...parts, cluster: leaving, stopTimers, config, log });
   endOnSignals(steps, { drain: config.DRAIN_TIMEOUT_MS, close: config.SHUTDOWN_TIMEOUT_MS }, log);

@@ -21,6 +21,7 @@ export interface ShutdownParts {
   readonly hosted: HostedConversations;
   readonly server: { close(): void };
   readonly admin: { close(): void };
+  readonly taps: { close(): void };
   readonly health: { stop(): void };
   readonly metrics: { stop(): void };
   readonly shards: { stop(): Promise<void> };
@@ -47,6 +48,7 @@ export function shutdownSteps(parts: ShutdownParts): Steps {
       memberships.beginDrain();
       for (const stop of parts.stopTimers) stop();
       await connections.endAll('draining', why);
+      parts.taps.close();
       await cluster?.close();
       parts.server.close();
       parts.health.stop();

@@ -36,7 +36,7 @@ const throttle = new Throttle(new ThrottleLimits(10_000, 100_000));
 const publication = { payloadType: 111, redPayloadType: 0, levelExtension: 1, ssrcs: [] };
 const publisher = {
   ...{ id: 1, claim: { userid: 'ann', clientid: 'phone' }, isClient: true, muted: false, publication },
-  ...{ packetsReceived: 0, throttle, seat: { shard: { push: () => true }, current: null } },
+  ...{ packetsReceived: 0, throttle, seat: { number: 1, shard: { push: () => true }, current: null } },
 };
 const packet = rtp({ sequence: 1, payload: Buffer.alloc(100), level: { id: 1, level: 90 } });
 const times = new Histogram(FORWARD_BOUNDS, 1e6);

@@ -77,7 +77,7 @@ export class RelaySide {
     return {
       ...{ id, claim: { userid: `user ${id}`, clientid: 'phone' }, isClient: true, muted: false },
       ...{ publication: PUBLICATION, packetsReceived: 0, throttle: new Throttle(new ThrottleLimits(1, 1)) },
-      seat: { shard: null, current: { conversation: { key } } },
+      seat: { number: id + 1, shard: null, current: { conversation: { key } } },
     };
   }
 

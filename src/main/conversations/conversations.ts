@@ -8,7 +8,12 @@
  * which conversation and who is forgotten. Connections are then those of this instance; of the others it has the count.
  */
 import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
-import { type Conversation, type ConversationSummary, OccupiedConversations } from './occupied.ts';
+import {
+  type Conversation,
+  type ConversationFollower,
+  type ConversationSummary,
+  OccupiedConversations,
+} from './occupied.ts';
 import type { Applied, ConversationLimits, Full, Membership, Placement, RecordedUser } from './registry-types.ts';
 import { UserNumbers } from './user-numbers.ts';
 
@@ -75,6 +80,11 @@ export class Conversations<C> {
   /** Lists conversations in the order in which they began. @param after key of the last one known, 0 for none. */
   list(after: number, limit: number): ConversationSummary[] {
     return this.conversations.list(after, limit);
+  }
+
+  /** Tells when a conversation begins and ends, of {@link OccupiedConversations.follow}. */
+  follow(id: string, follower: ConversationFollower): () => void {
+    return this.conversations.follow(id, follower);
   }
 
   /** Returns the users of a conversation, none if it does not exist. Looks at all users of the registry. */

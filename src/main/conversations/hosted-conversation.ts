@@ -28,6 +28,11 @@ export class HostedConversation {
   workerDominant = 0;
   /** The same as another instance determines it for all; null if this one's worker does. */
   electedDominant: number | null = null;
+  /** Whether somebody taps the conversation on this instance. */
+  tapped = false;
+  /** Whether it is recorded, by a tap on this instance or on another one. */
+  recordedHere = false;
+  recordedElsewhere = false;
   private lastNumber: number;
   /** How many publishers each user has here, by the user's number. */
   private readonly publishers = new Map<number, number>();
@@ -42,6 +47,10 @@ export class HostedConversation {
   /** Number of the dominant speaker, 0 for nobody. */
   get dominant(): number {
     return this.electedDominant ?? this.workerDominant;
+  }
+
+  get recorded(): boolean {
+    return this.recordedHere || this.recordedElsewhere;
   }
 
   /** Returns a number that no participant has had since the conversation got its worker. */

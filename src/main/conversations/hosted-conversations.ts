@@ -14,9 +14,7 @@ export class HostedConversations implements Served {
   /** Participants of other instances in these. */
   get remoteParticipants(): number {
     let remote = 0;
-    for (const { participants, ownSeats } of this.conversations.values()) {
-      remote += Math.max(0, participants.size - ownSeats);
-    }
+    for (const { participants, own } of this.conversations.values()) remote += participants.size - own.size;
     return remote;
   }
 

@@ -19,6 +19,12 @@ export interface OccupiedLimits {
   readonly participants: number;
 }
 
+/** Told when a conversation begins and ends. */
+export interface ConversationFollower {
+  began(conversation: Conversation): void;
+  ended(conversation: Conversation): void;
+}
+
 interface Occupied extends ConversationSummary {
   users: number;
 }
@@ -26,6 +32,8 @@ interface Occupied extends ConversationSummary {
 export class OccupiedConversations {
   private readonly conversations = new Map<string, Occupied>();
   private readonly limits: OccupiedLimits;
+  /** By id of the conversation. */
+  private readonly followers = new Map<string, ConversationFollower>();
   private lastKey = 0;
 
   constructor(limits: OccupiedLimits) {
@@ -68,15 +76,37 @@ export class OccupiedConversations {
 
   /** Adds a member, whatever the limits. */
   enter(id: string): ConversationSummary {
-    const conversation = this.conversations.get(id) ?? { id, key: ++this.lastKey, users: 0 };
-    this.conversations.set(id, conversation);
+    const known = this.conversations.get(id);
+    const conversation = known ?? { id, key: ++this.lastKey, users: 0 };
     conversation.users++;
+    if (known !== undefined) return conversation;
+    this.conversations.set(id, conversation);
+    this.followers.get(id)?.began(conversation);
     return conversation;
   }
 
   /** Takes a member out. */
   exit(id: string): void {
     const conversation = this.conversations.get(id);
-    if (conversation !== undefined && --conversation.users === 0) this.conversations.delete(id);
+    if (conversation === undefined || --conversation.users > 0) return;
+    this.conversations.delete(id);
+    this.followers.get(id)?.ended(conversation);
+  }
+
+  /**
+   * Tells a follower when a conversation begins and ends, at once if it has begun. A conversation has one follower.
+   *
+   * @returns a function that ends this, and tells it that the conversation has ended.
+   */
+  follow(id: string, follower: ConversationFollower): () => void {
+    this.followers.set(id, follower);
+    const conversation = this.conversations.get(id);
+    if (conversation !== undefined) follower.began(conversation);
+    return () => {
+      if (this.followers.get(id) !== follower) return;
+      this.followers.delete(id);
+      const current = this.conversations.get(id);
+      if (current !== undefined) follower.ended(current);
+    };
   }
 }

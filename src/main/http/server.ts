@@ -1,7 +1,7 @@
 /** The public HTTP server: it reads claims, serves a table of routes, and upgrades requests to websockets. */
-import { type IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { type Duplex, PassThrough } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { readClaim } from '../claim.ts';
 import type { Config, ListenAddress } from '../config.ts';
@@ -12,8 +12,9 @@ import type { Log } from '../log/log.ts';
 import { requestIdOf } from '../request-id.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry.ts';
 import { EMPTY, send, sendProblem } from './answer.ts';
+import { lastResponse } from './last-response.ts';
 import { listen } from './listen.ts';
-import { LINGER_MS, Listener, type ListenerConfig } from './listener.ts';
+import { Listener, type ListenerConfig } from './listener.ts';
 import { pathOf } from './paths.ts';
 import { checkProxySecret } from './proxy-secret.ts';
 import { RouteTable } from './route-table.ts';
@@ -143,20 +144,4 @@ export class HttpServer {
     const row = this.routes.nearest(pathOf(response.req.url), response.req.method);
     this.telemetry.refused(kind, row !== undefined && 'answer' in row ? (row.asked ?? 'other') : 'other');
   }
-}
-
-/**
- * Returns the response to a request whose upgrade is refused or ignored. Node has let go of its socket: the response
- * does not wait for those to earlier requests, and it ends the socket, because Node's timeouts no longer apply.
- */
-function lastResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  const sink = new PassThrough();
-  response.assignSocket(sink as unknown as Socket);
-  response.on('finish', () => sink.end());
-  sink.pipe(socket);
-  socket.resume();
-  socket.once('finish', () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
-  return response;
 }

@@ -39,6 +39,8 @@ export interface Publisher {
   packetsReceived: number;
   readonly throttle: Throttle;
   readonly seat: {
+    /** Its number in the conversation, 0 in none. */
+    readonly number: number;
     readonly shard: Pick<Shard, 'push'> | null;
     /** The conversation that it is in. */
     readonly current: { readonly conversation: { readonly key: number } } | null;
@@ -74,7 +76,7 @@ export interface IngressOptions {
   /** Tells which packets wake their workers; all by default. */
   readonly gate?: Pick<WakeGate, 'wakes'>;
   /** Gets the error of a tap that threw and was detached. Must not throw. */
-  readonly tapFailed?: (error: unknown) => void;
+  readonly tapFailed?: (error: unknown, tap: PacketTap) => void;
 }
 
 export class Ingress {
@@ -86,7 +88,7 @@ export class Ingress {
   private readonly clock: () => number;
   private readonly gate: Pick<WakeGate, 'wakes'>;
   private readonly taken: () => void;
-  private readonly tapFailed: (error: unknown) => void;
+  private readonly tapFailed: (error: unknown, tap: PacketTap) => void;
   /** Those that have not thrown. */
   private taps: readonly PacketTap[];
 
@@ -98,6 +100,16 @@ export class Ingress {
     this.taken = options.taken ?? (() => undefined);
     this.taps = options.taps ?? [];
     this.tapFailed = options.tapFailed ?? (() => undefined);
+  }
+
+  /** Adds a tap. */
+  attach(tap: PacketTap): void {
+    this.taps = [...this.taps, tap];
+  }
+
+  /** Takes a tap away. Has no effect on one that is not there. */
+  detach(tap: PacketTap): void {
+    this.taps = this.taps.filter((one) => one !== tap);
   }
 
   /** Takes one RTP packet. Allocates nothing. */
@@ -137,16 +149,13 @@ export class Ingress {
   private tap(publisher: Publisher, packet: Uint8Array, stamp: number): void {
     const { taps } = this;
     for (let i = 0; i < taps.length; i++) {
+      const tap = taps[i]!;
       try {
-        taps[i]!.packet(publisher, packet, stamp);
+        tap.packet(publisher, packet, stamp);
       } catch (error) {
-        this.detach(taps[i]!);
-        this.tapFailed(error);
+        this.detach(tap);
+        this.tapFailed(error, tap);
       }
     }
-  }
-
-  private detach(tap: PacketTap): void {
-    this.taps = this.taps.filter((one) => one !== tap);
   }
 }

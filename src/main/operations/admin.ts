@@ -2,20 +2,26 @@
  * The operators' HTTP servers: one for health, metrics, conversations and commands, and perhaps another one for health and
  * metrics alone. They have their own addresses, which no proxy may expose.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
 import type { ListenAddress } from '../config.ts';
 import { RequestError } from '../errors.ts';
 import { type Answer, send, sendProblem } from '../http/answer.ts';
+import { lastResponse } from '../http/last-response.ts';
 import { listen } from '../http/listen.ts';
 import { Listener, type ListenerConfig } from '../http/listener.ts';
-import { RouteTable } from '../http/route-table.ts';
+import { type Params, RouteTable } from '../http/route-table.ts';
 import type { Log } from '../log/log.ts';
 import { requestIdOf } from '../request-id.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { OperatorAccess } from './admin-token.ts';
 import { acts, type OperatorRoute } from './routes.ts';
+import type { Serve } from './tap-sockets.ts';
 
+/** Longest message of a websocket's client, bytes: there is nothing to say. */
+const MAX_MESSAGE_BYTES = 1024;
 /** No registry gives out names below these (RFC 6761, RFC 6762; ICANN reserves .internal for private use). */
 const PRIVATE = /\.(?:localhost|local|internal)$/;
 
@@ -23,6 +29,12 @@ export class AdminServer {
   private readonly listener: Listener;
   private readonly routes: RouteTable<OperatorRoute>;
   private readonly access: OperatorAccess | null;
+  private readonly websockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
   private readonly log: Log;
   private readonly telemetry: Pick<Telemetry, 'refused'>;
 
@@ -40,14 +52,11 @@ export class AdminServer {
     this.routes = new RouteTable(routes, config.MAX_HEADER_BYTES);
     this.listener = new Listener(config, telemetry, (request, response) => {
       request.resume();
-      this.answer(request).then(
-        (answer) => send(response, answer),
-        (error: unknown) => {
-          const message = 'request of an operator failed';
-          const { kind } = sendProblem(response, error, 'internal', this.log, message, requestIdOf(request));
-          if (kind === 'bad-token') this.telemetry.refused(kind, 'other');
-        },
-      );
+      this.respond(request, response);
+    });
+    this.listener.server.on('upgrade', (request, socket, head) => {
+      socket.on('error', (error) => this.log.debug({ err: error }, 'socket error'));
+      this.upgrade(request, socket, head);
     });
   }
 
@@ -67,13 +76,52 @@ export class AdminServer {
     this.listener.close();
   }
 
-  private async answer(request: IncomingMessage): Promise<Answer> {
-    refuseWebPages(request);
-    const { row, params } = this.routes.find(request.method === 'HEAD' ? 'GET' : request.method, request.url);
-    if (acts(row)) this.access?.check(request);
-    const [, query = ''] = (request.url ?? '').split('?', 2);
-    return row.answer(params, new URLSearchParams(query));
+  private respond(request: IncomingMessage, response: ServerResponse): void {
+    this.answer(request).then(
+      (answer) => send(response, answer),
+      (error: unknown) => this.refuse(request, response, error),
+    );
   }
+
+  private refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    const message = 'request of an operator failed';
+    const { kind } = sendProblem(response, error, 'internal', this.log, message, requestIdOf(request));
+    if (kind === 'bad-token') this.telemetry.refused(kind, 'other');
+  }
+
+  private async answer(request: IncomingMessage): Promise<Answer> {
+    const { row, params } = this.permitted(request);
+    return row.answer(params, queryOf(request));
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    let serve: Serve | undefined;
+    try {
+      const { row, params } = this.permitted(request);
+      const wantsWebsocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
+      serve = wantsWebsocket ? row.upgrade?.(params, queryOf(request)) : undefined;
+    } catch (error) {
+      return this.refuse(request, lastResponse(request, socket), error);
+    }
+    // A server may ignore an offer of another protocol: RFC 9110, section 7.8.
+    if (serve === undefined) return this.respond(request, lastResponse(request, socket));
+    const granted = serve;
+    this.websockets.handleUpgrade(request, socket, head, (websocket) => {
+      this.listener.release(socket);
+      granted(websocket);
+    });
+  }
+
+  private permitted(request: IncomingMessage): { row: OperatorRoute; params: Params } {
+    refuseWebPages(request);
+    const found = this.routes.find(request.method === 'HEAD' ? 'GET' : request.method, request.url);
+    if (acts(found.row)) this.access?.check(request);
+    return found;
+  }
+}
+
+function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
+  return new URLSearchParams(url.split('?', 2)[1] ?? '');
 }
 
 /**

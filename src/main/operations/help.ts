@@ -55,6 +55,7 @@ const MEANINGS: Readonly<Record<keyof Config, string>> = {
   SHUTDOWN_TIMEOUT_MS: 'from then to the forced end of the process, ms',
   EVENTS_INTERVAL_MS: 'how often clients are told what has changed, ms',
   MAX_LISTED_PARTICIPANTS: 'connections in a conversation up to which everybody is told of everybody',
+  MAX_TAPS: 'readers of conversations at a time, such as recorders',
   MAX_DELAY_MS: 'oldest packet that is still sent, ms',
   OFFLOAD_PERCENT: "load of the main thread from which on the library's threads help",
   OFFLOAD_IDLE_PERCENT: 'idle CPU of the machine without which they do not',

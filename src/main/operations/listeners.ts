@@ -8,6 +8,7 @@ import { AdminServer } from './admin.ts';
 import { OperatorAccess } from './admin-token.ts';
 import type { Operator } from './operator.ts';
 import { metricsRoutes, operatorRoutes } from './routes.ts';
+import type { TapSockets } from './tap-sockets.ts';
 
 export class OperatorsListeners {
   private readonly config: Pick<Config, 'ADMIN_LISTEN' | 'METRICS_LISTEN'>;
@@ -17,6 +18,7 @@ export class OperatorsListeners {
   /** @throws Error for operators if `ADMIN_TOKEN_FILE` has no token. */
   constructor(
     operator: Operator,
+    taps: Pick<TapSockets, 'grant'>,
     config: ListenerConfig & Pick<Config, 'ADMIN_LISTEN' | 'METRICS_LISTEN' | 'ADMIN_TOKEN_FILE'>,
     log: Log,
     telemetry: Pick<Telemetry, 'refused'>,
@@ -24,7 +26,8 @@ export class OperatorsListeners {
     const { ADMIN_LISTEN, METRICS_LISTEN, ADMIN_TOKEN_FILE } = config;
     this.config = config;
     const access = ADMIN_LISTEN === null ? null : new OperatorAccess(ADMIN_TOKEN_FILE);
-    this.admin = access === null ? null : new AdminServer(operatorRoutes(operator), access, config, log, telemetry);
+    this.admin =
+      access === null ? null : new AdminServer(operatorRoutes(operator, taps), access, config, log, telemetry);
     this.metrics =
       METRICS_LISTEN === null ? null : new AdminServer(metricsRoutes(operator), null, config, log, telemetry);
   }

@@ -11,6 +11,7 @@ import type { Conversations } from '../conversations/conversations.ts';
 import { busyMs } from '../event-loop.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { OfferQueue } from '../signalling/offer-queue.ts';
+import type { Taps } from '../taps/taps.ts';
 import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
 import { ConnectionGauges, type Counted } from './metrics/connection-gauges.ts';
 import type { Counters } from './metrics/counters.ts';
@@ -50,6 +51,7 @@ export interface MetricsSources {
   readonly receivers: readonly (Counted | undefined)[];
   readonly logOutput: { readonly lost: number };
   readonly memberships: { readonly draining: boolean };
+  readonly taps: Pick<Taps, 'count' | 'counts'>;
   /** Null for an instance that knows no other. */
   readonly cluster: ClusterFigures | null;
 }
@@ -79,6 +81,7 @@ export class Metrics {
     counters.expose(this.exposition);
     this.exposeService(sources);
     this.exposeTraffic(sources);
+    this.exposeTaps(sources);
     exposeWorkers(this.exposition, () => sources.shards.all, this.totals);
     exposePackets(
       this.exposition,
@@ -193,6 +196,21 @@ export class Metrics {
       'sfu_conversation_participants_max',
       'Participants of the largest conversation.',
       () => this.connections.largest,
+    );
+  }
+
+  private exposeTaps({ taps }: MetricsSources): void {
+    const { exposition } = this;
+    exposition.gauge('sfu_taps', 'Readers of conversations, such as recorders; at most MAX_TAPS.', () => taps.count);
+    exposition.counter(
+      'sfu_tap_packets_total',
+      'Packets that taps were given, each for each reader.',
+      () => taps.counts.packets,
+    );
+    exposition.counter(
+      'sfu_tap_lost_packets_total',
+      'Packets that a tap did not get because its reader was too slow; it was told how many.',
+      () => taps.counts.lost,
     );
   }
 

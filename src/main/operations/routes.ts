@@ -3,6 +3,7 @@ import { RequestError } from '../errors.ts';
 import { type Answer, json } from '../http/answer.ts';
 import type { Params, Row } from '../http/route-table.ts';
 import type { Operator } from './operator.ts';
+import type { Serve, TapSockets } from './tap-sockets.ts';
 
 /** Conversations on a page, by default and at most. */
 const PAGE = 100;
@@ -16,6 +17,8 @@ export interface OperatorRoute extends Row {
   readonly acts?: boolean;
   /** Handles a request. @throws RequestError, or rejects with one, to refuse it. */
   answer(params: Params, query: URLSearchParams): Answer | Promise<Answer>;
+  /** Grants a websocket instead, if the request asks for one. @throws RequestError to refuse it. */
+  upgrade?(params: Params, query: URLSearchParams): Serve;
 }
 
 /** Whether a route changes something, or tells what nobody but an operator may know. */
@@ -54,7 +57,7 @@ export function metricsRoutes(operator: Operator): readonly OperatorRoute[] {
 }
 
 /** Returns the table of `ADMIN_LISTEN`: everything. */
-export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
+export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant'>): readonly OperatorRoute[] {
   return [
     ...metricsRoutes(operator),
     {
@@ -69,6 +72,16 @@ export function operatorRoutes(operator: Operator): readonly OperatorRoute[] {
       method: 'GET',
       path: '/conversations/:id',
       answer: async ({ id = '' }) => json(await operator.conversation(id)),
+    },
+    {
+      method: 'GET',
+      path: '/conversations/:id/tap',
+      acts: true,
+      upgrade: ({ id = '' }, query) => taps.grant(id, query),
+      answer: () => {
+        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+        throw new RequestError('upgrade-required', 'Open /conversations/:id/tap as a websocket.', headers);
+      },
     },
     { method: 'GET', path: '/users/:userid', answer: async ({ userid = '' }) => json(await operator.user(userid)) },
     { method: 'GET', path: '/cluster', answer: () => json(operator.cluster()) },

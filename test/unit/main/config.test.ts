@@ -288,6 +288,7 @@ const TABLE: readonly Row[] = [
     ],
     bad: ['', ' ', 'a'.repeat(33), 'a.b', 'a b', 'a*', 'é'],
   },
+  integer('MAX_TAPS', 0, 1000),
   integer('MAX_REMOTE_SOURCES', 1, 60_000),
   integer('STATS_INTERVAL_MS', 0, 86_400_000),
   integer('EVENTS_INTERVAL_MS', 20, 10_000),

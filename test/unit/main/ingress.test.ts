@@ -27,7 +27,7 @@ function setUp(options: IngressOptions = {}, limits = new ThrottleLimits(1000, 1
       return !worker.full;
     },
   };
-  const seat: { shard: typeof shard | null; current: null } = { shard, current: null };
+  const seat: { number: number; shard: typeof shard | null; current: null } = { number: 1, shard, current: null };
   const claim = { userid: 'ann', clientid: 'phone' };
   const is = { id: 7, claim, isClient: true, muted: false, publication: null };
   const publisher = { ...is, packetsReceived: 0, throttle: new Throttle(limits), seat };

@@ -108,6 +108,7 @@ function service(
     receivers,
     logOutput: { lost: 3 },
     memberships: { draining: true },
+    taps: { count: 2, counts: { packets: 9, lost: 1 } },
     cluster,
   });
 }
@@ -249,7 +250,10 @@ test('metrics are written as the text format wants them', () => {
 });
 
 test('connections are counted by state, and those in a conversation by what they do', () => {
-  const [kitchen, garden] = [{ seats: { size: 2 } }, { seats: { size: 1 } }];
+  const [kitchen, garden] = [
+    { seats: { size: 3 }, tapped: true },
+    { seats: { size: 1 }, tapped: false },
+  ];
   const person = (current: Counted['seat']['current'], publishes: boolean, offloaded: boolean): Counted => ({
     state: 'established',
     slotCount: 3,

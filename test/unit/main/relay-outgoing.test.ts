@@ -27,7 +27,7 @@ interface Client extends Publisher {
   isClient: boolean;
   publication: Publisher['publication'];
   rtcp: { uplink: { fraction: number } };
-  seat: { shard: null; current: { conversation: { key: number } } | null };
+  seat: { number: number; shard: null; current: { conversation: { key: number } } | null };
 }
 
 function setUp({ wants = 2 } = {}) {
@@ -53,7 +53,7 @@ function setUp({ wants = 2 } = {}) {
   const client = (id: number, userid = `user ${id}`): Client => ({
     ...{ id, claim: { userid, clientid: 'phone' }, isClient: true, muted: false, publication: PUBLICATION },
     ...{ rtcp: { uplink: { fraction: 0 } }, packetsReceived: 0, throttle: new Throttle(new ThrottleLimits(1, 1)) },
-    seat: { shard: null, current: { conversation: KITCHEN } },
+    seat: { number: id, shard: null, current: { conversation: KITCHEN } },
   });
   let sequence = 0;
   /** Clients send a packet each, 20 ms after the ones before. */
@@ -317,7 +317,7 @@ test('whoever moves is announced anew where they go, and nothing is kept of thos
   is(known.length, 1);
   const conversations = Reflect.get(outgoing, 'conversations') as Map<number, { sources: unknown[] }>;
   is(conversations.get(KITCHEN.key)!.sources.length, 0);
-  const next = { ...bob, id: connectionId(2, 1), seat: { shard: null, current: { conversation: KITCHEN } } };
+  const next = { ...bob, id: connectionId(2, 1), seat: { number: 2, shard: null, current: { conversation: KITCHEN } } };
   rank(next, 0);
   for (let i = 0; i < 12; i++) say([next], SILENT);
   equal(went(), [], "another connection has the index, and not its predecessor's place");

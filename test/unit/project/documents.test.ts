@@ -34,7 +34,7 @@ test('every close code has its row', () => {
 test('every variable that is a maximum for clients has its row among the limits', () => {
   const limits = HTTP.slice(HTTP.indexOf('## Limits'));
   // These are about what the server tells and keeps.
-  const others = ['MAX_LISTED_PARTICIPANTS', 'MAX_DELAY_MS', 'MAX_REMOTE_SOURCES'];
+  const others = ['MAX_LISTED_PARTICIPANTS', 'MAX_DELAY_MS', 'MAX_REMOTE_SOURCES', 'MAX_TAPS'];
   for (const name of Object.keys(DEFAULTS)) {
     if (/^MAX_|^(OFFER|CONNECT|REQUEST|KEEP_ALIVE)_TIMEOUT/.test(name) && !others.includes(name)) {
       ok(limits.includes(`\`${name}\``), name);

@@ -6,7 +6,7 @@ export interface Counted {
   readonly slotCount: number;
   readonly publication: object | null;
   readonly peer: { readonly offloaded: boolean } | null;
-  readonly seat: { readonly current: { readonly seats: { readonly size: number } } | null };
+  readonly seat: { readonly current: { readonly seats: { readonly size: number }; readonly tapped: boolean } | null };
 }
 
 export class ConnectionGauges {
@@ -41,6 +41,6 @@ export class ConnectionGauges {
     if (publication !== null) this.publishers++;
     this.slots += slotCount;
     this.hosts.add(host);
-    this.largest = Math.max(this.largest, host.seats.size);
+    this.largest = Math.max(this.largest, host.seats.size - Number(host.tapped));
   }
 }

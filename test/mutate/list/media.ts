@@ -122,5 +122,15 @@ export const media: MutationList = {
     ['native.sendMessage(text) || true', 'native.sendMessage(text)'],
     ['native.bufferedAmount(), 0', 'native.bufferedAmount(), 1'],
   ],
+  'src/main/taps/tap.ts': [
+    ['SourceWord.Rank]! <= foremost', 'SourceWord.Rank]! < foremost'],
+    ['this.told = null;\n    this.speakers.clear();', 'this.told = null;'],
+    ['bufferedAmount > MAX_BUFFERED_BYTES / 4', 'bufferedAmount > MAX_BUFFERED_BYTES'],
+  ],
+  'src/main/taps/taps.ts': [
+    ['if (publisher.muted || publisher.publication === null)', 'if (publisher.publication === null)'],
+    ['((stamp - this.stamp) | 0)', '(stamp - this.stamp)'],
+    ['if (this.all.size === 0) this.rest();', ''],
+  ],
   'src/main/media/traffic.ts': [['this.figures[1]! += bytes;', 'this.figures[1]! = bytes;']],
 };

@@ -263,12 +263,12 @@ export class VoiceClient extends ClientView {
 
   private emitMuted(): void {
     this.hush();
-    this.emit('muted', { muted: this.muted, silenced: this.silenced, deafened: this.deafened });
+    this.emit('muted', { muted: this.muted, silenced: this.silenced, speak: this.speak, deafened: this.deafened });
   }
 
   /** Sends nothing as long as the server forwards nothing. All reasons for that come together here. */
   private hush(): void {
-    this.mic.mute(this.muted || this.silenced);
+    this.mic.mute(this.muted || this.silenced || !this.speak);
   }
 
   private changed(state: ClientState, error: VoiceError | null): void {

@@ -9,6 +9,8 @@ export class People {
   complete = false;
   dominant = 0;
   silenced = false;
+  /** Whether the user may speak in this conversation. */
+  speak = true;
   /** `muted` and `deafened` as the server has them. */
   muted = false;
   deafened = false;
@@ -29,6 +31,7 @@ export class People {
         this.dominant = event.dominant;
         this.muted = event.muted;
         this.silenced = event.silenced;
+        this.speak = event.speak ?? true;
         this.deafened = event.deafened;
         return this.list(event.total, event.complete, event.participants);
       case 'participants':
@@ -45,12 +48,15 @@ export class People {
         return;
       }
       case 'speaking':
-        return this.speak(event.started, event.stopped);
+        return this.setSpeaking(event.started, event.stopped);
       case 'dominant':
         this.dominant = event.number;
         return;
       case 'silenced':
         this.silenced = event.silenced;
+        return;
+      case 'speak':
+        this.speak = event.speak;
         return;
       case 'cluster':
         this.whole = event.whole;
@@ -79,7 +85,7 @@ export class People {
     this.participants = participants;
   }
 
-  private speak(started: readonly number[], stopped: readonly number[]): void {
+  private setSpeaking(started: readonly number[], stopped: readonly number[]): void {
     const participants = new Map(this.participants);
     const set = (number: number, speaking: boolean): void => {
       const known = participants.get(number);

@@ -76,8 +76,9 @@ export class Preferences {
     if (this.peer === null) return;
     if (event.type === 'snapshot') this.asked = { pin: String(event.pinned), exclude: String(event.excluded) };
     if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
-    // Requests to unmute were refused while the operator's mute lasted, so send the current state again.
-    if (event.type === 'silenced' && !event.silenced) this.ask(this.peer, { type: 'mute', muted: this.muted });
+    // Requests to unmute were refused as long as the user could not be heard, so send the current state again.
+    const heard = (event.type === 'silenced' && !event.silenced) || (event.type === 'speak' && event.speak);
+    if (heard) this.ask(this.peer, { type: 'mute', muted: this.muted });
   }
 
   /** Tells the next connection too: while a server drains, people may listen to either. */

@@ -34,6 +34,8 @@ export interface SnapshotEvent {
   readonly number: number;
   readonly muted: boolean;
   readonly silenced: boolean;
+  /** Whether the user may speak; a server that does not say so lets everybody speak. */
+  readonly speak?: boolean | undefined;
   readonly deafened: boolean;
   readonly pinned: readonly number[];
   readonly excluded: readonly number[];
@@ -78,6 +80,7 @@ export type ServerEvent =
   | { readonly type: 'moved'; readonly conversation: string }
   | { readonly type: 'left'; readonly conversation: string; readonly kicked: boolean }
   | { readonly type: 'silenced'; readonly silenced: boolean }
+  | { readonly type: 'speak'; readonly speak: boolean }
   | { readonly type: 'replaced' }
   | { readonly type: 'draining'; readonly within: number }
   | { readonly type: 'cluster'; readonly whole: boolean }
@@ -93,8 +96,11 @@ export type Request =
   | { readonly type: 'exclude'; readonly numbers: readonly number[] }
   | { readonly type: 'participants'; readonly after?: number; readonly limit?: number };
 
-/** The types that members of events can have. A suffix `?` allows null; a plural is a list. */
-type Kind = 'number' | 'boolean' | 'string' | 'text?' | 'number?' | 'numbers' | 'participants' | 'slots';
+/**
+ * The types that members of events can have. A suffix `?` allows null, a prefix `?` that the member is missing; a plural
+ * is a list.
+ */
+type Kind = 'number' | 'boolean' | '?boolean' | 'string' | 'text?' | 'number?' | 'numbers' | 'participants' | 'slots';
 
 const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>>>> = {
   snapshot: {
@@ -102,6 +108,7 @@ const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>
     number: 'number',
     muted: 'boolean',
     silenced: 'boolean',
+    speak: '?boolean',
     deafened: 'boolean',
     pinned: 'numbers',
     excluded: 'numbers',
@@ -117,6 +124,7 @@ const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>
   moved: { conversation: 'string' },
   left: { conversation: 'string', kicked: 'boolean' },
   silenced: { silenced: 'boolean' },
+  speak: { speak: 'boolean' },
   replaced: {},
   draining: { within: 'number' },
   cluster: { whole: 'boolean' },
@@ -138,6 +146,7 @@ type Members = Readonly<Record<string, unknown>>;
 const KINDS: Readonly<Record<Kind, (value: unknown) => boolean>> = {
   number: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
   boolean: (value) => typeof value === 'boolean',
+  '?boolean': (value) => value === undefined || typeof value === 'boolean',
   string: (value) => typeof value === 'string',
   'text?': (value) => value === null || typeof value === 'string',
   'number?': (value) => value === null || KINDS.number(value),

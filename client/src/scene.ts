@@ -83,6 +83,7 @@ export class Scene {
       case 'dominant':
         return this.emit('dominant', this.dominant);
       case 'silenced':
+      case 'speak':
         return this.emitMuted();
       case 'cluster':
         return this.emitCluster();

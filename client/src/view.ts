@@ -98,6 +98,11 @@ export abstract class ClientView extends Emitter<ClientEvents> {
     return this.scene.people.silenced;
   }
 
+  /** Whether the user may speak in this conversation. Without that right nothing is sent, and nothing would be heard. */
+  get speak(): boolean {
+    return this.scene.people.speak;
+  }
+
   get deafened(): boolean {
     return this.preferences.deafened;
   }

@@ -75,6 +75,7 @@ class Copy {
     this.store.start({
       place: () => undefined,
       mute: () => undefined,
+      letSpeak: () => undefined,
       end: (connection) => this.disconnect(connection),
     });
   }

@@ -266,7 +266,7 @@ test('bad requests are answered with what was wrong', async () => {
     [userPath('nowhere', 'nobody', 'mute'), { method: 'POST' }, 404, /not in that conversation/],
     [userPath('nowhere', 'nobody', 'kick'), {}, 405, /GET is not allowed here; allowed: POST\./],
     ['/healthz', { method: 'DELETE' }, 405, /DELETE is not allowed here; allowed: GET\./],
-    ['/', {}, 404, /There are GET \/healthz, .* and POST \/conversations\/:id\/users\/:userid\/unmute\./],
+    ['/', {}, 404, /There are GET \/healthz, .* and POST \/conversations\/:id\/users\/:userid\/listen\./],
     ['/conversations/%ff', {}, 400, /badly escaped/],
     ['/conversations/a/users/%zz/kick', { method: 'POST' }, 400, /badly escaped/],
   ];

@@ -250,6 +250,7 @@ export class ConnectionsFixture {
         this.told.push(`${name(connection)} is in ${where}${kicked ? ', kicked' : ''}`);
       },
       mutedByOperator: (connection) => this.told.push(`${name(connection)} is ${connection.muted ? '' : 'un'}muted`),
+      letSpeak: (connection) => this.told.push(`${name(connection)} may${connection.maySpeak ? '' : ' not'} speak`),
       badRed: (connection) => this.told.push(`${name(connection)} has bad RED`),
       ended: (connection, why) => {
         if (why !== null) this.told.push(`${name(connection)} ends: ${why}`);

@@ -14,6 +14,7 @@ export class EventView {
   dominant = 0;
   muted = false;
   silenced = false;
+  speak = true;
   deafened = false;
   whole = true;
   readonly participants = new Map<number, Participant>();
@@ -64,6 +65,7 @@ export class EventView {
         this.dominant = event.dominant;
         this.muted = event.muted;
         this.silenced = event.silenced;
+        this.speak = event.speak ?? true;
         this.deafened = event.deafened;
         return this.list(event.total, event.complete, event.participants);
       case 'participants':
@@ -84,6 +86,9 @@ export class EventView {
         return;
       case 'dominant':
         this.dominant = event.number;
+        return;
+      case 'speak':
+        this.speak = event.speak;
         return;
       case 'cluster':
         this.whole = event.whole;

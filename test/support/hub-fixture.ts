@@ -47,6 +47,7 @@ class FakeShard {
 export class FakeConnection {
   selfMuted = false;
   mutedByOperator = false;
+  maySpeak = true;
   deafened = false;
   readonly id: number;
   readonly user: number;
@@ -72,7 +73,7 @@ export class FakeConnection {
   }
 
   get muted(): boolean {
-    return this.selfMuted || this.mutedByOperator;
+    return this.selfMuted || this.mutedByOperator || !this.maySpeak;
   }
 
   set muted(muted: boolean) {

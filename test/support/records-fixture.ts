@@ -76,6 +76,8 @@ export class Member {
   readonly log = recordLog();
   /** What connections were told. */
   readonly told: string[] = [];
+  /** Ids of the connections that may not speak. */
+  readonly listening = new Set<number>();
   private readonly roll: Roll;
   private lastId = 0;
 
@@ -99,6 +101,14 @@ export class Member {
       },
       mute: (connections, muted) => {
         for (const { claim } of connections) member.told.push(`${claim.clientid} ${muted ? 'muted' : 'unmuted'}`);
+      },
+      letSpeak: (connections, maySpeak) => {
+        for (const { claim, id } of connections) {
+          if (member.listening.has(id) !== maySpeak) continue;
+          if (maySpeak) member.listening.delete(id);
+          else member.listening.add(id);
+          member.told.push(`${claim.clientid} ${maySpeak ? 'may speak' : 'may not speak'}`);
+        }
       },
       end: (connection, reason) => {
         member.told.push(`${connection.claim.clientid} ended ${reason}`);

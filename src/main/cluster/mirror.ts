@@ -176,8 +176,8 @@ export class Mirror {
       this.overflow++;
       return;
     }
-    const record = readRecord(key, value, counts);
     const before = entry?.record ?? null;
+    const record = keepRights(readRecord(key, value, counts), before);
     const userid = record?.userid ?? entry?.userid ?? null;
     this.entries.set(key, { userid, record, revision });
     if (userid !== null && (record !== null || before !== null)) changed(userid, record);
@@ -221,4 +221,10 @@ export class Mirror {
     waiters?.delete(waiter);
     if (waiters?.size === 0) this.waiters.delete(key);
   }
+}
+
+/** An instance of an older version, which does not know of rights, leaves them out of whatever it writes. */
+function keepRights(record: UserRecord | null, before: UserRecord | null): UserRecord | null {
+  if (record === null || record.rights !== undefined || before?.rights === undefined) return record;
+  return { ...record, rights: before.rights };
 }

@@ -5,12 +5,13 @@
  */
 import type { Config } from '../config.ts';
 import type { Applied, Conversations, RecordedUser } from '../conversations/conversations.ts';
+import { type Grant, withGrant, withWord } from '../conversations/rights.ts';
 import type { Log } from '../log/log.ts';
 import { type Done, type MembershipStore, notThere, type Placing } from '../memberships/membership-store.ts';
 import { fullError } from '../memberships/refusals.ts';
 import type { EndReason } from '../telemetry.ts';
 import type { Instances } from './instances.ts';
-import { isBlank } from './messages/record.ts';
+import { blankRecord, isBlank, rightsOf, withRights } from './messages/record.ts';
 import { OwnConnections } from './own-connections.ts';
 import type { Edit, Records, UserRecord } from './records.ts';
 import { UsersByInstance } from './users-by-instance.ts';
@@ -99,20 +100,18 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     return this.own.unwritten;
   }
 
-  join(userid: string, conversation: string): Promise<undefined> {
-    return this.enter(userid, conversation);
+  join(userid: string, conversation: string, grant: Grant | null = null): Promise<undefined> {
+    return this.enter(userid, conversation, grant);
   }
 
   leave(userid: string, conversation: string): Done {
-    return this.change(userid, (before) =>
-      before.conversation === conversation ? { ...before, conversation: null, kicked: false } : before,
-    );
+    return this.change(userid, (before) => (before.conversation === conversation ? outOf(before, false) : before));
   }
 
   kick(userid: string, conversation: string): Done {
     return this.change(userid, (before) => {
       if (before.conversation !== conversation) throw notThere();
-      return { ...before, conversation: null, kicked: true };
+      return outOf(before, true);
     });
   }
 
@@ -120,6 +119,13 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     return this.change(userid, (before) => {
       if (before.conversation !== conversation) throw notThere();
       return before.mutedByOperator === muted ? before : { ...before, mutedByOperator: muted };
+    });
+  }
+
+  letSpeak(userid: string, conversation: string, speak: boolean): Done {
+    return this.change(userid, (before) => {
+      if (before.conversation !== conversation) throw notThere();
+      return withRights(before, withWord(rightsOf(before), conversation, speak));
     });
   }
 
@@ -168,22 +174,25 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     return isBlank(before) && membership !== null ? { ...before, ...membership } : before;
   }
 
-  private async enter(userid: string, conversation: string): Promise<undefined> {
+  private async enter(userid: string, conversation: string, grant: Grant | null): Promise<undefined> {
     const { registry, config } = this.parts;
-    let previous: string | null = null;
+    let previous: UserRecord = blankRecord(userid);
     await this.change(userid, (before) => {
       const full = registry.whatKeepsOut(userid, conversation);
       if (full !== null) throw fullError(full, config);
-      previous = before.conversation;
+      previous = before;
+      const stays = before.conversation === conversation;
+      const granted = withRights(before, withGrant(rightsOf(before), grant, stays));
       // Who has no connection is remembered anew from now on, so all instances have to hear of it.
-      if (before.conversation === conversation && before.connections.length > 0) return before;
-      return { ...before, conversation, kicked: false };
+      if (stays && before.connections.length > 0) return granted;
+      return { ...granted, conversation, kicked: false };
     });
     if (!this.overfull.has(userid)) return;
     await this.change(userid, (before) => {
       if (before.conversation !== conversation || !this.overfull.has(userid)) return before;
-      const back = previous !== null && registry.whatKeepsOut(userid, previous) === null ? previous : null;
-      return { ...before, conversation: back === conversation ? null : back };
+      const { conversation: back } = previous;
+      if (back === null || back === conversation || registry.whatKeepsOut(userid, back) !== null) return outOf(before);
+      return withRights({ ...before, conversation: back }, withGrant(rightsOf(before), rightsOf(previous).grant));
     });
     throw fullError('participants', config);
   }
@@ -214,6 +223,7 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   private takeEffect(applied: Applied<C>, kicked: boolean): void {
     if (applied.muteChanged) this.connections?.mute(applied.connections, applied.mutedByOperator);
     if (applied.moved) this.connections?.place(applied, kicked && applied.conversation === null);
+    else this.connections?.letSpeak(applied.connections, applied.maySpeak);
   }
 
   /** An instance appeared or is gone: its connections count, or do not count any more. */
@@ -227,7 +237,7 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
 
   private summary(record: UserRecord): RecordedUser {
     const { conversation, mutedByOperator } = record;
-    return { conversation, mutedByOperator, elsewhere: this.othersOf(record).length };
+    return { conversation, mutedByOperator, rights: rightsOf(record), elsewhere: this.othersOf(record).length };
   }
 
   private othersOf(record: UserRecord | undefined): UserRecord['connections'] {
@@ -237,4 +247,9 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     });
     return others ?? [];
   }
+}
+
+/** Returns a record whose user is in no conversation. @param kicked whether an operator took them out. */
+function outOf(record: UserRecord, kicked = record.kicked): UserRecord {
+  return withRights({ ...record, conversation: null, kicked }, withGrant(rightsOf(record), null));
 }

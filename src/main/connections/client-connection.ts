@@ -3,6 +3,7 @@ import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
 import type { TakenIndex } from '../conversations/index-pool.ts';
 import type { Participant } from '../conversations/participant.ts';
+import type { Connected } from '../conversations/registry-types.ts';
 import { Seat } from '../conversations/seat.ts';
 import type { Seats } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
@@ -43,6 +44,8 @@ export class ClientConnection implements Receiver, Participant {
   slotMids: readonly string[] = [];
   selfMuted = false;
   mutedByOperator = false;
+  /** Whether the user may speak where they are. */
+  maySpeak = true;
   deafened = false;
   /** No RED of the client can be read, and it was told so. */
   badRed = false;
@@ -85,10 +88,11 @@ export class ClientConnection implements Receiver, Participant {
     this.state = 'signalling';
   }
 
-  /** The client is connected. @param user number of its user. @param now milliseconds. */
-  establish(user: number, mutedByOperator: boolean, now: number): void {
+  /** The client is connected. @param now milliseconds. */
+  establish({ user, mutedByOperator, maySpeak }: Connected, now: number): void {
     this.user = user;
     this.mutedByOperator = mutedByOperator;
+    this.maySpeak = maySpeak;
     this.state = 'established';
     this.establishedAt = now;
     this.watcher = null;
@@ -111,7 +115,7 @@ export class ClientConnection implements Receiver, Participant {
   }
 
   get muted(): boolean {
-    return this.selfMuted || this.mutedByOperator;
+    return this.selfMuted || this.mutedByOperator || !this.maySpeak;
   }
 
   get established(): boolean {

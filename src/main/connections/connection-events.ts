@@ -16,6 +16,9 @@ export interface ConnectionEvents {
   /** An operator muted the connection's user, or took that back. */
   mutedByOperator(connection: ClientConnection): void;
 
+  /** The connection's user got the right to speak where they are, or lost it. */
+  letSpeak(connection: ClientConnection): void;
+
   /** The server cannot read any RED of the connection. */
   badRed(connection: ClientConnection): void;
 

@@ -182,10 +182,23 @@ export class Connections {
   }
 
   /** Puts a user's connections where the registry says. @param kicked by an operator. */
-  place({ connections, conversation }: Placement<ClientConnection>, kicked = false): void {
+  place({ connections, conversation, maySpeak }: Placement<ClientConnection>, kicked = false): void {
     for (const connection of connections) {
       this.log.placed(connection, conversation, kicked);
+      // What is muted only in the next conversation must not be heard there, nor the other way round.
+      if (!maySpeak) this.letSpeak([connection], false);
       this.seat(connection, conversation, kicked);
+      if (maySpeak) this.letSpeak([connection], true);
+    }
+  }
+
+  /** Gives connections the right to speak, or takes it; their clients are told. */
+  letSpeak(connections: readonly ClientConnection[], maySpeak: boolean): void {
+    for (const connection of connections) {
+      if (connection.maySpeak === maySpeak) continue;
+      connection.maySpeak = maySpeak;
+      connection.seat.muteChanged();
+      this.parts.events.letSpeak(connection);
     }
   }
 
@@ -274,10 +287,11 @@ export class Connections {
     this.established.set(key, connection);
     this.signalling.delete(key);
     this.admission.established(connection);
-    connection.establish(member.user, member.mutedByOperator, this.now());
+    connection.establish(member, this.now());
     if (older !== undefined) this.end(older, 'replaced', 'a newer connection of the same client');
     this.log.established(connection, member.conversation);
     if (member.mutedByOperator) events.mutedByOperator(connection);
+    if (!member.maySpeak) events.letSpeak(connection);
     this.seat(connection, member.conversation);
     watcher?.connected();
     observer?.established(connection);

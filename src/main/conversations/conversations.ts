@@ -8,13 +8,17 @@
  * which conversation and who is forgotten. Connections are then those of this instance; of the others it has the count.
  */
 import { type FetchedMembership, MembershipWatches } from './membership-watch.ts';
-import {
-  type Conversation,
-  type ConversationFollower,
-  type ConversationSummary,
-  OccupiedConversations,
-} from './occupied.ts';
-import type { Applied, ConversationLimits, Full, Membership, Placement, RecordedUser } from './registry-types.ts';
+import { type ConversationFollower, type ConversationSummary, OccupiedConversations } from './occupied.ts';
+import type {
+  Applied,
+  Connected,
+  ConversationLimits,
+  Full,
+  Membership,
+  Placement,
+  RecordedUser,
+} from './registry-types.ts';
+import { areLasting, FULL_RIGHTS, type Grant, maySpeak, type Rights, withGrant, withWord } from './rights.ts';
 import { UserNumbers } from './user-numbers.ts';
 
 export type { Conversation, ConversationSummary } from './occupied.ts';
@@ -25,6 +29,7 @@ const NOTHING: Applied<never> = {
   connections: [],
   conversation: null,
   mutedByOperator: false,
+  maySpeak: true,
   moved: false,
   muteChanged: false,
   overfull: false,
@@ -35,6 +40,7 @@ interface User<C> {
   readonly connections: Set<C>;
   conversation: ConversationSummary | null;
   mutedByOperator: boolean;
+  rights: Rights;
   /** Connections on other living instances. */
   elsewhere: number;
   /** Whether the cluster has a record of the user, so that only the cluster forgets them. */
@@ -92,9 +98,10 @@ export class Conversations<C> {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
     if (conversation === undefined) return members;
-    for (const [userid, { connections, elsewhere, mutedByOperator, conversation: current }] of this.users) {
+    for (const [userid, { connections, elsewhere, mutedByOperator, rights, conversation: current }] of this.users) {
       if (current !== conversation) continue;
-      members.push({ userid, connections: [...connections], elsewhere, mutedByOperator });
+      const speak = maySpeak(rights, id);
+      members.push({ userid, connections: [...connections], elsewhere, mutedByOperator, maySpeak: speak });
     }
     return members;
   }
@@ -112,11 +119,25 @@ export class Conversations<C> {
     return [...user.connections];
   }
 
-  /** Returns where a user is and whether an operator muted them; null if they are not known. */
+  /**
+   * Gives a user the right to speak in a conversation, or takes it, for as long as they are known.
+   *
+   * @returns their connections; null if they are not in that conversation.
+   */
+  letSpeak(userid: string, id: string, speak: boolean): C[] | null {
+    const user = this.users.get(userid);
+    if (user === undefined || user.conversation?.id !== id) return null;
+    user.rights = withWord(user.rights, id, speak);
+    this.watches.noteChange(userid);
+    return [...user.connections];
+  }
+
+  /** Returns where a user is, whether an operator muted them, and their rights; null if they are not known. */
   find(userid: string): FetchedMembership | null {
     const user = this.users.get(userid);
     if (user === undefined) return null;
-    return { conversation: user.conversation?.id ?? null, mutedByOperator: user.mutedByOperator };
+    const { conversation, mutedByOperator, rights } = user;
+    return { conversation: conversation?.id ?? null, mutedByOperator, rights };
   }
 
   /** Whether a user is in a conversation. */
@@ -146,6 +167,7 @@ export class Conversations<C> {
     const muteChanged = user.mutedByOperator !== (state?.mutedByOperator ?? false);
     const before = user.conversation;
     user.mutedByOperator = state?.mutedByOperator ?? false;
+    user.rights = state?.rights ?? FULL_RIGHTS;
     user.elsewhere = state?.elsewhere ?? 0;
     user.recorded = state !== null;
     if (user.elsewhere > 0) this.waiting.delete(userid);
@@ -154,10 +176,12 @@ export class Conversations<C> {
     else this.move(user, state.conversation);
     this.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
-    const { connections, conversation, mutedByOperator } = user;
+    const { mutedByOperator } = user;
+    const placement = placementOf(user);
+    const { conversation } = placement;
     const moved = conversation !== before;
     const overfull = moved && conversation !== null && this.conversations.overfull(conversation);
-    return { connections: [...connections], conversation, mutedByOperator, moved, muteChanged, overfull };
+    return { ...placement, mutedByOperator, moved, muteChanged, overfull };
   }
 
   /** Whether a user has been without any connection for too long. */
@@ -186,17 +210,14 @@ export class Conversations<C> {
    *   the registry hears of all that happens to those who are connected.
    * @returns the user, and where the connection belongs; null if there is no room.
    */
-  connect(
-    userid: string,
-    connection: C,
-    fetched: FetchedMembership | null = null,
-  ): { user: number; conversation: Conversation | null; mutedByOperator: boolean } | null {
+  connect(userid: string, connection: C, fetched: FetchedMembership | null = null): Connected | null {
     if (fetched !== null && !this.isConnected(userid) && !this.adopt(userid, fetched)) return null;
     const user = this.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
     this.waiting.delete(userid);
-    return { user: user.key, conversation: user.conversation, mutedByOperator: user.mutedByOperator };
+    const { key, conversation, mutedByOperator, rights } = user;
+    return { user: key, conversation, mutedByOperator, maySpeak: maySpeak(rights, conversation?.id ?? null) };
   }
 
   /** Removes a connection. The user's membership stays for a while, so that they can connect again. */
@@ -210,16 +231,18 @@ export class Conversations<C> {
   /**
    * Moves a user into a conversation.
    *
+   * @param grant what the permission for it grants; null if none was asked for.
    * @returns where their connections belong now; or what is full, and nothing has changed.
    */
-  join(userid: string, id: string, now: number): Placement<C> | Full {
+  join(userid: string, id: string, now: number, grant: Grant | null = null): Placement<C> | Full {
     const full = this.whatKeepsOut(userid, id);
     if (full !== null) return full;
     const user = this.users.get(userid) ?? this.add(userid);
     this.wait(userid, user, now);
+    user.rights = withGrant(user.rights, grant, user.conversation?.id === id);
     this.move(user, id);
     this.watches.noteChange(userid);
-    return { connections: [...user.connections], conversation: user.conversation };
+    return placementOf(user);
   }
 
   /** Takes a user out of a conversation if they are in it. @returns where their connections belong now. */
@@ -227,12 +250,13 @@ export class Conversations<C> {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) {
       this.watches.noteLeave(userid, id);
-      return { connections: [], conversation: null };
+      return { connections: [], conversation: null, maySpeak: true };
     }
     this.vacate(user);
+    user.rights = withGrant(user.rights, null);
     this.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
-    return { connections: [...user.connections], conversation: null };
+    return placementOf(user);
   }
 
   /**
@@ -254,12 +278,13 @@ export class Conversations<C> {
   }
 
   /** Takes over a membership that is known elsewhere. @returns false if there is no room, and nothing has changed. */
-  private adopt(userid: string, { conversation, mutedByOperator }: FetchedMembership): boolean {
+  private adopt(userid: string, { conversation, mutedByOperator, rights = FULL_RIGHTS }: FetchedMembership): boolean {
     const current = this.users.get(userid)?.conversation ?? null;
     if (conversation !== null && this.conversations.whatIsFull(current, conversation) !== null) return false;
     const user = this.enter(userid);
     if (user === null) return false;
     user.mutedByOperator = mutedByOperator;
+    user.rights = rights;
     if (conversation === null) this.vacate(user);
     else this.move(user, conversation);
     return true;
@@ -278,8 +303,9 @@ export class Conversations<C> {
   }
 
   private add(userid: string): User<C> {
-    const state = { conversation: null, mutedByOperator: false, elsewhere: 0, recorded: false, forgetAt: 0 };
-    const user: User<C> = { key: this.numbers.take(userid), connections: new Set(), ...state };
+    const state = { conversation: null, mutedByOperator: false, rights: FULL_RIGHTS };
+    const known = { elsewhere: 0, recorded: false, forgetAt: 0 };
+    const user: User<C> = { key: this.numbers.take(userid), connections: new Set(), ...state, ...known };
     this.users.set(userid, user);
     return user;
   }
@@ -298,8 +324,9 @@ export class Conversations<C> {
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
-    // Leaving and coming back must not end a mute.
-    if (user.connections.size > 0 || user.conversation !== null || user.mutedByOperator || user.recorded) return;
+    if (user.connections.size > 0 || user.conversation !== null || user.recorded) return;
+    // Leaving and coming back must end neither a mute nor an operator's word.
+    if (user.mutedByOperator || areLasting(user.rights)) return;
     this.drop(userid);
   }
 
@@ -310,4 +337,14 @@ export class Conversations<C> {
     this.waiting.delete(userid);
     this.waiting.set(userid, user);
   }
+}
+
+/** A placement by the registry itself. */
+interface Placed<C> extends Placement<C> {
+  readonly conversation: ConversationSummary | null;
+}
+
+/** Returns where a user's connections belong. */
+function placementOf<C>({ connections, conversation, rights }: User<C>): Placed<C> {
+  return { connections: [...connections], conversation, maySpeak: maySpeak(rights, conversation?.id ?? null) };
 }

@@ -3,11 +3,15 @@
  * word is the later one, so it counts.
  */
 
+import type { Rights } from './rights.ts';
+
 /** A user's membership as another process knows it. */
 export interface FetchedMembership {
   /** Id of the conversation that the user is in; null for none. */
   readonly conversation: string | null;
   readonly mutedByOperator: boolean;
+  /** Left out for full ones. */
+  readonly rights?: Rights;
 }
 
 /** One fetch. */

@@ -1,10 +1,13 @@
 /** What goes into the registry of conversations, and what comes out. */
 import type { Conversation, OccupiedLimits } from './occupied.ts';
+import type { Rights } from './rights.ts';
 
 /** Where a user's connections belong after a change. */
 export interface Placement<C> {
   readonly connections: readonly C[];
   readonly conversation: Conversation | null;
+  /** Whether the user may speak there. */
+  readonly maySpeak: boolean;
 }
 
 /** A user as the cluster knows them. */
@@ -12,6 +15,8 @@ export interface RecordedUser {
   /** Id of the conversation that the user is in; null for none. */
   readonly conversation: string | null;
   readonly mutedByOperator: boolean;
+  /** Left out for full ones. */
+  readonly rights?: Rights;
   /** Their connections on other living instances. */
   readonly elsewhere: number;
 }
@@ -25,6 +30,16 @@ export interface Applied<C> extends Placement<C> {
   readonly muteChanged: boolean;
   /** Whether the user came into a conversation that has more users than it may have now. */
   readonly overfull: boolean;
+}
+
+/** A user as one more connection finds them. */
+export interface Connected {
+  /** Number of the user. */
+  readonly user: number;
+  /** Where the connection belongs. */
+  readonly conversation: Conversation | null;
+  readonly mutedByOperator: boolean;
+  readonly maySpeak: boolean;
 }
 
 /** The bounds of the registry. */
@@ -44,4 +59,5 @@ export interface Membership<C> {
   readonly elsewhere: number;
   /** Muted by an operator. */
   readonly mutedByOperator: boolean;
+  readonly maySpeak: boolean;
 }

@@ -107,6 +107,11 @@ export class EventChannel {
     this.send(writeEvent('silenced', { silenced: String(this.participant.mutedByOperator) }));
   }
 
+  /** The client's user got the right to speak where they are, or lost it. */
+  letSpeak(): void {
+    this.send(writeEvent('speak', { speak: String(this.participant.maySpeak) }));
+  }
+
   /** The server cannot read any of the client's RED, so nobody hears it. */
   badRed(): void {
     this.requests.refuse({ code: 'bad-red', detail: 'the RED packets that this client sends cannot be read' });
@@ -139,9 +144,9 @@ export class EventChannel {
     if (this.told === view && this.version === view.version - 1) {
       for (const text of view.texts) this.add(text);
     } else if (this.told !== view || this.version !== view.version) {
-      const { selfMuted, mutedByOperator, deafened, seat } = this.participant;
+      const { selfMuted, mutedByOperator, maySpeak, deafened, seat } = this.participant;
       const { pinned, excluded } = this.requests;
-      const self = { number: seat.number, muted: selfMuted, mutedByOperator, deafened, pinned, excluded };
+      const self = { number: seat.number, muted: selfMuted, mutedByOperator, maySpeak, deafened, pinned, excluded };
       for (const text of view.snapshot(self)) this.add(text);
       for (const text of view.mapping(pinned)) this.add(text);
       this.toldSlots.fill(0);
@@ -171,13 +176,14 @@ export class EventChannel {
   }
 
   private tellNowhere(): void {
-    const { selfMuted, mutedByOperator, deafened } = this.participant;
+    const { selfMuted, mutedByOperator, maySpeak, deafened } = this.participant;
     this.send(
       writeEvent('snapshot', {
         conversation: 'null',
         number: '0',
         muted: String(selfMuted),
         silenced: String(mutedByOperator),
+        speak: String(maySpeak),
         deafened: String(deafened),
         pinned: '[]',
         excluded: '[]',

@@ -38,6 +38,7 @@ export interface Self {
   /** By the client itself. */
   readonly muted: boolean;
   readonly mutedByOperator: boolean;
+  readonly maySpeak: boolean;
   readonly deafened: boolean;
   readonly pinned: readonly number[];
   readonly excluded: readonly number[];
@@ -106,6 +107,7 @@ export class ConversationView {
       number: String(self.number),
       muted: String(self.muted),
       silenced: String(self.mutedByOperator),
+      speak: String(self.maySpeak),
       deafened: String(self.deafened),
       pinned: JSON.stringify(self.pinned),
       excluded: JSON.stringify(self.excluded),

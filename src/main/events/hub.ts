@@ -127,6 +127,11 @@ export class EventHub implements ConnectionEvents {
     this.channels.get(participant)?.mutedByOperator();
   }
 
+  /** A connection's user got the right to speak where they are, or lost it. */
+  letSpeak(participant: EventParticipant): void {
+    this.channels.get(participant)?.letSpeak();
+  }
+
   /** The server cannot read any of a connection's RED. */
   badRed(participant: EventParticipant): void {
     this.channels.get(participant)?.badRed();

@@ -11,8 +11,10 @@ import { writeEvent } from './text.ts';
 export interface EventParticipant extends Participant {
   /** Muted by the client itself. */
   selfMuted: boolean;
-  /** Muted by an operator. `muted` is true if one or both are. */
+  /** Muted by an operator. */
   readonly mutedByOperator: boolean;
+  /** Whether its user may speak. `muted` is true if it is muted by itself or an operator, or may not speak. */
+  readonly maySpeak: boolean;
   /** Whether the server cannot read its RED. */
   readonly badRed?: boolean;
   deafened: boolean;
@@ -97,6 +99,9 @@ export class Requests {
     const { participant } = this;
     if (participant.mutedByOperator && !request.muted) {
       return this.refuse({ ...idOf(request), code: 'silenced', detail: 'an operator muted this user' });
+    }
+    if (!participant.maySpeak && !request.muted) {
+      return this.refuse({ ...idOf(request), code: 'no-right-to-speak', detail: 'this user may not speak here' });
     }
     participant.selfMuted = request.muted;
     participant.seat.muteChanged();

@@ -39,6 +39,7 @@ export const EventErrors = {
   'bad-message': 'Correct the member that the detail names.',
   'unknown-number': 'Use numbers from the last snapshot and the events after it; nothing was changed.',
   silenced: 'Wait for the event silenced with false; only an operator can unmute this user.',
+  'no-right-to-speak': 'Wait for the event speak with true; until then this user can only listen here.',
   'not-in-conversation': 'Join a conversation, wait for its snapshot, and ask again.',
   'bad-red':
     'If frames are encrypted end to end, leave audio/red out with setCodecPreferences and connect again; ' +
@@ -104,6 +105,7 @@ const events = {
     number: count,
     muted: v.boolean(),
     silenced: v.boolean(),
+    speak: v.optional(v.boolean()),
     deafened: v.boolean(),
     pinned: numbers,
     excluded: numbers,
@@ -130,6 +132,7 @@ const events = {
   moved: v.object({ v: version, type: v.literal('moved'), conversation: v.string() }),
   left: v.object({ v: version, type: v.literal('left'), conversation: v.string(), kicked: v.boolean() }),
   silenced: v.object({ v: version, type: v.literal('silenced'), silenced: v.boolean() }),
+  speak: v.object({ v: version, type: v.literal('speak'), speak: v.boolean() }),
   replaced: v.object({ v: version, type: v.literal('replaced') }),
   draining: v.object({ v: version, type: v.literal('draining'), within: count }),
   cluster: v.object({ v: version, type: v.literal('cluster'), whole: v.boolean() }),

@@ -1,6 +1,7 @@
 /** Where memberships are kept and changed: in this process alone, or in the records of a cluster. */
 import type { Config } from '../config.ts';
 import type { Conversations, Placement } from '../conversations/conversations.ts';
+import type { Grant } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import { fullError } from './refusals.ts';
 
@@ -16,14 +17,21 @@ export interface MembershipStore {
   readonly shared: boolean;
   /** Whether this instance reaches the others with which it shares them. */
   readonly whole: boolean;
-  /** Moves a user into a conversation. @throws RequestError `full`, `conversation-full`, `cluster-unavailable` */
-  join(userid: string, conversation: string): Done;
+  /**
+   * Moves a user into a conversation.
+   *
+   * @param grant what the permission for it grants; null if none was asked for.
+   * @throws RequestError `full`, `conversation-full`, `cluster-unavailable`
+   */
+  join(userid: string, conversation: string, grant: Grant | null): Done;
   /** Takes a user out of a conversation, if they are in it. @throws RequestError `cluster-unavailable` */
   leave(userid: string, conversation: string): Done;
   /** The same for an operator; the user's clients are told. @throws RequestError `not-found`, `cluster-unavailable` */
   kick(userid: string, conversation: string): Done;
   /** Mutes a user of a conversation, or ends that. @throws RequestError `not-found`, `cluster-unavailable` */
   mute(userid: string, conversation: string, muted: boolean): Done;
+  /** Gives a user of a conversation the right to speak there, or takes it. Throws, or rejects, as {@link mute} does. */
+  letSpeak(userid: string, conversation: string, speak: boolean): Done;
 }
 
 /** Lets a change take effect on connections. */
@@ -32,6 +40,8 @@ export interface Placing<C> {
   place(placement: Placement<C>, kicked?: boolean): void;
   /** Applies, or ends, an operator's mute. */
   mute(connections: readonly C[], muted: boolean): void;
+  /** Gives connections the right to speak where they are, or takes it. */
+  letSpeak(connections: readonly C[], maySpeak: boolean): void;
 }
 
 export interface LocalStoreParts<C> {
@@ -53,9 +63,9 @@ export class LocalStore<C> implements MembershipStore {
     this.parts = parts;
   }
 
-  join(userid: string, conversation: string): undefined {
+  join(userid: string, conversation: string, grant: Grant | null): undefined {
     const { registry, connections, config, now } = this.parts;
-    const placement = registry.join(userid, conversation, now());
+    const placement = registry.join(userid, conversation, now(), grant);
     if (typeof placement === 'string') throw fullError(placement, config);
     connections.place(placement);
   }
@@ -76,6 +86,13 @@ export class LocalStore<C> implements MembershipStore {
     const affected = registry.mute(userid, conversation, muted);
     if (affected === null) throw notThere();
     connections.mute(affected, muted);
+  }
+
+  letSpeak(userid: string, conversation: string, speak: boolean): undefined {
+    const { registry, connections } = this.parts;
+    const affected = registry.letSpeak(userid, conversation, speak);
+    if (affected === null) throw notThere();
+    connections.letSpeak(affected, speak);
   }
 }
 

@@ -7,6 +7,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Claim } from '../claim.ts';
 import type { Config } from '../config.ts';
+import type { Grant } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import { UserRates } from '../limits/user-rates.ts';
 import type { Log } from '../log/log.ts';
@@ -40,8 +41,11 @@ export type Requester = AskingClient | Authority;
 
 /** Knows who may join what. */
 export interface Permitting {
-  /** Resolves if the user may join. Rejects with a RequestError `not-permitted` or `permissions-unavailable`. */
-  allows(userid: string, conversation: string): Promise<void>;
+  /**
+   * Resolves if the user may join, to what they may do there. Rejects with a RequestError `not-permitted` or
+   * `permissions-unavailable`.
+   */
+  allows(userid: string, conversation: string): Promise<Grant>;
 }
 
 export interface MembershipParts {
@@ -97,14 +101,15 @@ export class Memberships {
    *   then.
    */
   join(userid: string, conversation: string, by: Requester): Done {
-    if (by === 'operator') return this.enter(userid, conversation, by);
+    const enter = (grant: Grant | null): Done => this.enter(userid, conversation, grant, by);
+    if (by === 'operator') return enter(null);
     this.takeRate(userid);
     const { permissions } = this.parts;
-    if (permissions === null) return this.drain.join(userid, conversation, () => this.enter(userid, conversation, by));
+    if (permissions === null) return this.drain.join(userid, conversation, () => enter(null));
     this.makeSureOfQueue(userid);
-    return this.queue.take(userid, permissions.allows(userid, conversation), () => {
+    return this.queue.take(userid, permissions.allows(userid, conversation), (grant) => {
       if (by.gone()) return;
-      return this.drain.join(userid, conversation, () => this.enter(userid, conversation, by));
+      return this.drain.join(userid, conversation, () => enter(grant));
     });
   }
 
@@ -139,7 +144,18 @@ export class Memberships {
     return after(store.mute(userid, conversation, muted), done);
   }
 
-  private enter(userid: string, conversation: string, by: Requester): Done {
+  /**
+   * Gives a user of a conversation the right to speak there, or takes it, whatever their permission says.
+   *
+   * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.
+   */
+  letSpeak(userid: string, conversation: string, speak: boolean, by: Authority): Done {
+    const { store, log } = this.parts;
+    const done = (): void => log.info({ userid, conversation }, `${speak ? 'may' : 'may not'} speak, by an ${by}`);
+    return after(store.letSpeak(userid, conversation, speak), done);
+  }
+
+  private enter(userid: string, conversation: string, grant: Grant | null, by: Requester): Done {
     const { store, log, telemetry } = this.parts;
     const joined = (): void => {
       telemetry.joined('joined');
@@ -151,7 +167,7 @@ export class Memberships {
       throw error;
     };
     try {
-      return after(store.join(userid, conversation), joined, refused);
+      return after(store.join(userid, conversation, grant), joined, refused);
     } catch (error) {
       return refused(error);
     }

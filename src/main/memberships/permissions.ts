@@ -1,14 +1,16 @@
 /**
  * Asks the service at `PERMISSIONS_HOST` who may join what. 2xx allows and 4xx denies. Any other status, or none in
- * time, counts as no answer, and then nobody is let in.
+ * time, counts as no answer, and then nobody is let in. JSON in the body of a 2xx says what its user may do.
  */
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import type { Config } from '../config.ts';
+import { FULL_GRANT, type Grant } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Telemetry } from '../telemetry.ts';
+import { grantOf } from './permission-answer.ts';
 
 /** Most answers in the cache, which drops the least recently used ones first. */
 const MAX_CACHED = 10_000;
@@ -16,7 +18,7 @@ const MAX_CACHED = 10_000;
 const MAX_SOCKETS = 32;
 /** Most questions under way or waiting for a socket. Further ones would only make all of them late. */
 const MAX_UNDER_WAY = 2048;
-/** Most bytes that are read of a body, which is ignored. A longer one closes the socket. */
+/** Most bytes that are read of a body. A longer one is ignored, and closes the socket. */
 const MAX_BODY_BYTES = 16_384;
 /** Denials that are not about the user and may change soon: RFC 9110, section 15.5.9; RFC 8470; RFC 6585. */
 const MOMENTARY = [408, 425, 429];
@@ -34,8 +36,12 @@ export interface PermissionLimits {
 
 export type PermissionsConfig = Pick<Config, 'PERMISSIONS_HOST' | 'PERMISSIONS_TIMEOUT_MS' | 'PERMISSIONS_CACHE_MS'>;
 
-/** A status: 200 to 299, or 400 to 499. */
-type Answer = number;
+interface Answer {
+  /** 200 to 299, or 400 to 499. */
+  readonly status: number;
+  /** Means something if the status allows. */
+  readonly grant: Grant;
+}
 
 export class Permissions {
   private readonly pool: Pool;
@@ -50,6 +56,7 @@ export class Permissions {
   private readonly log: Log;
   private readonly counts: PermissionCounts;
   private unavailable = false;
+  private misunderstood = false;
 
   /** @param limits for tests. */
   constructor(
@@ -77,14 +84,14 @@ export class Permissions {
   }
 
   /**
-   * Resolves if the user may join the conversation.
+   * Resolves if the user may join the conversation, to what they may do there.
    *
    * @throws RequestError `not-permitted` if they may not, `permissions-unavailable` if there is no answer.
    */
-  async allows(userid: string, conversation: string): Promise<void> {
+  async allows(userid: string, conversation: string): Promise<Grant> {
     const path = `/user/${segment(userid)}/conversation/${segment(conversation)}`;
-    const status = await this.answer(path);
-    if (isAllowed(status)) return;
+    const { status, grant } = await this.answer(path);
+    if (isAllowed(status)) return grant;
     const detail = `The permission service answered ${status}. Ask whoever manages the conversation, then join again.`;
     throw notPermitted(detail);
   }
@@ -116,18 +123,19 @@ export class Permissions {
     const since = performance.now();
     const signal = AbortSignal.timeout(this.timeout);
     try {
-      const status = await this.fetch(path, signal);
+      const answer = await this.fetch(path, signal);
+      const { status } = answer;
       if (!isAllowed(status) && !isDenied(status)) {
         const hint = isRedirect(status)
           ? '; redirects are not followed: PERMISSIONS_HOST is to be where they lead'
           : '';
         throw new Error(`it answered ${status}${hint}`);
       }
-      if (!MOMENTARY.includes(status)) this.cache?.set(path, status);
+      if (!MOMENTARY.includes(status)) this.cache?.set(path, answer);
       this.counts.permission(isAllowed(status) ? 'allowed' : 'denied', performance.now() - since);
       if (this.unavailable) this.log.info('the permission service answers again');
       this.unavailable = false;
-      return status;
+      return answer;
     } catch (error) {
       this.counts.permission(signal.aborted ? 'timeout' : 'failed', performance.now() - since);
       const why = signal.aborted ? `no answer within ${this.timeout} ms` : reason(error);
@@ -139,18 +147,34 @@ export class Permissions {
     }
   }
 
-  /** Asks, and returns the status. The body is read only so that the socket can be used again. */
-  private async fetch(path: string, signal: AbortSignal, again = true): Promise<number> {
+  /** Asks. A body that is no JSON is read only so that the socket can be used again. */
+  private async fetch(path: string, signal: AbortSignal, again = true): Promise<Answer> {
     try {
       // A URL would normalize the path. The signal also ends a body that never ends.
-      const { statusCode, body } = await this.pool.request({ method: 'GET', path: this.prefix + path, signal });
+      const {
+        statusCode: status,
+        headers,
+        body,
+      } = await this.pool.request({ method: 'GET', path: this.prefix + path, signal });
+      if (isAllowed(status) && isJson(headers)) return { status, grant: this.grant(await textOf(body)) };
       body.dump({ limit: MAX_BODY_BYTES }).catch(() => undefined);
-      return statusCode;
+      return { status, grant: FULL_GRANT };
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (!again || signal.aborted || !STALE_SOCKET.includes(code)) throw error;
       return this.fetch(path, signal, false);
     }
+  }
+
+  private grant(body: string | null): Grant {
+    const { grant, understood } = grantOf(body);
+    if (!understood && !this.misunderstood) {
+      this.log.warn(
+        'the permission service answers JSON that is not understood, so it is ignored; see docs/http-api.md',
+      );
+    }
+    this.misunderstood = !understood;
+    return grant;
   }
 }
 
@@ -165,6 +189,24 @@ function segment(id: string): string {
     throw notPermitted(`The permission service cannot be asked about the id ${JSON.stringify(id)}; use another id.`);
   }
   return encodeURIComponent(id);
+}
+
+/** Whether an answer is JSON (RFC 8259), or of a format based on it (RFC 6839). */
+function isJson({ 'content-type': type }: Dispatcher.ResponseData['headers']): boolean {
+  return typeof type === 'string' && /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type);
+}
+
+/** Returns the text of a body; null if it is too long. Rejects if the body does not end in time. */
+async function textOf(body: Dispatcher.ResponseData['body']): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    // Leaving the loop closes the socket.
+    if (length > MAX_BODY_BYTES) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function isAllowed(status: number): boolean {

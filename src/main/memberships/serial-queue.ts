@@ -29,16 +29,17 @@ export class SerialQueue {
    * Makes a change once it is ready and all earlier changes of the same key were made or have failed.
    *
    * @param ready what the change waits for. If it rejects, the change is not made.
-   * @param act makes the change, and may take its time: the next one waits for its promise.
+   * @param act makes the change from what `ready` resolves to, and may take its time: the next one waits for its
+   *   promise.
    * @returns what `act` returns. Rejects with the reason of `ready`, or with what `act` throws or rejects with.
    */
-  async take<T>(key: string, ready: Promise<unknown> | null, act: () => T | Promise<T>): Promise<T> {
+  async take<T, R>(key: string, ready: Promise<R> | null, act: (result: R) => T | Promise<T>): Promise<T> {
     const line = this.lines.get(key) ?? { count: 0, last: Promise.resolve() };
     this.lines.set(key, line);
     line.count++;
     const mine = Promise.allSettled([ready, line.last]).then(([checked]) => {
       if (checked.status === 'rejected') throw checked.reason;
-      return act();
+      return act(checked.value as R);
     });
     line.last = mine;
     try {

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { ClientConnection } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
+import { FULL_RIGHTS, maySpeak } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import type { Done, Memberships } from '../memberships/memberships.ts';
 import type { Health, HealthCheck } from './health.ts';
@@ -26,7 +27,7 @@ export interface OperatorParts {
     'userCount' | 'conversationCount' | 'list' | 'members' | 'find'
   >;
   readonly connections: Pick<Connections, 'full' | 'placed'>;
-  readonly memberships: Pick<Memberships, 'draining' | 'kick' | 'mute'>;
+  readonly memberships: Pick<Memberships, 'draining' | 'kick' | 'mute' | 'letSpeak'>;
   readonly health: Pick<HealthCheck, 'check'>;
   readonly local: Pick<LocalView, 'conversation' | 'user'>;
   /** Null for an instance that knows no other. */
@@ -97,8 +98,8 @@ export class Operator {
       own.push(connection);
     }
     // Users may have left meanwhile.
-    const users = conversations.members(id).map(({ userid, mutedByOperator: silenced }) => {
-      return { userid, silenced, connections: connections.get(userid) ?? [] };
+    const users = conversations.members(id).map(({ userid, mutedByOperator: silenced, maySpeak: speak }) => {
+      return { userid, silenced, speak, connections: connections.get(userid) ?? [] };
     });
     if (users.length === 0) throw nobody;
     return { id, users, ...gaps(elsewhere) };
@@ -115,8 +116,8 @@ export class Operator {
       const doubt = silent === '' ? '' : `, as far as is known: ${silent} did not answer`;
       throw new RequestError('not-found', `That user is neither connected nor in a conversation${doubt}.`);
     }
-    const { conversation = null, mutedByOperator: silenced = false } = known ?? {};
-    return { userid, conversation, silenced, connections, ...gaps(elsewhere) };
+    const { conversation = null, mutedByOperator: silenced = false, rights = FULL_RIGHTS } = known ?? {};
+    return { userid, conversation, silenced, speak: maySpeak(rights, conversation), connections, ...gaps(elsewhere) };
   }
 
   /** Describes the cluster. @throws RequestError `not-found` without one. */
@@ -134,6 +135,11 @@ export class Operator {
   /** Mutes a user, or ends such a mute. Throws, or rejects, as {@link Memberships.mute} does. */
   mute(conversation: string, userid: string, muted: boolean): Done {
     return this.parts.memberships.mute(userid, conversation, muted, 'operator');
+  }
+
+  /** Gives a user the right to speak, or takes it. Throws, or rejects, as {@link Memberships.letSpeak} does. */
+  letSpeak(conversation: string, userid: string, speak: boolean): Done {
+    return this.parts.memberships.letSpeak(userid, conversation, speak, 'operator');
   }
 
   private status(): Readiness['status'] {

@@ -88,6 +88,8 @@ export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant
     command('kick', (conversation, userid) => operator.kick(conversation, userid)),
     command('mute', (conversation, userid) => operator.mute(conversation, userid, true)),
     command('unmute', (conversation, userid) => operator.mute(conversation, userid, false)),
+    command('speak', (conversation, userid) => operator.letSpeak(conversation, userid, true)),
+    command('listen', (conversation, userid) => operator.letSpeak(conversation, userid, false)),
   ];
 }
 

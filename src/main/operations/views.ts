@@ -63,6 +63,8 @@ export interface ConversationDetail extends Gaps {
     readonly userid: string;
     /** Muted by an operator. */
     readonly silenced: boolean;
+    /** Whether they may speak there. */
+    readonly speak: boolean;
     readonly connections: readonly LocatedConnection[];
   }[];
 }
@@ -74,6 +76,8 @@ export interface UserDetail extends Gaps {
   readonly conversation: string | null;
   /** Muted by an operator. */
   readonly silenced: boolean;
+  /** Whether they may speak there. */
+  readonly speak: boolean;
   readonly connections: readonly LocatedConnection[];
 }
 

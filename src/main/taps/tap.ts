@@ -151,7 +151,7 @@ export class Tap {
     this.speakers.clear();
     this.socket.send(
       writeEvent('snapshot', {
-        ...{ conversation: 'null', number: '0', muted: 'false', silenced: 'false', deafened: 'false' },
+        ...{ conversation: 'null', number: '0', muted: 'false', silenced: 'false', speak: 'false', deafened: 'false' },
         ...{ pinned: '[]', excluded: '[]', dominant: '0', total: '0', complete: 'true', participants: '[]' },
       }),
     );
@@ -189,4 +189,12 @@ export class Tap {
 }
 
 /** What a snapshot says about its recipient, who takes no part. */
-const NOBODY = { number: 0, muted: false, mutedByOperator: false, deafened: false, pinned: [], excluded: [] };
+const NOBODY = {
+  number: 0,
+  muted: false,
+  mutedByOperator: false,
+  maySpeak: false,
+  deafened: false,
+  pinned: [],
+  excluded: [],
+};

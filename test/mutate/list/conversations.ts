@@ -2,13 +2,16 @@ import type { MutationList } from '../mutation.ts';
 
 export const conversations: MutationList = {
   'src/main/conversations/conversations.ts': [
-    ['|| user.mutedByOperator ||', '||'],
+    ['if (user.mutedByOperator || areLasting(user.rights)) return;', 'if (areLasting(user.rights)) return;'],
+    ['if (user.mutedByOperator || areLasting(user.rights)) return;', 'if (user.mutedByOperator) return;'],
     ['|| user.recorded) return;', ') return;'],
-    ['    this.waiting.delete(userid);\n    return { user', '    return { user'],
+    ['    this.waiting.delete(userid);\n    const { key', '    const { key'],
     ['if (forgetAt > now) return;', 'if (forgetAt >= now) return;'],
     ['if (user.recorded) continue;', ''],
     ['    this.waiting.delete(userid);\n    this.waiting.set(userid, user);', '    this.waiting.set(userid, user);'],
-    ['    this.wait(userid, user, now);\n    this.move(user, id);', '    this.move(user, id);'],
+    ['    this.wait(userid, user, now);\n    user.rights', '    user.rights'],
+    ['grant, user.conversation?.id === id)', 'grant)'],
+    ['    user.rights = withGrant(user.rights, null);\n', ''],
     ['user === undefined && this.users.size >= this.limits.users', 'this.users.size > this.limits.users'],
     ['this.users.size < this.limits.users', 'this.users.size <= this.limits.users'],
     ['if (current !== conversation) continue;', ''],
@@ -18,6 +21,13 @@ export const conversations: MutationList = {
     ['const overfull = moved &&', 'const overfull ='],
     ['user !== undefined && user.forgetAt <= now', 'user !== undefined && user.forgetAt < now'],
     ['user === undefined || !user.connections.delete(connection)', 'user === undefined'],
+  ],
+  'src/main/conversations/rights.ts': [
+    ['if (conversation === null) return true;', ''],
+    ['?.speak ?? grant.speak', '?.speak ?? true'],
+    ['(stays ? rights.grant : FULL_GRANT)', 'FULL_GRANT'],
+    ['if (known?.speak === speak) return rights;', ''],
+    ['.slice(1 - MAX_WORDS)', ''],
   ],
   'src/main/conversations/occupied.ts': [
     ['conversation.users < participants', 'conversation.users <= participants'],

@@ -69,7 +69,8 @@ export const events: MutationList = {
     ["if (list !== '') lists", 'lists'],
   ],
   'src/main/events/requests.ts': [
-    ['&& !request.muted) {', ') {'],
+    ['participant.mutedByOperator && !request.muted', 'participant.mutedByOperator'],
+    ['!participant.maySpeak && !request.muted', '!participant.maySpeak'],
     ['participant.seat.muteChanged();', ''],
     ['new TokenBucket(2 * perSecond, perSecond)', 'new TokenBucket(4 * perSecond, perSecond)'],
     ['[...new Set(request.numbers)]', 'request.numbers'],

@@ -2,13 +2,11 @@ import type { MutationList } from '../mutation.ts';
 
 export const memberships: MutationList = {
   'src/main/memberships/memberships.ts': [
+    ["if (by === 'operator') return enter(null);\n", ''],
+    ['return enter(null);\n    this.takeRate(userid);', 'return enter(null);'],
     [
-      "if (by === 'operator') return this.enter(userid, conversation, by);\n    this.takeRate(userid);",
-      'this.takeRate(userid);',
-    ],
-    [
-      'return this.enter(userid, conversation, by);\n    this.takeRate(userid);',
-      'return this.enter(userid, conversation, by);',
+      'this.drain.join(userid, conversation, () => enter(grant))',
+      'this.drain.join(userid, conversation, () => enter(null))',
     ],
     [
       'return this.exit(userid, conversation, by);\n    this.takeRate(userid);',
@@ -28,7 +26,15 @@ export const memberships: MutationList = {
   'src/main/memberships/membership-store.ts': [
     ['if (!registry.isIn(userid, conversation)) throw notThere();', ''],
     ['registry.leave(userid, conversation), true)', 'registry.leave(userid, conversation))'],
-    ['if (affected === null) throw notThere();', 'if (affected === null) return;'],
+    [
+      'if (affected === null) throw notThere();\n    connections.mute',
+      'if (affected === null) return;\n    connections.mute',
+    ],
+    [
+      'if (affected === null) throw notThere();\n    connections.letSpeak',
+      'if (affected === null) return;\n    connections.letSpeak',
+    ],
+    ['connections.letSpeak(affected, speak);', ''],
     ['connections.mute(affected, muted);', ''],
     ['    connections.place(placement);\n', ''],
   ],
@@ -53,7 +59,7 @@ export const memberships: MutationList = {
     ['Promise.allSettled([ready, line.last])', 'Promise.allSettled([ready])'],
     ['if (--line.count === 0) this.lines.delete(key);', '--line.count;'],
     ['    line.last = mine;\n', ''],
-    ['return act();', 'act();'],
+    ['return act(checked.value as R);', 'act(checked.value as R);'],
   ],
   'src/main/memberships/refusals.ts': [
     ["'conversation-full', detail", "'full', detail"],

@@ -38,7 +38,7 @@ const PERSON = { number: 7, userid: 'ann', clientid: 'tab', muted: false, speaki
 const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEvent, { type: Type }> } = {
   snapshot: {
     ...{ v: 1, type: 'snapshot', conversation: 'attic', number: 7, muted: false, silenced: true, deafened: false },
-    ...{ pinned: [7], excluded: [], dominant: 7, total: 1, complete: true, participants: [PERSON] },
+    ...{ speak: false, pinned: [7], excluded: [], dominant: 7, total: 1, complete: true, participants: [PERSON] },
   },
   participants: { v: 1, type: 'participants', total: 1, complete: true, changed: [PERSON], left: [9] },
   slots: { v: 1, type: 'slots', slots: [{ mid: '0', number: 7 }] },
@@ -47,6 +47,7 @@ const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEven
   moved: { v: 1, type: 'moved', conversation: 'attic' },
   left: { v: 1, type: 'left', conversation: 'attic', kicked: true },
   silenced: { v: 1, type: 'silenced', silenced: true },
+  speak: { v: 1, type: 'speak', speak: true },
   replaced: { v: 1, type: 'replaced' },
   draining: { v: 1, type: 'draining', within: 12 },
   cluster: { v: 1, type: 'cluster', whole: false },
@@ -137,7 +138,7 @@ test('from a server’s events it knows what the schema’s own client knows', (
   const same = (): void => {
     equal([...people.participants.values()], [...ann.view.participants.values()]);
     equal([...people.slots], [...ann.view.slots]);
-    for (const name of ['conversation', 'number', 'total', 'complete', 'dominant', 'silenced'] as const) {
+    for (const name of ['conversation', 'number', 'total', 'complete', 'dominant', 'silenced', 'speak'] as const) {
       is(people[name], ann.view[name], name);
     }
   };

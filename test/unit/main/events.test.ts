@@ -33,6 +33,7 @@ test('who opens the channel in a conversation gets a snapshot of it at once', ()
     {
       ...{ v: 1, type: 'snapshot', conversation: 'room 1', number: 1, muted: false, deafened: false },
       silenced: false,
+      speak: true,
       ...{ pinned: [], excluded: [], dominant: 0, total: 2, complete: true },
       participants: [
         { number: 1, userid: 'ann', clientid: 'client', muted: false, speaking: false },

@@ -1,6 +1,7 @@
 /** The rules of membership, each with the real registry and everything else as the test has it. */
 import { equal, is, ok, throws, unreachable } from 'uvu/assert';
 import { Conversations, type Placement } from '../../../src/main/conversations/conversations.ts';
+import { FULL_GRANT, type Grant } from '../../../src/main/conversations/rights.ts';
 import { RequestError } from '../../../src/main/errors.ts';
 import { type Done, LocalStore, type MembershipStore } from '../../../src/main/memberships/membership-store.ts';
 import { Memberships } from '../../../src/main/memberships/memberships.ts';
@@ -24,14 +25,17 @@ function setUp(
   /** What was placed, muted, counted and logged, in this order. */
   const done: string[] = [];
   /** Questions that nobody has answered yet, by conversation. */
-  const questions = new Map<string, { allow: () => void; deny: () => void }>();
+  const questions = new Map<string, { allow: (grant?: Grant) => void; deny: () => void }>();
   const clock = { now: 0 };
   const told = ({ connections, conversation }: Placement<string>, kicked = false): void => {
     done.push(`place ${connections.join('+')} ${conversation?.id ?? 'nowhere'}${kicked ? ' kicked' : ''}`);
   };
-  const allows = (_: string, conversation: string): Promise<void> =>
+  const allows = (_: string, conversation: string): Promise<Grant> =>
     new Promise((allow, reject) => {
-      questions.set(conversation, { allow, deny: () => reject(new RequestError('not-permitted', 'no')) });
+      questions.set(conversation, {
+        allow: (grant = FULL_GRANT) => allow(grant),
+        deny: () => reject(new RequestError('not-permitted', 'no')),
+      });
     });
   const config = {
     MAX_MEMBERSHIPS: users,
@@ -43,6 +47,8 @@ function setUp(
     place: told,
     mute: (affected: readonly string[], muted: boolean) =>
       done.push(`${muted ? 'mute' : 'unmute'} ${affected.join('+')}`),
+    letSpeak: (affected: readonly string[], speak: boolean) =>
+      done.push(`${speak ? 'let' : 'stop'} ${affected.join('+')}`),
   };
   const memberships = new Memberships({
     config,
@@ -326,6 +332,8 @@ class SlowStore implements MembershipStore {
   kick = (userid: string, conversation: string): Done => this.ask(`kick ${userid} ${conversation}`);
   mute = (userid: string, conversation: string, muted: boolean): Done =>
     this.ask(`${muted ? 'mute' : 'unmute'} ${userid} ${conversation}`);
+  letSpeak = (userid: string, conversation: string, speak: boolean): Done =>
+    this.ask(`${speak ? 'let' : 'stop'} ${userid} ${conversation}`);
 
   /** Makes the oldest change, or refuses it. */
   settle(error: Error | null = null): void {

@@ -73,6 +73,7 @@ function fixture(withCluster = true): Fixture {
       },
       kick: () => undefined,
       mute: () => undefined,
+      letSpeak: () => undefined,
     },
     health: {
       check: () => ({ healthy: state.healthy, eventLoopStallMs: 0, workersBeatMs: [], problems: [] }),
@@ -191,10 +192,10 @@ test('without a cluster nobody is missing, and connections have no instance', as
   own.push(connection('ann', 'tab'));
   const { userid: _, ...shown } = connection('ann', 'tab');
   equal(await operator.conversation('attic'), {
-    ...{ id: 'attic', users: [{ userid: 'ann', silenced: false, connections: [shown] }] },
+    ...{ id: 'attic', users: [{ userid: 'ann', silenced: false, speak: true, connections: [shown] }] },
   });
   equal(await operator.user('ann'), {
-    ...{ userid: 'ann', conversation: 'attic', silenced: false, connections: [shown] },
+    ...{ userid: 'ann', conversation: 'attic', silenced: false, speak: true, connections: [shown] },
   });
 });
 
@@ -203,12 +204,12 @@ test('a user is found by a connection anywhere, or by a membership alone', async
   registry.join('ann', 'attic', 0);
   registry.mute('ann', 'attic', true);
   equal(await operator.user('ann'), {
-    ...{ userid: 'ann', conversation: 'attic', silenced: true, connections: [], missing: [] },
+    ...{ userid: 'ann', conversation: 'attic', silenced: true, speak: true, connections: [], missing: [] },
   });
   const { userid, ...there } = { ...connection('bob', 'tab'), instance: 'b' };
   cluster.elsewhere = { connections: [{ userid, ...there }], missing: [] };
   equal(await operator.user('bob'), {
-    ...{ userid: 'bob', conversation: null, silenced: false, connections: [there], missing: [] },
+    ...{ userid: 'bob', conversation: null, silenced: false, speak: true, connections: [there], missing: [] },
   });
 });
 

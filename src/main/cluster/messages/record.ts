@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { MAX_ID_LENGTH } from '../../claim.ts';
+import { areLasting, FULL_RIGHTS, MAX_WORDS, type Rights } from '../../conversations/rights.ts';
 import { incarnation } from './parts.ts';
 import { type ReadCounts, readMessage, writeMessage } from './read.ts';
 
@@ -22,6 +23,11 @@ const connection = v.object({
   waited: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
 });
 
+const rights = v.object({
+  grant: v.object({ speak: v.boolean() }),
+  words: v.pipe(v.array(v.object({ conversation: id, speak: v.boolean() })), v.maxLength(MAX_WORDS)),
+});
+
 const record = v.object({
   userid: id,
   /** Null for none. */
@@ -30,12 +36,15 @@ const record = v.object({
   /** Whether an operator took the user out of the conversation that they were in last. */
   kicked: v.optional(v.boolean(), false),
   connections: v.pipe(v.array(connection), v.maxLength(MAX_RECORDED_CONNECTIONS)),
+  /** Left out by versions that know none, and until somebody has said anything of them. */
+  rights: v.exactOptional(rights),
 });
 
 export type RecordedConnection = Readonly<v.InferOutput<typeof connection>>;
 
-export interface UserRecord extends Readonly<Omit<v.InferOutput<typeof record>, 'connections'>> {
+export interface UserRecord extends Readonly<Omit<v.InferOutput<typeof record>, 'connections' | 'rights'>> {
   readonly connections: readonly RecordedConnection[];
+  readonly rights?: Rights;
 }
 
 /** Returns what is known of a user without a record. */
@@ -44,8 +53,19 @@ export function blankRecord(userid: string): UserRecord {
 }
 
 /** Whether a record says nothing, so that it need not be kept. */
-export function isBlank({ conversation, mutedByOperator, connections }: UserRecord): boolean {
-  return conversation === null && !mutedByOperator && connections.length === 0;
+export function isBlank(record: UserRecord): boolean {
+  const { conversation, mutedByOperator, connections } = record;
+  return conversation === null && !mutedByOperator && connections.length === 0 && !areLasting(rightsOf(record));
+}
+
+/** Returns the rights of a record's user. */
+export function rightsOf({ rights = FULL_RIGHTS }: Pick<UserRecord, 'rights'>): Rights {
+  return rights;
+}
+
+/** Returns the record with other rights; the same one if these are its own. */
+export function withRights(read: UserRecord, rights: Rights): UserRecord {
+  return rights === rightsOf(read) ? read : { ...read, rights };
 }
 
 /** Returns the key of a user's record; no other user has it. */

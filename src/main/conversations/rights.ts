@@ -1,0 +1,64 @@
+/**
+ * What a user may do in conversations: by the permission for the one that they are in, and by what operators said. Pure
+ * values: a change makes new ones.
+ */
+
+/** What a permission says besides that its user may join. */
+export interface Grant {
+  /** Whether the user may speak. */
+  readonly speak: boolean;
+}
+
+/** What an operator said last of a user's right to speak in one conversation. It counts more than the permission. */
+export interface OperatorWord {
+  readonly conversation: string;
+  readonly speak: boolean;
+}
+
+export interface Rights {
+  /** By the permission for the conversation that the user is in. */
+  readonly grant: Grant;
+  /** The latest ones last, one for each conversation. They outlast the membership, so that leaving ends none. */
+  readonly words: readonly OperatorWord[];
+}
+
+/** Most conversations for which a user's rights hold an operator's word; the oldest are forgotten first. */
+export const MAX_WORDS = 16;
+
+/** What a permission grants that says nothing else. */
+export const FULL_GRANT: Grant = { speak: true };
+/** The rights of a user of whom nobody has said anything. */
+export const FULL_RIGHTS: Rights = { grant: FULL_GRANT, words: [] };
+
+/** Whether a user may speak. @param conversation where they are; null for nowhere. */
+export function maySpeak({ grant, words }: Rights, conversation: string | null): boolean {
+  if (conversation === null) return true;
+  return words.find((word) => word.conversation === conversation)?.speak ?? grant.speak;
+}
+
+/**
+ * Returns the rights of a user who joins a conversation, or leaves.
+ *
+ * @param grant null if no permission was asked for. Then one for the same conversation goes on to hold.
+ */
+export function withGrant(rights: Rights, grant: Grant | null, stays = false): Rights {
+  const next = grant ?? (stays ? rights.grant : FULL_GRANT);
+  return sameGrant(next, rights.grant) ? rights : { ...rights, grant: next };
+}
+
+/** Returns the rights after an operator gave the right to speak in a conversation, or took it. */
+export function withWord(rights: Rights, conversation: string, speak: boolean): Rights {
+  const known = rights.words.find((word) => word.conversation === conversation);
+  if (known?.speak === speak) return rights;
+  const others = rights.words.filter((word) => word !== known).slice(1 - MAX_WORDS);
+  return { ...rights, words: [...others, { conversation, speak }] };
+}
+
+/** Whether there is anything that has to be remembered of somebody who is in no conversation. */
+export function areLasting({ words }: Rights): boolean {
+  return words.length > 0;
+}
+
+function sameGrant(one: Grant, other: Grant): boolean {
+  return one.speak === other.speak;
+}

@@ -142,6 +142,16 @@ export class VoiceClient extends ClientView {
   }
 
   /**
+   * Raises the hand, so that others see that the user asks for the right to speak, or lowers it. It survives
+   * reconnections, and is lowered once the user may speak, or leaves the conversation.
+   *
+   * @throws VoiceError `refused` without a conversation, `not-connected`, `closed`.
+   */
+  async raiseHand(raised: boolean): Promise<void> {
+    await this.preferences.raiseHand(raised, this.peer());
+  }
+
+  /**
    * Gives these participants slots before all others. Replaces earlier pins. Pins survive reconnections, by userid and
    * clientid, and end when the user leaves the conversation.
    *
@@ -263,7 +273,7 @@ export class VoiceClient extends ClientView {
 
   private emitMuted(): void {
     this.hush();
-    this.emit('muted', { muted: this.muted, silenced: this.silenced, speak: this.speak, deafened: this.deafened });
+    this.emit('muted', this.mutedState);
   }
 
   /** Sends nothing as long as the server forwards nothing. All reasons for that come together here. */

@@ -79,9 +79,7 @@ export class People {
     this.complete = complete;
     const participants = new Map(this.participants);
     for (const number of left) participants.delete(number);
-    for (const { number, userid, clientid, muted, speaking } of changed) {
-      participants.set(number, { number, userid, clientid, muted, speaking });
-    }
+    for (const participant of changed) participants.set(participant.number, participant);
     this.participants = participants;
   }
 

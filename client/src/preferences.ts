@@ -1,4 +1,4 @@
-/** The user's choices, which every new connection has to send again: muted, deafened, pinned, excluded. */
+/** The user's choices, which every new connection has to send again: muted, deafened, hand, pinned, excluded. */
 import type { Peer } from './peer.ts';
 import type { Participant, Request, ServerEvent } from './protocol.ts';
 
@@ -7,11 +7,14 @@ type Choice = 'pin' | 'exclude';
 interface Sent {
   muted: boolean;
   deafened: boolean;
+  hand: boolean;
 }
 
 export class Preferences {
   muted: boolean;
   deafened: boolean;
+  /** Whether the hand is raised in this conversation. */
+  hand = false;
   private readonly changed: () => void;
   private readonly sent = new WeakMap<Peer, Sent>();
   private peer: Peer | null = null;
@@ -42,6 +45,14 @@ export class Preferences {
     this.deafened = deafened;
     this.syncAll();
     this.changed();
+  }
+
+  /** Raises or lowers the hand. @param peer the current connection. @throws VoiceError */
+  async raiseHand(raised: boolean, peer: Peer): Promise<void> {
+    await peer.request({ type: 'hand', raised });
+    this.setHand(raised);
+    const sent = this.sent.get(peer);
+    if (sent !== undefined) sent.hand = raised;
   }
 
   /** Pins or excludes participants. @param peer the current connection. @throws VoiceError */
@@ -78,6 +89,7 @@ export class Preferences {
     if (event.type === 'snapshot' || event.type === 'participants') this.rechoose(this.peer);
     // Requests to unmute were refused as long as the user could not be heard, so send the current state again.
     const heard = (event.type === 'silenced' && !event.silenced) || (event.type === 'speak' && event.speak);
+    if (lowersHand(event, this.conversation)) this.lower(this.peer);
     if (heard) this.ask(this.peer, { type: 'mute', muted: this.muted });
   }
 
@@ -92,7 +104,7 @@ export class Preferences {
     if (peer === null) return;
     let sent = this.sent.get(peer);
     if (sent === undefined) {
-      sent = { muted: false, deafened: false };
+      sent = { muted: false, deafened: false, hand: false };
       this.sent.set(peer, sent);
     }
     if (sent.muted !== this.muted) this.ask(peer, { type: 'mute', muted: this.muted });
@@ -108,10 +120,12 @@ export class Preferences {
     if (conversation === null) return;
     if (conversation !== this.conversation) {
       this.conversation = conversation;
+      this.lower(peer);
       this.chosen.pin = [];
       this.chosen.exclude = [];
       return;
     }
+    this.raiseAgain(peer);
     if (this.chosen.pin.length + this.chosen.exclude.length === 0) return;
     const numbers = new Map([...participants.values()].map((one) => [keyOf(one), one.number]));
     for (const choice of ['pin', 'exclude'] as const) {
@@ -122,6 +136,26 @@ export class Preferences {
     }
   }
 
+  /** Raises the hand on a new connection to the same conversation. */
+  private raiseAgain(peer: Peer): void {
+    const sent = this.sent.get(peer);
+    if (sent === undefined || sent.hand || !this.hand || peer.people.number === 0) return;
+    sent.hand = true;
+    this.ask(peer, { type: 'hand', raised: true });
+  }
+
+  private lower(peer: Peer): void {
+    const sent = this.sent.get(peer);
+    if (sent !== undefined) sent.hand = false;
+    this.setHand(false);
+  }
+
+  private setHand(raised: boolean): void {
+    if (this.hand === raised) return;
+    this.hand = raised;
+    this.changed();
+  }
+
   /** Sends a request and ignores failures: the next connection repeats it, or events report the outcome. */
   private ask(peer: Peer, request: Request): void {
     peer.request(request).catch(() => undefined);
@@ -130,4 +164,10 @@ export class Preferences {
 
 function keyOf({ userid, clientid }: Participant): string {
   return JSON.stringify([userid, clientid]);
+}
+
+/** Whether the server lowers the hand with this event. @param conversation where it was raised. */
+function lowersHand(event: ServerEvent, conversation: string | null): boolean {
+  if (event.type === 'moved') return event.conversation !== conversation;
+  return event.type === 'left' || (event.type === 'speak' && event.speak);
 }

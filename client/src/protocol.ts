@@ -16,6 +16,10 @@ export interface Participant {
   /** Whether it is muted, by itself or by an operator. */
   readonly muted: boolean;
   readonly speaking: boolean;
+  /** Whether it hears nothing because it does not want to. Left out for false, like all that follow. */
+  readonly deafened?: boolean | undefined;
+  /** Whether it raises its hand, to be given the right to speak. */
+  readonly hand?: boolean | undefined;
 }
 
 /** Which speaker is in a slot. */
@@ -92,6 +96,7 @@ export type ServerEvent =
 export type Request =
   | { readonly type: 'mute'; readonly muted: boolean }
   | { readonly type: 'deafen'; readonly deafened: boolean }
+  | { readonly type: 'hand'; readonly raised: boolean }
   | { readonly type: 'pin'; readonly numbers: readonly number[] }
   | { readonly type: 'exclude'; readonly numbers: readonly number[] }
   | { readonly type: 'participants'; readonly after?: number; readonly limit?: number };
@@ -138,6 +143,8 @@ const PARTICIPANT: Readonly<Record<keyof Participant, Kind>> = {
   clientid: 'string',
   muted: 'boolean',
   speaking: 'boolean',
+  deafened: '?boolean',
+  hand: '?boolean',
 };
 const SLOT: Readonly<Record<keyof SlotAssignment, Kind>> = { mid: 'string', number: 'number' };
 

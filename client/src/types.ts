@@ -129,11 +129,12 @@ export interface ClientEvents {
   /** Emitted a few times a second while voices arrive, and once when they stop. */
   speakers: readonly Speaker[];
   dominant: Participant | null;
-  /** `muted`, `silenced` (by an operator), `speak` (whether the user may speak here) or `deafened` changed. */
+  /** `muted`, `silenced` (by an operator), `speak` (whether the user may speak here), `hand` or `deafened` changed. */
   muted: {
     readonly muted: boolean;
     readonly silenced: boolean;
     readonly speak: boolean;
+    readonly hand: boolean;
     readonly deafened: boolean;
   };
   /** True when the user talks although muted, silenced or without the right to speak, so that nobody hears it; false when that is over. */

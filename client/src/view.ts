@@ -107,6 +107,16 @@ export abstract class ClientView extends Emitter<ClientEvents> {
     return this.preferences.deafened;
   }
 
+  /** Whether this client raises its hand; see {@link raiseHand}. */
+  get hand(): boolean {
+    return this.preferences.hand;
+  }
+
+  protected get mutedState(): ClientEvents['muted'] {
+    const { muted, silenced, speak, hand, deafened } = this;
+    return { muted, silenced, speak, hand, deafened };
+  }
+
   get microphone(): MicrophoneState {
     return this.mic.state;
   }

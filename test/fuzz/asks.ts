@@ -19,7 +19,7 @@ const OTHER = '200000000002';
 const MAX_BYTES = 1_048_576;
 
 function seenConnection(random: Random, more: object = {}): SeenConnection {
-  const flags = { publishes: true, muted: false, deafened: false, speaking: false };
+  const flags = { publishes: true, muted: false, deafened: false, speaking: false, hand: false };
   const quality = oneIn(random, 2)
     ? { uplink: { loss: 0.1, jitterMs: 3 }, downlink: { loss: 0, jitterMs: 0 }, rttMs: 7 }
     : {};

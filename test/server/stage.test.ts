@@ -77,9 +77,22 @@ async function course(here: Place, there: Place, operator: Place): Promise<void>
   await audience.knows((view) => view.of('error').some(({ id, code }) => id === 1 && code === 'no-right-to-speak'));
   equal([(await operator.user(audience.name)).speak, (await operator.user(speaker.name)).speak], [false, true]);
 
+  await audience.request({ v: 1, type: 'hand', raised: true, id: 2 });
+  await speaker.knows((view) => view.named(audience.name)?.hand === true);
+  await speaker.request({ v: 1, type: 'deafen', deafened: true });
+  await audience.knows((view) => view.named(speaker.name)?.deafened === true);
+  await speaker.request({ v: 1, type: 'deafen', deafened: false });
+  await audience.knows((view) => view.named(speaker.name)?.deafened === undefined);
+  const { connections } = await operator.user(audience.name);
+  equal(
+    connections.map(({ hand }) => hand),
+    [true],
+  );
+
   is(await operator.operate(path(audience, 'speak')), 200);
   await audience.knows(({ speak }) => speak);
   equal(speakersIn(await hear(speaker, [audience.name])), [audience.name]);
+  await speaker.knows((view) => view.named(audience.name)?.hand === undefined);
   is(await operator.operate(path(speaker, 'listen')), 200);
   await speaker.knows(({ speak }) => !speak);
   equal(speaker.view.of('speak').at(-1), { v: 1, type: 'speak', speak: false });

@@ -48,6 +48,7 @@ export class FakeConnection {
   selfMuted = false;
   mutedByOperator = false;
   maySpeak = true;
+  hand = false;
   deafened = false;
   readonly id: number;
   readonly user: number;

@@ -36,6 +36,8 @@ const connection = v.object({
   muted: v.boolean(),
   deafened: v.boolean(),
   speaking: v.boolean(),
+  /** Versions that know no hands leave it out. */
+  hand: v.optional(v.boolean(), false),
   uplink: direction,
   downlink: direction,
   rttMs: v.exactOptional(time),

@@ -47,6 +47,8 @@ export class ClientConnection implements Receiver, Participant {
   /** Whether the user may speak where they are. */
   maySpeak = true;
   deafened = false;
+  /** Whether the client raises its hand. */
+  hand = false;
   /** No RED of the client can be read, and it was told so. */
   badRed = false;
   /** When it was last told so, milliseconds. */

@@ -197,6 +197,8 @@ export class Connections {
     for (const connection of connections) {
       if (connection.maySpeak === maySpeak) continue;
       connection.maySpeak = maySpeak;
+      // That is what it was raised for.
+      if (maySpeak) connection.hand = false;
       connection.seat.muteChanged();
       this.parts.events.letSpeak(connection);
     }
@@ -298,6 +300,7 @@ export class Connections {
   }
 
   private seat(connection: ClientConnection, conversation: Conversation | null, kicked = false): void {
+    if (connection.seat.destination?.id !== conversation?.id) connection.hand = false;
     connection.seat.place(conversation);
     this.parts.events.placed(connection, kicked);
   }

@@ -19,8 +19,10 @@ export interface Participant {
   readonly slotCount: number;
   /** If muted, the worker forwards nothing of its publication. */
   readonly muted: boolean;
-  /** If deafened, the worker sends it nothing. */
+  /** If deafened, it hears nothing. */
   readonly deafened: boolean;
+  /** Whether it raises its hand, to be given the right to speak. Left out where nobody can. */
+  readonly hand?: boolean;
   /** Whether it is known to speak, whatever its worker says. Left out where the worker alone can tell. */
   readonly speaks?: boolean;
 }

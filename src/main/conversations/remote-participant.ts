@@ -69,9 +69,11 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
   readonly number: number;
   readonly isClient = false;
   readonly slotCount = 0;
-  readonly deafened = true;
   readonly weight = 1;
   muted: boolean;
+  /** As its own instance says, which alone sends it anything. */
+  deafened = false;
+  hand = false;
   /** Whether its own instance says that it speaks. */
   speaks = false;
   packetsReceived = 0;
@@ -138,6 +140,12 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
     if (muted === this.muted) return;
     this.muted = muted;
     this.shard?.mute(this.id, muted);
+  }
+
+  /** Its own instance says whether it is deafened, and whether it raises its hand. */
+  setShown(deafened: boolean, hand: boolean): void {
+    this.deafened = deafened;
+    this.hand = hand;
   }
 
   /** Its own instance says whether it speaks. */

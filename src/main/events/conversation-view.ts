@@ -15,12 +15,16 @@ import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writePart
  * A large conversation is large until it has shrunk to this share of the limit, so that it does not flip at the limit.
  */
 const SMALL_AGAIN = 0.8;
+/** Share of a large conversation's list that raised hands may take, so that those who speak find room. */
+const HANDS_LISTED = 0.5;
 
 /** One participant as it was announced. */
 interface Entry {
   readonly number: number;
   readonly participant: Participant;
   muted: boolean;
+  deafened: boolean;
+  hand: boolean;
   speaking: boolean;
   /** Whether it is on the list that newcomers get. */
   listed: boolean;
@@ -61,6 +65,8 @@ export class ConversationView {
   private total = 0;
   private complete = false;
   private round = 0;
+  /** How many raised hands may still be on the list of a large conversation in this round. */
+  private handsLeft = 0;
   /** All numbers in ascending order, and the list for newcomers; null if they have to be built again. */
   private numbers: readonly number[] | null = null;
   private listing: readonly string[] | null = null;
@@ -86,6 +92,7 @@ export class ConversationView {
     const changes = new Changes(space);
     this.round++;
     this.listing = null;
+    this.handsLeft = this.limit * HANDS_LISTED;
     this.large = participants.size > (this.large ? this.limit * SMALL_AGAIN : this.limit);
     const dominant = participants.has(this.hosted.dominant) ? this.hosted.dominant : 0;
     for (const [number, participant] of participants) {
@@ -154,32 +161,34 @@ export class ConversationView {
   }
 
   private add(number: number, participant: Participant): Entry {
-    const { muted } = participant;
-    const entry = { number, participant, muted, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
+    const { muted, deafened, hand = false } = participant;
+    const state = { muted, deafened, hand, speaking: false };
+    const entry = { number, participant, ...state, listed: false, mapped: false, text: null, seen: 0 };
     this.entries.set(number, entry);
     this.numbers = null;
     return entry;
   }
 
   /**
-   * Compares one participant with its entry. In a large conversation, only those who speak and the dominant speaker are
-   * on the list.
+   * Compares one participant with its entry. In a large conversation, only those who speak, the dominant speaker and
+   * some of those who raise their hands are on the list.
    */
   private compare(entry: Entry, dominant: number, changes: Changes): void {
-    const { muted } = entry.participant;
+    const { muted, deafened, hand = false } = entry.participant;
+    const changed = muted !== entry.muted || deafened !== entry.deafened || hand !== entry.hand;
     const speaking = !muted && this.speaks(entry.participant);
-    const wanted = !this.large || speaking || entry.number === dominant;
+    const wanted = !this.large || speaking || entry.number === dominant || (hand && this.handsLeft-- > 0);
     const full = this.large && this.listedCount >= this.limit && entry.number !== dominant;
     const listed = wanted && (entry.listed || !full);
-    if ((listed && !entry.listed) || (muted !== entry.muted && entry.mapped)) {
-      this.tell(entry, muted, speaking, listed, changes);
+    if ((listed && !entry.listed) || (changed && entry.mapped)) {
+      this.tell(entry, speaking, listed, changes);
     } else if (wanted && !listed) {
       // If the list is full, further speakers are not announced.
-      if (muted !== entry.muted) this.change(entry, muted, entry.speaking, listed);
+      if (changed) this.change(entry, entry.speaking, listed);
     } else if (speaking !== entry.speaking) {
-      if (changes.speaks(entry.number, speaking)) this.change(entry, muted, speaking, wanted);
-    } else if (muted !== entry.muted || wanted !== entry.listed) {
-      this.change(entry, muted, speaking, wanted);
+      if (changes.speaks(entry.number, speaking)) this.change(entry, speaking, wanted);
+    } else if (changed || wanted !== entry.listed) {
+      this.change(entry, speaking, wanted);
     }
   }
 
@@ -189,15 +198,19 @@ export class ConversationView {
     return id >= 0 && this.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
   }
 
-  private tell(entry: Entry, muted: boolean, speaking: boolean, listed: boolean, changes: Changes): void {
-    if (!changes.is(writeParticipant({ ...idOf(entry), muted, speaking }))) return;
+  private tell(entry: Entry, speaking: boolean, listed: boolean, changes: Changes): void {
+    const { muted, deafened, hand = false } = entry.participant;
+    if (!changes.is(writeParticipant({ ...idOf(entry), muted, speaking, deafened, hand }))) return;
     entry.mapped = true;
-    this.change(entry, muted, speaking, listed);
+    this.change(entry, speaking, listed);
   }
 
-  private change(entry: Entry, muted: boolean, speaking: boolean, listed: boolean): void {
+  private change(entry: Entry, speaking: boolean, listed: boolean): void {
+    const { muted, deafened, hand = false } = entry.participant;
     this.listedCount += Number(listed) - Number(entry.listed);
     entry.muted = muted;
+    entry.deafened = deafened;
+    entry.hand = hand;
     entry.speaking = speaking;
     entry.listed = listed;
     entry.text = null;
@@ -233,8 +246,8 @@ function idOf({ number, participant: { claim } }: Entry): Pick<ListedParticipant
 }
 
 function describe(entry: Entry): string {
-  const { muted, speaking } = entry;
-  entry.text ??= writeParticipant({ ...idOf(entry), muted, speaking });
+  const { muted, speaking, deafened, hand } = entry;
+  entry.text ??= writeParticipant({ ...idOf(entry), muted, speaking, deafened, hand });
   return entry.text;
 }
 

@@ -18,6 +18,7 @@ export interface EventParticipant extends Participant {
   /** Whether the server cannot read its RED. */
   readonly badRed?: boolean;
   deafened: boolean;
+  hand: boolean;
   readonly seat: Pick<Seat, 'current' | 'destination' | 'listen' | 'muteChanged' | 'number'>;
   /** The mids of its slots, in their order. */
   readonly slotMids: readonly string[];
@@ -82,6 +83,8 @@ export class Requests {
         participant.deafened = request.deafened;
         this.listen();
         return this.confirm(request);
+      case 'hand':
+        return this.raise(request);
       case 'pin':
       case 'exclude':
         return this.choose(request);
@@ -105,6 +108,13 @@ export class Requests {
     }
     participant.selfMuted = request.muted;
     participant.seat.muteChanged();
+    this.confirm(request);
+  }
+
+  /** A hand is part of the state that everybody is told, so however often it goes up, it costs one change a tick. */
+  private raise(request: Extract<EventRequest, { type: 'hand' }>): void {
+    if (this.view(request) === null) return;
+    this.participant.hand = request.raised;
     this.confirm(request);
   }
 

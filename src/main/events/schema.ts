@@ -35,7 +35,7 @@ export const EventErrors = {
   'too-long': `Send at most ${EventLimits.messageLength} characters in a message.`,
   'not-json': 'Send one JSON object in each message.',
   'bad-version': `Send "v": ${EVENTS_VERSION}.`,
-  'unknown-type': 'Send one of mute, deafen, pin, exclude and participants.',
+  'unknown-type': 'Send one of mute, deafen, hand, pin, exclude and participants.',
   'bad-message': 'Correct the member that the detail names.',
   'unknown-number': 'Use numbers from the last snapshot and the events after it; nothing was changed.',
   silenced: 'Wait for the event silenced with false; only an operator can unmute this user.',
@@ -64,6 +64,9 @@ const ParticipantSchema = v.object({
   clientid: v.string(),
   muted: v.boolean(),
   speaking: v.boolean(),
+  /** Left out for false, like all that follow. */
+  deafened: v.optional(v.boolean()),
+  hand: v.optional(v.boolean()),
 });
 /** One participant of a conversation. */
 export type Participant = v.InferOutput<typeof ParticipantSchema>;
@@ -72,6 +75,7 @@ export type Participant = v.InferOutput<typeof ParticipantSchema>;
 const requests = {
   mute: v.object({ v: version, type: v.literal('mute'), id, muted: v.boolean() }),
   deafen: v.object({ v: version, type: v.literal('deafen'), id, deafened: v.boolean() }),
+  hand: v.object({ v: version, type: v.literal('hand'), id, raised: v.boolean() }),
   pin: v.object({
     v: version,
     type: v.literal('pin'),

@@ -19,8 +19,11 @@ export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<s
 }
 
 /** Writes one participant for a list. */
-export function writeParticipant({ number, userid, clientid, muted, speaking }: Participant): string {
-  return JSON.stringify({ number, userid, clientid, muted, speaking });
+export function writeParticipant(participant: Participant): string {
+  const { number, userid, clientid, muted, speaking, deafened, hand } = participant;
+  const told = { number, userid, clientid, muted, speaking };
+  // What is rare costs nothing where it is missing.
+  return JSON.stringify({ ...told, ...(deafened === true ? { deafened } : {}), ...(hand === true ? { hand } : {}) });
 }
 
 /** Writes a `participants` event. @param changed a JSON list. */

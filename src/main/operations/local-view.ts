@@ -50,6 +50,7 @@ export class LocalView {
       muted: selfMuted,
       deafened,
       speaking: speaking && !connection.muted,
+      hand: connection.hand,
       ...rtcp.quality.summary(),
     };
   }

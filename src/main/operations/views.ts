@@ -43,6 +43,8 @@ export interface ConnectionDetail extends QualitySummary {
   readonly muted: boolean;
   readonly deafened: boolean;
   readonly speaking: boolean;
+  /** Whether the client raises its hand. */
+  readonly hand: boolean;
 }
 
 /** A connection with the id of its instance, which is absent without a cluster. */

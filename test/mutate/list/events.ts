@@ -49,7 +49,7 @@ export const events: MutationList = {
     ['const speaking = !muted && this', 'const speaking = this'],
     ['&& entry.number !== dominant;', ';'],
     ['this.listedCount >= this.limit', 'this.listedCount > this.limit'],
-    ['|| entry.number === dominant;', ';'],
+    ['|| entry.number === dominant || (', '|| ('],
     ['if (entry.mapped && !changes.leaves(number)) continue;', 'changes.leaves(number);'],
     ['total !== this.total || complete', 'complete'],
     ['this.complete && more.length === 0', 'this.complete'],

@@ -34,7 +34,7 @@ const SAME: { [Type in server.ServerEvent['type']]: SameEvent<Type> } & Same<
 > = Object.fromEntries(server.EVENT_TYPES.map((type) => [type, true])) as never;
 
 /** One event of each type. */
-const PERSON = { number: 7, userid: 'ann', clientid: 'tab', muted: false, speaking: true };
+const PERSON = { number: 7, userid: 'ann', clientid: 'tab', muted: false, speaking: true, deafened: true, hand: true };
 const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEvent, { type: Type }> } = {
   snapshot: {
     ...{ v: 1, type: 'snapshot', conversation: 'attic', number: 7, muted: false, silenced: true, deafened: false },
@@ -113,6 +113,7 @@ test('the server understands every request', () => {
   const requests: client.Request[] = [
     { type: 'mute', muted: true },
     { type: 'deafen', deafened: false },
+    { type: 'hand', raised: true },
     { type: 'pin', numbers: [1, 2] },
     { type: 'exclude', numbers: [] },
     { type: 'participants', after: 3, limit: 100 },

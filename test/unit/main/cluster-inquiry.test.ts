@@ -13,7 +13,7 @@ const subjects = new Subjects('sfu');
 
 /** A connection as the operators' view describes it. */
 function connection(userid: string, clientid: string): ConnectionDetail & { userid: string } {
-  const flags = { publishes: true, muted: false, deafened: false, speaking: false };
+  const flags = { publishes: true, muted: false, deafened: false, speaking: false, hand: false };
   const quality = { uplink: { loss: 0.5, jitterMs: 1.5 }, rttMs: 2.5 };
   return {
     ...{ userid, connection: 7, clientid, state: 'established', seconds: 3, number: 2 ** 32 - 1, slots: 2 },

@@ -772,6 +772,83 @@ test("a user muted by an operator may mute but not unmute themselves, and their 
   is(ann!.muted, true);
 });
 
+test('a user who may not speak may mute but not unmute themselves, and is told when that changes', () => {
+  const fixture = new HubFixture();
+  const [ann] = connectAll(fixture, ['ann', 'bob']);
+  ann!.maySpeak = false;
+  fixture.hub.letSpeak(ann!);
+  is(ann!.view.of('speak').at(-1)?.speak, false);
+  ann!.send({ v: 1, type: 'mute', muted: true, id: 1 });
+  equal([ann!.selfMuted, ann!.view.of('ok').length], [true, 1]);
+  ann!.send({ v: 1, type: 'mute', muted: false, id: 2 });
+  is(ann!.view.of('error').at(-1)?.code, 'no-right-to-speak');
+  is(ann!.selfMuted, true);
+  ann!.place(2);
+  fixture.tick();
+  equal(ann!.view.of('snapshot').at(-1)?.speak, false);
+});
+
+test('everybody sees who raises a hand and who is deafened, and nothing is said of the others', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  ann!.send({ v: 1, type: 'hand', raised: true, id: 1 });
+  ann!.send({ v: 1, type: 'deafen', deafened: true, id: 2 });
+  equal(
+    ann!.view.of('ok').map(({ id }) => id),
+    [1, 2],
+  );
+  fixture.tick();
+  const shown = { number: ann!.number, userid: 'ann', clientid: 'client', muted: false, speaking: false };
+  equal(bob!.view.all, [
+    {
+      v: 1,
+      type: 'participants',
+      total: 2,
+      complete: true,
+      left: [],
+      changed: [{ ...shown, deafened: true, hand: true }],
+    },
+  ]);
+  const cid = fixture.connect('cid').place(1).openChannel();
+  fixture.tick();
+  equal([cid.view.named('ann')?.hand, cid.view.named('bob')?.hand], [true, undefined], 'a newcomer, too');
+  bob!.view.all.length = 0;
+  for (let i = 0; i < 9; i++) ann!.send({ v: 1, type: 'hand', raised: i % 2 === 1 });
+  ann!.send({ v: 1, type: 'deafen', deafened: false });
+  fixture.tick();
+  equal(bob!.view.of('participants').at(-1)?.changed, [shown], 'one change a tick');
+  fixture.tick();
+  is(bob!.view.of('participants').length, 1);
+});
+
+test('a hand needs a conversation', () => {
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').openChannel();
+  ann.send({ v: 1, type: 'hand', raised: true, id: 3 });
+  equal([ann.view.of('error').at(-1)?.code, ann.hand], ['not-in-conversation', false]);
+});
+
+test('a large conversation lists raised hands, but no more than leave room for those who speak', () => {
+  const fixture = new HubFixture(10, 64);
+  const all = names(40).map((name) => fixture.connect(name).place(1));
+  const ann = all[0]!.openChannel();
+  fixture.tick();
+  is(ann.view.participants.size, 0);
+  for (const one of all.slice(1, 31)) one.hand = true;
+  all[35]!.setSpeaking(true);
+  fixture.tick();
+  const hands = (): string[] =>
+    [...ann.view.participants.values()].filter(({ hand }) => hand).map(({ userid }) => userid);
+  equal(hands(), names(6).slice(1), 'half of the list');
+  equal(ann.view.speaking, ['user35']);
+  all[1]!.hand = false;
+  all[2]!.place(null);
+  fixture.tick();
+  equal(hands(), ['user3', 'user4', 'user5', 'user6', 'user7'], 'the next ones follow');
+  const late = all[39]!.openChannel();
+  equal(late.view.userids, ['user3', 'user35', 'user4', 'user5', 'user6', 'user7']);
+});
+
 test('a worker hears of both mutes together', () => {
   const fixture = new HubFixture();
   const [ann] = connectAll(fixture, ['ann', 'bob']);

@@ -12,7 +12,7 @@ const test = scenarios('operator');
 
 /** Returns a user's connection. */
 function connection(userid: string, clientid: string): OwnedConnection {
-  const flags = { publishes: true, muted: false, deafened: false, speaking: false };
+  const flags = { publishes: true, muted: false, deafened: false, speaking: false, hand: false };
   return { userid, connection: 7, clientid, state: 'established', seconds: 3, number: 1, slots: 2, ...flags };
 }
 

@@ -114,6 +114,22 @@ test('a new connection of somebody who may not speak is muted from the start, an
   equal(life.told, ['ann/tab may not speak', 'ann/tab is in stage']);
 });
 
+test('a hand is lowered where its user may speak, and where they are no longer', async () => {
+  const life = new ConnectionsFixture();
+  const { connection } = await life.connect('ann');
+  const place = (conversation: string): void =>
+    life.connections.place(life.registry.join('ann', conversation, 0, LISTENS) as never);
+  place('hall');
+  connection.hand = true;
+  place('hall');
+  is(connection.hand, true, 'the same conversation');
+  place('yard');
+  is(connection.hand, false);
+  connection.hand = true;
+  life.connections.letSpeak(life.registry.letSpeak('ann', 'yard', true)!, true);
+  equal([connection.hand, connection.muted], [false, false]);
+});
+
 test('JSON that grants something is told from JSON that cannot be read', () => {
   equal(grantOf('{"speak":false,"later":[]}'), { grant: LISTENS, understood: true });
   for (const body of ['', ' \n', '{}', '{"speak":true}']) {

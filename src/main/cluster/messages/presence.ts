@@ -34,6 +34,9 @@ const change = v.object({
   m: v.boolean(),
   /** Talks. */
   t: v.boolean(),
+  /** Is deafened; raises a hand. Left out for false, and by versions that do not tell. */
+  d: v.exactOptional(v.boolean()),
+  h: v.exactOptional(v.boolean()),
 });
 
 const participant = v.object({ ...change.entries, u: id, c: id, p: v.nullable(publication) });
@@ -95,5 +98,6 @@ export type PresenceBeat = v.InferOutput<typeof presence.beat>;
 export type Hello = v.InferOutput<typeof presence.hello>;
 export type Delta = v.InferOutput<typeof presence.delta>;
 export type State = v.InferOutput<typeof presence.state>;
+export type WireChange = v.InferOutput<typeof change>;
 export type WireParticipant = v.InferOutput<typeof participant>;
 export type Place = v.InferOutput<typeof place>;

@@ -6,7 +6,7 @@
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../../workers/protocol.ts';
 import type { Participant } from '../../conversations/participant.ts';
-import type { Delta, State, WireParticipant } from '../messages/presence.ts';
+import type { Delta, State, WireChange, WireParticipant } from '../messages/presence.ts';
 import { Digest } from './digest.ts';
 import { NO_WISHES, samePlace, samePlaces, type Wishes } from './wishes.ts';
 
@@ -23,6 +23,8 @@ interface Told {
   number: number;
   muted: boolean;
   speaking: boolean;
+  deafened: boolean;
+  hand: boolean;
   /** The last comparison that found it. */
   seen: number;
 }
@@ -107,11 +109,11 @@ export class Outgoing {
   }
 
   private look(number: number, participant: Participant, deltas: Deltas): void {
-    const { id, muted } = participant;
+    const { id, muted, deafened, hand = false } = participant;
     const speaking = !muted && this.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
     const known = this.told.get(id);
     if (known === undefined) {
-      const told = { participant, number, muted, speaking, seen: this.round };
+      const told = { participant, number, muted, speaking, deafened, hand, seen: this.round };
       this.told.set(id, told);
       deltas.next().joined.push(describe(told));
       return;
@@ -119,10 +121,13 @@ export class Outgoing {
     // It may have left and come back since.
     known.number = number;
     known.seen = this.round;
-    if (known.muted === muted && known.speaking === speaking) return;
+    const same = known.muted === muted && known.speaking === speaking;
+    if (same && known.deafened === deafened && known.hand === hand) return;
     known.muted = muted;
     known.speaking = speaking;
-    deltas.next().changed.push({ s: id, m: muted, t: speaking });
+    known.deafened = deafened;
+    known.hand = hand;
+    deltas.next().changed.push({ s: id, ...stateOf(known) });
   }
 
   private removeUnseen(deltas: Deltas): void {
@@ -152,9 +157,13 @@ class Deltas {
   }
 }
 
-function describe({ participant, muted, speaking }: Told): WireParticipant {
-  const { id, claim, publication } = participant;
-  return { s: id, u: claim.userid, c: claim.clientid, p: wireOf(publication), m: muted, t: speaking };
+function describe(told: Told): WireParticipant {
+  const { id, claim, publication } = told.participant;
+  return { s: id, u: claim.userid, c: claim.clientid, p: wireOf(publication), ...stateOf(told) };
+}
+
+function stateOf({ muted, speaking, deafened, hand }: Told): Omit<WireChange, 's'> {
+  return { m: muted, t: speaking, ...(deafened ? { d: deafened } : {}), ...(hand ? { h: hand } : {}) };
 }
 
 /** The SSRCs of a source concern its own instance alone, which keeps its slots from having them. */

@@ -6,6 +6,7 @@ import {
   type Place,
   type PresenceBeat,
   type State,
+  type WireChange,
   type WireParticipant,
 } from '../messages/presence.ts';
 import { CollectedState } from './collected-state.ts';
@@ -77,7 +78,7 @@ export class Peer {
     this.known = delta.seq;
     for (const source of delta.left) this.leave(source);
     for (const participant of delta.joined) this.update(participant);
-    for (const { s, m, t } of delta.changed) tell(this.participants.get(s), m, t);
+    for (const change of delta.changed) tell(this.participants.get(change.s), change);
     this.take(delta);
     if (delta.pinned !== undefined) this.pinned = delta.pinned;
   }
@@ -158,10 +159,10 @@ export class Peer {
   }
 
   private update(participant: WireParticipant): void {
-    const { s, m, t } = participant;
+    const { s } = participant;
     this.named.delete(s);
     const known = this.participants.get(s);
-    if (known !== undefined && isSame(known, participant)) return tell(known, m, t);
+    if (known !== undefined && isSame(known, participant)) return tell(known, participant);
     this.leave(s);
     if (this.participants.size >= MAX_REMOTE_PARTICIPANTS) return;
     const listed = this.people.list(this.incarnation, participant);
@@ -177,7 +178,8 @@ export class Peer {
   }
 }
 
-function tell(participant: RemoteParticipant | undefined, muted: boolean, speaking: boolean): void {
-  participant?.setMuted(muted);
-  participant?.setSpeaking(speaking);
+function tell(participant: RemoteParticipant | undefined, { m, t, d = false, h = false }: WireChange): void {
+  participant?.setMuted(m);
+  participant?.setSpeaking(t);
+  participant?.setShown(d, h);
 }

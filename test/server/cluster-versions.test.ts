@@ -8,7 +8,7 @@ import { scenarios } from '../support/scenario.ts';
 import { until } from '../support/waiting.ts';
 
 const test = scenarios('cluster of versions');
-const PRELOAD = new URL('../support/later-version.js', import.meta.url);
+const PRELOAD = new URL('../support/changed-build.js', import.meta.url);
 const LATER = '99.0.0';
 const FORGET = { MEMBERSHIP_TIMEOUT_MS: '1000' };
 
@@ -31,7 +31,7 @@ function besideLater(
 ): void {
   const options = { instances: 1, env: FORGET };
   const run = async (cluster: Cluster): Promise<void> => {
-    const env = { ...FORGET, NODE_OPTIONS: `--import=${PRELOAD.href}`, LATER_VERSION: kind };
+    const env = { ...FORGET, NODE_OPTIONS: `--import=${PRELOAD.href}`, CHANGED_BUILD: kind };
     const later = await cluster.prepare('later', env);
     const host = new ClientHost();
     try {

@@ -53,6 +53,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'browser-client-devices': 70,
   network: 70,
   'cluster-ends': 65,
+  'cluster-trouble': 65,
   'cluster-races': 60,
   'browser-loudness': 65,
   'cluster-proxy': 60,

@@ -1,4 +1,4 @@
-/** Changes modules while they are loaded: see `later-version.ts`. */
+/** Changes modules while they are loaded: see `changed-build.ts`. */
 import type { LoadHook } from 'node:module';
 
 /** A text of the compiled module, and what it becomes. */
@@ -49,9 +49,16 @@ const CHANGES: Readonly<Record<string, readonly Change[]>> = {
     ['cluster/relay/wire.js', 'VERSION = 1', 'VERSION = 2'],
     ['cluster/records.js', '}_users`', '}_users_2`'],
   ],
+  'relay-fault': [
+    [
+      'cluster/relay/outgoing.js',
+      'packet(publisher, bytes, stamp) {',
+      'packets = 0; packet(publisher, bytes, stamp) { if (++this.packets === 100) throw new Error("a fault");',
+    ],
+  ],
 };
 
-const changes = CHANGES[process.env['LATER_VERSION'] ?? ''] ?? [];
+const changes = CHANGES[process.env['CHANGED_BUILD'] ?? ''] ?? [];
 
 export const load: LoadHook = async (url, context, next) => {
   const loaded = await next(url, context);

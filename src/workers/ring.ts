@@ -117,12 +117,15 @@ class RingEnd {
 /** The writing end. */
 export class RingWriter extends RingEnd {
   private head: number;
+  /** HEAD as last published. */
+  private shown: number;
   /** The reader's tail as last loaded; the real one can only be further on. */
   private knownTail: number;
 
   constructor(location: RingLocation) {
     super(location);
     this.head = Atomics.load(this.words, this.control + HEAD);
+    this.shown = this.head;
     this.knownTail = Atomics.load(this.words, this.control + TAIL);
   }
 
@@ -168,9 +171,12 @@ export class RingWriter extends RingEnd {
     this.head = (this.head + recordBytes(length)) | 0;
   }
 
-  /** Lets the reader see everything that was committed. */
-  publish(): void {
+  /** Lets the reader see everything that was committed. @returns whether there was anything new. */
+  publish(): boolean {
+    if (this.head === this.shown) return false;
     Atomics.store(this.words, this.control + HEAD, this.head);
+    this.shown = this.head;
+    return true;
   }
 
   /** Adds and publishes one packet. @returns false if the ring was full. */
@@ -194,7 +200,8 @@ export class RingWriter extends RingEnd {
   /** Counts a refusal. It stores the head again: if something overwrote it, the reader would never make room again. */
   private refuse(): number {
     Atomics.add(this.words, this.control + DROPPED, 1);
-    this.publish();
+    // It restores a HEAD that was overwritten. It is no `publish`, whose caller has to learn of what is new.
+    Atomics.store(this.words, this.control + HEAD, this.head);
     return NONE;
   }
 }

@@ -85,8 +85,7 @@ export default function run({ shard, slots, slotsPerConnection, sources, restBel
     }
   };
   const handOver = (): void => {
-    egress.publish();
-    if (!resting.ring() && mainBell.claim()) report(EGRESS_BELL);
+    if (egress.publish() && !resting.ring() && mainBell.claim()) report(EGRESS_BELL);
   };
 
   // Set the time and take the commands queued before start-up, so that they are done before `ready` is reported.

@@ -2,6 +2,8 @@ import type { MutationList } from '../mutation.ts';
 
 export const workers: MutationList = {
   'src/workers/ring.ts': [
+    ['if (this.head === this.shown) return false;', ''],
+    ['    this.shown = this.head;\n    return true;', '    return true;'],
     ['if (this.tail === this.knownHead) return this.next();', ''],
     ['length <= 0 || length > MAX_RECORD_BYTES ||', 'length > MAX_RECORD_BYTES ||'],
     ['length > MAX_RECORD_BYTES || size', 'size'],
@@ -12,7 +14,7 @@ export const workers: MutationList = {
     ['const needed = size <= toEnd ? size : toEnd + size;', 'const needed = size;'],
     ['(this.head - this.knownTail) >>> 0 <= most;', '(this.head - this.knownTail) >>> 0 < most;'],
     ['if (length > MAX_RECORD_BYTES) return this.refuse();', ''],
-    ['DROPPED, 1);\n    this.publish();', 'DROPPED, 1);'],
+    ['    Atomics.store(this.words, this.control + HEAD, this.head);\n    return NONE', '    return NONE'],
     ['this.tail = this.knownHead;\n    return', 'return'],
     ['this.dropped > 0 ? 1 :', ''],
     ['base % 64 !== 0 ||', ''],
@@ -173,8 +175,9 @@ export const workers: MutationList = {
     ['if (ingress.empty && Atomics', 'if (Atomics'],
     ['forwarder.fading ? FADING_SLEEP_MS : SLEEP_MS', 'SLEEP_MS'],
     ['    ingress.release();\n', ''],
-    ['if (!resting.ring() && mainBell.claim()) report(EGRESS_BELL);', ''],
-    ['!resting.ring() && ', ''],
+    ['if (egress.publish() && !resting.ring() && mainBell.claim()) report(EGRESS_BELL);', 'egress.publish();'],
+    ['egress.publish() && !resting', '(egress.publish(), true) && !resting'],
+    ['!resting.ring() && mainBell', 'mainBell'],
     ['if (forwarder.tick(now, stamp)) handOver();', 'forwarder.tick(now, stamp);'],
     ['if (!asleep) countBusy(counted, stamp);', ''],
     ['counters[BEAT_WORD] = toBeat(time);', ''],

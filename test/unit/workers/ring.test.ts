@@ -339,6 +339,22 @@ test('a ring tells how full it has been, and that it was too full', () => {
   is(reader.highest, 1);
 });
 
+test('publishing tells whether there was anything new, also after a packet found no room', () => {
+  const { writer } = ring();
+  is(writer.publish(), false);
+  const commit = (): boolean => {
+    if (writer.reserve(112) === NONE) return false;
+    writer.commit(1, 112, 0);
+    return true;
+  };
+  is(commit(), true);
+  is(writer.publish(), true);
+  is(writer.publish(), false);
+  while (commit());
+  is(writer.publish(), true);
+  is(writer.publish(), false);
+});
+
 test('a packet that finds no room restores a head that was overwritten', () => {
   const { writer, words } = nearItsEnd(MIN_RING_BYTES);
   while (writer.push(1, new Uint8Array(112)));

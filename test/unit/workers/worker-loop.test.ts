@@ -160,6 +160,23 @@ test('main is woken by frames of silence as by packets', () => {
   is(loop.reports.filter(({ report }) => report === EGRESS_BELL).length, 5);
 });
 
+test('a packet that nobody hears wakes main neither by a message nor out of a rest', () => {
+  const loop = new Loop();
+  loop.tell({ type: 'leave', connection: LISTENER, position: loop.ingress.position });
+  loop.speak(3);
+  const asleep = new Int32Array(loop.shard.memory, loop.shard.mainBell, 1);
+  const resting = new Int32Array(loop.restBell, 0, 1);
+  asleep[0] = 1;
+  resting[0] = 1;
+  loop.run(
+    () => undefined,
+    () => loop.tell({ type: 'stop' }),
+  );
+  is(loop.counters[Count.PacketsIn], 3);
+  equal([asleep[0], resting[0]], [1, 1]);
+  is(loop.reports.filter(({ report }) => report === EGRESS_BELL).length, 0);
+});
+
 test('main is woken out of a rest instead of by a message, and once', () => {
   const loop = new Loop();
   loop.speak(3);

@@ -16,6 +16,8 @@ export class People {
   deafened = false;
   /** Whether the server reaches all others, so that nobody of the conversation is missing. */
   whole = true;
+  /** Whether the conversation is recorded. */
+  recording = false;
   participants: ReadonlyMap<number, Participant> = new Map();
   /** Speaker numbers by mid, without empty slots. */
   slots: ReadonlyMap<string, number> = new Map();
@@ -33,6 +35,7 @@ export class People {
         this.silenced = event.silenced;
         this.speak = event.speak ?? true;
         this.deafened = event.deafened;
+        this.recording = event.recording ?? false;
         return this.list(event.total, event.complete, event.participants);
       case 'participants':
         return this.list(event.total, event.complete, event.changed, event.left);
@@ -60,6 +63,9 @@ export class People {
         return;
       case 'cluster':
         this.whole = event.whole;
+        return;
+      case 'recording':
+        this.recording = event.recording;
         return;
       default:
     }

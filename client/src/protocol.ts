@@ -46,6 +46,8 @@ export interface SnapshotEvent {
   readonly dominant: number;
   readonly total: number;
   readonly complete: boolean;
+  /** Whether the conversation is recorded; older servers do not say it. */
+  readonly recording?: boolean | undefined;
   readonly participants: readonly Participant[];
 }
 
@@ -88,6 +90,7 @@ export type ServerEvent =
   | { readonly type: 'replaced' }
   | { readonly type: 'draining'; readonly within: number }
   | { readonly type: 'cluster'; readonly whole: boolean }
+  | { readonly type: 'recording'; readonly recording: boolean }
   | PageEvent
   | { readonly type: 'ok'; readonly id: number }
   | ErrorEvent;
@@ -120,6 +123,7 @@ const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>
     dominant: 'number',
     total: 'number',
     complete: 'boolean',
+    recording: '?boolean',
     participants: 'participants',
   },
   participants: { total: 'number', complete: 'boolean', changed: 'participants', left: 'numbers' },
@@ -133,6 +137,7 @@ const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>
   replaced: {},
   draining: { within: 'number' },
   cluster: { whole: 'boolean' },
+  recording: { recording: 'boolean' },
   page: { total: 'number', participants: 'participants', next: 'number?' },
   ok: { id: 'number' },
   error: { code: 'string', detail: 'string', next: 'string' },

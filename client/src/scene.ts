@@ -22,6 +22,7 @@ export class Scene {
   private away = true;
   /** What the application knows. */
   private whole = true;
+  private recording = false;
 
   constructor(output: Output, gauges: readonly Gauge[], emit: Emit, emitMuted: () => void) {
     this.output = output;
@@ -48,6 +49,7 @@ export class Scene {
     this.emit('dominant', this.dominant);
     this.emitMuted();
     this.emitCluster();
+    this.emitRecording();
   }
 
   /** Shows the connection again that seemed lost but has recovered. */
@@ -87,6 +89,8 @@ export class Scene {
         return this.emitMuted();
       case 'cluster':
         return this.emitCluster();
+      case 'recording':
+        return this.emitRecording();
       default:
     }
   }
@@ -102,6 +106,13 @@ export class Scene {
     if (whole === this.whole) return;
     this.whole = whole;
     this.emit('cluster', { whole });
+  }
+
+  private emitRecording(): void {
+    const { recording } = this.people;
+    if (recording === this.recording) return;
+    this.recording = recording;
+    this.emit('recording', recording);
   }
 
   private emitSlots(): void {

@@ -150,6 +150,8 @@ export interface ClientEvents {
   draining: { readonly within: number };
   /** The server lost the others of its cluster, so that only some of the people can be heard, or found them again. */
   cluster: { readonly whole: boolean };
+  /** The conversation is recorded from now on, or is not any more. */
+  recording: boolean;
   /** An error that no pending promise reports. */
   error: VoiceError;
 }

@@ -21,6 +21,7 @@ const STICKY: readonly (keyof ClientEvents)[] = [
   'microphone',
   'audioBlocked',
   'cluster',
+  'recording',
   'error',
 ];
 
@@ -71,6 +72,11 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   /** Whether the server reaches all others of its cluster. If not, only some of the people can be heard and seen. */
   get whole(): boolean {
     return this.scene.people.whole;
+  }
+
+  /** Whether the conversation is recorded. Tell the user. */
+  get recording(): boolean {
+    return this.scene.people.recording;
   }
 
   /** The dominant speaker; null for nobody. */

@@ -15,6 +15,8 @@ const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   closed: 'not connected',
 };
 
+/** Shown while the room is recorded. */
+const RECORDED = 'This room is being recorded.';
 /** Shown while the server cannot reach the others of its cluster. */
 const PARTIAL = 'Other servers cannot be reached; you hear only some of the people here.';
 
@@ -37,6 +39,7 @@ export class CallView {
   private readonly play = byId('play', HTMLButtonElement);
   private readonly microphone = byId('microphone', HTMLParagraphElement);
   private readonly cluster = byId('cluster', HTMLParagraphElement);
+  private readonly recording = byId('recording', HTMLParagraphElement);
   private readonly voices = new Voices();
   private readonly charts = new Charts();
   private readonly people: People;
@@ -106,6 +109,10 @@ export class CallView {
       setText(this.cluster, whole ? '' : PARTIAL);
       this.log.add(whole ? 'All servers can be reached again.' : PARTIAL);
     });
+    on('recording', (recording) => {
+      setText(this.recording, recording ? RECORDED : '');
+      this.log.add(recording ? RECORDED : 'This room is not recorded any more.');
+    });
     on('error', (error) => this.events.problem(error));
     this.showMuted(client);
     this.showVoices(client);
@@ -125,6 +132,7 @@ export class CallView {
     this.room = null;
     this.play.hidden = true;
     setText(this.cluster, '');
+    setText(this.recording, '');
     setText(this.state, STATES.idle);
     this.state.dataset['state'] = 'idle';
   }

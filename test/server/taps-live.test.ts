@@ -214,6 +214,29 @@ test('a server that shuts down ends its taps with 1012, after the last packet', 
   await client.end();
 });
 
+test('everybody is told that the conversation is recorded, unless the tap keeps nothing', async () => {
+  const room = fresh('room');
+  const ann = await connect(fresh('ann'), room);
+  await ann.knows((view) => view.conversation === room);
+  const silent = await tap(room, '?recording=0');
+  const reader = await tap(room);
+  await ann.knows((view) => view.recording);
+  is(ann.view.of('recording').length, 1);
+  const bob = await connect(fresh('bob'), room);
+  await bob.knows((view) => view.conversation === room);
+  is(bob.view.recording, true);
+  await until('the reader knows', () => reader.view.recording);
+  const second = await tap(room);
+  reader.socket.close();
+  await reader.closed;
+  await (await server()).logged('a tap was closed', room);
+  second.socket.close();
+  for (const client of [ann, bob]) await client.knows((view) => !view.recording);
+  is(ann.view.of('recording').length, 2, 'the second recording is the same to those who are recorded');
+  for (const client of [ann, bob]) await client.end();
+  silent.socket.close();
+});
+
 test('a tap needs the operators’ token where there is one', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'tap-')), 'token');
   writeFileSync(file, 'abcdefghijklmnopqrstuvwxyz\n');

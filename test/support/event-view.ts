@@ -17,6 +17,7 @@ export class EventView {
   speak = true;
   deafened = false;
   whole = true;
+  recording = false;
   readonly participants = new Map<number, Participant>();
   /** Speaker numbers by mid; empty slots are missing. */
   readonly slots = new Map<string, number>();
@@ -67,6 +68,7 @@ export class EventView {
         this.silenced = event.silenced;
         this.speak = event.speak ?? true;
         this.deafened = event.deafened;
+        this.recording = event.recording ?? false;
         return this.list(event.total, event.complete, event.participants);
       case 'participants':
         for (const number of event.left) this.participants.delete(number);
@@ -92,6 +94,9 @@ export class EventView {
         return;
       case 'cluster':
         this.whole = event.whole;
+        return;
+      case 'recording':
+        this.recording = event.recording;
         return;
       default:
     }

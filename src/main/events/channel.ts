@@ -190,6 +190,7 @@ export class EventChannel {
         dominant: '0',
         total: '0',
         complete: 'true',
+        recording: 'false',
         participants: '[]',
       }),
     );

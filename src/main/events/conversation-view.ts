@@ -62,6 +62,7 @@ export class ConversationView {
   private large = false;
   private listedCount = 0;
   private dominant = 0;
+  private recording = false;
   private total = 0;
   private complete = false;
   private round = 0;
@@ -121,6 +122,7 @@ export class ConversationView {
       dominant: String(this.dominant),
       total: String(total),
       complete: String(this.complete && more.length === 0),
+      recording: String(this.recording),
       participants: first,
     });
     return [
@@ -232,9 +234,12 @@ export class ConversationView {
     const counts = total !== this.total || complete !== this.complete;
     const texts = changes.write(total, complete, counts);
     if (dominant !== this.dominant) texts.push(writeEvent('dominant', { number: String(dominant) }));
+    const { recorded } = this.hosted;
+    if (recorded !== this.recording) texts.push(writeEvent('recording', { recording: String(recorded) }));
     this.total = total;
     this.complete = complete;
     this.dominant = dominant;
+    this.recording = recorded;
     if (texts.length === 0) return;
     this.version++;
     this.texts = texts;

@@ -116,6 +116,8 @@ const events = {
     dominant: count,
     total: count,
     complete: v.boolean(),
+    /** Older servers do not say it. */
+    recording: v.optional(v.boolean()),
     participants: v.array(ParticipantSchema),
   }),
   participants: v.object({
@@ -140,6 +142,7 @@ const events = {
   replaced: v.object({ v: version, type: v.literal('replaced') }),
   draining: v.object({ v: version, type: v.literal('draining'), within: count }),
   cluster: v.object({ v: version, type: v.literal('cluster'), whole: v.boolean() }),
+  recording: v.object({ v: version, type: v.literal('recording'), recording: v.boolean() }),
   page: v.object({
     v: version,
     type: v.literal('page'),

@@ -152,7 +152,15 @@ export class Tap {
     this.socket.send(
       writeEvent('snapshot', {
         ...{ conversation: 'null', number: '0', muted: 'false', silenced: 'false', speak: 'false', deafened: 'false' },
-        ...{ pinned: '[]', excluded: '[]', dominant: '0', total: '0', complete: 'true', participants: '[]' },
+        ...{
+          pinned: '[]',
+          excluded: '[]',
+          dominant: '0',
+          total: '0',
+          complete: 'true',
+          recording: 'false',
+          participants: '[]',
+        },
       }),
     );
   }

@@ -38,7 +38,16 @@ const PERSON = { number: 7, userid: 'ann', clientid: 'tab', muted: false, speaki
 const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEvent, { type: Type }> } = {
   snapshot: {
     ...{ v: 1, type: 'snapshot', conversation: 'attic', number: 7, muted: false, silenced: true, deafened: false },
-    ...{ speak: false, pinned: [7], excluded: [], dominant: 7, total: 1, complete: true, participants: [PERSON] },
+    ...{
+      speak: false,
+      pinned: [7],
+      excluded: [],
+      dominant: 7,
+      total: 1,
+      complete: true,
+      recording: true,
+      participants: [PERSON],
+    },
   },
   participants: { v: 1, type: 'participants', total: 1, complete: true, changed: [PERSON], left: [9] },
   slots: { v: 1, type: 'slots', slots: [{ mid: '0', number: 7 }] },
@@ -51,6 +60,7 @@ const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEven
   replaced: { v: 1, type: 'replaced' },
   draining: { v: 1, type: 'draining', within: 12 },
   cluster: { v: 1, type: 'cluster', whole: false },
+  recording: { v: 1, type: 'recording', recording: true },
   page: { v: 1, type: 'page', id: 3, total: 1, participants: [PERSON], next: null },
   ok: { v: 1, type: 'ok', id: 3 },
   error: { v: 1, type: 'error', id: 3, code: 'flood', detail: 'd', next: 'n' },

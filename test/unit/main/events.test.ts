@@ -34,7 +34,7 @@ test('who opens the channel in a conversation gets a snapshot of it at once', ()
       ...{ v: 1, type: 'snapshot', conversation: 'room 1', number: 1, muted: false, deafened: false },
       silenced: false,
       speak: true,
-      ...{ pinned: [], excluded: [], dominant: 0, total: 2, complete: true },
+      ...{ pinned: [], excluded: [], dominant: 0, total: 2, complete: true, recording: false },
       participants: [
         { number: 1, userid: 'ann', clientid: 'client', muted: false, speaking: false },
         { number: 2, userid: 'bob', clientid: 'client', muted: true, speaking: false },
@@ -979,6 +979,30 @@ test('a channel that closes late does not end its successor', () => {
   fixture.seats.hosted.dominantChanged(1, 2);
   fixture.tick();
   equal(ann!.view.of('dominant').length, 1);
+});
+
+test('all are told when a recording begins and ends, and newcomers by their snapshot', () => {
+  const fixture = new HubFixture();
+  const ann = fixture.connect('ann').place(1).openChannel();
+  fixture.tick();
+  const hosted = ann.seat.current!;
+  hosted.recordedHere = true;
+  fixture.tick();
+  equal(ann.view.all.at(-1), { v: 1, type: 'recording', recording: true });
+  const bob = fixture.connect('bob').place(1).openChannel();
+  fixture.tick();
+  is(bob.view.of('snapshot')[0]!.recording, true);
+  hosted.recordedElsewhere = true;
+  hosted.recordedHere = false;
+  fixture.tick();
+  is(ann.view.recording, true, 'somebody else records it');
+  is(ann.view.of('recording').length, 1);
+  hosted.recordedElsewhere = false;
+  fixture.tick();
+  for (const { view } of [ann, bob]) is(view.recording, false);
+  ann.place(2);
+  fixture.tick();
+  is(ann.view.of('snapshot').at(-1)!.recording, false);
 });
 
 test('slots are told anew after a snapshot', () => {

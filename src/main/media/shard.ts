@@ -26,7 +26,7 @@ import { Egress, type Receiver } from './egress.ts';
  */
 const PUMP_BUDGET = 256;
 /** Packets that need not wake the worker wait no longer than this while others follow, microseconds. */
-const PATIENCE_US = 20_000;
+const PATIENCE_US = 40_000;
 
 /** Listens to the reports of workers. */
 export interface ShardEvents {
@@ -154,7 +154,7 @@ export class Shard {
    *
    * @param stamp its arrival, as of `toStamp`; now by default.
    * @param wakes whether the worker has to take it at once. Otherwise it may wait for the worker's next turn, at most
-   *   for 20 ms if other packets follow, or for a second if none do.
+   *   for 40 ms if other packets follow, or for a second if none do.
    * @returns false if the ring was full.
    */
   push(connection: number, packet: Uint8Array, stamp = toStamp(milliseconds()), wakes = true): boolean {

@@ -38,6 +38,8 @@ export interface RestParts {
 /** How long a rest is for each connection, and at most, milliseconds. */
 const FOR_EACH_MS = 0.002;
 const LONGEST_MS = 2;
+/** With fewer connections than this packets never come often enough for so short a rest. */
+const FEWEST = 50;
 
 export class Rest {
   private readonly parts: RestParts;
@@ -59,7 +61,7 @@ export class Rest {
 
   /** This turn of the event loop has brought a packet. */
   note(): void {
-    if (this.due) return;
+    if (this.due || this.parts.connections() < FEWEST) return;
     this.due = true;
     setImmediate(this.turn);
   }

@@ -74,7 +74,8 @@ export const media: MutationList = {
     ['(ticks * 1000) / TICKS_PER_S', 'ticks'],
   ],
   'src/main/media/rest.ts': [
-    ['    if (this.due) return;\n', ''],
+    ['if (this.due || ', 'if ('],
+    ['this.due || this.parts.connections() < FEWEST', 'this.due'],
     ['if (!often) return;', ''],
     ['connections() * FOR_EACH_MS', 'LONGEST_MS'],
     [' && !shards.some(isPumping)', ''],

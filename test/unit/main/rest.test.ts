@@ -91,6 +91,27 @@ test('the fewer connections, the shorter the rest', async () => {
   ok((await few()) < 1);
 });
 
+test('with few connections packets cause no turn of their own', () => {
+  for (const [connections, turns] of [
+    [49, 0],
+    [50, 1],
+  ] as const) {
+    const { rest } = setUp(connections);
+    const { setImmediate: real } = globalThis;
+    let asked = 0;
+    globalThis.setImmediate = ((callback: () => void) => {
+      asked++;
+      return real(callback);
+    }) as typeof setImmediate;
+    try {
+      rest.note();
+    } finally {
+      globalThis.setImmediate = real;
+    }
+    is(asked, turns);
+  }
+});
+
 test('what was ready before is sent first, and the rest goes on', async () => {
   const { packets, shards } = setUp();
   await packets();

@@ -96,7 +96,7 @@ const turnSecret = parsed('16 to 256 visible ASCII characters without spaces, or
   /^(?:[\x21-\x7e]{16,256})?$/.test(text) ? text : undefined,
 );
 
-const proxySecrets = parsed(
+const secrets = parsed(
   '16 to 256 letters, digits and -._~+/=, or two of these separated by a comma, or empty for none',
   (text) => {
     const all = list(text);
@@ -115,6 +115,13 @@ const httpOrigin = parsed(
     return url.origin + url.pathname.replace(/\/+$/, '');
   },
 );
+
+const webhookUrl = parsed('http:// or https://host[:port][/path][?query], or empty for none', (text) => {
+  if (text === '') return '';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const plain = url !== null && url.username === '' && url.password === '' && url.hash === '';
+  return plain && ['http:', 'https:'].includes(url.protocol) ? url.href : undefined;
+});
 
 const natsUrl = parsed(
   'nats:// or tls:// with [user:password@ or token@]host[:port], one user for all of them, separated by commas, or empty for none',
@@ -145,7 +152,7 @@ const variables = {
   ADMIN_LISTEN: { otherwise: '127.0.0.1:8081', schema: listenOrNot },
   METRICS_LISTEN: { otherwise: '', schema: listenOrNot },
   ADMIN_TOKEN_FILE: { otherwise: '', schema: filePath },
-  PROXY_SECRET: { otherwise: '', schema: proxySecrets },
+  PROXY_SECRET: { otherwise: '', schema: secrets },
   MEDIA_PORTS: { otherwise: '40000-40003', schema: ports },
   MEDIA_BIND: { otherwise: '', schema: address },
   ANNOUNCED_ADDRESS: { otherwise: '', schema: addresses },
@@ -189,6 +196,11 @@ const variables = {
   PERMISSIONS_HOST: { otherwise: '', schema: httpOrigin },
   PERMISSIONS_TIMEOUT_MS: { otherwise: '2000', schema: integer(10, 60_000) },
   PERMISSIONS_CACHE_MS: { otherwise: '5000', schema: integer(0, 3_600_000) },
+  WEBHOOK_URL: { otherwise: '', schema: webhookUrl },
+  WEBHOOK_SECRET: { otherwise: '', schema: secrets },
+  WEBHOOK_TIMEOUT_MS: { otherwise: '5000', schema: integer(10, 60_000) },
+  WEBHOOK_RETRY_MS: { otherwise: '3600000', schema: integer(0, 86_400_000) },
+  WEBHOOK_QUEUE: { otherwise: '10000', schema: integer(1, 1_000_000) },
   DRAIN_TIMEOUT_MS: { otherwise: '60000', schema: integer(0, 86_400_000) },
   SHUTDOWN_TIMEOUT_MS: { otherwise: '10000', schema: integer(100, 600_000) },
   EVENTS_INTERVAL_MS: { otherwise: '250', schema: integer(20, 10_000) },

@@ -4,12 +4,17 @@ import type { Config } from './config.ts';
 
 /** Returns an error for each variable that is good by itself and cannot be together with another. */
 export function contradictions(config: Partial<Config>): string[] {
-  return [...turnContradictions(config), ...natsContradictions(config)];
+  return [...turnContradictions(config), ...webhookContradictions(config), ...natsContradictions(config)];
 }
 
 function turnContradictions({ TURN_URLS: urls = [], TURN_SECRET: secret }: Partial<Config>): string[] {
   if (urls.length === 0 || secret !== '') return [];
   return ['TURN_URLS is set and TURN_SECRET is empty; allowed: both or neither'];
+}
+
+function webhookContradictions({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: Partial<Config>): string[] {
+  if (!url || secrets?.length !== 0) return [];
+  return ['WEBHOOK_URL is set and WEBHOOK_SECRET is empty; allowed: both or neither'];
 }
 
 function natsContradictions(config: Partial<Config>): string[] {

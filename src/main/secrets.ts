@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /** Variables that are secrets as a whole. */
-const SECRETS: ReadonlySet<string> = new Set(['TURN_SECRET', 'PROXY_SECRET']);
+const SECRETS: ReadonlySet<string> = new Set(['TURN_SECRET', 'PROXY_SECRET', 'WEBHOOK_SECRET']);
 
 /** Whether a variable's whole value is secret. */
 export function isSecret(name: string): boolean {

@@ -9,6 +9,7 @@ import { IndexPool } from './conversations/index-pool.ts';
 import { Seats } from './conversations/seats.ts';
 import { UserNumbers } from './conversations/user-numbers.ts';
 import { EventHub } from './events/hub.ts';
+import { Hooks } from './hooks/hooks.ts';
 import { connectHandler } from './http/connect.ts';
 import { IceServers } from './http/ice.ts';
 import { routes } from './http/routes.ts';
@@ -140,7 +141,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   };
   const local = new LocalView({ conversations, connections, sources });
   const joined = (await cluster?.start({ ingress, connections, witness: local, events })) ?? null;
-  const metrics = new Metrics(config, telemetry, { ...read, cluster: joined?.figures ?? null });
+  const hooks = config.WEBHOOK_URL === '' ? null : new Hooks(config, log, timers, cluster?.spokesman ?? null);
+  conversations.observer = hooks;
+  const metrics = new Metrics(config, telemetry, { ...read, hooks, cluster: joined?.figures ?? null });
   const health = new HealthCheck(shards.all, timers);
   const view = { local, cluster: joined?.view ?? null };
   const operator = new Operator({ config, conversations, connections, memberships, health, ...view, metrics });
@@ -150,6 +153,8 @@ export async function start(config: Config, log: Log): Promise<void> {
   const parts = {
     memberships,
     connections,
+    conversations,
+    hooks,
     events,
     hosted,
     server,

@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import type { Connections } from './connections/connections.ts';
 import type { HostedConversations } from './conversations/hosted-conversations.ts';
 import type { EventHub } from './events/hub.ts';
+import type { Hooks } from './hooks/hooks.ts';
 import type { Log } from './log/log.ts';
 import { peersClosed } from './media/peer.ts';
 import { type Drained, drained } from './operations/drain.ts';
@@ -17,6 +18,9 @@ export interface ShutdownParts {
   /** Null for an instance that knows no other. */
   readonly cluster: { drain(): void; close(): Promise<void> } | null;
   readonly connections: Connections;
+  /** Null without a `WEBHOOK_URL`. */
+  readonly hooks: Pick<Hooks, 'close'> | null;
+  readonly conversations: { ids(): Iterable<string> };
   readonly events: EventHub;
   readonly hosted: HostedConversations;
   readonly server: { close(): void };
@@ -28,7 +32,7 @@ export interface ShutdownParts {
   readonly muxWatch: { stop(): void };
   readonly ports: { close(): void };
   readonly stopTimers: readonly Cancel[];
-  readonly config: Pick<Config, 'DRAIN_TIMEOUT_MS'>;
+  readonly config: Pick<Config, 'DRAIN_TIMEOUT_MS' | 'SHUTDOWN_TIMEOUT_MS'>;
   readonly log: Log;
 }
 
@@ -49,6 +53,8 @@ export function shutdownSteps(parts: ShutdownParts): Steps {
       for (const stop of parts.stopTimers) stop();
       await connections.endAll('draining', why);
       parts.taps.close();
+      // What it has to say in the end is about this process alone, so others need not wait for it.
+      const told = parts.hooks?.close(parts.conversations.ids(), config.SHUTDOWN_TIMEOUT_MS / 2);
       await cluster?.close();
       parts.server.close();
       parts.health.stop();
@@ -57,6 +63,7 @@ export function shutdownSteps(parts: ShutdownParts): Steps {
       await peersClosed(GOODBYE_TIMEOUT_MS);
       parts.muxWatch.stop();
       parts.ports.close();
+      await told;
       parts.admin.close();
     },
   };

@@ -166,6 +166,9 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
     series(`sfu_memory_limit_bytes{${HOST}}`, '1000x30'),
     series(`sfu_packets_dropped_total{${HOST},direction="in",reason="not-joined"}`, '0+3000x30'),
     series(`sfu_packets_received_total{${HOST},kind="rtp"}`, '0+9000x30'),
+    series(`sfu_webhook_events_total{${HOST},outcome="dropped"}`, '0+1x30'),
+    series(`sfu_webhook_events_total{${HOST},outcome="sent"}`, '0x30'),
+    series(`sfu_webhook_events_queued{${HOST}}`, '9x30'),
     series(`sfu_cluster_whole{${HOST}}`, '1x10 0x20'),
     series(`sfu_cluster_warnings{${HOST}}`, '0x10 1x20'),
     series(`sfu_cluster_instances{${HOST}}`, '3x10 2x20'),
@@ -218,6 +221,7 @@ withPromtool(test, 'alerts fire for their causes, and not on a server that does 
   names.push('SfuSetupFailing', 'SfuPermissionsFailing', 'SfuClientsUnheard', 'SfuLogUnread');
   names.push('SfuDown', 'SfuRestarting', 'SfuMemoryNearlyFull', 'SfuTalkingToNobody');
   names.push('SfuDegraded', 'SfuClusterWarning', 'SfuRelayDropping', 'SfuRelaySlow', 'SfuMembershipsSlow');
+  names.push('SfuWebhookEventsLost', 'SfuWebhookEventsWait');
   // These are about a whole cluster.
   const ofAll = ['SfuInstanceGone', 'SfuInstancesDisagree'];
   names.push(...ofAll);

@@ -5,6 +5,7 @@ import { clusterRecords } from './list/cluster-records.ts';
 import { connections } from './list/connections.ts';
 import { conversations } from './list/conversations.ts';
 import { events } from './list/events.ts';
+import { hooks } from './list/hooks.ts';
 import { http } from './list/http.ts';
 import { limits } from './list/limits.ts';
 import { media } from './list/media.ts';
@@ -31,6 +32,7 @@ export const MUTATIONS: readonly Mutation[] = numbered([
   connections,
   memberships,
   operations,
+  hooks,
   clusterRecords,
   clusterPresence,
 ]);

@@ -266,6 +266,7 @@ test('--check-config warns of values that are probably mistakes', () => {
     [{ ...TURN, TURN_URLS: 'turns:a,turn:a?transport=tcp' }, /^TURN_URLS has no server over UDP: Chromium/],
     [{ ...TURN, TURN_TTL_S: '19' }, /^TURN_TTL_S is less than CONNECT_TIMEOUT_MS/],
     [{ INSTANCE_ID: 'eu-1' }, /^NATS_URL is empty, so NATS_CREDS, .* and MAX_REMOTE_SOURCES have no effect/],
+    [{ WEBHOOK_QUEUE: '9' }, /^WEBHOOK_URL is empty, so the other WEBHOOK variables have no effect/],
     [{ MAX_REMOTE_SOURCES: '9' }, /^NATS_URL is empty/],
     [{ NATS_URL: 'nats://a,nats://b', NATS_REPLICAS: '3' }, /^NATS_REPLICAS is more than NATS_URL has servers/],
   ];

@@ -93,6 +93,11 @@ export class BucketFeed {
     return this.parts.link.connected ? this.bucket : null;
   }
 
+  /** When the bucket was made that the mirror has, which tells it from others of its name; null before it was read. */
+  get madeAt(): string | null {
+    return this.created;
+  }
+
   /** For how long the mirror may have missed changes, milliseconds. */
   get staleMs(): number {
     return this.current === null ? this.parts.timers.now() - this.currentAt : 0;

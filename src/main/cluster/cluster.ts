@@ -16,13 +16,14 @@ import type { Cancel, Timers } from '../timers.ts';
 import { ClusterFigures } from './cluster-figures.ts';
 import type { ClusterLinks } from './cluster-links.ts';
 import { Inquiry, type Witness } from './inquiry.ts';
-import { Instances } from './instances.ts';
+import { type Figures, Instances } from './instances.ts';
 import { Janitor } from './janitor.ts';
 import { noReadCounts, type ReadCounts } from './messages/read.ts';
 import { OperatorsView } from './operators-view.ts';
 import { Presence } from './presence/presence.ts';
 import { Records } from './records.ts';
 import { Relay } from './relay/relay.ts';
+import { ClusterSpokesman } from './spokesman.ts';
 import { Subjects } from './subjects.ts';
 import { type StoredConnections, UserStore } from './user-store.ts';
 
@@ -61,6 +62,8 @@ export class Cluster {
   readonly instances: Instances;
   readonly store: UserStore<ClientConnection>;
   readonly relay: Relay;
+  /** Null without a `WEBHOOK_URL`. */
+  readonly spokesman: ClusterSpokesman | null;
   private readonly links: ClusterLinks;
   private readonly parts: ClusterParts;
   private readonly subjects: Subjects;
@@ -87,6 +90,10 @@ export class Cluster {
     const reaches = (): boolean => bus.connected && links.media.connected;
     this.store = new UserStore({ config, records, instances, registry, reaches, log, now });
     this.janitor = new Janitor({ records, instances, registry, users: this.store, timers, now });
+    const draining = (): boolean => this.draining;
+    const source = config.CLUSTER;
+    this.spokesman =
+      config.WEBHOOK_URL === '' ? null : new ClusterSpokesman({ source, instances, records, draining, timers });
     const rttMs = (incarnation: string): number | null => instances.rttMs(incarnation);
     const isAlive = (incarnation: string): boolean => instances.isAlive(incarnation);
     this.relay = new Relay({
@@ -136,6 +143,7 @@ export class Cluster {
     presence.start();
     this.store.start(company.connections);
     this.janitor.start();
+    this.spokesman?.start();
     const inquiry = new Inquiry({ bus, subjects, instances, witness: company.witness, counts });
     const view = new OperatorsView({
       control: bus,
@@ -160,6 +168,7 @@ export class Cluster {
     const watch = this.watchWhole(view, company.events);
     const close = async (): Promise<void> => {
       watch();
+      this.spokesman?.close();
       await this.store.close(FAREWELL_MS);
       await this.janitor.close();
       presence.close();
@@ -176,10 +185,11 @@ export class Cluster {
   /** Tells the others that this instance takes no newcomers any more. */
   drain(): void {
     this.draining = true;
+    this.spokesman?.drain();
     this.instances.announce();
   }
 
-  private figures(): { draining: boolean; connections: number; conversations: number } & RelayTotals {
+  private figures(): Figures {
     const { hosted, indexes } = this.parts;
     const { in: into, out, drops } = this.relay.counts;
     return {
@@ -189,6 +199,7 @@ export class Cluster {
       relayedIn: into.packets,
       relayedOut: out.packets,
       dropped: Object.values(drops).reduce((sum, count) => sum + count, 0),
+      ...(this.spokesman?.ready ? { speaks: true } : {}),
     };
   }
 
@@ -204,12 +215,6 @@ export class Cluster {
       known = problem;
     });
   }
-}
-
-interface RelayTotals {
-  readonly relayedIn: number;
-  readonly relayedOut: number;
-  readonly dropped: number;
 }
 
 /** A cluster that this instance takes part in. */

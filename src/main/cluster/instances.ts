@@ -33,7 +33,10 @@ const CLAIM_TIMEOUT_MS = 1000;
 const FLUSH_TIMEOUT_MS = 3000;
 
 /** What an instance tells of itself. */
-export type Figures = Pick<Beat, 'draining' | 'connections' | 'conversations' | 'relayedIn' | 'relayedOut' | 'dropped'>;
+export type Figures = Pick<
+  Beat,
+  'draining' | 'connections' | 'conversations' | 'relayedIn' | 'relayedOut' | 'dropped' | 'speaks'
+>;
 
 export interface InstancesParts {
   readonly bus: Bus;
@@ -111,6 +114,11 @@ export class Instances {
   /** Whether this one has the lowest incarnation of all, and is sure of it. It does what one of them has to do. */
   get leads(): boolean {
     return this.settled && [...this.peers.keys()].every((other) => this.self.incarnation < other);
+  }
+
+  /** Returns the others that are ready to speak for the cluster. */
+  *ready(): Iterable<Pick<Peer, 'incarnation' | 'draining'>> {
+    for (const peer of this.peers.values()) if (peer.ready) yield peer;
   }
 
   /** What is wrong if another living instance has the same id, naming both; else null. */

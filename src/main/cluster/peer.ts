@@ -45,6 +45,15 @@ export class Peer {
     return this.beat.id;
   }
 
+  /** Whether it is ready to speak for the cluster. */
+  get ready(): boolean {
+    return this.beat.speaks === true;
+  }
+
+  get draining(): boolean {
+    return this.beat.draining;
+  }
+
   /** Names it for people. */
   get description(): string {
     return describe(this.beat);

@@ -118,6 +118,11 @@ export class Records {
     return this.feed.wrong === null ? [] : [this.feed.wrong];
   }
 
+  /** Names the latest change that the copy has: the same everywhere, and no other change's. */
+  get latest(): string {
+    return `${this.feed.madeAt}.${this.mirror.revision}`;
+  }
+
   /** Whether changes can be made now. */
   get available(): boolean {
     return this.feed.current !== null;

@@ -236,8 +236,9 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
   }
 
   private summary(record: UserRecord): RecordedUser {
-    const { conversation, mutedByOperator } = record;
-    return { conversation, mutedByOperator, rights: rightsOf(record), elsewhere: this.othersOf(record).length };
+    const { conversation, mutedByOperator, kicked } = record;
+    const elsewhere = this.othersOf(record).length;
+    return { conversation, mutedByOperator, kicked, rights: rightsOf(record), elsewhere };
   }
 
   private othersOf(record: UserRecord | undefined): UserRecord['connections'] {

@@ -14,7 +14,9 @@ import type {
   Connected,
   ConversationLimits,
   Full,
+  Leaving,
   Membership,
+  MembershipObserver,
   Placement,
   RecordedUser,
 } from './registry-types.ts';
@@ -22,7 +24,19 @@ import { areLasting, FULL_RIGHTS, type Grant, maySpeak, type Rights, withGrant, 
 import { UserNumbers } from './user-numbers.ts';
 
 export type { Conversation, ConversationSummary } from './occupied.ts';
-export type { Applied, ConversationLimits, Full, Membership, Placement, RecordedUser } from './registry-types.ts';
+export type {
+  Applied,
+  ConversationLimits,
+  Full,
+  Leaving,
+  Membership,
+  MembershipObserver,
+  Placement,
+  RecordedUser,
+} from './registry-types.ts';
+
+/** Clocks of instances may differ by so much when a user is forgotten, milliseconds. */
+const FORGET_SLACK_MS = 1000;
 
 /** What a change led to that concerned nobody. */
 const NOTHING: Applied<never> = {
@@ -53,6 +67,7 @@ interface User<C> {
 export class Conversations<C> {
   /** Memberships that are being fetched from elsewhere. */
   readonly watches = new MembershipWatches();
+  observer: MembershipObserver | null = null;
   private readonly users = new Map<string, User<C>>();
   private readonly conversations: OccupiedConversations;
   /** Users without a connection here or elsewhere, in the order in which they lost their last one. */
@@ -93,6 +108,11 @@ export class Conversations<C> {
     return this.conversations.follow(id, follower);
   }
 
+  /** Returns the ids of all conversations. */
+  ids(): Iterable<string> {
+    return this.conversations.ids();
+  }
+
   /** Returns the users of a conversation, none if it does not exist. Looks at all users of the registry. */
   members(id: string): Membership<C>[] {
     const members: Membership<C>[] = [];
@@ -114,6 +134,7 @@ export class Conversations<C> {
   mute(userid: string, id: string, muted: boolean): C[] | null {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) return null;
+    if (user.mutedByOperator !== muted) this.observer?.silenced(userid, id, muted);
     user.mutedByOperator = muted;
     this.watches.noteChange(userid);
     return [...user.connections];
@@ -165,6 +186,7 @@ export class Conversations<C> {
     if (known === undefined && state === null) return NOTHING;
     const user = known ?? this.add(userid);
     const muteChanged = user.mutedByOperator !== (state?.mutedByOperator ?? false);
+    const why = state?.kicked === true ? 'kicked' : this.hasExpired(userid, now + FORGET_SLACK_MS) ? 'expired' : 'left';
     const before = user.conversation;
     user.mutedByOperator = state?.mutedByOperator ?? false;
     user.rights = state?.rights ?? FULL_RIGHTS;
@@ -180,6 +202,9 @@ export class Conversations<C> {
     const placement = placementOf(user);
     const { conversation } = placement;
     const moved = conversation !== before;
+    this.noteMove(userid, before, conversation, why);
+    const where = conversation ?? before;
+    if (muteChanged && state !== null && where !== null) this.observer?.silenced(userid, where.id, mutedByOperator);
     const overfull = moved && conversation !== null && this.conversations.overfull(conversation);
     return { ...placement, mutedByOperator, moved, muteChanged, overfull };
   }
@@ -238,22 +263,26 @@ export class Conversations<C> {
     const full = this.whatKeepsOut(userid, id);
     if (full !== null) return full;
     const user = this.users.get(userid) ?? this.add(userid);
+    const before = user.conversation;
     this.wait(userid, user, now);
     user.rights = withGrant(user.rights, grant, user.conversation?.id === id);
     this.move(user, id);
+    this.noteMove(userid, before, user.conversation);
     this.watches.noteChange(userid);
     return placementOf(user);
   }
 
   /** Takes a user out of a conversation if they are in it. @returns where their connections belong now. */
-  leave(userid: string, id: string): Placement<C> {
+  leave(userid: string, id: string, why: Leaving = 'left'): Placement<C> {
     const user = this.users.get(userid);
     if (user === undefined || user.conversation?.id !== id) {
       this.watches.noteLeave(userid, id);
       return { connections: [], conversation: null, maySpeak: true };
     }
+    const before = user.conversation;
     this.vacate(user);
     user.rights = withGrant(user.rights, null);
+    this.noteMove(userid, before, null, why);
     this.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
     return placementOf(user);
@@ -270,7 +299,9 @@ export class Conversations<C> {
     for (const userid of this.expired(now)) {
       const user = this.users.get(userid)!;
       if (user.recorded) continue;
+      const before = user.conversation;
       this.vacate(user);
+      this.noteMove(userid, before, null, 'expired');
       this.drop(userid);
       forgotten++;
     }
@@ -287,7 +318,17 @@ export class Conversations<C> {
     user.rights = rights;
     if (conversation === null) this.vacate(user);
     else this.move(user, conversation);
+    this.noteMove(userid, current, user.conversation);
     return true;
+  }
+
+  private noteMove(
+    userid: string,
+    from: ConversationSummary | null,
+    to: ConversationSummary | null,
+    why: Leaving = 'left',
+  ): void {
+    if (from !== to) this.observer?.moved(userid, from, to, why);
   }
 
   private move(user: User<C>, id: string): void {

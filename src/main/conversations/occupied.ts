@@ -44,6 +44,10 @@ export class OccupiedConversations {
     return this.conversations.size;
   }
 
+  ids(): Iterable<string> {
+    return this.conversations.keys();
+  }
+
   get(id: string): ConversationSummary | undefined {
     return this.conversations.get(id);
   }

@@ -1,5 +1,5 @@
 /** What goes into the registry of conversations, and what comes out. */
-import type { Conversation, OccupiedLimits } from './occupied.ts';
+import type { Conversation, ConversationSummary, OccupiedLimits } from './occupied.ts';
 import type { Rights } from './rights.ts';
 
 /** Where a user's connections belong after a change. */
@@ -10,11 +10,29 @@ export interface Placement<C> {
   readonly maySpeak: boolean;
 }
 
+/** Why somebody is no longer in a conversation: on their own request, an operator's, or for want of a connection. */
+export type Leaving = 'left' | 'kicked' | 'expired';
+
+/** Told of each change of a membership, once it is made. Must neither throw nor wait. */
+export interface MembershipObserver {
+  /**
+   * A user is in another conversation than before, or in none any more. A conversation that has no users now has ended;
+   * one whose only user they are has begun.
+   *
+   * @param why counts where `to` is null.
+   */
+  moved(userid: string, from: ConversationSummary | null, to: ConversationSummary | null, why: Leaving): void;
+  /** An operator's mute of a user of a conversation began or ended. */
+  silenced(userid: string, conversation: string, silenced: boolean): void;
+}
+
 /** A user as the cluster knows them. */
 export interface RecordedUser {
   /** Id of the conversation that the user is in; null for none. */
   readonly conversation: string | null;
   readonly mutedByOperator: boolean;
+  /** Whether an operator took them out of the conversation that they were in last. */
+  readonly kicked?: boolean;
   /** Left out for full ones. */
   readonly rights?: Rights;
   /** Their connections on other living instances. */

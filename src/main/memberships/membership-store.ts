@@ -78,7 +78,7 @@ export class LocalStore<C> implements MembershipStore {
   kick(userid: string, conversation: string): undefined {
     const { registry, connections } = this.parts;
     if (!registry.isIn(userid, conversation)) throw notThere();
-    connections.place(registry.leave(userid, conversation), true);
+    connections.place(registry.leave(userid, conversation, 'kicked'), true);
   }
 
   mute(userid: string, conversation: string, muted: boolean): undefined {

@@ -163,6 +163,11 @@ function oddities(config: Config, set: Environment): string[] {
       'TURN_URLS is empty, so TURN_SECRET and TURN_TTL_S have no effect: clients are told no TURN server',
     ],
     [
+      config.WEBHOOK_URL === '' &&
+        Object.keys(set).some((name) => name !== 'WEBHOOK_URL' && name in DEFAULTS && name.startsWith('WEBHOOK_')),
+      'WEBHOOK_URL is empty, so the other WEBHOOK variables have no effect: events go nowhere',
+    ],
+    [
       config.NATS_URL === null && [...CLUSTER, 'MAX_REMOTE_SOURCES'].some((name) => name in set),
       `NATS_URL is empty, so ${CLUSTER.join(', ')} and MAX_REMOTE_SOURCES have no effect: this instance is alone`,
     ],

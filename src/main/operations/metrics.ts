@@ -16,6 +16,7 @@ import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
 import { ConnectionGauges, type Counted } from './metrics/connection-gauges.ts';
 import type { Counters } from './metrics/counters.ts';
 import { Exposition } from './metrics/exposition.ts';
+import { exposeHooks, type HookFigures } from './metrics/hooks.ts';
 import { LoopDelay } from './metrics/loop-delay.ts';
 import { Total, WorkerTotals } from './metrics/worker-totals.ts';
 import { type ExposedShard, exposePackets, exposeWorkers } from './metrics/workers.ts';
@@ -52,6 +53,8 @@ export interface MetricsSources {
   readonly logOutput: { readonly lost: number };
   readonly memberships: { readonly draining: boolean };
   readonly taps: Pick<Taps, 'count' | 'counts'>;
+  /** Null without a `WEBHOOK_URL`. */
+  readonly hooks: { readonly sender: HookFigures } | null;
   /** Null for an instance that knows no other. */
   readonly cluster: ClusterFigures | null;
 }
@@ -89,6 +92,7 @@ export class Metrics {
       () => sources.connections.ingress.drops,
       () => sources.connections.rtcp.counts,
     );
+    exposeHooks(this.exposition, sources.hooks?.sender ?? null);
     if (sources.cluster !== null) exposeCluster(this.exposition, sources.cluster);
     this.looking = setInterval(() => this.totals.look(sources.shards.all), LOOK_INTERVAL_MS).unref();
   }

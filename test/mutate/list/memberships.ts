@@ -25,7 +25,7 @@ export const memberships: MutationList = {
   ],
   'src/main/memberships/membership-store.ts': [
     ['if (!registry.isIn(userid, conversation)) throw notThere();', ''],
-    ['registry.leave(userid, conversation), true)', 'registry.leave(userid, conversation))'],
+    ["registry.leave(userid, conversation, 'kicked'), true)", "registry.leave(userid, conversation, 'kicked'))"],
     [
       'if (affected === null) throw notThere();\n    connections.mute',
       'if (affected === null) return;\n    connections.mute',

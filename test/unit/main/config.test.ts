@@ -17,7 +17,7 @@ interface Row {
 }
 
 /** Without which a good value of another variable is refused. */
-const NEEDED = { TURN_SECRET: 'x'.repeat(16) };
+const NEEDED = { TURN_SECRET: 'x'.repeat(16), WEBHOOK_SECRET: 'x'.repeat(16) };
 
 /** An integer's limits are taken, and nothing beyond, beside or between. */
 function integer(name: keyof Config, least: number, most: number): Row {
@@ -341,6 +341,27 @@ const TABLE: readonly Row[] = [
     bad: ['x', 'x'.repeat(15), 'x'.repeat(257), '01234567 89abcdef', '0123456789abcdeé', '0123456789abcde\0'],
   },
   integer('TURN_TTL_S', 1, 604_800),
+  {
+    name: 'WEBHOOK_URL',
+    good: [
+      ['', ''],
+      ['http://a', 'http://a/'],
+      [' https://a.example.org:8443/hooks/voice?tenant=1 ', 'https://a.example.org:8443/hooks/voice?tenant=1'],
+      ['http://[::1]:8000/', 'http://[::1]:8000/'],
+    ],
+    bad: ['a', 'a:80', '//a', 'ftp://a', 'http://', 'http://a:99999', 'http://user@a', 'http://a/#b', 'http://a b'],
+  },
+  {
+    name: 'WEBHOOK_SECRET',
+    good: [
+      ['', []],
+      ['0123456789-_.~+/=,another-secret-of-it', ['0123456789-_.~+/=', 'another-secret-of-it']],
+    ],
+    bad: ['x', 'x'.repeat(257), '0123456789 abcdef'],
+  },
+  integer('WEBHOOK_TIMEOUT_MS', 10, 60_000),
+  integer('WEBHOOK_RETRY_MS', 0, 86_400_000),
+  integer('WEBHOOK_QUEUE', 1, 1_000_000),
   {
     name: 'PTIME_MS',
     good: [20, 40, 60].map((ptime) => [String(ptime), ptime] as const),

@@ -103,6 +103,7 @@ function service(
     connections: { ingress: new Ingress(), rtcp, waiting: 0 } as unknown as MetricsSources['connections'],
     offers: { length: 6 },
     conversations: { userCount: 4, conversationCount: 2 },
+    hooks: null,
     events: { count: 1, flooded: 0 },
     shards,
     receivers,

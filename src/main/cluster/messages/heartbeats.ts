@@ -21,6 +21,8 @@ const beat = v.object({
   relayedIn: count,
   relayedOut: count,
   dropped: count,
+  /** Whether the sender is ready to speak for the cluster (webhooks); left out if it is not. */
+  speaks: v.exactOptional(v.boolean()),
   /** By peer: the `sentAt` of its latest heartbeat, and for how long the sender has held it, ms. */
   seen: v.pipe(v.array(v.tuple([incarnation, time, time])), v.maxLength(MAX_INSTANCES)),
 });

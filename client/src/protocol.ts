@@ -20,6 +20,11 @@ export interface Participant {
   readonly deafened?: boolean | undefined;
   /** Whether it raises its hand, to be given the right to speak. */
   readonly hand?: boolean | undefined;
+  /** Whether its user may speak in the conversation. Left out for true. */
+  readonly speak?: boolean | undefined;
+  /** What the permission service says of its user: a name, and whatever means something to the application. */
+  readonly name?: string | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Which speaker is in a slot. */
@@ -108,7 +113,18 @@ export type Request =
  * The types that members of events can have. A suffix `?` allows null, a prefix `?` that the member is missing; a plural
  * is a list.
  */
-type Kind = 'number' | 'boolean' | '?boolean' | 'string' | 'text?' | 'number?' | 'numbers' | 'participants' | 'slots';
+type Kind =
+  | 'number'
+  | 'boolean'
+  | '?boolean'
+  | 'string'
+  | '?string'
+  | '?object'
+  | 'text?'
+  | 'number?'
+  | 'numbers'
+  | 'participants'
+  | 'slots';
 
 const SHAPES: Readonly<Record<ServerEvent['type'], Readonly<Record<string, Kind>>>> = {
   snapshot: {
@@ -150,6 +166,9 @@ const PARTICIPANT: Readonly<Record<keyof Participant, Kind>> = {
   speaking: 'boolean',
   deafened: '?boolean',
   hand: '?boolean',
+  speak: '?boolean',
+  name: '?string',
+  metadata: '?object',
 };
 const SLOT: Readonly<Record<keyof SlotAssignment, Kind>> = { mid: 'string', number: 'number' };
 
@@ -160,6 +179,8 @@ const KINDS: Readonly<Record<Kind, (value: unknown) => boolean>> = {
   boolean: (value) => typeof value === 'boolean',
   '?boolean': (value) => value === undefined || typeof value === 'boolean',
   string: (value) => typeof value === 'string',
+  '?string': (value) => value === undefined || typeof value === 'string',
+  '?object': (value) => value === undefined || isObject(value),
   'text?': (value) => value === null || typeof value === 'string',
   'number?': (value) => value === null || KINDS.number(value),
   numbers: (value) => Array.isArray(value) && value.every(KINDS.number),

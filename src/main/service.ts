@@ -6,6 +6,7 @@ import { Connections } from './connections/connections.ts';
 import { Conversations } from './conversations/conversations.ts';
 import { HostedConversations } from './conversations/hosted-conversations.ts';
 import { IndexPool } from './conversations/index-pool.ts';
+import type { Rights } from './conversations/rights.ts';
 import { Seats } from './conversations/seats.ts';
 import { UserNumbers } from './conversations/user-numbers.ts';
 import { EventHub } from './events/hub.ts';
@@ -69,8 +70,9 @@ export async function start(config: Config, log: Log): Promise<void> {
   const numbers = new UserNumbers();
   const conversations = new Conversations<ClientConnection>(limits, config.MEMBERSHIP_TIMEOUT_MS, numbers);
   const seats = new Seats(() => shards.leastLoaded(), hosted);
-  const events = new EventHub(config, shards);
   const { slots, sources } = shards;
+  const rightsIn = (userid: string, id: string): Rights | null => conversations.rightsIn(userid, id);
+  const events = new EventHub(config, { slots, sources, rightsIn });
   const indexes = new IndexPool(config.MAX_CONNECTIONS, sources);
   const telemetry = new Counters();
   const stall = new StallWatch(config.MAX_DELAY_MS);
@@ -89,7 +91,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const taken = (): void => rest.note();
   const ingress = new Ingress({ maxBytes: config.MAX_RTP_BYTES, stall, gate, taps: relayTap, taken, tapFailed });
   const listed = config.MAX_LISTED_PARTICIPANTS;
-  const taps = new Taps({ conversations, ingress, seats, sources, listed, timers });
+  const taps = new Taps({ conversations, ingress, seats, sources, rightsIn, listed, timers });
   const peerConfig = { ...config, certificate: makeCertificate() };
   const openPeer: PeerFactory = (client, addresses, fingerprints, events) =>
     new Peer(peerConfig, ports.take(client, addresses), events, fingerprints);

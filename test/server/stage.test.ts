@@ -17,7 +17,12 @@ let names = 0;
 const fresh = (name: string): string => `${name}${++names}`;
 
 /** Replies that a user may join, and may speak unless their name begins with `aud`. */
-function says(grant: (userid: string) => object = (userid) => ({ speak: !userid.startsWith('aud') })): Reply {
+function says(
+  grant: (userid: string) => object = (userid) => ({
+    ...{ speak: !userid.startsWith('aud'), name: `Name of ${userid}` },
+    ...(userid.startsWith('aud') ? { metadata: { row: 3 } } : {}),
+  }),
+): Reply {
   return (response, { url }) => {
     const userid = /user\/([^/]+)\//.exec(url ?? '')?.[1] ?? '';
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(grant(userid)));
@@ -72,7 +77,11 @@ async function course(here: Place, there: Place, operator: Place): Promise<void>
   for (const client of [speaker, audience]) await client.talk();
   await hear(audience, [speaker.name]);
   await hearNothing(speaker, audience);
-  await speaker.knows((view) => view.named(audience.name)?.muted === true);
+  const { muted, name, speak, metadata } = (
+    await speaker.knows((view) => view.named(audience.name)?.speak === false)
+  ).named(audience.name)!;
+  equal([muted, name, speak, metadata], [true, `Name of ${audience.name}`, false, { row: 3 }]);
+  await audience.knows((view) => view.named(speaker.name)?.name === `Name of ${speaker.name}`);
   await audience.request({ v: 1, type: 'mute', muted: false, id: 1 });
   await audience.knows((view) => view.of('error').some(({ id, code }) => id === 1 && code === 'no-right-to-speak'));
   equal([(await operator.user(audience.name)).speak, (await operator.user(speaker.name)).speak], [false, true]);
@@ -119,6 +128,7 @@ async function course(here: Place, there: Place, operator: Place): Promise<void>
   const next = fresh('room');
   is(await join(here, speaker.name, next), 200);
   await phone.knows((view) => view.conversation === next && view.speak);
+  await phone.knows((view) => view.named(speaker.name)?.name === `Name of ${speaker.name}`);
   is(await join(there, audience.name, next), 200);
   await audience.knows((view) => view.conversation === next && !view.speak);
   equal(speakersIn(await hear(audience, [speaker.name])), [speaker.name]);
@@ -147,6 +157,7 @@ test('a 2xx without JSON that can be read grants everything, and the log says wh
     ['application/json', '', true],
     ['text/plain', '{"speak": false}', true],
     ['application/json', '{"speak": "no"}', true],
+    ['application/json', '{"speak": false, "name": 7}', false],
     ['application/json', `{"speak": false, "x": "${'x'.repeat(20_000)}"}`, true],
   ];
   try {
@@ -158,7 +169,7 @@ test('a 2xx without JSON that can be read grants everything, and the log says wh
     }
     const body = await fetch(`${server.adminUrl}/conversations/room`);
     const { users } = (await body.json()) as ConversationDetail;
-    is(users.filter(({ speak }) => !speak).length, 2);
+    is(users.filter(({ speak }) => !speak).length, 3);
     match(await server.logged('not understood'), '"level":40');
   } finally {
     permissions.reply = says();

@@ -1,5 +1,6 @@
 /** The event hub with fakes of everything it depends on: no threads, no peers, no real clock. */
 
+import type { Rights } from '../../src/main/conversations/rights.ts';
 import { Seat } from '../../src/main/conversations/seat.ts';
 import { Seats } from '../../src/main/conversations/seats.ts';
 import { EventHub } from '../../src/main/events/hub.ts';
@@ -139,6 +140,9 @@ export class HubFixture {
   readonly slots: Int32Array;
   readonly sources: Int32Array;
   readonly hub: EventHub;
+  /** What is known of users, wherever they are. */
+  readonly rights = new Map<string, Rights>();
+  readonly rightsIn = (userid: string): Rights | null => this.rights.get(userid) ?? null;
   /** Milliseconds. */
   now = 0;
   private readonly turns: (() => void)[] = [];

@@ -20,7 +20,8 @@ import type {
   Placement,
   RecordedUser,
 } from './registry-types.ts';
-import { areLasting, FULL_RIGHTS, type Grant, maySpeak, type Rights, withGrant, withWord } from './rights.ts';
+import { connectedTo, isIdle, membershipOf, newUser, placementOf, type User } from './registry-user.ts';
+import { FULL_RIGHTS, type Grant, type Rights, withGrant, withWord } from './rights.ts';
 import { UserNumbers } from './user-numbers.ts';
 
 export type { Conversation, ConversationSummary } from './occupied.ts';
@@ -48,20 +49,6 @@ const NOTHING: Applied<never> = {
   muteChanged: false,
   overfull: false,
 };
-
-interface User<C> {
-  readonly key: number;
-  readonly connections: Set<C>;
-  conversation: ConversationSummary | null;
-  mutedByOperator: boolean;
-  rights: Rights;
-  /** Connections on other living instances. */
-  elsewhere: number;
-  /** Whether the cluster has a record of the user, so that only the cluster forgets them. */
-  recorded: boolean;
-  /** When a membership without a connection is forgotten; milliseconds on the caller's clock. */
-  forgetAt: number;
-}
 
 /** The registry. `C` is the caller's type of connection. */
 export class Conversations<C> {
@@ -118,10 +105,8 @@ export class Conversations<C> {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
     if (conversation === undefined) return members;
-    for (const [userid, { connections, elsewhere, mutedByOperator, rights, conversation: current }] of this.users) {
-      if (current !== conversation) continue;
-      const speak = maySpeak(rights, id);
-      members.push({ userid, connections: [...connections], elsewhere, mutedByOperator, maySpeak: speak });
+    for (const [userid, user] of this.users) {
+      if (user.conversation === conversation) members.push(membershipOf(userid, user));
     }
     return members;
   }
@@ -159,6 +144,12 @@ export class Conversations<C> {
     if (user === undefined) return null;
     const { conversation, mutedByOperator, rights } = user;
     return { conversation: conversation?.id ?? null, mutedByOperator, rights };
+  }
+
+  /** Returns the rights of a user of a conversation; null if they are not in it. */
+  rightsIn(userid: string, id: string): Rights | null {
+    const user = this.users.get(userid);
+    return user?.conversation?.id === id ? user.rights : null;
   }
 
   /** Whether a user is in a conversation. */
@@ -241,8 +232,7 @@ export class Conversations<C> {
     if (user === null) return null;
     user.connections.add(connection);
     this.waiting.delete(userid);
-    const { key, conversation, mutedByOperator, rights } = user;
-    return { user: key, conversation, mutedByOperator, maySpeak: maySpeak(rights, conversation?.id ?? null) };
+    return connectedTo(user);
   }
 
   /** Removes a connection. The user's membership stays for a while, so that they can connect again. */
@@ -344,9 +334,7 @@ export class Conversations<C> {
   }
 
   private add(userid: string): User<C> {
-    const state = { conversation: null, mutedByOperator: false, rights: FULL_RIGHTS };
-    const known = { elsewhere: 0, recorded: false, forgetAt: 0 };
-    const user: User<C> = { key: this.numbers.take(userid), connections: new Set(), ...state, ...known };
+    const user = newUser<C>(this.numbers.take(userid));
     this.users.set(userid, user);
     return user;
   }
@@ -365,10 +353,7 @@ export class Conversations<C> {
   }
 
   private dropIfIdle(userid: string, user: User<C>): void {
-    if (user.connections.size > 0 || user.conversation !== null || user.recorded) return;
-    // Leaving and coming back must end neither a mute nor an operator's word.
-    if (user.mutedByOperator || areLasting(user.rights)) return;
-    this.drop(userid);
+    if (isIdle(user)) this.drop(userid);
   }
 
   /** Starts, or restarts, the time that a user without a connection is remembered. */
@@ -378,14 +363,4 @@ export class Conversations<C> {
     this.waiting.delete(userid);
     this.waiting.set(userid, user);
   }
-}
-
-/** A placement by the registry itself. */
-interface Placed<C> extends Placement<C> {
-  readonly conversation: ConversationSummary | null;
-}
-
-/** Returns where a user's connections belong. */
-function placementOf<C>({ connections, conversation, rights }: User<C>): Placed<C> {
-  return { connections: [...connections], conversation, maySpeak: maySpeak(rights, conversation?.id ?? null) };
 }

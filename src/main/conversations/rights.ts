@@ -7,6 +7,9 @@
 export interface Grant {
   /** Whether the user may speak. */
   readonly speak: boolean;
+  /** What others see of the user: a name, and the JSON of an object that means something to clients; null for none. */
+  readonly name: string | null;
+  readonly metadata: string | null;
 }
 
 /** What an operator said last of a user's right to speak in one conversation. It counts more than the permission. */
@@ -22,11 +25,15 @@ export interface Rights {
   readonly words: readonly OperatorWord[];
 }
 
+/** Longest name, characters (UTF-16). */
+export const MAX_NAME_LENGTH = 128;
+/** Longest JSON of metadata, characters (UTF-16). */
+export const MAX_METADATA_LENGTH = 512;
 /** Most conversations for which a user's rights hold an operator's word; the oldest are forgotten first. */
 export const MAX_WORDS = 16;
 
 /** What a permission grants that says nothing else. */
-export const FULL_GRANT: Grant = { speak: true };
+export const FULL_GRANT: Grant = { speak: true, name: null, metadata: null };
 /** The rights of a user of whom nobody has said anything. */
 export const FULL_RIGHTS: Rights = { grant: FULL_GRANT, words: [] };
 
@@ -60,5 +67,5 @@ export function areLasting({ words }: Rights): boolean {
 }
 
 function sameGrant(one: Grant, other: Grant): boolean {
-  return one.speak === other.speak;
+  return one.speak === other.speak && one.name === other.name && one.metadata === other.metadata;
 }

@@ -9,6 +9,7 @@ import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protoco
 import type { HostedConversation } from '../conversations/hosted-conversation.ts';
 import type { Participant } from '../conversations/participant.ts';
 import type { Participant as ListedParticipant } from './schema.ts';
+import { isShownAlike, newShown, note, type RightsIn, type Shown } from './shown.ts';
 import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
 
 /**
@@ -22,9 +23,7 @@ const HANDS_LISTED = 0.5;
 interface Entry {
   readonly number: number;
   readonly participant: Participant;
-  muted: boolean;
-  deafened: boolean;
-  hand: boolean;
+  readonly shown: Shown;
   speaking: boolean;
   /** Whether it is on the list that newcomers get. */
   listed: boolean;
@@ -58,6 +57,9 @@ export class ConversationView {
   used = true;
   private readonly sources: Int32Array;
   private readonly limit: number;
+  private readonly rightsIn: RightsIn;
+  /** How the participant is to be shown that is being compared. */
+  private readonly latest = newShown();
   private readonly entries = new Map<number, Entry>();
   private large = false;
   private listedCount = 0;
@@ -76,10 +78,11 @@ export class ConversationView {
    * @param sources the source table, which says who speaks.
    * @param limit a conversation with more participants is large: it lists only some of them.
    */
-  constructor(hosted: HostedConversation, sources: Int32Array, limit: number) {
+  constructor(hosted: HostedConversation, sources: Int32Array, limit: number, rightsIn: RightsIn = () => null) {
     this.hosted = hosted;
     this.sources = sources;
     this.limit = limit;
+    this.rightsIn = rightsIn;
     this.update(Number.POSITIVE_INFINITY);
   }
 
@@ -163,9 +166,9 @@ export class ConversationView {
   }
 
   private add(number: number, participant: Participant): Entry {
-    const { muted, deafened, hand = false } = participant;
-    const state = { muted, deafened, hand, speaking: false };
-    const entry = { number, participant, ...state, listed: false, mapped: false, text: null, seen: 0 };
+    const shown = newShown();
+    note(shown, participant, shown, null, '');
+    const entry = { number, participant, shown, speaking: false, listed: false, mapped: false, text: null, seen: 0 };
     this.entries.set(number, entry);
     this.numbers = null;
     return entry;
@@ -176,10 +179,13 @@ export class ConversationView {
    * some of those who raise their hands are on the list.
    */
   private compare(entry: Entry, dominant: number, changes: Changes): void {
-    const { muted, deafened, hand = false } = entry.participant;
-    const changed = muted !== entry.muted || deafened !== entry.deafened || hand !== entry.hand;
-    const speaking = !muted && this.speaks(entry.participant);
-    const wanted = !this.large || speaking || entry.number === dominant || (hand && this.handsLeft-- > 0);
+    const { participant, shown } = entry;
+    const { latest } = this;
+    const { id } = this.hosted.conversation;
+    note(latest, participant, shown, this.rightsIn(participant.claim.userid, id), id);
+    const changed = !isShownAlike(latest, shown);
+    const speaking = !latest.muted && this.speaks(participant);
+    const wanted = !this.large || speaking || entry.number === dominant || (latest.hand && this.handsLeft-- > 0);
     const full = this.large && this.listedCount >= this.limit && entry.number !== dominant;
     const listed = wanted && (entry.listed || !full);
     if ((listed && !entry.listed) || (changed && entry.mapped)) {
@@ -201,18 +207,14 @@ export class ConversationView {
   }
 
   private tell(entry: Entry, speaking: boolean, listed: boolean, changes: Changes): void {
-    const { muted, deafened, hand = false } = entry.participant;
-    if (!changes.is(writeParticipant({ ...idOf(entry), muted, speaking, deafened, hand }))) return;
+    if (!changes.is(writeParticipant({ ...idOf(entry), ...this.latest, speaking }))) return;
     entry.mapped = true;
     this.change(entry, speaking, listed);
   }
 
   private change(entry: Entry, speaking: boolean, listed: boolean): void {
-    const { muted, deafened, hand = false } = entry.participant;
     this.listedCount += Number(listed) - Number(entry.listed);
-    entry.muted = muted;
-    entry.deafened = deafened;
-    entry.hand = hand;
+    Object.assign(entry.shown, this.latest);
     entry.speaking = speaking;
     entry.listed = listed;
     entry.text = null;
@@ -251,8 +253,8 @@ function idOf({ number, participant: { claim } }: Entry): Pick<ListedParticipant
 }
 
 function describe(entry: Entry): string {
-  const { muted, speaking, deafened, hand } = entry;
-  entry.text ??= writeParticipant({ ...idOf(entry), muted, speaking, deafened, hand });
+  const { shown, speaking } = entry;
+  entry.text ??= writeParticipant({ ...idOf(entry), ...shown, speaking });
   return entry.text;
 }
 

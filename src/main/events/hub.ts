@@ -14,6 +14,7 @@ import { EventChannel } from './channel.ts';
 import { ConversationView } from './conversation-view.ts';
 import type { EventParticipant } from './requests.ts';
 import { EVENTS_LABEL } from './schema.ts';
+import type { RightsIn } from './shown.ts';
 
 /** Clients served before the event loop gets a turn: about 1 ms of work, nearly all of it in the native library. */
 const CLIENTS_AT_A_TURN = 24;
@@ -35,6 +36,8 @@ export interface EventTables {
   readonly slots: Int32Array;
   /** The source table. */
   readonly sources: Int32Array;
+  /** Left out where nobody has anything to say of users. */
+  readonly rightsIn?: RightsIn;
 }
 
 export class EventHub implements ConnectionEvents {
@@ -204,7 +207,12 @@ export class EventHub implements ConnectionEvents {
     const { key } = hosted.conversation;
     let view = this.views.get(key);
     if (view?.hosted !== hosted) {
-      view = new ConversationView(hosted, this.tables.sources, this.config.MAX_LISTED_PARTICIPANTS);
+      view = new ConversationView(
+        hosted,
+        this.tables.sources,
+        this.config.MAX_LISTED_PARTICIPANTS,
+        this.tables.rightsIn,
+      );
       this.views.set(key, view);
     }
     view.used = true;

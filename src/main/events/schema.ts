@@ -67,6 +67,10 @@ const ParticipantSchema = v.object({
   /** Left out for false, like all that follow. */
   deafened: v.optional(v.boolean()),
   hand: v.optional(v.boolean()),
+  /** Left out for true. */
+  speak: v.optional(v.boolean()),
+  name: v.optional(v.string()),
+  metadata: v.optional(v.record(v.string(), v.unknown())),
 });
 /** One participant of a conversation. */
 export type Participant = v.InferOutput<typeof ParticipantSchema>;

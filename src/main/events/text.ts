@@ -18,12 +18,24 @@ export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<s
   return `${text}}`;
 }
 
-/** Writes one participant for a list. */
-export function writeParticipant(participant: Participant): string {
-  const { number, userid, clientid, muted, speaking, deafened, hand } = participant;
-  const told = { number, userid, clientid, muted, speaking };
-  // What is rare costs nothing where it is missing.
-  return JSON.stringify({ ...told, ...(deafened === true ? { deafened } : {}), ...(hand === true ? { hand } : {}) });
+/** A participant as it is written. */
+export interface ShownParticipant extends Omit<Participant, 'metadata' | 'name'> {
+  readonly name?: string | null;
+  /** JSON. */
+  readonly metadata?: string | null;
+}
+
+/** Writes one participant for a list. What is rare costs nothing where it is missing. */
+export function writeParticipant(participant: ShownParticipant): string {
+  const { number, userid, clientid, muted, speaking, deafened, hand, speak, name = null, metadata } = participant;
+  const text = JSON.stringify({
+    ...{ number, userid, clientid, muted, speaking },
+    ...(deafened === true ? { deafened } : {}),
+    ...(hand === true ? { hand } : {}),
+    ...(speak === false ? { speak } : {}),
+    ...(name === null ? {} : { name }),
+  });
+  return typeof metadata === 'string' ? `${text.slice(0, -1)},"metadata":${metadata}}` : text;
 }
 
 /** Writes a `participants` event. @param changed a JSON list. */

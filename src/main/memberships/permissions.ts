@@ -167,10 +167,12 @@ export class Permissions {
   }
 
   private grant(body: string | null): Grant {
-    const { grant, understood } = grantOf(body);
+    const { grant, bad } = grantOf(body);
+    const understood = bad?.length === 0;
     if (!understood && !this.misunderstood) {
       this.log.warn(
-        'the permission service answers JSON that is not understood, so it is ignored; see docs/http-api.md',
+        { members: bad },
+        'JSON of the permission service is not understood, and ignored; see docs/http-api.md',
       );
     }
     this.misunderstood = !understood;

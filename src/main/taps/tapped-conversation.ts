@@ -6,6 +6,7 @@ import type { HostedConversation, HostedSeat } from '../conversations/hosted-con
 import type { Conversation } from '../conversations/occupied.ts';
 import type { Seats } from '../conversations/seats.ts';
 import { ConversationView } from '../events/conversation-view.ts';
+import type { RightsIn } from '../events/shown.ts';
 import type { Tap } from './tap.ts';
 
 export interface TappedParts {
@@ -14,6 +15,8 @@ export interface TappedParts {
   readonly sources: Int32Array;
   /** Participants of the largest conversation of which readers are told everything. */
   readonly listed: number;
+  /** What is known of users. */
+  readonly rightsIn?: RightsIn;
 }
 
 export class TappedConversation implements HostedSeat {
@@ -72,7 +75,7 @@ export class TappedConversation implements HostedSeat {
 
   private viewOf(): ConversationView | null {
     const { hosted, parts } = this;
-    if (hosted !== null) this.view ??= new ConversationView(hosted, parts.sources, parts.listed);
+    if (hosted !== null) this.view ??= new ConversationView(hosted, parts.sources, parts.listed, parts.rightsIn);
     return this.view;
   }
 

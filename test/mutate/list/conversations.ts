@@ -2,10 +2,9 @@ import type { MutationList } from '../mutation.ts';
 
 export const conversations: MutationList = {
   'src/main/conversations/conversations.ts': [
-    ['if (user.mutedByOperator || areLasting(user.rights)) return;', 'if (areLasting(user.rights)) return;'],
-    ['if (user.mutedByOperator || areLasting(user.rights)) return;', 'if (user.mutedByOperator) return;'],
-    ['|| user.recorded) return;', ') return;'],
-    ['    this.waiting.delete(userid);\n    const { key', '    const { key'],
+    ['    this.waiting.delete(userid);\n    return connectedTo', '    return connectedTo'],
+    ['if (user.conversation === conversation) members', 'members'],
+    ['return user?.conversation?.id === id ? user.rights : null;', 'return user?.rights ?? null;'],
     ['if (forgetAt > now) return;', 'if (forgetAt >= now) return;'],
     ['if (user.recorded) continue;', ''],
     ['    this.waiting.delete(userid);\n    this.waiting.set(userid, user);', '    this.waiting.set(userid, user);'],
@@ -14,13 +13,17 @@ export const conversations: MutationList = {
     ['    user.rights = withGrant(user.rights, null);\n', ''],
     ['user === undefined && this.users.size >= this.limits.users', 'this.users.size > this.limits.users'],
     ['this.users.size < this.limits.users', 'this.users.size <= this.limits.users'],
-    ['if (current !== conversation) continue;', ''],
     ['if (user.connections.size > 0 || user.elsewhere > 0) return;', 'if (user.elsewhere > 0) return;'],
     ['if (user.connections.size > 0 || user.elsewhere > 0) return;', 'if (user.connections.size > 0) return;'],
     ['if (user.elsewhere > 0) this.waiting.delete(userid);', 'if (false) this.waiting.delete(userid);'],
     ['const overfull = moved &&', 'const overfull ='],
     ['user !== undefined && user.forgetAt <= now', 'user !== undefined && user.forgetAt < now'],
     ['user === undefined || !user.connections.delete(connection)', 'user === undefined'],
+  ],
+  'src/main/conversations/registry-user.ts': [
+    ['|| conversation !== null || recorded', '|| conversation !== null'],
+    ['!mutedByOperator && !areLasting(rights)', '!areLasting(rights)'],
+    ['!mutedByOperator && !areLasting(rights)', '!mutedByOperator'],
   ],
   'src/main/conversations/rights.ts': [
     ['if (conversation === null) return true;', ''],

@@ -46,7 +46,7 @@ export const events: MutationList = {
     ['if (text.length > space) break;', ''],
     ['      entry.mapped = true;\n      space -=', '      space -='],
     ['numbers[middle]! > bound', 'numbers[middle]! >= bound'],
-    ['const speaking = !muted && this', 'const speaking = this'],
+    ['const speaking = !latest.muted && this', 'const speaking = this'],
     ['&& entry.number !== dominant;', ';'],
     ['this.listedCount >= this.limit', 'this.listedCount > this.limit'],
     ['|| entry.number === dominant || (', '|| ('],
@@ -67,6 +67,12 @@ export const events: MutationList = {
     ['counts || changed', 'changed'],
     ['started.length > 0 || stopped.length > 0', 'started.length > 0'],
     ["if (list !== '') lists", 'lists'],
+  ],
+  'src/main/events/shown.ts': [
+    ['rights?.grant ?? before', 'rights?.grant ?? { name: null, metadata: null }'],
+    ['rights === null ? before.speak', 'rights === null ? true'],
+    ['|| one.hand !== other.hand) return', ') return'],
+    ['&& one.metadata === other.metadata', ''],
   ],
   'src/main/events/requests.ts': [
     ['participant.mutedByOperator && !request.muted', 'participant.mutedByOperator'],

@@ -34,7 +34,18 @@ const SAME: { [Type in server.ServerEvent['type']]: SameEvent<Type> } & Same<
 > = Object.fromEntries(server.EVENT_TYPES.map((type) => [type, true])) as never;
 
 /** One event of each type. */
-const PERSON = { number: 7, userid: 'ann', clientid: 'tab', muted: false, speaking: true, deafened: true, hand: true };
+const PERSON = {
+  number: 7,
+  userid: 'ann',
+  clientid: 'tab',
+  muted: false,
+  speaking: true,
+  deafened: true,
+  hand: true,
+  speak: false,
+  name: 'Ann',
+  metadata: { seat: [1] },
+};
 const SAMPLES: { [Type in server.ServerEvent['type']]: Extract<server.ServerEvent, { type: Type }> } = {
   snapshot: {
     ...{ v: 1, type: 'snapshot', conversation: 'attic', number: 7, muted: false, silenced: true, deafened: false },

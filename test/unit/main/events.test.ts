@@ -1,6 +1,7 @@
 import { equal, is, not, ok } from 'uvu/assert';
 import { IndexPool } from '../../../src/main/conversations/index-pool.ts';
 import { RemoteParticipant, RemoteSources } from '../../../src/main/conversations/remote-participant.ts';
+import { FULL_RIGHTS } from '../../../src/main/conversations/rights.ts';
 import { MAX_BUFFERED_BYTES } from '../../../src/main/events/channel.ts';
 import { EventLimits } from '../../../src/main/events/schema.ts';
 import { Changes, MAX_LIST_LENGTH, pack } from '../../../src/main/events/text.ts';
@@ -819,6 +820,32 @@ test('everybody sees who raises a hand and who is deafened, and nothing is said 
   equal(bob!.view.of('participants').at(-1)?.changed, [shown], 'one change a tick');
   fixture.tick();
   is(bob!.view.of('participants').length, 1);
+});
+
+test('everybody sees the names and metadata of users and who may not speak, as long as they are known there', () => {
+  const fixture = new HubFixture();
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  const shown = { number: ann!.number, userid: 'ann', clientid: 'client', muted: false, speaking: false };
+  const changed = (): unknown => bob!.view.of('participants').at(-1)?.changed;
+  const grant = { speak: false, name: 'Ann "A"', metadata: '{"seat":[7]}' };
+  fixture.rights.set('ann', { grant, words: [] });
+  fixture.tick();
+  equal(changed(), [{ ...shown, speak: false, name: 'Ann "A"', metadata: { seat: [7] } }]);
+  const cid = fixture.connect('cid').place(1).openChannel();
+  fixture.tick();
+  equal(cid.view.named('ann'), { ...shown, speak: false, name: 'Ann "A"', metadata: { seat: [7] } });
+  bob!.view.all.length = 0;
+  fixture.rights.set('ann', { grant: { ...grant }, words: [] });
+  fixture.tick();
+  fixture.rights.delete('ann');
+  fixture.tick();
+  equal(bob!.view.all, [], 'the same, and then unknown for a moment');
+  fixture.rights.set('ann', { grant, words: [{ conversation: 'room 1', speak: true }] });
+  fixture.tick();
+  equal(changed(), [{ ...shown, name: 'Ann "A"', metadata: { seat: [7] } }]);
+  fixture.rights.set('ann', FULL_RIGHTS);
+  fixture.tick();
+  equal(changed(), [shown]);
 });
 
 test('a hand needs a conversation', () => {

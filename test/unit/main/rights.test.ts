@@ -14,6 +14,8 @@ import {
   areLasting,
   FULL_GRANT,
   FULL_RIGHTS,
+  MAX_METADATA_LENGTH,
+  MAX_NAME_LENGTH,
   MAX_WORDS,
   maySpeak,
   withGrant,
@@ -131,22 +133,30 @@ test('a hand is lowered where its user may speak, and where they are no longer',
 });
 
 test('JSON that grants something is told from JSON that cannot be read', () => {
-  equal(grantOf('{"speak":false,"later":[]}'), { grant: LISTENS, understood: true });
-  for (const body of ['', ' \n', '{}', '{"speak":true}']) {
-    equal(grantOf(body), { grant: FULL_GRANT, understood: true }, body);
+  equal(grantOf('{"speak":false,"later":[]}'), { grant: LISTENS, bad: [] });
+  const ann = { speak: false, name: 'Ann 😀', metadata: { seat: 7, __proto__: null } };
+  const metadata = '{"seat":7}';
+  equal(grantOf(JSON.stringify(ann)), { grant: { ...ann, metadata }, bad: [] });
+  for (const body of ['', ' \n', '{}', '{"speak":true,"name":null,"metadata":null}']) {
+    equal(grantOf(body), { grant: FULL_GRANT, bad: [] }, body);
   }
-  for (const body of [
-    null,
-    '{',
-    'null',
-    '[]',
-    '7',
-    '"no"',
-    '{"speak":0}',
-    '{"speak":null}',
-    '{"__proto__":{"speak":0},"speak":1}',
-  ]) {
-    equal(grantOf(body), { grant: FULL_GRANT, understood: false }, String(body));
+  for (const body of [null, '{', 'null', '[]', '7', '"no"']) {
+    equal(grantOf(body), { grant: FULL_GRANT, bad: null }, String(body));
+  }
+  const bad: readonly [string, unknown][] = [
+    ['speak', 0],
+    ['speak', null],
+    ['name', ''],
+    ['name', 7],
+    ['name', 'x'.repeat(MAX_NAME_LENGTH + 1)],
+    ['metadata', []],
+    ['metadata', 'x'],
+    ['metadata', { x: 'x'.repeat(MAX_METADATA_LENGTH) }],
+  ];
+  for (const [member, value] of bad) {
+    const { grant, bad: named } = grantOf(JSON.stringify({ ...ann, [member]: value }));
+    equal(named, [member]);
+    equal(grant, { ...ann, metadata, [member]: FULL_GRANT[member as 'speak'] }, 'the others count all the same');
   }
 });
 
@@ -170,6 +180,13 @@ test('a record with an operator’s word is kept, and an instance of an older ve
     rights: { ...rights, words: new Array(MAX_WORDS + 1).fill(rights.words[0]) },
   });
   equal([told.at(-1), counts.malformed], [null, 1], 'hostile');
+  put(5, { ...blankRecord('ann'), rights: { grant: { speak: false }, words: [] } });
+  equal(told.at(-1)?.rights?.grant, LISTENS, 'of a version that knows no names');
+  for (const metadata of ['{', '7', 'null', '{ "x": 1 }', '{"x":1},"y":2', '"x"']) {
+    put(counts.malformed + 5, { ...blankRecord('ann'), rights: { ...rights, grant: { ...LISTENS, metadata } } });
+    is(told.at(-1), null, metadata);
+  }
+  is(counts.malformed, 7);
 });
 
 test.run();

@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { MAX_ID_LENGTH } from '../../claim.ts';
-import { areLasting, FULL_RIGHTS, MAX_WORDS, type Rights } from '../../conversations/rights.ts';
+import {
+  areLasting,
+  FULL_RIGHTS,
+  MAX_METADATA_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_WORDS,
+  type Rights,
+} from '../../conversations/rights.ts';
 import { incarnation } from './parts.ts';
 import { type ReadCounts, readMessage, writeMessage } from './read.ts';
 
@@ -24,7 +31,11 @@ const connection = v.object({
 });
 
 const rights = v.object({
-  grant: v.object({ speak: v.boolean() }),
+  grant: v.object({
+    speak: v.boolean(),
+    name: v.optional(v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_NAME_LENGTH))), null),
+    metadata: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_METADATA_LENGTH), v.check(isObject))), null),
+  }),
   words: v.pipe(v.array(v.object({ conversation: id, speak: v.boolean() })), v.maxLength(MAX_WORDS)),
 });
 
@@ -86,6 +97,16 @@ export function readRecord(key: string, bytes: Uint8Array, counts: ReadCounts): 
 
 export function writeRecord(read: UserRecord): Uint8Array {
   return writeMessage(read);
+}
+
+/** Whether a text is the JSON of an object, which goes into events as it is. */
+function isObject(text: string): boolean {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && JSON.stringify(json) === text;
+  } catch {
+    return false;
+  }
 }
 
 function isWellFormed(text: string): boolean {

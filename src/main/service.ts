@@ -149,7 +149,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const health = new HealthCheck(shards.all, timers);
   const view = { local, cluster: joined?.view ?? null };
   const operator = new Operator({ config, conversations, connections, memberships, health, ...view, metrics });
-  const tapSockets = new TapSockets(taps, config, log);
+  const tapSockets = new TapSockets(taps, config, log, hooks);
   const admin = new OperatorsListeners(operator, tapSockets, config, log, telemetry);
 
   const parts = {

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { equal, is, match, ok } from 'uvu/assert';
+import { WebSocket } from 'ws';
 import { freeTcpPort, listens, startChild } from '../support/child.ts';
 import { launchUntilExit } from '../support/launch.ts';
 import { scrape } from '../support/metrics.ts';
@@ -99,6 +100,35 @@ test('with the end of its only instance a conversation ends, and so it is told b
     await receiver.until('it begins again', (accepted) => told(accepted.at(-1)!) === 'ann joined attic');
     is(new Set(receiver.accepted.map(({ source }) => source)).size, 2, 'another start is another source');
     is(await again.stop(), 0);
+  }));
+
+test('a tap that records is told, from its beginning to its end, and to that of the process', () =>
+  withServer(async (server, receiver) => {
+    const open = async (query: string): Promise<WebSocket> => {
+      const socket = new WebSocket(`${server.adminUrl.replace('http', 'ws')}/conversations/attic/tap${query}`);
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.once('open', resolve));
+      return socket;
+    };
+    await ask(server, 'POST', 'ann', 'attic');
+    const [first, second] = [await open(''), await open('')];
+    await open('?recording=0');
+    first.close();
+    await receiver.until('the first end', (accepted) => accepted.length >= 5);
+    second.pause();
+    is(await server.stop(), 0);
+    equal(receiver.accepted.map(told), [
+      'attic began',
+      'ann joined attic',
+      'attic is recorded',
+      'attic is recorded',
+      'attic is no longer recorded',
+      'attic is no longer recorded',
+      'attic ended: shutdown',
+    ]);
+    const named = receiver.accepted.flatMap((event) => ('recording' in event ? [event.recording] : []));
+    equal(new Set(named), new Set([named[0], named[1]]));
+    is(new Set(receiver.accepted.map(({ id }) => id)).size, receiver.accepted.length);
   }));
 
 test('a receiver that hangs delays neither joins nor the end, and what is lost is logged', () =>

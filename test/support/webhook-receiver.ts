@@ -108,6 +108,10 @@ export function told(event: WebhookEvent): string {
       return `${event.userid} left ${conversation}: ${event.why}`;
     case 'user.moved':
       return `${event.userid} moved from ${event.from} to ${conversation}`;
+    case 'recording.began':
+      return `${conversation} is recorded`;
+    case 'recording.ended':
+      return `${conversation} is no longer recorded`;
     case 'user.silenced':
       return `${event.userid} in ${conversation} ${event.silenced ? 'silenced' : 'heard again'}`;
     default:

@@ -65,6 +65,26 @@ export class Hooks implements MembershipObserver {
   }
 
   /**
+   * Tells that a recording of a conversation begins. The instance that has the tap tells of it itself, because no other
+   * knows.
+   *
+   * @returns a function that tells that it has ended, once.
+   */
+  recording(conversation: string): () => void {
+    const recording = randomBytes(9).toString('base64url');
+    const told = new Set<string>();
+    const tell = (type: 'recording.began' | 'recording.ended'): void => {
+      if (told.has(type)) return;
+      told.add(type);
+      const id = `${recording}.${type === 'recording.began' ? 1 : 2}`;
+      const event = { type, id, at: Date.now(), source: this.source, conversation, recording };
+      this.sender.add(event, [laneOf(conversation)]);
+    };
+    tell('recording.began');
+    return () => tell('recording.ended');
+  }
+
+  /**
    * Sends what is left. Memberships that end with this process are told before.
    *
    * @param conversations the ids of conversations that are going on. @param timeout milliseconds.
@@ -84,11 +104,15 @@ export class Hooks implements MembershipObserver {
     const { spokesman } = this;
     const name = JSON.stringify([this.source, spokesman?.change ?? this.changes, type, about]);
     const id = createHash('sha256').update(name).digest('base64url').slice(0, 22);
-    const lanes = rooms.map((room) => `conversation ${room}`);
+    const lanes = rooms.map(laneOf);
     // What one user does stays in order, too, wherever it is.
     if ('userid' in rest) lanes.push(`user ${about}`);
     const event = { type, id, at: Date.now(), source: this.source, conversation, ...rest } as WebhookEvent;
     if (spokesman === null || spokesman.speaks) this.sender.add(event, lanes);
     else this.recent.add({ event, lanes, at: this.timers.now() });
   }
+}
+
+function laneOf(conversation: string): string {
+  return `conversation ${conversation}`;
 }

@@ -43,6 +43,9 @@ export const WEBHOOK_EVENTS = {
   }),
   /** They came from another conversation, `from`, which they are no longer in. */
   'user.moved': v.object({ type: v.literal('user.moved'), ...common, userid, from: conversation }),
+  /** A recorder began to read the conversation by a tap, which everybody in it is told; `recording` names it. */
+  'recording.began': v.object({ type: v.literal('recording.began'), ...common, recording: text }),
+  'recording.ended': v.object({ type: v.literal('recording.ended'), ...common, recording: text }),
   /** An operator muted them, or ended that. */
   'user.silenced': v.object({ type: v.literal('user.silenced'), ...common, userid, silenced: v.boolean() }),
 } as const;

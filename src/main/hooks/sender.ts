@@ -72,6 +72,7 @@ export class HookSender {
   private scheduled = false;
   private overflowing = false;
   private emptied: (() => void) | null = null;
+  private closed = false;
 
   constructor(config: SenderConfig, log: Log, timers: Timers) {
     const { origin, pathname, search } = new URL(config.WEBHOOK_URL);
@@ -96,6 +97,7 @@ export class HookSender {
 
   /** Queues an event, or drops it if the queue is full. @param lanes those in whose order it is. */
   add(event: WebhookEvent, lanes: readonly string[]): void {
+    if (this.closed) return;
     const full = this.lanes.size >= this.config.WEBHOOK_QUEUE;
     if (full) this.counts.dropped++;
     if (full !== this.overflowing) {
@@ -117,6 +119,7 @@ export class HookSender {
       });
     }
     stop();
+    this.closed = true;
     const lost = this.lanes.size;
     if (lost > 0) this.log.error({ lost }, 'events for WEBHOOK_URL are lost, because this process ends');
     await this.pool.destroy();

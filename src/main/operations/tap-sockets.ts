@@ -12,6 +12,12 @@ const PING_MS = 20_000;
 /** Most speakers that `foremost` may ask for. */
 const MAX_FOREMOST = 1000;
 
+/** Told of recordings. */
+export interface RecordingObserver {
+  /** A recording of a conversation begins. @returns a function that tells that it has ended; it may be called again. */
+  recording(conversation: string): () => void;
+}
+
 /** Serves a websocket that was granted. */
 export type Serve = (socket: WebSocket) => void;
 
@@ -19,9 +25,13 @@ export class TapSockets {
   private readonly taps: Taps;
   private readonly config: Pick<Config, 'MAX_TAPS'>;
   private readonly log: Log;
+  private readonly observer: RecordingObserver | null;
+  /** Tell that each recording has ended. */
+  private readonly recordings = new Set<() => void>();
   private closed = false;
 
-  constructor(taps: Taps, config: Pick<Config, 'MAX_TAPS'>, log: Log) {
+  constructor(taps: Taps, config: Pick<Config, 'MAX_TAPS'>, log: Log, observer: RecordingObserver | null = null) {
+    this.observer = observer;
     this.taps = taps;
     this.config = config;
     this.log = log;
@@ -48,6 +58,7 @@ export class TapSockets {
   close(): void {
     this.closed = true;
     this.taps.close(Close.draining.code, closeReason('draining'));
+    for (const ended of this.recordings) ended();
   }
 
   private serve(socket: WebSocket, conversation: string, options: TapOptions): void {
@@ -55,6 +66,8 @@ export class TapSockets {
     socket.binaryType = 'nodebuffer';
     const { tap, end } = this.taps.open(conversation, socket, options);
     log.info({ conversation, ...options }, 'a tap was opened');
+    const ended = options.recording ? this.observer?.recording(conversation) : undefined;
+    if (ended !== undefined) this.recordings.add(ended);
     let alive = true;
     socket.on('pong', () => {
       alive = true;
@@ -69,6 +82,7 @@ export class TapSockets {
     socket.once('close', (code) => {
       clearInterval(pings);
       end();
+      if (ended !== undefined && this.recordings.delete(ended)) ended();
       log.info({ conversation, code, packets: tap.sent, lost: tap.lostInAll }, 'a tap was closed');
     });
   }

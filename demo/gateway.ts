@@ -1,6 +1,6 @@
 /**
  * A gateway for development and tests, in place of traefik and backend-auth. It believes any name, so it listens on
- * loopback only and answers only its own origin.
+ * loopback only, and answers only its own origin and those that it is told.
  */
 import {
   createServer,
@@ -19,6 +19,11 @@ const HOST = '127.0.0.1';
 const OWN_NAMES: readonly string[] = [HOST, 'localhost', '[::1]'];
 const DEFAULT_CLIENT = 'browser';
 const NONE: ReadonlySet<string> = new Set();
+/** What pages of other origins may do and read (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+const CORS_METHODS = 'GET, POST, DELETE';
+const CORS_HEADERS = 'authorization, content-type';
+const CORS_EXPOSED = 'retry-after, x-request-id';
+const CORS_MAX_AGE_S = '600';
 
 export interface Gateway {
   port: number;
@@ -34,6 +39,8 @@ export interface GatewayOptions {
   upstream: () => number | null;
   /** Tokens that the gateway refuses with 401; none by default. */
   refused?: ReadonlySet<string>;
+  /** Origins of pages that may use the gateway besides its own, as `http://localhost:5173`; none by default. */
+  origins?: readonly string[];
   /** Path prefix of requests for the server, which the gateway removes; empty by default. */
   prefix?: string;
   /** Answers a request that is not for the server. @returns false if the request is for the server. */
@@ -50,7 +57,9 @@ export interface GatewayOptions {
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { port: wanted = 0, local } = options;
   const server = createServer((req, res) => {
-    if (!isOwn(req) || !local(req, res)) forward(req, res, routeOf(req, options));
+    allow(req, res, options);
+    if (isPreflight(req)) preflight(req, res, options);
+    else if (!isAllowed(req, options) || !local(req, res)) forward(req, res, routeOf(req, options));
   });
   const open = new Set<Duplex>();
   server.on('connection', (socket) => {
@@ -74,15 +83,57 @@ export function refuse(res: ServerResponse, status: number, text: string): void 
   res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
 }
 
+/** Refuses a request for the API as the server does, with a problem document (RFC 9457), so that clients show it. */
+function refuseWithProblem(res: ServerResponse, status: number, detail: string): void {
+  const problem = { title: STATUS_CODES[status], status, detail };
+  res.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem));
+}
+
 /** Returns the request's URL. */
 export function urlOf(req: IncomingMessage): URL {
   // The path is appended, not resolved, so that `//evil` does not become the host.
   return new URL(`http://gateway${req.url?.startsWith('/') ? req.url : '/'}`);
 }
 
-/** Returns whether the request names this machine as its host and comes from no page of another origin. */
-function isOwn({ headers: { host = '', origin } }: IncomingMessage): boolean {
-  return OWN_NAMES.includes(host.replace(/:\d+$/, '')) && (origin === undefined || origin === `http://${host}`);
+/** Returns whether the request names this machine as its host, and comes from a page that may use the gateway. */
+function isAllowed({ headers: { host = '', origin } }: IncomingMessage, { origins = [] }: GatewayOptions): boolean {
+  const own = OWN_NAMES.includes(host.replace(/:\d+$/, ''));
+  return own && (origin === undefined || origin === `http://${host}` || origins.includes(origin));
+}
+
+/** Explains to a developer why the gateway answers with 403. */
+function whyForbidden({ headers: { host = '', origin } }: IncomingMessage): string {
+  const rule = 'This gateway is for development. It answers only its own pages, on loopback.';
+  if (!OWN_NAMES.includes(host.replace(/:\d+$/, ''))) {
+    return `${rule} The request's Host is ${host}: address the gateway as localhost or 127.0.0.1.`;
+  }
+  return (
+    `${rule} The request's Origin is ${origin} and its Host ${host}: start the gateway with --origin ${origin}, ` +
+    'or let your proxy pass Host on as it is.'
+  );
+}
+
+/** Lets a page of an allowed origin read the answer. */
+function allow({ headers: { origin } }: IncomingMessage, res: ServerResponse, { origins = [] }: GatewayOptions): void {
+  if (origin === undefined || !origins.includes(origin)) return;
+  res.setHeader('access-control-allow-origin', origin);
+  res.setHeader('access-control-expose-headers', CORS_EXPOSED);
+  res.setHeader('vary', 'origin');
+}
+
+function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
+
+/** Answers a browser that asks whether a page may send a request. */
+function preflight(req: IncomingMessage, res: ServerResponse, options: GatewayOptions): void {
+  if (!isAllowed(req, options)) return refuseWithProblem(res, 403, whyForbidden(req));
+  const allowed = {
+    'access-control-allow-methods': CORS_METHODS,
+    'access-control-allow-headers': CORS_HEADERS,
+    'access-control-max-age': CORS_MAX_AGE_S,
+  };
+  res.writeHead(204, allowed).end();
 }
 
 /** Returns the claim header for the request's token, or undefined if the token is missing, invalid or refused. */
@@ -110,10 +161,9 @@ type Route =
   | { readonly port: number; readonly path: string; readonly headers: IncomingHttpHeaders; readonly refused?: never }
   | { readonly refused: number; readonly why: string };
 
-function routeOf(req: IncomingMessage, { upstream, prefix = '', refused = NONE }: GatewayOptions): Route {
-  if (!isOwn(req)) {
-    return { refused: 403, why: 'This gateway is for development. It answers only its own pages, on loopback.' };
-  }
+function routeOf(req: IncomingMessage, options: GatewayOptions): Route {
+  const { upstream, prefix = '', refused = NONE } = options;
+  if (!isAllowed(req, options)) return { refused: 403, why: whyForbidden(req) };
   const path = req.url ?? '';
   if (!path.startsWith(`${prefix}/`)) return { refused: 404, why: 'There is nothing here.' };
   const claim = claimOf(req, refused);
@@ -125,14 +175,16 @@ function routeOf(req: IncomingMessage, { upstream, prefix = '', refused = NONE }
 }
 
 function forward(req: IncomingMessage, res: ServerResponse, route: Route): void {
-  if (route.refused !== undefined) return refuse(res, route.refused, route.why);
+  if (route.refused !== undefined) return refuseWithProblem(res, route.refused, route.why);
   const { port, path, headers } = route;
   const upstream = request({ host: HOST, port, method: req.method, path, headers });
   upstream.on('response', (answer) => {
     res.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(res);
   });
-  upstream.on('error', () => (res.headersSent ? res.destroy() : refuse(res, 502, 'The server is not answering.')));
+  upstream.on('error', () =>
+    res.headersSent ? res.destroy() : refuseWithProblem(res, 502, 'The server is not answering.'),
+  );
   res.on('close', () => upstream.destroy());
   req.pipe(upstream);
 }
@@ -141,7 +193,8 @@ function forward(req: IncomingMessage, res: ServerResponse, route: Route): void 
 function forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
   socket.on('error', () => socket.destroy());
   if (route.refused !== undefined) {
-    socket.end(`HTTP/1.1 ${route.refused} ${STATUS_CODES[route.refused]}\r\nconnection: close\r\n\r\n`);
+    const head = `HTTP/1.1 ${route.refused} ${STATUS_CODES[route.refused]}\r\n`;
+    socket.end(`${head}content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n${route.why}\n`);
     return;
   }
   const upstream = connect(route.port, HOST);

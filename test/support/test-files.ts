@@ -82,6 +82,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   log: 30,
   'browser-client-origins': 25,
   'browser-firewall': 25,
+  'browser-gateway': 20,
   'browser-failures': 25,
   churn: 25,
   'cluster-memberships': 25,

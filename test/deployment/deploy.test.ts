@@ -237,6 +237,8 @@ test('the server accepts each instance’s configuration, and each has time to d
       TURN_URLS: 'turn:turn.example.org:3478',
       TURN_SECRET: '0123456789abcdef',
       PROXY_SECRET: '',
+      WEBHOOK_URL: 'http://hooks:8000/',
+      WEBHOOK_SECRET: '0123456789abcdef',
       ADMIN_TOKEN_FILE: '',
     };
     for (const variable of Object.keys(environment)) ok(variable in DEFAULTS, variable);

@@ -208,4 +208,27 @@ withWebhooks('if the instance that sends drains, nothing is lost, and it sends n
   ok(others.includes(await speaker(cluster, receiver, others)));
 });
 
+withWebhooks(
+  'an instance that loses NATS leaves it to another one, and takes it back with nothing lost',
+  async (cluster, receiver) => {
+    const cut = await speaker(cluster, receiver);
+    const others = cluster.instances.filter((one) => one !== cut);
+    const joined = (): string[] =>
+      once(receiver.accepted)
+        .filter(({ type, conversation }) => type === 'user.joined' && conversation === 'attic')
+        .map(told);
+    const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `user${i} joined attic`);
+    cut.link.cut();
+    for (let i = 0; i < 10; i++) is((await others[i % 2]!.join(`user${i}`, 'attic')).status, 200);
+    await receiver.until('the first ten', () => joined().length === 10);
+    equal(joined(), names(10));
+    cut.link.mend();
+    await cluster.whole();
+    await pause(SETTLED_MS);
+    for (let i = 10; i < 20; i++) is((await cluster.at(i % 3).join(`user${i}`, 'attic')).status, 200);
+    await receiver.until('the rest', () => joined().length === 20);
+    equal(joined(), names(20));
+  },
+);
+
 test.run();

@@ -149,14 +149,15 @@ test('an event that is refused for what it is holds nothing up, and takes none o
 test('what fails for too long is given up, and what follows it is sent', () =>
   withReceiver(async (receiver) => {
     receiver.reply = refuse(503);
-    const { sender, tell } = sendingTo(receiver.url, { WEBHOOK_RETRY_MS: '500' });
-    tell('a', 3);
+    const { sender, tell, log } = sendingTo(receiver.url, { WEBHOOK_RETRY_MS: '500' });
+    for (const room of ['a', 'b', 'c']) tell(room);
     await until('they are given up', () => sender.counts.failed === 3);
     receiver.reply = accept;
     tell('a');
     await receiver.until('the next', all(1));
     await until('the answers came', () => sender.queued === 0);
     equal(sender.counts, { sent: 1, failed: 3, dropped: 0 });
+    is(said(log, 'events for WEBHOOK_URL were given up').length, 1, 'one line for several');
     await sender.close(1000);
   }));
 
@@ -190,6 +191,10 @@ test('a full queue drops what comes, counts it, and says so once', () =>
     tell('a');
     await receiver.until('the next', all(11));
     is(sender.counts.dropped, 15);
+    receiver.reply = () => undefined;
+    tell('a', 25);
+    is(log.lines.length, 2, 'it says so again after there was room');
+    receiver.reply = accept;
     await sender.close(1000);
   }));
 

@@ -20,6 +20,8 @@ const MAX_PAUSE_MS = 30_000;
 const DOWN_AFTER = 16;
 /** Pause between these, milliseconds. */
 const DOWN_PAUSE_MS = 1000;
+/** Time between two lines about events that were given up, milliseconds. */
+const QUIET_MS = 10_000;
 /** Most bytes that are read of an answer, which is ignored. */
 const MAX_ANSWER_BYTES = 16_384;
 /** What no repetition mends: RFC 9110, sections 15.5.1, 15.5.14, 15.5.16 and 15.5.21. */
@@ -71,6 +73,8 @@ export class HookSender {
   private pausing = false;
   private scheduled = false;
   private overflowing = false;
+  /** Until when no further line tells of events that were given up, milliseconds. */
+  private quietUntil = 0;
   private emptied: (() => void) | null = null;
   private closed = false;
 
@@ -99,12 +103,8 @@ export class HookSender {
   add(event: WebhookEvent, lanes: readonly string[]): void {
     if (this.closed) return;
     const full = this.lanes.size >= this.config.WEBHOOK_QUEUE;
-    if (full) this.counts.dropped++;
-    if (full !== this.overflowing) {
-      this.overflowing = full;
-      if (full) this.log.error('the queue of events for WEBHOOK_URL is full; further ones are dropped and counted');
-    }
-    if (full) return;
+    if (full) return this.drop();
+    if (this.lanes.size < this.config.WEBHOOK_QUEUE / 2) this.overflowing = false;
     this.lanes.add({ event, lanes, at: this.timers.now() });
     this.schedule();
   }
@@ -145,6 +145,14 @@ export class HookSender {
     }
   }
 
+  private drop(): void {
+    this.counts.dropped++;
+    if (this.overflowing) return;
+    // Once, until the queue is half empty.
+    this.overflowing = true;
+    this.log.error('the queue of events for WEBHOOK_URL is full; further ones are dropped and counted');
+  }
+
   private next(): Batch | null {
     const all = this.lanes.take(MAX_EVENTS);
     return all === null ? null : { all, rest: all, most: MAX_EVENTS, failures: 0, failedAt: 0 };
@@ -179,9 +187,7 @@ export class HookSender {
       this.log.error({ why, queued: this.lanes.size }, 'events cannot be delivered: look at WEBHOOK_URL');
     }
     if (refused || now - batch.failedAt >= this.config.WEBHOOK_RETRY_MS) {
-      this.counts.failed += items.length;
-      const { id, type } = items[0]!.event;
-      this.log.warn({ why, events: items.length, id, type }, 'events for WEBHOOK_URL were given up');
+      this.giveUp(items, why);
       return this.finish(batch, items);
     }
     const pause = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** Math.min(batch.failures - 1, 20));
@@ -190,6 +196,15 @@ export class HookSender {
       this.schedule();
     });
     if (this.streak >= DOWN_AFTER && !this.pausing) this.pauseAll();
+  }
+
+  private giveUp(items: readonly Item[], why: string): void {
+    const now = this.timers.now();
+    this.counts.failed += items.length;
+    if (now < this.quietUntil) return;
+    this.quietUntil = now + QUIET_MS;
+    const { id, type } = items[0]!.event;
+    this.log.warn({ why, id, type, sinceStart: this.counts.failed }, 'events for WEBHOOK_URL were given up');
   }
 
   private pauseAll(): void {

@@ -21,6 +21,8 @@ class Client {
   sent = 0;
   /** Loudness of the packets, -dBov. */
   level = 20;
+  /** Its payloads, in turn; without any, packets carry their number and the client's name. */
+  sound: readonly Buffer[] = [];
   readonly webrtc: WebrtcClient;
   private readonly options: ClientOptions;
   private readonly ssrc = randomInt(1, 2 ** 31);
@@ -64,24 +66,31 @@ class Client {
   }
 
   private send(): void {
-    const name = Buffer.from(this.options.name);
     const { levelId } = this.options;
     const extension = levelId === undefined ? Buffer.alloc(0) : this.levelExtension(levelId);
-    const payload = 12 + extension.length;
-    const packet = Buffer.alloc(payload + 8 + name.length);
+    const offset = 12 + extension.length;
+    const payload = this.payload();
+    const packet = Buffer.alloc(offset + payload.length);
     packet[0] = levelId === undefined ? 0x80 : 0x90;
     extension.copy(packet, 12);
     packet[1] = this.options.payloadType;
     packet.writeUInt16BE(this.sequence, 2);
     packet.writeUInt32BE(this.timestamp, 4);
     packet.writeUInt32BE(this.ssrc, 8);
-    packet.writeBigUInt64BE(BigInt(this.sent), payload);
-    name.copy(packet, payload + 8);
+    payload.copy(packet, offset);
     const lost = this.lossEvery > 0 && this.sequence % this.lossEvery === 0;
     if (!lost && !this.webrtc.send(packet)) return;
     this.sequence = (this.sequence + 1) & 0xffff;
     this.timestamp = (this.timestamp + FRAME_TICKS) % 2 ** 32;
     this.sent++;
+  }
+
+  private payload(): Buffer {
+    const { sound, sent } = this;
+    if (sound.length > 0) return sound[sent % sound.length]!;
+    const number = Buffer.alloc(8);
+    number.writeBigUInt64BE(BigInt(sent));
+    return Buffer.concat([number, Buffer.from(this.options.name)]);
   }
 
   /** Returns the header extension with one element, the level (RFC 8285, section 4.2). */
@@ -132,6 +141,9 @@ async function execute(command: ClientCommand): Promise<ClientReply['result']> {
       return client.talk(command.lossEvery, command.perSecond);
     case 'level':
       client.level = command.level;
+      return;
+    case 'sound':
+      client.sound = command.payloads.map((text) => Buffer.from(text, 'base64'));
       return;
     case 'raw':
       return client.webrtc.send(Buffer.from(command.bytes, 'base64'));

@@ -60,6 +60,7 @@ type Order =
   | { readonly type: 'channel'; readonly label: string; readonly text: string }
   | { readonly type: 'talk'; readonly lossEvery: number; readonly perSecond: number }
   | { readonly type: 'level'; readonly level: number }
+  | { readonly type: 'sound'; readonly payloads: readonly string[] }
   | { readonly type: 'raw'; readonly bytes: string }
   | { readonly type: 'hush' | 'state' | 'take' | 'rtcp' | 'told' | 'end' };
 
@@ -210,6 +211,12 @@ export class TestClient {
    */
   async speakAt(level: number): Promise<void> {
     await this.host.send({ type: 'level', level }, this.client);
+  }
+
+  /** Makes these the payloads of its packets, in turn. */
+  async sound(payloads: readonly Uint8Array[]): Promise<void> {
+    const texts = payloads.map((payload) => Buffer.from(payload).toString('base64'));
+    await this.host.send({ type: 'sound', payloads: texts }, this.client);
   }
 
   /** Sends one RTP or RTCP packet as it is. @returns whether the client's library accepted it. */

@@ -62,6 +62,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'cluster-nats': 50,
   'flood-http': 50,
   'rtcp-media': 50,
+  record: 40,
   'browser-client-examples': 45,
   'browser-client-levels': 45,
   'browser-red': 45,

@@ -58,6 +58,10 @@ export function readLevel(bytes: Uint8Array, header: RtpHeader, id: number): num
 
 /** A payload of at most this many bytes may be digital silence; a voice at Opus's lowest rate, 6 kbit/s, has 15. */
 const SILENT_BYTES = 10;
+/** What the project's client adds to a frame that it encrypts end to end (`client/src/frame-cipher.ts`), bytes. */
+export const ENCRYPTION_OVERHEAD = 32;
+/** Silence as Opus writes it, encrypted: one to three bytes more. */
+const ENCRYPTED_SILENCE_BYTES = ENCRYPTION_OVERHEAD + 3;
 /** Levels from here on count as silence: a frame of 16-bit samples with a single one that is not zero has 120. */
 const INAUDIBLE = 120;
 /** A level that has changed more often than this is believed; one that is stuck, or set by hand, never gets there. */
@@ -99,10 +103,15 @@ export class LevelHistory {
       this.same = 0;
     }
     // A payload that may be silence does not show that the level is stuck.
-    if (length > SILENT_BYTES) this.same++;
+    const holdsSound = !mayBeSilence(length);
+    if (holdsSound) this.same++;
     const stuck = this.same > (audible ? STUCK : STUCK_SILENT);
-    this.judged = stuck && length > SILENT_BYTES && this.changes <= CHANGES ? NO_LEVEL : level;
+    this.judged = stuck && holdsSound && this.changes <= CHANGES ? NO_LEVEL : level;
     this.judgedAt = clock;
     return this.judged;
   }
+}
+
+function mayBeSilence(length: number): boolean {
+  return length <= SILENT_BYTES || (length > ENCRYPTION_OVERHEAD && length <= ENCRYPTED_SILENCE_BYTES);
 }

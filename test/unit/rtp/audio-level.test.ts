@@ -1,5 +1,5 @@
 import { equal, is, ok } from 'uvu/assert';
-import { LevelHistory, NO_LEVEL, readLevel, SILENCE } from '../../../src/rtp/audio-level.ts';
+import { ENCRYPTION_OVERHEAD, LevelHistory, NO_LEVEL, readLevel, SILENCE } from '../../../src/rtp/audio-level.ts';
 import { Header, RtpHeader, readHeader } from '../../../src/rtp/packet.ts';
 import { anyRtp, rtp } from '../../support/packets.ts';
 import { below, prng, seed } from '../../support/prng.ts';
@@ -96,6 +96,13 @@ test('127 beside frames of silence is silence, however long', () => {
   const history = new LevelHistory();
   judge(history, many(100, SILENCE));
   is(history.judge(SILENCE, 3, 100 * 960), SILENCE, 'a silent packet is silent, whoever sends it');
+});
+
+test('127 beside silence that is encrypted end to end is silence as well, and beside other frames it is not', () => {
+  for (const length of [1, 2, 3])
+    is(judge(new LevelHistory(), many(5000, SILENCE), ENCRYPTION_OVERHEAD + length).includes(NO_LEVEL), false);
+  for (const length of [0, 4])
+    is(judge(new LevelHistory(), many(100, SILENCE), ENCRYPTION_OVERHEAD + length).at(-1), NO_LEVEL);
 });
 
 test('a microphone that was heard is silent at 127 for good, even at constant bit rate', () => {

@@ -1,8 +1,8 @@
-/** Bundles the client into one file: `npm run build:client`. */
+/** Bundles the client, its encryption and that one's worker into a file each: `npm run build:client`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /** The client's folder, relative to the compiled file in `dist/client`. */
 const CLIENT = new URL('../../client/', import.meta.url);
@@ -17,18 +17,39 @@ interface BundleOptions {
   readonly entry?: string;
 }
 
+/** Leaves the module for encryption out of the others, which import it when they need it. */
+const APART: Plugin = {
+  name: 'encryption apart',
+  setup: (build) =>
+    build.onResolve({ filter: /\/encryption\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './encryption.js', external: true } : null,
+    ),
+};
+
 /** Bundles the client, or a part of it, into one ES module. */
-export async function bundleClient({ minify = true, entry = 'index.ts' }: BundleOptions = {}): Promise<Uint8Array> {
+export function bundleClient({ minify = true, entry = 'index.ts' }: BundleOptions = {}): Promise<Uint8Array> {
+  return bundle(entry, { minify, format: 'esm' });
+}
+
+/** Bundles the module for encryption, which holds its worker's code, and that worker alone. */
+export async function bundleEncryption(): Promise<{ module: Uint8Array; worker: Uint8Array }> {
+  const worker = await bundle('encryption-worker.ts', { format: 'iife' });
+  const define = { ENCRYPTION_WORKER: JSON.stringify(new TextDecoder().decode(worker)) };
+  return { module: await bundle('encryption.ts', { format: 'esm', define }), worker };
+}
+
+async function bundle(entry: string, options: BuildOptions): Promise<Uint8Array> {
   const { outputFiles } = await build({
+    minify: true,
+    ...options,
     entryPoints: [fileURLToPath(new URL(`src/${entry}`, CLIENT))],
     bundle: true,
-    format: 'esm',
     target: TARGETS,
-    minify,
     legalComments: 'none',
+    plugins: [APART],
     write: false,
   });
-  return outputFiles[0]!.contents;
+  return outputFiles![0]!.contents;
 }
 
 /** Returns the size of the bundle in bytes, plain and compressed with gzip as servers do. */
@@ -37,10 +58,12 @@ export function sizesOf(bundle: Uint8Array): { bytes: number; gzipped: number } 
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const bundle = await bundleClient();
-  const target = new URL('dist/client.js', CLIENT);
-  mkdirSync(new URL('.', target), { recursive: true });
-  writeFileSync(target, bundle);
-  const { bytes, gzipped } = sizesOf(bundle);
-  console.log(`client/dist/client.js: ${bytes} bytes, ${gzipped} gzipped`);
+  const { module, worker } = await bundleEncryption();
+  const files = { 'client.js': await bundleClient(), 'encryption.js': module, 'encryption-worker.js': worker };
+  mkdirSync(new URL('dist/', CLIENT), { recursive: true });
+  for (const [name, contents] of Object.entries(files)) {
+    writeFileSync(new URL(`dist/${name}`, CLIENT), contents);
+    const { bytes, gzipped } = sizesOf(contents);
+    console.log(`client/dist/${name}: ${bytes} bytes, ${gzipped} gzipped`);
+  }
 }

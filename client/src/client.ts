@@ -11,9 +11,18 @@ import { Preferences } from './preferences.ts';
 import type { ServerEvent } from './protocol.ts';
 import { NO_STATISTICS } from './quality.ts';
 import { Scene } from './scene.ts';
+import { Secrecy } from './secrecy.ts';
 import { Session } from './session.ts';
 import { Meter } from './statistics.ts';
-import type { ClientOptions, ClientState, Devices, MicrophoneOptions, ParticipantsPage, Statistics } from './types.ts';
+import type {
+  ClientOptions,
+  ClientState,
+  Devices,
+  EncryptionKey,
+  MicrophoneOptions,
+  ParticipantsPage,
+  Statistics,
+} from './types.ts';
 import { ClientView } from './view.ts';
 
 /** Number of slots requested by default. */
@@ -43,6 +52,7 @@ export class VoiceClient extends ClientView {
   protected readonly preferences: Preferences;
   protected readonly levels: Levels;
   protected readonly scene: Scene;
+  protected readonly secrecy: Secrecy;
   private readonly meter: Meter;
   protected latest: Statistics = NO_STATISTICS;
   private readonly endDevices: () => void;
@@ -63,7 +73,12 @@ export class VoiceClient extends ClientView {
       deviceLost: (label) => this.emit('deviceLost', { kind: 'output', label }),
       who: (number) => this.scene.people.participants.get(number) ?? null,
     });
+    this.secrecy = new Secrecy(options.encryption, {
+      decryption: (change) => this.emit('decryption', change),
+      failed: (error) => this.report(error),
+    });
     this.session = new Session(options, this.output.slots.length, {
+      begun: () => this.secrecy.start(),
       made: (peer) => this.mic.attach(peer.sender, peer.pc),
       established: (peer) => this.established(peer),
       promoted: (peer) => this.promoted(peer),
@@ -224,6 +239,27 @@ export class VoiceClient extends ClientView {
     return this.output.setDevice(deviceId);
   }
 
+  /**
+   * Encrypts with another key. Frames of others that use it can be decrypted at once; those with the old key for 30 s
+   * more.
+   *
+   * @param keyId 0 to 255. @param key null with `keyFor`, which is then asked for it.
+   * @param delay how long to send with the old key still, until everybody has the new one, milliseconds.
+   * @throws VoiceError `encryption` if it cannot be used, `not-connected`, `closed`
+   */
+  setEncryptionKey(keyId: number, key: EncryptionKey | Uint8Array | null = null, delay = 0): Promise<void> {
+    return this.secrecy.setKey(keyId, key instanceof Uint8Array ? { key } : key, delay);
+  }
+
+  /**
+   * Replaces the key by one derived from it, from which nobody finds the way back. Others can follow by themselves.
+   *
+   * @returns the key as it is now, for those who come later. @throws VoiceError `encryption`, `not-connected`, `closed`
+   */
+  ratchetEncryptionKey(): Promise<EncryptionKey> {
+    return this.secrecy.ratchet();
+  }
+
   /** Plays audio that the browser blocked. Call it from a click or tap. @returns whether everything plays now. */
   resume(): Promise<boolean> {
     return this.output.resume();
@@ -296,6 +332,7 @@ export class VoiceClient extends ClientView {
     this.meter.close();
     this.mic.close();
     this.output.close();
+    this.secrecy.close();
   }
 
   private report(error: unknown): void {

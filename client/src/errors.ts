@@ -37,6 +37,8 @@ export type VoiceErrorCode =
   | 'output-device'
   /** The server refused a request on the events channel, or the media this client sends; `eventCode` says why. */
   | 'refused'
+  /** A key for end-to-end encryption is missing or cannot be used. */
+  | 'encryption'
   | 'not-connected'
   /** A newer join, leave or close replaced this one before it completed. */
   | 'superseded'

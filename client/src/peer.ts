@@ -1,4 +1,5 @@
 /** One connection, from its offer until it is closed. A reconnection is a new one. */
+import type { Encryption } from './encryption.ts';
 import { VoiceError, WAYS_OUT } from './errors.ts';
 import { People } from './people.ts';
 import { EVENTS_LABEL, type Request, readEvents, type ServerEvent } from './protocol.ts';
@@ -35,15 +36,19 @@ export class Peer {
   private readonly channel: RTCDataChannel;
   private readonly requests: Requests;
   private readonly aborter = new AbortController();
+  private readonly encryption: Encryption | null;
+  /** By which the encryption knows this connection. */
+  private readonly secret: number = 0;
   private disturbed: ReturnType<typeof setTimeout> | undefined;
 
   /** @param slots number of voices to receive at a time. @throws VoiceError `unsupported` */
-  constructor(options: ClientOptions, slots: number, configuration: RTCConfiguration) {
+  constructor(options: ClientOptions, slots: number, configuration: RTCConfiguration, encryption: Encryption | null) {
     this.options = options;
+    this.encryption = encryption;
     if (typeof RTCPeerConnection !== 'function') {
       throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy disables it.');
     }
-    this.pc = new RTCPeerConnection(configuration);
+    this.pc = new RTCPeerConnection(encryption?.configure(configuration) ?? configuration);
     this.channel = this.pc.createDataChannel(EVENTS_LABEL);
     // Offered without a track, so that the microphone can start, stop and change without renegotiation.
     const first = this.pc.addTransceiver('audio', { direction: slots > 0 ? 'sendrecv' : 'sendonly' });
@@ -51,6 +56,8 @@ export class Peer {
     const transceivers = slots > 0 ? [first] : [];
     for (let i = 1; i < slots; i++) transceivers.push(this.pc.addTransceiver('audio', { direction: 'recvonly' }));
     this.transceivers = transceivers;
+    // Before anything can be sent.
+    if (encryption !== null) this.secret = encryption.attach(slots > 0 ? transceivers : [first]);
     this.requests = new Requests((text) => this.channel.send(text));
     this.snapshot = this.listen();
     this.pc.onconnectionstatechange = () => this.changed();
@@ -112,6 +119,7 @@ export class Peer {
     this.aborter.abort();
     this.requests.close();
     this.pc.close();
+    this.encryption?.end(this.secret);
   }
 
   private async establish(answered: Promise<void>): Promise<void> {
@@ -136,6 +144,7 @@ export class Peer {
       channel.onmessage = ({ data }) => {
         for (const event of readEvents(data)) {
           this.people.take(event);
+          if (changesPeople(event)) this.introduce();
           if (event.type === 'snapshot') resolve();
           if (this.watcher !== null) this.watcher.event(event);
           else if (event.type === 'replaced' || event.type === 'draining') this.missed.push(event);
@@ -144,6 +153,13 @@ export class Peer {
         for (const check of this.checks) check();
       };
     });
+  }
+
+  /** Tells the encryption who has which number. */
+  private introduce(): void {
+    const { participants, number } = this.people;
+    const userids = new Map([...participants].map(([of, { userid }]) => [of, userid]));
+    this.encryption?.setPeople(this.secret, userids, number);
   }
 
   private changed(): void {
@@ -159,6 +175,10 @@ export class Peer {
   private lose(what: string, dead: boolean): void {
     this.watcher?.lost(new VoiceError('unreachable', `${what}.`, { retryable: true }), dead);
   }
+}
+
+function changesPeople({ type }: ServerEvent): boolean {
+  return type === 'snapshot' || type === 'participants' || type === 'page';
 }
 
 function abandoned(): VoiceError {

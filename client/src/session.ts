@@ -1,5 +1,6 @@
 /** Keeps the client connected: opens the first connection, and another when it is lost or the server shuts down. */
 import { Drain } from './drain.ts';
+import type { Encryption } from './encryption.ts';
 import { asVoiceError, givenUp, replaced, VoiceError } from './errors.ts';
 import { configurationFor } from './ice.ts';
 import { watchLiveness } from './liveness.ts';
@@ -16,6 +17,8 @@ const ABANDON_AGE_MS = 2000;
 
 /** Callbacks of a session. */
 export interface SessionHooks {
+  /** The first connection is about to be made. @returns the encryption, if the client encrypts. @throws VoiceError */
+  begun(): Promise<Encryption | null>;
   /** A connection object exists, but has made no offer yet. */
   made(peer: Peer): void;
   /** The connection is established and must now be put into the user's conversation. */
@@ -34,6 +37,7 @@ export class Session {
   state: ClientState = 'idle';
   /** The current connection; null while there is none. */
   current: Peer | null = null;
+  private encryption: Encryption | null = null;
   private readonly options: ClientOptions;
   private readonly slots: number;
   private readonly hooks: SessionHooks;
@@ -69,7 +73,12 @@ export class Session {
       () => this.wake(),
       () => this.hide(),
     );
-    await this.run(this.options.connectTimeout ?? 30_000);
+    try {
+      this.encryption = await this.hooks.begun();
+    } catch (error) {
+      this.close(asVoiceError(error, 'encryption', 'End-to-end encryption'));
+    }
+    if (!this.over) await this.run(this.options.connectTimeout ?? 30_000);
     if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed in the meantime.');
   }
 
@@ -171,7 +180,7 @@ export class Session {
       this.begun = performance.now();
       const configuration = await configurationFor(this.options, this.aborter.signal);
       if (this.over) throw new VoiceError('closed', 'The client was closed in the meantime.');
-      peer = new Peer(this.options, this.slots, configuration);
+      peer = new Peer(this.options, this.slots, configuration, this.encryption);
       this.attempting = peer;
       this.hooks.made(peer);
       await peer.open(this.begun);

@@ -1,8 +1,10 @@
 /** The types that an application passes to the client and receives from it. */
 import type { VoiceError } from './errors.ts';
+import type { DecryptionFailure, FrameCounts } from './frame-decryption.ts';
 import type { Participant } from './protocol.ts';
 import type { Statistics } from './quality.ts';
 
+export type { DecryptionFailure, FrameCounts } from './frame-decryption.ts';
 export type { Statistics } from './quality.ts';
 
 /** A token, or a function called before every request, since a token may expire. */
@@ -24,6 +26,44 @@ export interface MicrophoneOptions {
  * all, through an AudioContext (volumes work on iOS too). `none`: the application plays `slots[i].stream` itself.
  */
 export type OutputMode = 'elements' | 'mixed' | 'none';
+
+/** A key for end-to-end encryption. */
+export interface EncryptionKey {
+  /** At least 16 random bytes. (A password is none: derive a key from it with PBKDF2.) */
+  readonly key: Uint8Array;
+  /** How often it has been ratcheted (default 0). */
+  readonly step?: number;
+}
+
+interface EncryptionCommon {
+  /** The id of the key to send with, 0 (default) to 255. */
+  readonly keyId?: number;
+  /** The user's own id. If omitted, the server is believed. */
+  readonly userid?: string;
+  /** Where `encryption-worker.js` is served, for pages whose policy forbids workers from `blob:`. */
+  readonly worker?: string | URL;
+}
+
+/**
+ * End-to-end encryption. `key`: everybody in the conversation has the same key. `keyFor`: each user has their own; it
+ * may be async, and returns null for users whose key is not known.
+ */
+export type EncryptionOptions =
+  | (EncryptionCommon & EncryptionKey)
+  | (EncryptionCommon & {
+      readonly keyFor: (
+        userid: string,
+        keyId: number,
+      ) => Uint8Array | EncryptionKey | null | Promise<Uint8Array | EncryptionKey | null>;
+    });
+
+/** Whom the client cannot decrypt. */
+export interface EncryptionState {
+  /** Why somebody cannot be heard, by userid. */
+  readonly undecryptable: ReadonlyMap<string, DecryptionFailure>;
+  /** What became of the frames of others; null until there are some. */
+  readonly frames: Readonly<FrameCounts> | null;
+}
 
 export interface ClientOptions {
   /** The part before `/connect`, `/ice` and `/join`, such as `https://example.org/webrtc`. May be relative to the page. */
@@ -56,6 +96,8 @@ export interface ClientOptions {
    * servers that the service names are added to its `iceServers`.
    */
   readonly rtc?: RTCConfiguration | (() => RTCConfiguration | Promise<RTCConfiguration>);
+  /** Encrypts end to end, so that the server cannot hear; null or omitted for not. */
+  readonly encryption?: EncryptionOptions | null;
 }
 
 /**
@@ -152,6 +194,8 @@ export interface ClientEvents {
   cluster: { readonly whole: boolean };
   /** The conversation is recorded from now on, or is not any more. */
   recording: boolean;
+  /** A user cannot be decrypted, and why; or can be again, with `reason` null. Comes once for each change. */
+  decryption: { readonly userid: string; readonly reason: DecryptionFailure | null };
   /** An error that no pending promise reports. */
   error: VoiceError;
 }

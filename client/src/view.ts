@@ -7,8 +7,17 @@ import type { Output } from './output.ts';
 import type { Preferences } from './preferences.ts';
 import type { Participant } from './protocol.ts';
 import type { Scene } from './scene.ts';
+import type { Secrecy } from './secrecy.ts';
 import type { Session } from './session.ts';
-import type { ClientEvents, ClientState, MicrophoneState, Slot, Speaker, Statistics } from './types.ts';
+import type {
+  ClientEvents,
+  ClientState,
+  EncryptionState,
+  MicrophoneState,
+  Slot,
+  Speaker,
+  Statistics,
+} from './types.ts';
 
 /** Events that describe a state; the others are momentary. */
 const STICKY: readonly (keyof ClientEvents)[] = [
@@ -33,6 +42,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly preferences: Preferences;
   protected abstract readonly levels: Levels;
   protected abstract readonly scene: Scene;
+  protected abstract readonly secrecy: Secrecy;
   protected abstract readonly latest: Statistics;
 
   constructor() {
@@ -130,6 +140,11 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   /** The latest statistics. */
   get statistics(): Statistics {
     return this.latest;
+  }
+
+  /** Whom this client cannot decrypt; null if it does not encrypt. */
+  get encryption(): EncryptionState | null {
+    return this.secrecy.state;
   }
 
   /** Whether the browser blocks playback until the user clicks; see {@link resume}. */

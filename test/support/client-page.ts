@@ -1,5 +1,5 @@
 /** A page with the browser client: one user, mostly with one tone. */
-import { bundleClient } from '../../client/build.ts';
+import { bundleClient, bundleEncryption } from '../../client/build.ts';
 import type { Participant } from '../../client/src/protocol.ts';
 import type { Browser, Page } from './browsers.ts';
 import { type Gateway, startGateway } from './gateway.ts';
@@ -107,12 +107,20 @@ export class ClientPage {
   }
 }
 
-let bundle: Promise<Uint8Array> | undefined;
+let bundles: Promise<Record<string, Uint8Array>> | undefined;
+
+async function buildBundles(): Promise<Record<string, Uint8Array>> {
+  const [client, { module, worker }] = await Promise.all([bundleClient(), bundleEncryption()]);
+  return {
+    ...{ '/voice-client.js': client, '/examples/client.js': client },
+    ...{ '/encryption.js': module, '/encryption-worker.js': worker },
+  };
+}
 
 /** Starts a gateway that serves the client, freshly built from its sources. */
 export async function startClientGateway(upstreamPort: number): Promise<Gateway> {
-  bundle ??= bundleClient();
-  return startGateway(upstreamPort, { '/voice-client.js': await bundle, '/examples/client.js': await bundle });
+  bundles ??= buildBundles();
+  return startGateway(upstreamPort, await bundles);
 }
 
 /** Opens a page with the client, and does not start the client yet. */

@@ -12,7 +12,7 @@ const tokens = [];
 
 const NAMES = [
   ...['state', 'retry', 'conversation', 'participants', 'slots', 'speakers', 'dominant', 'muted', 'microphone'],
-  ...['mutedTalk', 'devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'error'],
+  ...['mutedTalk', 'devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'decryption', 'error'],
 ];
 
 /** What of an event's value can be told as JSON. */
@@ -39,8 +39,18 @@ async function outcome(promise) {
   }
 }
 
+/** Keys are strings here, repeated to 32 bytes: JSON has no bytes. With `keys`, each user has their own, by userid. */
+function encryptionOf({ key, keys, ...rest }) {
+  if (keys === undefined) return { ...rest, key: bytes(key) };
+  return { ...rest, keyFor: (userid) => (keys[userid] === undefined ? null : Promise.resolve(bytes(keys[userid]))) };
+}
+
+function bytes(text) {
+  return new TextEncoder().encode(text.repeat(32).slice(0, 32));
+}
+
 /** Makes a client that sings a tone, or has the page's microphone if there is none. @returns its error, or null. */
-async function start({ tone, token, tokenFunction = false, ...options }) {
+async function start({ tone, token, tokenFunction = false, encryption, ...options }) {
   events = [];
   const track = tone === undefined ? undefined : (await microphone(tone)).track;
   client = new VoiceClient({
@@ -52,6 +62,7 @@ async function start({ tone, token, tokenFunction = false, ...options }) {
         }
       : token,
     ...(track === undefined ? {} : { microphone: { track } }),
+    ...(encryption === undefined ? {} : { encryption: encryptionOf(encryption) }),
     ...options,
   });
   for (const name of NAMES) {
@@ -156,7 +167,7 @@ function pauses() {
 }
 
 window.harness = {
-  ...{ start, call, levels, state, until, outcome, connect, watchVoices, pauses },
+  ...{ bytes, start, call, levels, state, until, outcome, connect, watchVoices, pauses },
   events: () => events,
   tokens: () => tokens,
 };

@@ -1,7 +1,7 @@
 /** What the browser client is shipped as, and what its documents say of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { equal, is, ok } from 'uvu/assert';
-import { bundleClient, sizesOf } from '../../../client/build.ts';
+import { bundleClient, bundleEncryption, sizesOf } from '../../../client/build.ts';
 import { schemaFiles } from '../../../client/schema.ts';
 import { Close } from '../../../src/main/errors.ts';
 import { EVENT_TYPES, REQUEST_TYPES, readEvents, readRequest } from '../../../src/main/events/schema.ts';
@@ -15,15 +15,19 @@ const PROTOCOL = read('docs/protocol.md');
 test('it is one small module without imports, of the size that is stated', async () => {
   const bundle = await bundleClient();
   const [, bytes, gzipped] = /one ES module: (\d+) bytes, (\d+) compressed/.exec(README) ?? [];
+  const [, secretBytes] = /`encryption\.js` \((\d+) bytes\s+compressed/.exec(README) ?? [];
   const sizes = sizesOf(bundle);
+  const secret = sizesOf((await bundleEncryption()).module);
   for (const [stated, found] of [
     [Number(bytes), sizes.bytes],
     [Number(gzipped), sizes.gzipped],
+    [Number(secretBytes), secret.gzipped],
   ] as const) {
+    ok(sizes.gzipped < 18 * 1024, `${sizes.gzipped}`);
     ok(Math.abs(stated - found) <= found / 10, `stated ${stated}, found ${found}`);
   }
   const code = Buffer.from(bundle).toString();
-  ok(!/\bimport\b/.test(code), 'no import');
+  equal(code.match(/\bimport\b[^;,)]*\)?/g), ['import("./encryption.js")'], 'only what encryption needs, later');
   const module: object = await import(`data:text/javascript;base64,${Buffer.from(bundle).toString('base64')}`);
   equal(Object.keys(module).sort(), ['VoiceClient', 'VoiceError', 'connect']);
 });

@@ -1,0 +1,77 @@
+/** End-to-end encryption as an option: loads it where it is wanted, and tells its failures as the client's errors. */
+import type { Encryption } from './encryption.ts';
+import { VoiceError } from './errors.ts';
+import type { ClientEvents, EncryptionKey, EncryptionOptions, EncryptionState } from './types.ts';
+
+interface SecrecyHooks {
+  decryption(change: ClientEvents['decryption']): void;
+  failed(error: VoiceError): void;
+}
+
+export class Secrecy {
+  private readonly options: EncryptionOptions | null;
+  private readonly hooks: SecrecyHooks;
+  private encryption: Encryption | null = null;
+  private closed = false;
+
+  constructor(options: EncryptionOptions | null | undefined, hooks: SecrecyHooks) {
+    this.options = options ?? null;
+    this.hooks = hooks;
+  }
+
+  /** What the application can read; null without encryption. */
+  get state(): EncryptionState | null {
+    const { encryption } = this;
+    if (this.options === null) return null;
+    return { undecryptable: new Map(encryption?.failures), frames: encryption?.counts ?? null };
+  }
+
+  /** Starts it if it is wanted. @throws VoiceError `unsupported` if this page cannot encrypt, `encryption` */
+  async start(): Promise<Encryption | null> {
+    const { options, hooks } = this;
+    if (options === null) return null;
+    let loaded: typeof import('./encryption.ts');
+    try {
+      loaded = await import('./encryption.ts');
+    } catch (cause) {
+      const text = 'encryption.js cannot be loaded; serve it beside client.js.';
+      throw new VoiceError('unsupported', `End-to-end encryption: ${text}`, { cause });
+    }
+    const why = loaded.whyUnsupported();
+    if (why !== null) throw new VoiceError('unsupported', `Not connected: ${why}. Connect without it, or elsewhere.`);
+    const encryption = new loaded.Encryption(options, {
+      decryption: (userid, reason) => hooks.decryption({ userid, reason }),
+      failed: (text) => hooks.failed(new VoiceError('encryption', `End-to-end encryption: ${text}.`)),
+    });
+    const failure = await encryption.start();
+    if (failure !== null) throw new VoiceError('encryption', `End-to-end encryption: ${failure}.`);
+    this.encryption = encryption;
+    if (this.closed) this.close();
+    return encryption;
+  }
+
+  /** @throws VoiceError `encryption`, `not-connected`, `closed` */
+  async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<void> {
+    const failure = await this.running().setKey(keyId, key, delay);
+    if (failure !== null) throw new VoiceError('encryption', `Still sending with the old key: ${failure}.`);
+  }
+
+  /** @throws VoiceError `encryption`, `not-connected`, `closed` */
+  async ratchet(): Promise<EncryptionKey> {
+    const key = await this.running().ratchet();
+    if (key !== null) return key;
+    throw new VoiceError('encryption', 'There is no key, or it was ratcheted 255 times: set another one.');
+  }
+
+  close(): void {
+    this.closed = true;
+    this.encryption?.close();
+  }
+
+  private running(): Encryption {
+    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    if (this.options === null) throw new VoiceError('encryption', 'This client was made without encryption.');
+    if (this.encryption === null) throw new VoiceError('not-connected', 'Encryption starts with connect().');
+    return this.encryption;
+  }
+}

@@ -9,6 +9,7 @@ export const Problem = {
   'not-permitted': { status: 401, title: 'Not permitted' },
   'bad-token': { status: 401, title: 'Not an operator' },
   forbidden: { status: 403, title: 'Forbidden' },
+  banned: { status: 403, title: 'Banned from the conversation' },
   'not-found': { status: 404, title: 'No such resource' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'request-timeout': { status: 408, title: 'The request took too long' },

@@ -124,7 +124,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const rows = routes({ memberships, connect, offers, ice: new IceServers(config) });
   const server = new HttpServer(rows, config, log, telemetry);
   const stopTimers = [
-    timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now())),
+    timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now(), Date.now())),
     events.start(config.EVENTS_INTERVAL_MS, timers),
   ];
   offloadUnderLoad(receivers, config, log);

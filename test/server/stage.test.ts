@@ -1,5 +1,5 @@
 /** Speakers and audience of a real server with a real permission service, and over the instances of a cluster. */
-import { equal, is, match } from 'uvu/assert';
+import { equal, is, match, ok } from 'uvu/assert';
 import type { ConversationDetail, UserDetail } from '../../src/main/operations/views.ts';
 import { ClientHost, type TestClient } from '../support/client.ts';
 import { type Cluster, type ClusterInstance, sharedCluster } from '../support/cluster.ts';
@@ -7,11 +7,14 @@ import { hear, heardWithin, speakersIn } from '../support/hearing.ts';
 import { type PermissionServer, type Reply, startPermissionServer } from '../support/permission-server.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader, type RunningServer, startServer } from '../support/server.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('stage');
 const host = new ClientHost();
 const permissions: PermissionServer = await startPermissionServer(says());
-const shared = sharedCluster(test, { env: { PERMISSIONS_HOST: permissions.url, PERMISSIONS_CACHE_MS: '0' } });
+const shared = sharedCluster(test, {
+  env: { PERMISSIONS_HOST: permissions.url, PERMISSIONS_CACHE_MS: '0', MAX_JOINS_PER_SECOND: '100' },
+});
 
 let names = 0;
 const fresh = (name: string): string => `${name}${++names}`;
@@ -136,6 +139,41 @@ async function course(here: Place, there: Place, operator: Place): Promise<void>
   for (const client of [audience, again, phone]) await client.end();
 }
 
+/** A ban that one place is told and the other has to know. */
+async function banning(here: Place, there: Place): Promise<void> {
+  const [room, ann, bob] = [fresh('room'), fresh('ann'), fresh('bob')];
+  const client = await enter(there, ann, room);
+  const path = `/conversations/${room}/users/${ann}`;
+  is(await here.operate(`${path}/kick?ban=0`), 400);
+  is(await here.operate(`${path}/unban`), 404);
+  is(await here.operate(`${path}/kick?ban=100`), 200);
+  await client.knows((view) => view.of('left').some(({ conversation, kicked }) => conversation === room && kicked));
+  for (const { url } of [here, there]) {
+    const answer = await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(ann) });
+    is(answer.status, 403);
+    const left = Number(answer.headers.get('retry-after'));
+    ok(left > 90 && left <= 100, String(left));
+    match(((await answer.json()) as { detail: string }).detail, `${left} s`);
+  }
+  const { bans } = await there.user(ann);
+  equal([bans?.length, bans?.[0]?.conversation], [1, room]);
+  is(await join(here, ann, fresh('elsewhere')), 200);
+  await client.end();
+  is(await here.operate(`${path}/unban`), 200);
+  is(await join(there, ann, room), 200);
+  is(await there.operate(`/conversations/${room}/users/${bob}/kick?ban=1`), 200, 'somebody who is not there');
+  is(await join(here, bob, room), 403);
+  await until('the ban ends', async () => (await join(here, bob, room)) === 200);
+}
+
+test('whoever is kicked with a ban cannot come back until it ends, which the answer tells', async () => {
+  const server = await startServer({ MAX_JOINS_PER_SECOND: '100' });
+  const place = placeOf(server);
+  await banning(place, place);
+  match(await (await fetch(`${server.adminUrl}/metrics`)).text(), 'sfu_joins_total{outcome="denied"} 3');
+  is(await server.stop(), 0);
+});
+
 test('who may not speak is not heard and is told so, whatever they do, until an operator lets them', async () => {
   const server = await startServer({
     PERMISSIONS_HOST: permissions.url,
@@ -179,6 +217,10 @@ test('a 2xx without JSON that can be read grants everything, and the log says wh
 
 shared('the right to speak goes with a user over all instances', async (cluster: Cluster) => {
   await course(instanceOf(cluster.at(0)), instanceOf(cluster.at(1)), instanceOf(cluster.at(1)));
+});
+
+shared('a ban holds on all instances, whichever was told', async (cluster: Cluster) => {
+  await banning(instanceOf(cluster.at(0)), instanceOf(cluster.at(1)));
 });
 
 test('everything ends', async () => {

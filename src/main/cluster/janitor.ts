@@ -6,10 +6,11 @@
  * lowest one those of all others.
  */
 import type { Conversations } from '../conversations/conversations.ts';
+import { afterwards, type Rights } from '../conversations/rights.ts';
 import type { Cancel, Timers } from '../timers.ts';
 import { HerdQueue } from './herd-queue.ts';
 import type { Instances } from './instances.ts';
-import { blankRecord } from './messages/record.ts';
+import { blankRecord, rightsOf } from './messages/record.ts';
 import type { Records, UserRecord } from './records.ts';
 
 const INTERVAL_MS = 1000;
@@ -25,7 +26,7 @@ const MAX_PURGES = 256;
 export interface JanitorParts {
   readonly records: Records;
   readonly instances: Pick<Instances, 'self' | 'isAlive' | 'hasLeft' | 'settled' | 'leads'>;
-  readonly registry: Pick<Conversations<unknown>, 'expired' | 'hasExpired'>;
+  readonly registry: Pick<Conversations<unknown>, 'expired' | 'hasExpired' | 'waitAgain'>;
   /** The users with connections on dead instances. */
   readonly users: { dead(): Iterable<[incarnation: string, userids: ReadonlySet<string>]> };
   readonly timers: Timers;
@@ -105,13 +106,19 @@ export class Janitor {
   private async clean(userid: string): Promise<void> {
     const { records, instances, registry, now } = this.parts;
     if (!instances.leads) return;
+    let banned = false;
     await records.change(userid, (before) => {
       const connections = this.kept(before);
       const living = connections.some(({ instance }) => instances.isAlive(instance));
       // The registry knows each record that the edit gets, so somebody who has just come back has not expired.
-      if (!living && registry.hasExpired(userid, now())) return blankRecord(userid);
+      if (!living && registry.hasExpired(userid, now())) {
+        const rights = afterwards(rightsOf(before), Date.now());
+        banned = rights !== null;
+        return rights === null ? blankRecord(userid) : onlyBanned(before, rights);
+      }
       return connections.length === before.connections.length ? before : { ...before, connections };
     });
+    if (banned) registry.waitAgain(userid, now());
   }
 
   private hasWaste(userid: string): boolean {
@@ -139,4 +146,12 @@ export class Janitor {
     const marker = records.markers.get(key);
     if (marker !== undefined) await records.purge(key, marker);
   }
+}
+
+/** Returns what stays of a forgotten user's record. @param rights bans that have not ended. */
+function onlyBanned(before: UserRecord, rights: Rights): UserRecord {
+  const { conversation, mutedByOperator, connections } = before;
+  const same = conversation === null && !mutedByOperator && connections.length === 0;
+  if (same && rightsOf(before).bans.length === rights.bans.length && rightsOf(before).words.length === 0) return before;
+  return { ...blankRecord(before.userid), rights };
 }

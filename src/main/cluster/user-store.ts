@@ -5,10 +5,10 @@
  */
 import type { Config } from '../config.ts';
 import type { Applied, Conversations, RecordedUser } from '../conversations/conversations.ts';
-import { type Grant, withGrant, withWord } from '../conversations/rights.ts';
+import { bannedFor, type Grant, withBan, withGrant, withWord } from '../conversations/rights.ts';
 import type { Log } from '../log/log.ts';
-import { type Done, type MembershipStore, notThere, type Placing } from '../memberships/membership-store.ts';
-import { fullError } from '../memberships/refusals.ts';
+import { type Done, type MembershipStore, notBanned, notThere, type Placing } from '../memberships/membership-store.ts';
+import { bannedError, fullError } from '../memberships/refusals.ts';
 import type { EndReason } from '../telemetry.ts';
 import type { Instances } from './instances.ts';
 import { blankRecord, isBlank, rightsOf, withRights } from './messages/record.ts';
@@ -115,6 +115,21 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     });
   }
 
+  ban(userid: string, conversation: string, seconds: number | null): Done {
+    const { registry, config } = this.parts;
+    return this.change(userid, (before) => {
+      const date = Date.now();
+      const rights = rightsOf(before);
+      if (seconds === null) {
+        if (bannedFor(rights, conversation, date) === 0) throw notBanned();
+        return withRights(before, withBan(rights, conversation, null, date));
+      }
+      if (isBlank(before) && registry.userCount >= config.MAX_MEMBERSHIPS) throw fullError('users', config);
+      const banned = withRights(before, withBan(rights, conversation, date + seconds * 1000, date));
+      return before.conversation === conversation ? outOf(banned, true) : banned;
+    });
+  }
+
   mute(userid: string, conversation: string, muted: boolean): Done {
     return this.change(userid, (before) => {
       if (before.conversation !== conversation) throw notThere();
@@ -178,6 +193,8 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     const { registry, config } = this.parts;
     let previous: UserRecord = blankRecord(userid);
     await this.change(userid, (before) => {
+      const left = bannedFor(rightsOf(before), conversation, Date.now());
+      if (left > 0) throw bannedError(left);
       const full = registry.whatKeepsOut(userid, conversation);
       if (full !== null) throw fullError(full, config);
       previous = before;

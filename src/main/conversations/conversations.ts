@@ -21,7 +21,7 @@ import type {
   RecordedUser,
 } from './registry-types.ts';
 import { connectedTo, isIdle, membershipOf, newUser, placementOf, type User } from './registry-user.ts';
-import { FULL_RIGHTS, type Grant, type Rights, withGrant, withWord } from './rights.ts';
+import { afterwards, FULL_RIGHTS, type Grant, type Rights, withBan, withGrant, withWord } from './rights.ts';
 import { UserNumbers } from './user-numbers.ts';
 
 export type { Conversation, ConversationSummary } from './occupied.ts';
@@ -138,6 +138,22 @@ export class Conversations<C> {
     return [...user.connections];
   }
 
+  /**
+   * Bans a user from a conversation that they are not in, or ends that.
+   *
+   * @param until null to end it. @param date now; both in milliseconds since 1970. @param now as elsewhere.
+   * @returns false if there is no room for another user.
+   */
+  ban(userid: string, id: string, until: number | null, date: number, now: number): boolean {
+    const user = this.enter(userid);
+    if (user === null) return false;
+    user.rights = withBan(user.rights, id, until, date);
+    this.wait(userid, user, now);
+    this.dropIfIdle(userid, user);
+    this.watches.noteChange(userid);
+    return true;
+  }
+
   /** Returns where a user is, whether an operator muted them, and their rights; null if they are not known. */
   find(userid: string): FetchedMembership | null {
     const user = this.users.get(userid);
@@ -204,6 +220,12 @@ export class Conversations<C> {
   hasExpired(userid: string, now: number): boolean {
     const user = this.waiting.get(userid);
     return user !== undefined && user.forgetAt <= now;
+  }
+
+  /** Looks at a user who has expired later again: the cluster has a reason to keep them. */
+  waitAgain(userid: string, now: number): void {
+    const user = this.waiting.get(userid);
+    if (user !== undefined) this.wait(userid, user, now);
   }
 
   /** Returns a user's connections of this instance. */
@@ -280,20 +302,28 @@ export class Conversations<C> {
 
   /**
    * Forgets the memberships of users who have been without a connection for too long. Those of whom the cluster has a
-   * record stay: it forgets them itself.
+   * record stay: it forgets them itself. Bans stay until they end.
    *
+   * @param date milliseconds since 1970.
    * @returns how many.
    */
-  forget(now: number): number {
+  forget(now: number, date: number): number {
     let forgotten = 0;
-    for (const userid of this.expired(now)) {
+    for (const userid of [...this.expired(now)]) {
       const user = this.users.get(userid)!;
       if (user.recorded) continue;
       const before = user.conversation;
       this.vacate(user);
       this.noteMove(userid, before, null, 'expired');
-      this.drop(userid);
       forgotten++;
+      const left = afterwards(user.rights, date);
+      if (left === null) {
+        this.drop(userid);
+        continue;
+      }
+      user.rights = left;
+      user.mutedByOperator = false;
+      this.wait(userid, user, now);
     }
     return forgotten;
   }

@@ -18,11 +18,20 @@ export interface OperatorWord {
   readonly speak: boolean;
 }
 
+/** Keeps a user out of a conversation for a while. */
+export interface Ban {
+  readonly conversation: string;
+  /** Milliseconds since 1970. Instances have to agree on it, so it is no monotonic time. */
+  readonly until: number;
+}
+
 export interface Rights {
   /** By the permission for the conversation that the user is in. */
   readonly grant: Grant;
   /** The latest ones last, one for each conversation. They outlast the membership, so that leaving ends none. */
   readonly words: readonly OperatorWord[];
+  /** Those that end first come first, one for each conversation. Some may have ended. */
+  readonly bans: readonly Ban[];
 }
 
 /** Longest name, characters (UTF-16). */
@@ -32,10 +41,13 @@ export const MAX_METADATA_LENGTH = 512;
 /** Most conversations for which a user's rights hold an operator's word; the oldest are forgotten first. */
 export const MAX_WORDS = 16;
 
+/** Most conversations that a user is kept out of at a time; the ban that ends first is forgotten first. */
+export const MAX_BANS = 16;
+
 /** What a permission grants that says nothing else. */
 export const FULL_GRANT: Grant = { speak: true, name: null, metadata: null };
 /** The rights of a user of whom nobody has said anything. */
-export const FULL_RIGHTS: Rights = { grant: FULL_GRANT, words: [] };
+export const FULL_RIGHTS: Rights = { grant: FULL_GRANT, words: [], bans: [] };
 
 /** Whether a user may speak. @param conversation where they are; null for nowhere. */
 export function maySpeak({ grant, words }: Rights, conversation: string | null): boolean {
@@ -61,9 +73,33 @@ export function withWord(rights: Rights, conversation: string, speak: boolean): 
   return { ...rights, words: [...others, { conversation, speak }] };
 }
 
+/**
+ * Returns the rights after an operator banned a user from a conversation, or ended that.
+ *
+ * @param until when the ban ends; null to end one. @param date now. Both in milliseconds since 1970.
+ */
+export function withBan(rights: Rights, conversation: string, until: number | null, date: number): Rights {
+  const others = rights.bans.filter((ban) => ban.conversation !== conversation && ban.until > date);
+  if (until === null) return others.length === rights.bans.length ? rights : { ...rights, bans: others };
+  const bans = [...others, { conversation, until }].sort((one, other) => one.until - other.until);
+  return { ...rights, bans: bans.slice(-MAX_BANS) };
+}
+
+/** Returns for how long a user is banned from a conversation, milliseconds; 0 if they are not. */
+export function bannedFor({ bans }: Rights, conversation: string, date: number): number {
+  const until = bans.find((ban) => ban.conversation === conversation)?.until ?? 0;
+  return Math.max(0, until - date);
+}
+
+/** Returns what is left of a user's rights once they are forgotten: bans that have not ended. Null for nothing. */
+export function afterwards({ bans }: Rights, date: number): Rights | null {
+  const left = bans.filter(({ until }) => until > date);
+  return left.length === 0 ? null : { ...FULL_RIGHTS, bans: left };
+}
+
 /** Whether there is anything that has to be remembered of somebody who is in no conversation. */
-export function areLasting({ words }: Rights): boolean {
-  return words.length > 0;
+export function areLasting({ words, bans }: Rights): boolean {
+  return words.length > 0 || bans.length > 0;
 }
 
 function sameGrant(one: Grant, other: Grant): boolean {

@@ -1,9 +1,9 @@
 /** Where memberships are kept and changed: in this process alone, or in the records of a cluster. */
 import type { Config } from '../config.ts';
 import type { Conversations, Placement } from '../conversations/conversations.ts';
-import type { Grant } from '../conversations/rights.ts';
+import { bannedFor, FULL_RIGHTS, type Grant } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
-import { fullError } from './refusals.ts';
+import { bannedError, fullError } from './refusals.ts';
 
 /** Undefined if the change was made at once; a promise if it has to wait. */
 export type Done = Promise<undefined> | undefined;
@@ -21,13 +21,20 @@ export interface MembershipStore {
    * Moves a user into a conversation.
    *
    * @param grant what the permission for it grants; null if none was asked for.
-   * @throws RequestError `full`, `conversation-full`, `cluster-unavailable`
+   * @throws RequestError `banned`, `full`, `conversation-full`, `cluster-unavailable`
    */
   join(userid: string, conversation: string, grant: Grant | null): Done;
   /** Takes a user out of a conversation, if they are in it. @throws RequestError `cluster-unavailable` */
   leave(userid: string, conversation: string): Done;
   /** The same for an operator; the user's clients are told. @throws RequestError `not-found`, `cluster-unavailable` */
   kick(userid: string, conversation: string): Done;
+  /**
+   * Bans a user from a conversation, and takes them out as `kick` does if they are in it; or ends a ban.
+   *
+   * @param seconds for how long, from now on; null to end it.
+   * @throws RequestError `full`, `cluster-unavailable`; `not-found` if there is no ban to end
+   */
+  ban(userid: string, conversation: string, seconds: number | null): Done;
   /** Mutes a user of a conversation, or ends that. @throws RequestError `not-found`, `cluster-unavailable` */
   mute(userid: string, conversation: string, muted: boolean): Done;
   /** Gives a user of a conversation the right to speak there, or takes it. Throws, or rejects, as {@link mute} does. */
@@ -51,6 +58,8 @@ export interface LocalStoreParts<C> {
   readonly connections: Placing<C>;
   /** Milliseconds. */
   readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly date?: () => number;
 }
 
 /** The memberships of a process that knows no other. Each change is made at once. */
@@ -64,7 +73,9 @@ export class LocalStore<C> implements MembershipStore {
   }
 
   join(userid: string, conversation: string, grant: Grant | null): undefined {
-    const { registry, connections, config, now } = this.parts;
+    const { registry, connections, config, now, date = Date.now } = this.parts;
+    const left = bannedFor(registry.find(userid)?.rights ?? FULL_RIGHTS, conversation, date());
+    if (left > 0) throw bannedError(left);
     const placement = registry.join(userid, conversation, now(), grant);
     if (typeof placement === 'string') throw fullError(placement, config);
     connections.place(placement);
@@ -79,6 +90,15 @@ export class LocalStore<C> implements MembershipStore {
     const { registry, connections } = this.parts;
     if (!registry.isIn(userid, conversation)) throw notThere();
     connections.place(registry.leave(userid, conversation, 'kicked'), true);
+  }
+
+  ban(userid: string, conversation: string, seconds: number | null): undefined {
+    const { registry, config, now, date = Date.now } = this.parts;
+    const known = registry.find(userid)?.rights ?? FULL_RIGHTS;
+    if (seconds === null && bannedFor(known, conversation, date()) === 0) throw notBanned();
+    const until = seconds === null ? null : date() + seconds * 1000;
+    if (!registry.ban(userid, conversation, until, date(), now())) throw fullError('users', config);
+    if (seconds !== null && registry.isIn(userid, conversation)) this.kick(userid, conversation);
   }
 
   mute(userid: string, conversation: string, muted: boolean): undefined {
@@ -99,4 +119,9 @@ export class LocalStore<C> implements MembershipStore {
 /** Returns the error for an operator's command to a user who is not there. */
 export function notThere(): RequestError {
   return new RequestError('not-found', 'That user is not in that conversation; GET /conversations/:id lists who is.');
+}
+
+/** Returns the error for an operator who ends a ban that is none. */
+export function notBanned(): RequestError {
+  return new RequestError('not-found', 'That user is not banned from that conversation; GET /users/:userid has bans.');
 }

@@ -134,6 +134,21 @@ export class Memberships {
   }
 
   /**
+   * Bans a user from a conversation for a while, and takes them out if they are in it; or ends that.
+   *
+   * @param seconds null to end it.
+   * @throws RequestError, or rejects with one, `full` or `cluster-unavailable`; `not-found` without a ban to end.
+   */
+  ban(userid: string, conversation: string, seconds: number | null, by: Authority): Done {
+    const { store, log } = this.parts;
+    const done = (): void => {
+      if (seconds === null) log.info({ userid, conversation }, `ban ended by an ${by}`);
+      else log.info({ userid, conversation, seconds }, `banned by an ${by}`);
+    };
+    return after(store.ban(userid, conversation, seconds), done);
+  }
+
+  /**
    * Mutes a user of a conversation, who then cannot unmute themselves, or ends such a mute.
    *
    * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.

@@ -24,6 +24,13 @@ export function fullError(full: Full, config: FullConfig): RequestError {
   }
 }
 
+/** Returns the error for a join of somebody whom an operator has banned. @param left milliseconds. */
+export function bannedError(left: number): RequestError {
+  const seconds = Math.ceil(left / 1000);
+  const detail = `An operator has banned this user from that conversation for another ${seconds} s.`;
+  return new RequestError('banned', detail, { 'Retry-After': String(seconds) });
+}
+
 /** Returns the error for a join or leave beyond the user's rate. */
 export function tooManyJoins(perSecond: number): RequestError {
   const detail = `A user may join and leave ${perSecond} times a second, and ${2 * perSecond} times at once.`;

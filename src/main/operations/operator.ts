@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { ClientConnection } from '../connections/client-connection.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
-import { FULL_RIGHTS, maySpeak } from '../conversations/rights.ts';
+import { FULL_RIGHTS, maySpeak, type Rights } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import type { Done, Memberships } from '../memberships/memberships.ts';
 import type { Health, HealthCheck } from './health.ts';
@@ -27,7 +27,7 @@ export interface OperatorParts {
     'userCount' | 'conversationCount' | 'list' | 'members' | 'find'
   >;
   readonly connections: Pick<Connections, 'full' | 'placed'>;
-  readonly memberships: Pick<Memberships, 'draining' | 'kick' | 'mute' | 'letSpeak'>;
+  readonly memberships: Pick<Memberships, 'draining' | 'kick' | 'ban' | 'mute' | 'letSpeak'>;
   readonly health: Pick<HealthCheck, 'check'>;
   readonly local: Pick<LocalView, 'conversation' | 'user'>;
   /** Null for an instance that knows no other. */
@@ -117,7 +117,15 @@ export class Operator {
       throw new RequestError('not-found', `That user is neither connected nor in a conversation${doubt}.`);
     }
     const { conversation = null, mutedByOperator: silenced = false, rights = FULL_RIGHTS } = known ?? {};
-    return { userid, conversation, silenced, speak: maySpeak(rights, conversation), connections, ...gaps(elsewhere) };
+    return {
+      userid,
+      conversation,
+      silenced,
+      speak: maySpeak(rights, conversation),
+      ...bansOf(rights),
+      connections,
+      ...gaps(elsewhere),
+    };
   }
 
   /** Describes the cluster. @throws RequestError `not-found` without one. */
@@ -130,6 +138,11 @@ export class Operator {
   /** Takes a user out of a conversation. Throws, or rejects, as {@link Memberships.kick} does. */
   kick(conversation: string, userid: string): Done {
     return this.parts.memberships.kick(userid, conversation, 'operator');
+  }
+
+  /** Bans a user, or ends a ban. Throws, or rejects, as {@link Memberships.ban} does. */
+  ban(conversation: string, userid: string, seconds: number | null): Done {
+    return this.parts.memberships.ban(userid, conversation, seconds, 'operator');
   }
 
   /** Mutes a user, or ends such a mute. Throws, or rejects, as {@link Memberships.mute} does. */
@@ -159,6 +172,16 @@ export class Operator {
     if (cluster === null || elsewhere === null) return own;
     return [...own.map((connection) => ({ instance: cluster.instance, ...connection })), ...elsewhere.connections];
   }
+}
+
+/** Describes the bans that have not ended; nothing without any. */
+function bansOf({ bans }: Rights): Pick<UserDetail, 'bans'> {
+  const date = Date.now();
+  const running = bans.filter(({ until }) => until > date);
+  if (running.length === 0) return {};
+  return {
+    bans: running.map(({ conversation, until }) => ({ conversation, seconds: Math.ceil((until - date) / 1000) })),
+  };
 }
 
 function gaps(elsewhere: Elsewhere | null): { missing?: readonly string[] } {

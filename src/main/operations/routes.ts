@@ -8,6 +8,8 @@ import type { Serve, TapSockets } from './tap-sockets.ts';
 /** Conversations on a page, by default and at most. */
 const PAGE = 100;
 const MAX_PAGE = 1000;
+/** Longest ban, seconds: 30 days. */
+const MAX_BAN_S = 30 * 24 * 3600;
 /** The answer to a command that was carried out. */
 const CARRIED_OUT: Answer = { status: 200, headers: { 'Content-Type': 'text/plain' }, body: '' };
 
@@ -85,7 +87,11 @@ export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant
     },
     { method: 'GET', path: '/users/:userid', answer: async ({ userid = '' }) => json(await operator.user(userid)) },
     { method: 'GET', path: '/cluster', answer: () => json(operator.cluster()) },
-    command('kick', (conversation, userid) => operator.kick(conversation, userid)),
+    command('kick', (conversation, userid, query) => {
+      if (!query.has('ban')) return operator.kick(conversation, userid);
+      return operator.ban(conversation, userid, wholeNumber(query, 'ban', 1, MAX_BAN_S, 0));
+    }),
+    command('unban', (conversation, userid) => operator.ban(conversation, userid, null)),
     command('mute', (conversation, userid) => operator.mute(conversation, userid, true)),
     command('unmute', (conversation, userid) => operator.mute(conversation, userid, false)),
     command('speak', (conversation, userid) => operator.letSpeak(conversation, userid, true)),
@@ -96,13 +102,13 @@ export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant
 /** Returns the row of a command for a user of a conversation. */
 function command(
   name: string,
-  act: (conversation: string, userid: string) => Promise<undefined> | undefined,
+  act: (conversation: string, userid: string, query: URLSearchParams) => Promise<undefined> | undefined,
 ): OperatorRoute {
   return {
     method: 'POST',
     path: `/conversations/:id/users/:userid/${name}`,
-    answer: async ({ id = '', userid = '' }) => {
-      await act(id, userid);
+    answer: async ({ id = '', userid = '' }, query) => {
+      await act(id, userid, query);
       return CARRIED_OUT;
     },
   };

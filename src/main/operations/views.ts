@@ -80,6 +80,8 @@ export interface UserDetail extends Gaps {
   readonly silenced: boolean;
   /** Whether they may speak there. */
   readonly speak: boolean;
+  /** Conversations that an operator keeps them out of, and for how long; absent without any. */
+  readonly bans?: readonly { readonly conversation: string; readonly seconds: number }[];
   readonly connections: readonly LocatedConnection[];
 }
 

@@ -6,6 +6,7 @@ import { blankRecord, type RecordedConnection, type UserRecord } from '../../../
 import { OwnConnections } from '../../../src/main/cluster/own-connections.ts';
 import type { Edit, Records } from '../../../src/main/cluster/records.ts';
 import type { StoredConnection } from '../../../src/main/cluster/user-store.ts';
+import { FULL_RIGHTS } from '../../../src/main/conversations/rights.ts';
 import { clusterUnavailable } from '../../../src/main/errors.ts';
 import { FakeTimers } from '../../support/fake-timers.ts';
 import { recordLog } from '../../support/log-record.ts';
@@ -259,6 +260,8 @@ function janitorial() {
   const lost: UserRecord[] = [];
   const expired = new Set<string>();
   const back = new Set<string>();
+  /** Users whose records are what was made of them. */
+  const keeps = new Set<string>();
   const dead = new Set<string>();
   const markers = new Map<string, { revision: number; at: number }>();
   const records = {
@@ -271,6 +274,7 @@ function janitorial() {
     async change(userid: string, edit: Edit): Promise<UserRecord> {
       const before = all.get(userid) ?? blankRecord(userid);
       const after = edit(before);
+      if (keeps.has(userid)) all.set(userid, after);
       did.push(
         `${userid} ${after === before ? 'same' : after.connections.map(({ instance }) => instance[0]).join('')}`,
       );
@@ -297,7 +301,11 @@ function janitorial() {
         return state.leads;
       },
     },
-    registry: { expired: () => expired, hasExpired: (userid) => expired.has(userid) && !back.has(userid) },
+    registry: {
+      expired: () => expired,
+      hasExpired: (userid) => expired.has(userid) && !back.has(userid),
+      waitAgain: (userid) => void expired.delete(userid),
+    },
     users: { dead: () => [[DEAD, dead]] },
     timers,
     now: () => timers.now(),
@@ -307,7 +315,7 @@ function janitorial() {
     await settle();
     return did.splice(0);
   };
-  return { janitor, timers, state, all, lost, expired, back, dead, markers, round };
+  return { janitor, timers, state, all, lost, expired, back, keeps, dead, markers, round };
 }
 
 test('the lowest instance removes dead connections, and users whose time is over', async () => {
@@ -323,6 +331,24 @@ test('the lowest instance removes dead connections, and users whose time is over
     state[off] = true;
   }
   equal(await round(), ['ann b', 'ben ', 'cid same']);
+});
+
+test('of a user who is forgotten a ban stays until it has ended, and nobody writes it twice', async () => {
+  const { all, expired, keeps, round } = janitorial();
+  const rights = { ...FULL_RIGHTS, words: [{ conversation: 'hall', speak: false }] };
+  const ban = { conversation: 'hall', until: Date.now() + 60_000 };
+  const ended = { conversation: 'yard', until: Date.now() - 1 };
+  all.set('ann', { ...blankRecord('ann'), conversation: 'hall', rights: { ...rights, bans: [ended, ban] } });
+  all.set('ben', { ...blankRecord('ben'), rights: { ...FULL_RIGHTS, bans: [ban] } });
+  all.set('cid', { ...blankRecord('cid'), rights: { ...rights, bans: [ended] } });
+  for (const userid of ['ann', 'ben', 'cid']) {
+    expired.add(userid);
+    keeps.add(userid);
+  }
+  equal(await round(), ['ann ', 'ben same', 'cid ']);
+  equal(all.get('ann'), { ...blankRecord('ann'), rights: { ...FULL_RIGHTS, bans: [ban] } });
+  equal(all.get('cid'), blankRecord('cid'));
+  equal([...expired], ['cid'], 'who is banned is looked at again later');
 });
 
 test('dead connections of somebody who has no other stay until the user is forgotten, unless they said goodbye', async () => {

@@ -123,10 +123,10 @@ test("a membership outlasts its user's last connection by the patience and not l
   all.connect('ann', 'a1');
   all.join('ann', 'kitchen', 0);
   all.disconnect('ann', 'a1', 5000);
-  is(all.forget(5000 + PATIENCE - 1), 0);
+  is(all.forget(5000 + PATIENCE - 1, 0), 0);
   is(all.connect('ann', 'a2')?.conversation?.id, 'kitchen');
   all.disconnect('ann', 'a2', 7000);
-  is(all.forget(7000 + PATIENCE), 1);
+  is(all.forget(7000 + PATIENCE, 0), 1);
   isEmpty(all);
   is(all.connect('ann', 'a3')?.conversation, null);
 });
@@ -135,8 +135,8 @@ test('a membership of somebody who never connects is forgotten too, counted from
   const all = registry();
   all.join('ann', 'kitchen', 0);
   all.join('ann', 'kitchen', 500);
-  is(all.forget(PATIENCE), 0);
-  is(all.forget(500 + PATIENCE), 1);
+  is(all.forget(PATIENCE, 0), 0);
+  is(all.forget(500 + PATIENCE, 0), 1);
   isEmpty(all);
 });
 
@@ -146,7 +146,7 @@ test('nobody who is connected is ever forgotten', () => {
   all.connect('ann', 'a2');
   all.join('ann', 'kitchen', 0);
   all.disconnect('ann', 'a1', 10);
-  is(all.forget(1e9), 0);
+  is(all.forget(1e9, 0), 0);
   is(all.userCount, 1);
 });
 
@@ -165,7 +165,7 @@ test('disconnecting what is not connected is nothing', () => {
   all.disconnect('nobody', 'x', 0);
   all.join('ann', 'kitchen', 0);
   all.disconnect('ann', 'x', 900);
-  is(all.forget(PATIENCE), 1, 'and prolongs no membership');
+  is(all.forget(PATIENCE, 0), 1, 'and prolongs no membership');
   isEmpty(all);
 });
 
@@ -314,13 +314,13 @@ test('random operations do what a naive model does, and leave nothing behind', (
           break;
         }
         default:
-          is(all.forget(now), model.forget(now));
+          is(all.forget(now, 0), model.forget(now));
       }
       is(all.userCount, model.users().size);
       is(all.conversationCount, new Set(model.memberships.map((one) => one.id)).size);
     }
     for (const { user, connection } of model.connections) all.disconnect(user, connection, now);
-    all.forget(now + PATIENCE);
+    all.forget(now + PATIENCE, 0);
     isEmpty(all);
   }
 });
@@ -332,10 +332,10 @@ test('a mute of an operator outlasts leaving and coming back, until the user wou
   equal(all.mute('eve', 'hall', true), ['e1']);
   all.disconnect('eve', 'e1', 1000);
   all.leave('eve', 'hall');
-  is(all.forget(1000 + PATIENCE - 1), 0);
+  is(all.forget(1000 + PATIENCE - 1, 0), 0);
   is(all.connect('eve', 'e2')?.mutedByOperator, true);
   all.disconnect('eve', 'e2', 2000);
-  is(all.forget(2000 + PATIENCE), 1);
+  is(all.forget(2000 + PATIENCE, 0), 1);
   is(all.connect('eve', 'e3')?.mutedByOperator, false);
   all.disconnect('eve', 'e3', 3000);
   isEmpty(all);
@@ -412,7 +412,7 @@ test('who is connected elsewhere never expires, and who has a record is never fo
   equal([...all.expired(PATIENCE + 1)], ['ben', 'cid']);
   const expired = (userid: string, now: number): boolean => all.hasExpired(userid, now);
   equal([expired('ben', PATIENCE - 1), expired('ben', PATIENCE), expired('ann', 9 * PATIENCE)], [false, true, false]);
-  is(all.forget(PATIENCE + 1), 1, 'cid has no record');
+  is(all.forget(PATIENCE + 1, 0), 1, 'cid has no record');
   equal([...all.expired(PATIENCE + 1)], ['ben']);
   all.apply('ann', inHall, 2 * PATIENCE);
   all.apply('ben', { ...inHall, elsewhere: 1 }, 2 * PATIENCE);

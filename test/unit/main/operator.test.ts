@@ -72,6 +72,7 @@ function fixture(withCluster = true): Fixture {
         return state.draining;
       },
       kick: () => undefined,
+      ban: () => undefined,
       mute: () => undefined,
       letSpeak: () => undefined,
     },

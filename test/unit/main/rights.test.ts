@@ -1,5 +1,5 @@
 /** The right to speak: by permission and by operators, in the registry and on the connections of a user. */
-import { equal, is } from 'uvu/assert';
+import { equal, is, match, ok } from 'uvu/assert';
 import { noReadCounts } from '../../../src/main/cluster/messages/read.ts';
 import {
   blankRecord,
@@ -11,16 +11,22 @@ import {
 import { Mirror } from '../../../src/main/cluster/mirror.ts';
 import { Conversations, type Placement } from '../../../src/main/conversations/conversations.ts';
 import {
+  afterwards,
   areLasting,
+  bannedFor,
   FULL_GRANT,
   FULL_RIGHTS,
+  MAX_BANS,
   MAX_METADATA_LENGTH,
   MAX_NAME_LENGTH,
   MAX_WORDS,
   maySpeak,
+  withBan,
   withGrant,
   withWord,
 } from '../../../src/main/conversations/rights.ts';
+import type { RequestError } from '../../../src/main/errors.ts';
+import { LocalStore } from '../../../src/main/memberships/membership-store.ts';
 import { grantOf } from '../../../src/main/memberships/permission-answer.ts';
 import { ConnectionsFixture } from '../../support/connections-fixture.ts';
 import { scenarios } from '../../support/scenario.ts';
@@ -61,6 +67,90 @@ test('the words of operators are bounded, and the oldest are forgotten', () => {
   is(new Set(rights.words.map(({ conversation }) => conversation)).size, MAX_WORDS);
 });
 
+test('a ban holds for its time in its conversation, and those that end first give way to more', () => {
+  let rights = withBan(FULL_RIGHTS, 'hall', 3000, 1000);
+  equal([bannedFor(rights, 'hall', 1000), bannedFor(rights, 'hall', 3000), bannedFor(rights, 'yard', 0)], [2000, 0, 0]);
+  rights = withBan(rights, 'hall', 2000, 1000);
+  equal(rights.bans, [{ conversation: 'hall', until: 2000 }], 'the last word counts');
+  is(withBan(rights, 'yard', null, 1000), rights);
+  equal(withBan(rights, 'hall', null, 1000).bans, []);
+  equal(withBan(rights, 'yard', null, 2000).bans, [], 'one that has ended goes with the next change');
+  for (let i = 0; i < 2 * MAX_BANS; i++) rights = withBan(rights, `room ${i}`, 10_000 + (i % 7), 1000);
+  is(rights.bans.length, MAX_BANS);
+  ok(
+    rights.bans.every(({ until }) => until >= 10_003),
+    'the longest ones stay',
+  );
+  equal([areLasting(rights), afterwards(rights, 10_007)], [true, null]);
+  equal(afterwards({ ...rights, grant: LISTENS, words: [{ conversation: 'hall', speak: false }] }, 10_005)?.words, []);
+});
+
+test('a ban outlasts the membership, is forgotten once it has ended, and needs room like any user', () => {
+  const all = new Conversations<string>({ users: 1, conversations: 10, participants: 10 }, PATIENCE);
+  all.join('ann', 'hall', 0);
+  is(all.ban('bob', 'hall', 5000, 0, 0), false, 'full');
+  is(all.ban('ann', 'hall', 5000, 0, 0), true);
+  all.mute('ann', 'hall', true);
+  is(all.forget(PATIENCE, 4999), 1, 'the membership');
+  equal([all.userCount, all.find('ann')], [1, { ...all.find('ann')!, conversation: null, mutedByOperator: false }]);
+  is(bannedFor(all.find('ann')!.rights!, 'hall', 4999), 1);
+  is(all.forget(2 * PATIENCE - 1, 9000), 0, 'it is looked at again after as long a time');
+  is(all.forget(2 * PATIENCE, 5000), 1);
+  is(all.userCount, 0);
+  all.ban('bob', 'hall', 5000, 0, 0);
+  all.ban('bob', 'hall', null, 0, 0);
+  is(all.userCount, 0, 'a ban that was ended leaves nothing');
+});
+
+test('whoever is banned is taken out, and a join says for how long it is in vain', () => {
+  const all = registry();
+  const clock = { date: 1_000_000 };
+  const placed: string[] = [];
+  const store = new LocalStore({
+    config: { MAX_MEMBERSHIPS: 10, MAX_CONVERSATIONS: 10, MAX_PARTICIPANTS: 10 },
+    registry: all,
+    connections: {
+      place: ({ conversation }, kicked = false) =>
+        placed.push(`${conversation?.id ?? 'none'}${kicked ? ' kicked' : ''}`),
+      mute: () => undefined,
+      letSpeak: () => undefined,
+    },
+    now: () => 0,
+    date: () => clock.date,
+  });
+  const refusal = (act: () => void): RequestError | null => {
+    try {
+      act();
+    } catch (error) {
+      return error as RequestError;
+    }
+    return null;
+  };
+  const join = (): RequestError | null => refusal(() => store.join('ann', 'hall', null));
+  is(join(), null);
+  store.ban('ann', 'hall', 90);
+  equal(placed, ['hall', 'none kicked']);
+  clock.date += 30_500;
+  const { kind, headers, message } = join()!;
+  equal([kind, headers['Retry-After']], ['banned', '60']);
+  match(message, 'another 60 s');
+  is(
+    refusal(() => store.join('ann', 'yard', null)),
+    null,
+    'elsewhere they may go',
+  );
+  is(refusal(() => store.ban('ann', 'yard', null))?.kind, 'not-found');
+  store.ban('ann', 'hall', null);
+  is(join(), null);
+  store.ban('bob', 'hall', 90);
+  is(refusal(() => store.join('bob', 'hall', null))?.kind, 'banned', 'somebody who has left already, or never came');
+  clock.date += 90_000;
+  is(
+    refusal(() => store.join('bob', 'hall', null)),
+    null,
+  );
+});
+
 test('a permission holds for its conversation, and an operator’s word outlasts leaving and disconnecting', () => {
   const all = registry();
   all.connect('ann', 'tab');
@@ -77,7 +167,7 @@ test('a permission holds for its conversation, and an operator’s word outlasts
   is(all.userCount, 1);
   is(speaks(all.join('ann', 'yard', 0, FULL_GRANT)), false);
   all.leave('ann', 'yard');
-  is(all.forget(PATIENCE), 1);
+  is(all.forget(PATIENCE, 0), 1);
   is(all.userCount, 0);
 });
 
@@ -181,7 +271,7 @@ test('a record with an operator’s word is kept, and an instance of an older ve
   });
   equal([told.at(-1), counts.malformed], [null, 1], 'hostile');
   put(5, { ...blankRecord('ann'), rights: { grant: { speak: false }, words: [] } });
-  equal(told.at(-1)?.rights?.grant, LISTENS, 'of a version that knows no names');
+  equal(told.at(-1)?.rights, { grant: LISTENS, words: [], bans: [] }, 'of a version that knows neither names nor bans');
   for (const metadata of ['{', '7', 'null', '{ "x": 1 }', '{"x":1},"y":2', '"x"']) {
     put(counts.malformed + 5, { ...blankRecord('ann'), rights: { ...rights, grant: { ...LISTENS, metadata } } });
     is(told.at(-1), null, metadata);

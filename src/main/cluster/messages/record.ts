@@ -5,6 +5,7 @@ import { MAX_ID_LENGTH } from '../../claim.ts';
 import {
   areLasting,
   FULL_RIGHTS,
+  MAX_BANS,
   MAX_METADATA_LENGTH,
   MAX_NAME_LENGTH,
   MAX_WORDS,
@@ -37,6 +38,13 @@ const rights = v.object({
     metadata: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(MAX_METADATA_LENGTH), v.check(isObject))), null),
   }),
   words: v.pipe(v.array(v.object({ conversation: id, speak: v.boolean() })), v.maxLength(MAX_WORDS)),
+  bans: v.optional(
+    v.pipe(
+      v.array(v.object({ conversation: id, until: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) })),
+      v.maxLength(MAX_BANS),
+    ),
+    [],
+  ),
 });
 
 const record = v.object({

@@ -83,7 +83,7 @@ export class Counters implements Telemetry {
     if (asked === 'connect') this.failures.add(problem);
     if (asked === 'leave') this.leavesRefused++;
     if (asked !== 'join') return;
-    if (problem === 'not-permitted') this.joins.add('denied');
+    if (problem === 'not-permitted' || problem === 'banned') this.joins.add('denied');
     if (problem === 'permissions-unavailable' || problem === 'cluster-unavailable') this.joins.add('failed');
   }
 
@@ -177,7 +177,7 @@ export class Counters implements Telemetry {
     );
     to.counters(
       'sfu_joins_total',
-      'POST /join by outcome; "denied" is about PERMISSIONS_HOST, "failed" about it or the cluster, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
+      'POST /join by outcome; "denied" is about PERMISSIONS_HOST or a ban, "failed" about it or the cluster, "full" about MAX_MEMBERSHIPS or MAX_CONVERSATIONS, "conversation-full" about MAX_PARTICIPANTS.',
       () => this.joins.readings(),
     );
     to.counter('sfu_leaves_total', 'DELETE /join that were answered.', () => this.leaves);

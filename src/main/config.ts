@@ -196,6 +196,7 @@ const variables = {
   PERMISSIONS_HOST: { otherwise: '', schema: httpOrigin },
   PERMISSIONS_TIMEOUT_MS: { otherwise: '2000', schema: integer(10, 60_000) },
   PERMISSIONS_CACHE_MS: { otherwise: '5000', schema: integer(0, 3_600_000) },
+  PERMISSIONS_RECHECK_MS: { otherwise: '0', schema: integer(0, 86_400_000) },
   WEBHOOK_URL: { otherwise: '', schema: webhookUrl },
   WEBHOOK_SECRET: { otherwise: '', schema: secrets },
   WEBHOOK_TIMEOUT_MS: { otherwise: '5000', schema: integer(10, 60_000) },

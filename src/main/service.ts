@@ -31,6 +31,7 @@ import { WakeGate } from './media/wake-gate.ts';
 import { LocalStore } from './memberships/membership-store.ts';
 import { Memberships } from './memberships/memberships.ts';
 import { Permissions } from './memberships/permissions.ts';
+import { startRecheck } from './memberships/recheck.ts';
 import { tellCandidates } from './operations/announced-candidates.ts';
 import { HealthCheck } from './operations/health.ts';
 import { OperatorsListeners } from './operations/listeners.ts';
@@ -119,6 +120,8 @@ export async function start(config: Config, log: Log): Promise<void> {
   const now = (): number => performance.now();
   const store = cluster?.store ?? new LocalStore({ config, registry, connections, now });
   const memberships = new Memberships({ config, registry, store, permissions, log, telemetry });
+  const connected = (): Iterable<ClientConnection> => connections.everyEstablished();
+  const recheck = startRecheck(config, permissions, { connected, registry, memberships, timers, log });
   const offers = new OfferQueue<ClientConnection>(config, telemetry);
   const connect = connectHandler({ memberships, connections, offers, config, log, telemetry });
   const rows = routes({ memberships, connect, offers, ice: new IceServers(config) });
@@ -126,6 +129,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const stopTimers = [
     timers.every(FORGET_INTERVAL_MS, () => conversations.forget(performance.now(), Date.now())),
     events.start(config.EVENTS_INTERVAL_MS, timers),
+    recheck,
   ];
   offloadUnderLoad(receivers, config, log);
   logStats({ connections, conversations, events, shards: shards.all }, config, log);

@@ -104,6 +104,13 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
     return this.enter(userid, conversation, grant);
   }
 
+  grant(userid: string, conversation: string, grant: Grant): Done {
+    return this.change(userid, (before) => {
+      if (before.conversation !== conversation) return before;
+      return withRights(before, withGrant(rightsOf(before), grant));
+    });
+  }
+
   leave(userid: string, conversation: string): Done {
     return this.change(userid, (before) => (before.conversation === conversation ? outOf(before, false) : before));
   }

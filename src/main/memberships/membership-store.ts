@@ -24,6 +24,8 @@ export interface MembershipStore {
    * @throws RequestError `banned`, `full`, `conversation-full`, `cluster-unavailable`
    */
   join(userid: string, conversation: string, grant: Grant | null): Done;
+  /** Takes over what a permission grants now to a user, if they are in the conversation. @throws RequestError `cluster-unavailable` */
+  grant(userid: string, conversation: string, grant: Grant): Done;
   /** Takes a user out of a conversation, if they are in it. @throws RequestError `cluster-unavailable` */
   leave(userid: string, conversation: string): Done;
   /** The same for an operator; the user's clients are told. @throws RequestError `not-found`, `cluster-unavailable` */
@@ -79,6 +81,13 @@ export class LocalStore<C> implements MembershipStore {
     const placement = registry.join(userid, conversation, now(), grant);
     if (typeof placement === 'string') throw fullError(placement, config);
     connections.place(placement);
+  }
+
+  grant(userid: string, conversation: string, grant: Grant): undefined {
+    const { registry, connections, now } = this.parts;
+    if (!registry.isIn(userid, conversation)) return;
+    const placement = registry.join(userid, conversation, now(), grant);
+    if (typeof placement !== 'string') connections.letSpeak(placement.connections, placement.maySpeak);
   }
 
   leave(userid: string, conversation: string): undefined {

@@ -160,6 +160,19 @@ export class Memberships {
   }
 
   /**
+   * Takes over what a permission says that was asked for again, if the user is still in the conversation.
+   *
+   * @param grant null if the user may not be there any more. Then they are taken out, and their clients told as of a kick.
+   * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.
+   */
+  recheck(userid: string, conversation: string, grant: Grant | null): Done {
+    const { store, log } = this.parts;
+    if (grant !== null) return store.grant(userid, conversation, grant);
+    const done = (): void => log.info({ userid, conversation }, 'taken out: the permission has ended');
+    return after(store.kick(userid, conversation), done);
+  }
+
+  /**
    * Gives a user of a conversation the right to speak there, or takes it, whatever their permission says.
    *
    * @throws RequestError, or rejects with one, `not-found` or `cluster-unavailable`.

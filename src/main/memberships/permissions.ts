@@ -22,6 +22,8 @@ const MAX_UNDER_WAY = 2048;
 const MAX_BODY_BYTES = 16_384;
 /** Denials that are not about the user and may change soon: RFC 9110, section 15.5.9; RFC 8470; RFC 6585. */
 const MOMENTARY = [408, 425, 429];
+/** What ends a membership. Any other status may come from a gateway that does not know the service. */
+const CLEAR_NO = [401, 403];
 /** Error codes of an idle socket that the service closed just when it was used again (RFC 9112, section 9.3.1). */
 const STALE_SOCKET = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 
@@ -89,11 +91,26 @@ export class Permissions {
    * @throws RequestError `not-permitted` if they may not, `permissions-unavailable` if there is no answer.
    */
   async allows(userid: string, conversation: string): Promise<Grant> {
-    const path = `/user/${segment(userid)}/conversation/${segment(conversation)}`;
+    const path = pathOf(userid, conversation);
     const { status, grant } = await this.answer(path);
     if (isAllowed(status)) return grant;
     const detail = `The permission service answered ${status}. Ask whoever manages the conversation, then join again.`;
     throw notPermitted(detail);
+  }
+
+  /**
+   * Asks again about a user who is in the conversation, whatever is in the cache.
+   *
+   * @returns what they may do there; null if the service clearly says that they may not be there.
+   * @throws RequestError `permissions-unavailable` if there is no answer, `not-permitted` if it says something else.
+   */
+  async askAgain(userid: string, conversation: string): Promise<Grant | null> {
+    const path = pathOf(userid, conversation);
+    this.cache?.delete(path);
+    const { status, grant } = await this.answer(path);
+    if (isAllowed(status)) return grant;
+    if (CLEAR_NO.includes(status)) return null;
+    throw notPermitted(`The permission service answered ${status}.`);
   }
 
   /** Closes all sockets. Questions under way fail. */
@@ -178,6 +195,10 @@ export class Permissions {
     this.misunderstood = !understood;
     return grant;
   }
+}
+
+function pathOf(userid: string, conversation: string): string {
+  return `/user/${segment(userid)}/conversation/${segment(conversation)}`;
 }
 
 /**

@@ -147,7 +147,8 @@ function oddities(config: Config, set: Environment): string[] {
       `WORKERS is more than this process has cores (${usableCores()}), by the machine, its affinity or its container's quota: workers will share cores`,
     ],
     [
-      config.PERMISSIONS_HOST === '' && ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS'].some((name) => name in set),
+      config.PERMISSIONS_HOST === '' &&
+        ['PERMISSIONS_TIMEOUT_MS', 'PERMISSIONS_CACHE_MS', 'PERMISSIONS_RECHECK_MS'].some((name) => name in set),
       'PERMISSIONS_HOST is empty, so the other PERMISSIONS variables have no effect: everybody with a claim may join',
     ],
     [

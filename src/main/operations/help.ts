@@ -51,6 +51,7 @@ const MEANINGS: Readonly<Record<keyof Config, string>> = {
   PERMISSIONS_HOST: 'http://host[:port] that is asked whether a user may join; empty: everybody may',
   PERMISSIONS_TIMEOUT_MS: 'for its answer, ms',
   PERMISSIONS_CACHE_MS: 'how long its answer holds, ms',
+  PERMISSIONS_RECHECK_MS: 'how often it is asked again about those who are in a conversation, ms; 0: never',
   WEBHOOK_URL: 'where events go: who joins, moves, leaves; empty for nowhere',
   WEBHOOK_SECRET: 'what these are signed with',
   WEBHOOK_TIMEOUT_MS: 'for the answer, ms',

@@ -218,6 +218,7 @@ const TABLE: readonly Row[] = [
   integer('MEMBERSHIP_TIMEOUT_MS', 100, 86_400_000),
   integer('PERMISSIONS_TIMEOUT_MS', 10, 60_000),
   integer('PERMISSIONS_CACHE_MS', 0, 3_600_000),
+  integer('PERMISSIONS_RECHECK_MS', 0, 86_400_000),
   integer('DRAIN_TIMEOUT_MS', 0, 86_400_000),
   integer('SHUTDOWN_TIMEOUT_MS', 100, 600_000),
   {

@@ -53,9 +53,9 @@ test('somebody who is forgotten has expired', () => {
   const { all, take } = observed();
   all.join('ann', 'a', 0);
   take();
-  all.forget(PATIENCE - 1);
+  all.forget(PATIENCE - 1, 0);
   equal(take(), []);
-  all.forget(PATIENCE);
+  all.forget(PATIENCE, 0);
   equal(take(), ['ann: a[0] to -, expired']);
 });
 

@@ -330,6 +330,7 @@ class SlowStore implements MembershipStore {
   join = (userid: string, conversation: string): Done => this.ask(`join ${userid} ${conversation}`);
   leave = (userid: string, conversation: string): Done => this.ask(`leave ${userid} ${conversation}`);
   kick = (userid: string, conversation: string): Done => this.ask(`kick ${userid} ${conversation}`);
+  grant = (userid: string, conversation: string): Done => this.ask(`grant ${userid} ${conversation}`);
   ban = (userid: string, conversation: string): Done => this.ask(`ban ${userid} ${conversation}`);
   mute = (userid: string, conversation: string, muted: boolean): Done =>
     this.ask(`${muted ? 'mute' : 'unmute'} ${userid} ${conversation}`);

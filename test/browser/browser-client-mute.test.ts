@@ -219,6 +219,37 @@ inBrowsers(
 inBrowsers(
   test,
   EACH,
+  'a client without the right to speak sends nothing, raises its hand over a reconnection, and speaks once it may',
+  async ({ open, server }) => {
+    const [ann, bob] = [await open('ann'), await open('bob')];
+    is(await ann.start(ROOM), null);
+    is(await bob.start(LISTENS), null);
+    await hearsExactly(bob, [ann.tone]);
+    const order = async (act: string): Promise<void> => {
+      const { status } = await fetch(`${server.adminUrl}/conversations/attic/users/ann/${act}`, { method: 'POST' });
+      is(status, 200);
+    };
+    await order('listen');
+    await ann.until('!client.speak');
+    await sendsNothing(ann, server);
+    await ann.call('raiseHand', true);
+    const raised = '[...client.participants.values()].some(({ userid, hand }) => userid === "ann" && hand === true)';
+    await bob.until(raised);
+    const { number } = await ann.state();
+    await ann.call('reconnect');
+    await ann.until(`client.number !== ${number} && client.total === 2 && !client.speak && client.hand`);
+    await bob.until(raised);
+    await sendsNothing(ann, server);
+    await order('speak');
+    await ann.until('client.speak && !client.hand');
+    await bob.until(`!(${raised})`);
+    await hearsExactly(bob, [ann.tone]);
+  },
+);
+
+inBrowsers(
+  test,
+  EACH,
   'a client that an operator silenced sends nothing until that is over',
   async ({ open, server }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];

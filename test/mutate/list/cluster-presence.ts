@@ -104,6 +104,7 @@ export const clusterPresence: MutationList = {
     ['if (this.peers.size === 0 && !alone) return;', ''],
     ['if (askers.length === 1) this', 'if (false) this'],
     ['if (this.peers.recount()) this', 'this'],
+    ['this.peers.tapped || this', 'this'],
     ['if (this.helloAt !== null && now >= this.helloAt)', 'if (this.helloAt !== null)'],
   ],
   'src/main/cluster/presence/presence.ts': [

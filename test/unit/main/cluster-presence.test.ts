@@ -6,6 +6,8 @@ import { SILENT_MS } from '../../../src/main/cluster/presence/peers.ts';
 import { BEAT_MS, INTERVAL_MS } from '../../../src/main/cluster/presence/spanning-conversation.ts';
 import { conversationHash } from '../../../src/main/cluster/subjects.ts';
 import { QUIET_MS, RemoteParticipant } from '../../../src/main/conversations/remote-participant.ts';
+import { Tap } from '../../../src/main/taps/tap.ts';
+import { TappedConversation } from '../../../src/main/taps/tapped-conversation.ts';
 import { FakeTimers } from '../../support/fake-timers.ts';
 import { type FaultyBus, FaultyNetwork } from '../../support/faulty-bus.ts';
 import { type Guest, House, SUBJECTS } from '../../support/presence-fixture.ts';
@@ -232,6 +234,46 @@ test('who is pinned elsewhere is told, until they are unpinned or the listener l
   cid.end();
   await town.pass(INTERVAL_MS);
   is(isPinned(b, bob), false);
+  await town.empties();
+});
+
+test('a tap on an instance without participants wants everybody, and those elsewhere are told of its recording', async () => {
+  const town = new Town(2);
+  const [a, b] = town.houses as [House, House];
+  const ann = a.enter('ann', 'kitchen', true, 0);
+  const socket = { bufferedAmount: 0, send: () => undefined, close: () => undefined };
+  const tapped = new TappedConversation({ seats: b.seats, sources: b.table, listed: 100 });
+  const tap = (recording: boolean): Tap =>
+    new Tap(socket, { foremost: 0, recording }, b.table, { packets: 0, lost: 0 });
+  const [listens, records] = [tap(false), tap(true)];
+  tapped.add(listens);
+  tapped.began(b.conversation('kitchen'));
+  await town.pass(2 * INTERVAL_MS);
+  const at = a.presence.get('kitchen')!;
+  const told = () => [at.wants > 1000, at.isPinned(ann.id), a.hosted('kitchen')!.recorded];
+  equal(told(), [true, true, false]);
+  equal(b.remote('kitchen'), a.own('kitchen'));
+  tapped.add(records);
+  await town.pass(2 * INTERVAL_MS);
+  equal(told(), [true, true, true]);
+  // It greets again after NATS was away; that it has no participants does not mean that it wants nothing.
+  town.buses[1]!.connected = false;
+  tapped.remove(records);
+  await town.pass(2 * INTERVAL_MS);
+  town.buses[1]!.connected = true;
+  tapped.add(records);
+  b.presence.get('kitchen')!.greetWithin(1);
+  await town.pass(4 * INTERVAL_MS);
+  equal(told(), [true, true, true]);
+  tapped.remove(records);
+  tapped.remove(listens);
+  await town.pass(2 * INTERVAL_MS);
+  equal(told(), [false, false, false]);
+  tapped.add(records);
+  await town.pass(2 * INTERVAL_MS);
+  tapped.ended();
+  await town.pass(2 * INTERVAL_MS);
+  equal(told(), [false, false, false]);
   await town.empties();
 });
 

@@ -13,6 +13,8 @@ import type { FamilyMessage } from './read.ts';
 export const MAX_REMOTE_PARTICIPANTS = MAX_CONNECTION_INDEX + 1;
 /** Most participants in one message that is read; what this version sends is smaller. */
 const MAX_PARTICIPANTS = 2000;
+/** Most sources that an instance can want of the foremost: all that there may be. */
+export const MAX_WANTS = 2 ** 20;
 /** Most pins of one instance in one conversation. */
 export const MAX_PINS = 1024;
 /** Most messages that a whole state may have. */
@@ -50,9 +52,13 @@ const head = { conversation: id, from: incarnation, seq: count };
 /** What an instance's listeners ask of the others. */
 const wishes = {
   /** How many of the foremost sources they can hear between them; 0 if nobody listens. */
-  wants: integer(0, 2 ** 20),
+  wants: integer(0, MAX_WANTS),
   /** The dominant speaker by the sender's worker, if the sender is the one whose word counts. */
   dominant: v.nullable(place),
+  /** Whether a tap of the sender's gets all sources, foremost or not. */
+  tapped: v.exactOptional(v.boolean()),
+  /** Whether the sender has a tap that records. */
+  recorded: v.exactOptional(v.boolean()),
 };
 const pinned = v.pipe(v.array(place), v.maxLength(MAX_PINS));
 const participants = v.pipe(v.array(participant), v.maxLength(MAX_PARTICIPANTS));

@@ -8,7 +8,7 @@ import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../../workers/prot
 import type { Participant } from '../../conversations/participant.ts';
 import type { Delta, State, WireChange, WireParticipant } from '../messages/presence.ts';
 import { Digest } from './digest.ts';
-import { NO_WISHES, samePlace, samePlaces, type Wishes } from './wishes.ts';
+import { NO_WISHES, samePlace, samePlaces, tapsOf, type Wishes } from './wishes.ts';
 
 /** Participants in one message. With the longest ids, all of their characters escaped, it stays below NATS' 1 MiB. */
 export const MAX_ENTRIES = 200;
@@ -79,15 +79,17 @@ export class Outgoing {
     this.round++;
     for (const [number, participant] of own) this.look(number, participant, deltas);
     if (this.told.size > own.size) this.removeUnseen(deltas);
-    const { wants, dominant, pinned } = this.wishes;
+    const { wants, dominant, pinned, tapped = false, recorded = false } = this.wishes;
     const repinned = !samePlaces(pinned, wishes.pinned);
-    if (repinned || wants !== wishes.wants || !samePlace(dominant, wishes.dominant)) deltas.next();
+    const retapped = tapped !== (wishes.tapped ?? false) || recorded !== (wishes.recorded ?? false);
+    if (repinned || retapped || wants !== wishes.wants || !samePlace(dominant, wishes.dominant)) deltas.next();
     this.wishes = wishes;
     return deltas.all.map((changes, i) => ({
       seq: ++this.lastSeq,
       ...changes,
       wants: wishes.wants,
       dominant: wishes.dominant,
+      ...tapsOf(wishes),
       ...(repinned && i === 0 ? { pinned: [...wishes.pinned] } : {}),
     }));
   }
@@ -97,6 +99,7 @@ export class Outgoing {
     const participants = [...this.told.values()].map(describe);
     const parts = Math.max(1, Math.ceil(participants.length / MAX_ENTRIES));
     const { wants, dominant, pinned } = this.wishes;
+    const taps = tapsOf(this.wishes);
     return Array.from({ length: parts }, (_, part) => ({
       seq: this.lastSeq,
       part,
@@ -104,6 +107,7 @@ export class Outgoing {
       participants: participants.slice(part * MAX_ENTRIES, (part + 1) * MAX_ENTRIES),
       wants,
       dominant,
+      ...taps,
       pinned: part === 0 ? [...pinned] : [],
     }));
   }

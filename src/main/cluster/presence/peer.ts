@@ -25,6 +25,8 @@ export class Peer {
   wants = 0;
   pinned: readonly Place[] = [];
   dominant: Place | null = null;
+  tapped = false;
+  recorded = false;
   /** When a message came last, and when it was asked for its state last; milliseconds. */
   heardAt: number;
   askedAt = Number.NEGATIVE_INFINITY;
@@ -149,9 +151,12 @@ export class Peer {
     for (const participant of participants) this.update(participant);
   }
 
-  private take({ wants, dominant }: Pick<Delta, 'wants' | 'dominant'>): void {
+  private take(wishes: Pick<Delta, 'wants' | 'dominant' | 'tapped' | 'recorded'>): void {
+    const { wants, dominant, tapped = false, recorded = false } = wishes;
     this.wants = wants;
     this.dominant = dominant;
+    this.tapped = tapped;
+    this.recorded = recorded;
   }
 
   private isNewcomer(source: number): boolean {

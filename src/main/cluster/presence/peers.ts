@@ -16,6 +16,9 @@ export class Peers {
   wants = 0;
   /** The sources of this instance that one of them has pinned. */
   pinned: ReadonlySet<number> = new Set();
+  /** Whether one of them has a tap, which gets all sources, and whether one has a tap that records. */
+  tapped = false;
+  recorded = false;
   private readonly self: string;
   private readonly people: People;
   private readonly peers = new Map<string, Peer>();
@@ -87,12 +90,17 @@ export class Peers {
   recount(): boolean {
     let wants = 0;
     const pinned = new Set<number>();
+    let tapped = false;
+    this.recorded = false;
     for (const peer of this.peers.values()) {
       wants = Math.max(wants, peer.wants);
+      tapped ||= peer.tapped;
+      this.recorded ||= peer.recorded;
       for (const [instance, source] of peer.pinned) if (instance === this.self) pinned.add(source);
     }
-    const changed = wants !== this.wants || !sameSet(pinned, this.pinned);
+    const changed = wants !== this.wants || tapped !== this.tapped || !sameSet(pinned, this.pinned);
     this.wants = wants;
+    this.tapped = tapped;
     this.pinned = pinned;
     return changed;
   }

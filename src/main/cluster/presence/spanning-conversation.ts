@@ -87,7 +87,7 @@ export class SpanningConversation implements RelayedConversation {
   }
 
   isPinned(source: number): boolean {
-    return this.peers.pinned.has(source);
+    return this.peers.tapped || this.peers.pinned.has(source);
   }
 
   find(incarnation: string, source: number): RemoteParticipant | undefined {
@@ -193,7 +193,9 @@ export class SpanningConversation implements RelayedConversation {
   private hello(now: number): void {
     this.helloAt = null;
     const known = this.peers.known();
-    this.sender.toAll({ type: 'hello', seq: this.seq, count: this.outgoing.count, known });
+    // Of one that has told of nobody, others need not ask anything. They do need to know of a tap.
+    const count = this.outgoing.count + Number(this.hosted.tapped);
+    this.sender.toAll({ type: 'hello', seq: this.seq, count, known });
     // What the first ones here are need not wait for an answer.
     this.tell(now, true);
   }
@@ -218,7 +220,9 @@ export class SpanningConversation implements RelayedConversation {
     const { hosted } = this;
     const wants = this.listen();
     if (this.peers.size === 0 && !alone) return;
-    const wishes = { wants, pinned: pinnedBy(hosted), dominant: this.election.hold(this.listening) };
+    const { tapped, recordedHere: recorded } = hosted;
+    const dominant = this.election.hold(this.listening);
+    const wishes = { wants, pinned: pinnedBy(hosted), dominant, tapped, recorded };
     const deltas = this.outgoing.compare(hosted.own, wishes);
     if (deltas.length > 0) this.toldAt = now;
     for (const delta of deltas) this.sender.toAll({ type: 'delta', ...delta });
@@ -258,6 +262,7 @@ export class SpanningConversation implements RelayedConversation {
 
   private peersChanged(): void {
     if (this.peers.recount()) this.parts.relay.changed(this);
+    this.hosted.recordedElsewhere = this.peers.recorded;
     this.election.hold(this.listening);
   }
 }

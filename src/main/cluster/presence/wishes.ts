@@ -1,22 +1,27 @@
 /** What this instance's listeners in a conversation ask of the other instances. */
 import type { HostedConversation } from '../../conversations/hosted-conversation.ts';
 import { RemoteParticipant } from '../../conversations/remote-participant.ts';
-import { MAX_PINS, type Place } from '../messages/presence.ts';
+import { MAX_PINS, MAX_WANTS, type Place } from '../messages/presence.ts';
 
 /** See `wishes` in `messages/presence.ts`. */
 export interface Wishes {
   readonly wants: number;
   readonly pinned: readonly Place[];
   readonly dominant: Place | null;
+  /** Both are left out where they are false. */
+  readonly tapped?: boolean;
+  readonly recorded?: boolean;
 }
 
 export const NO_WISHES: Wishes = { wants: 0, pinned: [], dominant: null };
 
 /**
  * Returns how many of the foremost sources the listeners here can hear between them, 0 if nobody listens. A listener
- * fills its slots from so many: it skips those that it excluded and those of its own user.
+ * fills its slots from so many: it skips those that it excluded and those of its own user. A tap wants all; instances
+ * that do not know taps send those that have a place in their order.
  */
 export function wantedBy(hosted: HostedConversation): number {
+  if (hosted.tapped) return MAX_WANTS;
   let most = 0;
   for (const [number, { slotCount, deafened, user }] of hosted.own) {
     if (slotCount === 0 || deafened) continue;
@@ -24,6 +29,14 @@ export function wantedBy(hosted: HostedConversation): number {
     most = Math.max(most, slotCount + excluded + hosted.publishersOf(user));
   }
   return most;
+}
+
+/** Returns the members that tell of taps, without those that are false. */
+export function tapsOf({ tapped = false, recorded = false }: Pick<Wishes, 'tapped' | 'recorded'>): {
+  tapped?: boolean;
+  recorded?: boolean;
+} {
+  return { ...(tapped ? { tapped } : {}), ...(recorded ? { recorded } : {}) };
 }
 
 /** Returns the participants of other instances whom listeners here pinned: each once, {@link MAX_PINS} at most. */

@@ -37,7 +37,7 @@ export interface RelayedConversation {
   readonly listening: boolean;
   /** The greatest `wants` of the other living instances; 0 if nobody elsewhere listens. Read for each packet. */
   readonly wants: number;
-  /** Whether somebody elsewhere has pinned a source of this instance. @param source its connection id. */
+  /** Whether somebody elsewhere has pinned a source of this instance, or taps all of them. @param source its connection id. */
   isPinned(source: number): boolean;
   /**
    * Returns the participant to whom packets belong; undefined if it is not known, or not in this conversation. Called

@@ -6,6 +6,8 @@ import { type Browser, type BrowserKind, browserAvailable, inChromium, launchBro
 import { type RunningDemo, startDemo } from '../support/demo.ts';
 import { type DemoPage, openDemoPage, type Seen } from '../support/demo-page.ts';
 import { scenarios } from '../support/scenario.ts';
+import { TapReader } from '../support/tap-reader.ts';
+import { until } from '../support/waiting.ts';
 
 const test = scenarios('demo');
 
@@ -66,6 +68,13 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
     ({ slots, people }) => !slots.includes('Bob 中') && people['Bob 中']!.includes('not heard'),
   );
   await ann.wish('Bob 中', 'Exclude');
+
+  const [, operators = ''] = await demo.printed(/operators use (http:\S+)/);
+  const tap = await new TapReader(operators, 'lab').opened();
+  const recorded = (): Promise<string> => bob.evaluate(`document.getElementById('recording').textContent`);
+  await until('Bob is told of the recording', async () => (await recorded()) === 'This room is being recorded.');
+  tap.socket.close();
+  await until('it is over', async () => (await recorded()) === '');
 
   await ann.click('deafen');
   await ann.shows('nothing arrives', (seen) => arriving(seen) === 0);

@@ -121,4 +121,32 @@ test('the application is told when the server loses the others of its cluster, a
   equal(told, [{ whole: false }, { whole: true }]);
 });
 
+test('the application is told once when a recording begins and ends, by an event or by a snapshot', async () => {
+  const code = Buffer.from(await bundleClient({ entry: 'scene.ts' })).toString('base64');
+  const { Scene } = await import(`data:text/javascript;base64,${code}`);
+  const told: unknown[] = [];
+  const tell = (name: string, value: unknown): unknown => name === 'recording' && told.push(value);
+  const output = { attach: () => undefined, assign: () => undefined, slots: [] };
+  const scene = new Scene(output, [], tell, () => undefined);
+  const people = new People();
+  scene.take({ people });
+  scene.show();
+  equal(told, []);
+  const take = (event: Parameters<People['take']>[0]): void => {
+    people.take(event);
+    scene.handle(event);
+  };
+  for (const recording of [true, true, false, true]) take({ type: 'recording', recording });
+  equal(told, [true, false, true]);
+  const snapshot = {
+    type: 'snapshot' as const,
+    ...{ conversation: 'attic', number: 1, muted: false, silenced: false, deafened: false },
+    ...{ pinned: [], excluded: [], dominant: 0, total: 0, complete: true, participants: [] },
+  };
+  take({ ...snapshot, recording: true });
+  equal(told, [true, false, true]);
+  take(snapshot);
+  equal(told, [true, false, true, false], 'an older server does not say it');
+});
+
 test.run();

@@ -82,7 +82,7 @@ export class Outgoing {
     const { wants, dominant, pinned, tapped = false, recorded = false } = this.wishes;
     const repinned = !samePlaces(pinned, wishes.pinned);
     const retapped = tapped !== (wishes.tapped ?? false) || recorded !== (wishes.recorded ?? false);
-    if (repinned || retapped || wants !== wishes.wants || !samePlace(dominant, wishes.dominant)) deltas.next();
+    if (retapped || repinned || wants !== wishes.wants || !samePlace(dominant, wishes.dominant)) deltas.next();
     this.wishes = wishes;
     return deltas.all.map((changes, i) => ({
       seq: ++this.lastSeq,

@@ -36,10 +36,6 @@ export const memberships: MutationList = {
     ],
     ['connections.letSpeak(affected, speak);', ''],
     ['if (left > 0) throw bannedError(left);', ''],
-    [
-      'if (seconds !== null && registry.isIn(userid, conversation)) this.kick',
-      'if (registry.isIn(userid, conversation)) this.kick',
-    ],
     ['if (seconds === null && bannedFor(known, conversation, date()) === 0) throw notBanned();', ''],
     ['connections.mute(affected, muted);', ''],
     ['    connections.place(placement);\n', ''],

@@ -843,6 +843,9 @@ test('everybody sees the names and metadata of users and who may not speak, as l
   fixture.rights.set('ann', { ...FULL_RIGHTS, grant, words: [{ conversation: 'room 1', speak: true }] });
   fixture.tick();
   equal(changed(), [{ ...shown, name: 'Ann "A"', metadata: { seat: [7] } }]);
+  fixture.rights.set('ann', { ...FULL_RIGHTS, grant: { speak: true, name: 'Ann "A"', metadata: '{}' } });
+  fixture.tick();
+  equal(changed(), [{ ...shown, name: 'Ann "A"', metadata: {} }], 'another metadata alone');
   fixture.rights.set('ann', FULL_RIGHTS);
   fixture.tick();
   equal(changed(), [shown]);

@@ -113,7 +113,7 @@ test('whoever is banned is taken out, and a join says for how long it is in vain
       place: ({ conversation }, kicked = false) =>
         placed.push(`${conversation?.id ?? 'none'}${kicked ? ' kicked' : ''}`),
       mute: () => undefined,
-      letSpeak: () => undefined,
+      letSpeak: (connections, speak) => placed.push(`${connections.join()} ${speak ? 'may' : 'may not'} speak`),
     },
     now: () => 0,
     date: () => clock.date,
@@ -142,6 +142,13 @@ test('whoever is banned is taken out, and a join says for how long it is in vain
   is(refusal(() => store.ban('ann', 'yard', null))?.kind, 'not-found');
   store.ban('ann', 'hall', null);
   is(join(), null);
+  all.connect('ann', 'tab');
+  placed.length = 0;
+  store.letSpeak('ann', 'hall', false);
+  store.grant('ann', 'hall', FULL_GRANT);
+  store.grant('ann', 'yard', LISTENS);
+  equal(placed, ['tab may not speak', 'tab may not speak'], 'an operator’s word counts more');
+  is(refusal(() => store.letSpeak('ann', 'yard', true))?.kind, 'not-found');
   store.ban('bob', 'hall', 90);
   is(refusal(() => store.join('bob', 'hall', null))?.kind, 'banned', 'somebody who has left already, or never came');
   clock.date += 90_000;

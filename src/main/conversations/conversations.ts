@@ -20,7 +20,8 @@ import type {
   Placement,
   RecordedUser,
 } from './registry-types.ts';
-import { connectedTo, isIdle, membershipOf, newUser, placementOf, type User } from './registry-user.ts';
+import { connectedTo, membershipOf, placementOf, type User } from './registry-user.ts';
+import { RegistryUsers } from './registry-users.ts';
 import { afterwards, FULL_RIGHTS, type Grant, type Rights, withBan, withGrant, withWord } from './rights.ts';
 import { UserNumbers } from './user-numbers.ts';
 
@@ -55,20 +56,13 @@ export class Conversations<C> {
   /** Memberships that are being fetched from elsewhere. */
   readonly watches = new MembershipWatches();
   observer: MembershipObserver | null = null;
-  private readonly users = new Map<string, User<C>>();
+  private readonly users: RegistryUsers<C>;
   private readonly conversations: OccupiedConversations;
-  /** Users without a connection here or elsewhere, in the order in which they lost their last one. */
-  private readonly waiting = new Map<string, User<C>>();
-  private readonly limits: ConversationLimits;
-  private readonly patience: number;
-  private readonly numbers: UserNumbers;
 
   /** @param patience how long a membership outlasts its user's last connection, milliseconds. */
   constructor(limits: ConversationLimits, patience: number, numbers = new UserNumbers()) {
-    this.limits = limits;
+    this.users = new RegistryUsers(limits.users, patience, numbers);
     this.conversations = new OccupiedConversations(limits);
-    this.patience = patience;
-    this.numbers = numbers;
   }
 
   /** Users known, connected or with a membership. */
@@ -105,7 +99,7 @@ export class Conversations<C> {
     const members: Membership<C>[] = [];
     const conversation = this.conversations.get(id);
     if (conversation === undefined) return members;
-    for (const [userid, user] of this.users) {
+    for (const [userid, user] of this.users.entries()) {
       if (user.conversation === conversation) members.push(membershipOf(userid, user));
     }
     return members;
@@ -145,11 +139,11 @@ export class Conversations<C> {
    * @returns false if there is no room for another user.
    */
   ban(userid: string, id: string, until: number | null, date: number, now: number): boolean {
-    const user = this.enter(userid);
+    const user = this.users.enter(userid);
     if (user === null) return false;
     user.rights = withBan(user.rights, id, until, date);
-    this.wait(userid, user, now);
-    this.dropIfIdle(userid, user);
+    this.users.wait(userid, user, now);
+    this.users.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
     return true;
   }
@@ -178,7 +172,7 @@ export class Conversations<C> {
     const user = this.users.get(userid);
     const full = this.conversations.whatIsFull(user?.conversation ?? null, id);
     if (full !== null) return full;
-    return user === undefined && this.users.size >= this.limits.users ? 'users' : null;
+    return user === undefined && this.users.full ? 'users' : null;
   }
 
   /**
@@ -191,7 +185,7 @@ export class Conversations<C> {
   apply(userid: string, state: RecordedUser | null, now: number): Applied<C> {
     const known = this.users.get(userid);
     if (known === undefined && state === null) return NOTHING;
-    const user = known ?? this.add(userid);
+    const user = known ?? this.users.add(userid);
     const muteChanged = user.mutedByOperator !== (state?.mutedByOperator ?? false);
     const why = state?.kicked === true ? 'kicked' : this.hasExpired(userid, now + FORGET_SLACK_MS) ? 'expired' : 'left';
     const before = user.conversation;
@@ -199,11 +193,11 @@ export class Conversations<C> {
     user.rights = state?.rights ?? FULL_RIGHTS;
     user.elsewhere = state?.elsewhere ?? 0;
     user.recorded = state !== null;
-    if (user.elsewhere > 0) this.waiting.delete(userid);
-    else this.wait(userid, user, now);
+    if (user.elsewhere > 0) this.users.endWait(userid);
+    else this.users.wait(userid, user, now);
     if (state === null || state.conversation === null) this.vacate(user);
     else this.move(user, state.conversation);
-    this.dropIfIdle(userid, user);
+    this.users.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
     const { mutedByOperator } = user;
     const placement = placementOf(user);
@@ -218,14 +212,12 @@ export class Conversations<C> {
 
   /** Whether a user has been without any connection for too long. */
   hasExpired(userid: string, now: number): boolean {
-    const user = this.waiting.get(userid);
-    return user !== undefined && user.forgetAt <= now;
+    return this.users.hasExpired(userid, now);
   }
 
   /** Looks at a user who has expired later again: the cluster has a reason to keep them. */
   waitAgain(userid: string, now: number): void {
-    const user = this.waiting.get(userid);
-    if (user !== undefined) this.wait(userid, user, now);
+    this.users.waitAgain(userid, now);
   }
 
   /** Returns a user's connections of this instance. */
@@ -234,11 +226,8 @@ export class Conversations<C> {
   }
 
   /** Returns the users who have been without any connection for too long, in the order in which they lost it. */
-  *expired(now: number): Iterable<string> {
-    for (const [userid, { forgetAt }] of this.waiting) {
-      if (forgetAt > now) return;
-      yield userid;
-    }
+  expired(now: number): Iterable<string> {
+    return this.users.expired(now);
   }
 
   /**
@@ -250,10 +239,10 @@ export class Conversations<C> {
    */
   connect(userid: string, connection: C, fetched: FetchedMembership | null = null): Connected | null {
     if (fetched !== null && !this.isConnected(userid) && !this.adopt(userid, fetched)) return null;
-    const user = this.enter(userid);
+    const user = this.users.enter(userid);
     if (user === null) return null;
     user.connections.add(connection);
-    this.waiting.delete(userid);
+    this.users.endWait(userid);
     return connectedTo(user);
   }
 
@@ -261,8 +250,8 @@ export class Conversations<C> {
   disconnect(userid: string, connection: C, now: number): void {
     const user = this.users.get(userid);
     if (user === undefined || !user.connections.delete(connection)) return;
-    this.wait(userid, user, now);
-    this.dropIfIdle(userid, user);
+    this.users.wait(userid, user, now);
+    this.users.dropIfIdle(userid, user);
   }
 
   /**
@@ -274,9 +263,9 @@ export class Conversations<C> {
   join(userid: string, id: string, now: number, grant: Grant | null = null): Placement<C> | Full {
     const full = this.whatKeepsOut(userid, id);
     if (full !== null) return full;
-    const user = this.users.get(userid) ?? this.add(userid);
+    const user = this.users.get(userid) ?? this.users.add(userid);
     const before = user.conversation;
-    this.wait(userid, user, now);
+    this.users.wait(userid, user, now);
     user.rights = withGrant(user.rights, grant, user.conversation?.id === id);
     this.move(user, id);
     this.noteMove(userid, before, user.conversation);
@@ -295,7 +284,7 @@ export class Conversations<C> {
     this.vacate(user);
     user.rights = withGrant(user.rights, null);
     this.noteMove(userid, before, null, why);
-    this.dropIfIdle(userid, user);
+    this.users.dropIfIdle(userid, user);
     this.watches.noteChange(userid);
     return placementOf(user);
   }
@@ -318,12 +307,12 @@ export class Conversations<C> {
       forgotten++;
       const left = afterwards(user.rights, date);
       if (left === null) {
-        this.drop(userid);
+        this.users.drop(userid);
         continue;
       }
       user.rights = left;
       user.mutedByOperator = false;
-      this.wait(userid, user, now);
+      this.users.wait(userid, user, now);
     }
     return forgotten;
   }
@@ -332,7 +321,7 @@ export class Conversations<C> {
   private adopt(userid: string, { conversation, mutedByOperator, rights = FULL_RIGHTS }: FetchedMembership): boolean {
     const current = this.users.get(userid)?.conversation ?? null;
     if (conversation !== null && this.conversations.whatIsFull(current, conversation) !== null) return false;
-    const user = this.enter(userid);
+    const user = this.users.enter(userid);
     if (user === null) return false;
     user.mutedByOperator = mutedByOperator;
     user.rights = rights;
@@ -357,40 +346,10 @@ export class Conversations<C> {
     user.conversation = this.conversations.enter(id);
   }
 
-  private enter(userid: string): User<C> | null {
-    const known = this.users.get(userid);
-    if (known !== undefined) return known;
-    return this.users.size < this.limits.users ? this.add(userid) : null;
-  }
-
-  private add(userid: string): User<C> {
-    const user = newUser<C>(this.numbers.take(userid));
-    this.users.set(userid, user);
-    return user;
-  }
-
-  private drop(userid: string): void {
-    this.users.delete(userid);
-    this.waiting.delete(userid);
-    this.numbers.give(userid);
-  }
-
   private vacate(user: User<C>): void {
     const conversation = user.conversation;
     if (conversation === null) return;
     user.conversation = null;
     this.conversations.exit(conversation.id);
-  }
-
-  private dropIfIdle(userid: string, user: User<C>): void {
-    if (isIdle(user)) this.drop(userid);
-  }
-
-  /** Starts, or restarts, the time that a user without a connection is remembered. */
-  private wait(userid: string, user: User<C>, now: number): void {
-    if (user.connections.size > 0 || user.elsewhere > 0) return;
-    user.forgetAt = now + this.patience;
-    this.waiting.delete(userid);
-    this.waiting.set(userid, user);
   }
 }

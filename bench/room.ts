@@ -22,6 +22,7 @@ const { values } = parseArgs({
     sinks: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
     relay: { type: 'boolean', default: false },
+    stage: { type: 'boolean', default: false },
     'no-floor': { type: 'boolean', default: false },
     env: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
@@ -43,6 +44,7 @@ if (values.help) {
                   cost next to nothing; needs Linux, root and nft; runs in its own network namespace
   --rounds N      run floor and server this many times, in turn, so that drift hits both alike (1)
   --relay         also run a bare relay, which sends from the callback that delivers a speaker's packet
+  --stage         also run the server with listeners who have a microphone, but not the right to speak
   --no-floor      leave out the library's floor
   --env K=V       set a variable of the server; may be given several times
   --json          print the result as JSON on the last line`);
@@ -76,6 +78,7 @@ for (let round = 0; round < whole('rounds'); round++) {
   const kinds: RoomResult['kind'][] = ['server'];
   if (!values['no-floor']) kinds.unshift('floor');
   if (values.relay) kinds.unshift('relay');
+  if (values.stage) kinds.push('stage');
   for (const kind of round % 2 === 0 ? kinds : kinds.reverse()) results.push(await runRoom(kind, setup));
 }
 printTable(setup, results);

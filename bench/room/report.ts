@@ -6,7 +6,7 @@ export interface RoomResult {
    * The real server; a bare loop that sends the same packets to the same number of peers (`floor`); or a server that
    * sends each speaker's packet to all of them from the callback that delivers it (`relay`).
    */
-  readonly kind: 'server' | 'floor' | 'relay';
+  readonly kind: 'server' | 'stage' | 'floor' | 'relay';
   readonly packetsInPerSecond: number;
   readonly packetsOutPerSecond: number;
   readonly expectedPerSecond: number;
@@ -92,6 +92,9 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
   for (const base of ['floor', 'relay'] as const) {
     if (!results.some(({ kind }) => kind === base)) continue;
     console.log(`CPU per packet, server ÷ ${base}: ${fixed(mean('server') / mean(base), 3)}`);
+  }
+  if (results.some(({ kind }) => kind === 'stage')) {
+    console.log(`CPU per packet, stage ÷ server: ${fixed(mean('stage') / mean('server'), 3)}`);
   }
   for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
 }

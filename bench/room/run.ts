@@ -8,11 +8,14 @@ import { ClientGroup, MAX_CLIENTS } from './client-group.ts';
 import { type CpuTime, cpuByThread, cpuOf, cpuSeconds, idleSeconds, udpDrops } from './process.ts';
 import type { GroupOptions, GroupReport, Sample } from './protocol.ts';
 import type { RoomResult } from './report.ts';
+import { startStagePermissions } from './stage.ts';
 
 const WARM_UP_SAMPLES = 3;
 const MEDIA_PORTS = 4;
 const JOIN_INTERVAL_MS = 50;
 const JOIN_PROBES = 60;
+/** How speakers are named. */
+const SPEAKER = 'speaker';
 const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 
 export interface RoomSetup {
@@ -38,8 +41,24 @@ interface Moment {
   readonly sample: Sample;
 }
 
-/** Runs and measures one room. @param kind the real server, or one of the floors. */
+/**
+ * Runs and measures one room.
+ *
+ * @param kind the real server, the real server with listeners who have microphones and may not speak, or one of the
+ *   floors.
+ */
 export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promise<RoomResult> {
+  if (kind !== 'stage') return measure(kind, setup, false);
+  const permissions = await startStagePermissions(SPEAKER);
+  try {
+    return await measure(kind, { ...setup, env: { ...setup.env, PERMISSIONS_HOST: permissions.url } }, true);
+  } finally {
+    permissions.close();
+  }
+}
+
+/** @param audience whether listeners offer a microphone, too. */
+async function measure(kind: RoomResult['kind'], setup: RoomSetup, audience: boolean): Promise<RoomResult> {
   const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
   say('starting');
   const server = await ServerProcess.start(kind, setup);
@@ -54,7 +73,7 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
     const { slots, speakers, listeners, measured } = setup;
     const ports = CLIENT_PORTS;
     say('connecting the measured listeners');
-    const live = await open({ name: 'live', count: measured, slots, publishes: false, measured: true, ports });
+    const live = await open({ name: 'live', count: measured, slots, publishes: audience, measured: true, ports });
     for (let rest = listeners - measured, i = 0; rest > 0; rest -= MAX_CLIENTS, i++) {
       say(`connecting ${rest} more listeners`);
       const count = Math.min(rest, MAX_CLIENTS);
@@ -62,7 +81,7 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
         name: `other${i}`,
         count,
         slots,
-        publishes: false,
+        publishes: audience,
         measured: false,
         ports: setup.sinkPorts ?? ports,
       });
@@ -82,7 +101,7 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
       await silentOnes.talk(0, 0, silent);
     }
     say('connecting the speakers');
-    const voices = await open({ name: 'speaker', count: speakers, slots: 0, publishes: true, measured: false, ports });
+    const voices = await open({ name: SPEAKER, count: speakers, slots: 0, publishes: true, measured: false, ports });
     if (kind === 'floor') await fetch(`${server.url}/send`);
     else await voices.talk(setup.payloadBytes, setup.intervalMs, false);
     say('warming up');
@@ -108,8 +127,8 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
     const clientSeconds = groups.map((group, i) => cpuSeconds(group.pid) - before.groups[i]!);
     const idle = (idleSeconds() - before.idle) / elapsed;
     const clientKernelDrops = udpDrops(...ports) - before.drops;
-    if (kind === 'server') say('POST /join under load');
-    const joinMs = kind === 'server' ? await probeJoins(server.url) : { p50: 0, p99: 0 };
+    if (isServer(kind)) say('POST /join under load');
+    const joinMs = isServer(kind) ? await probeJoins(server.url) : { p50: 0, p99: 0 };
     process.stderr.write('\r\x1b[K');
     return {
       kind,
@@ -129,6 +148,10 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
     for (const group of groups) group.end();
     await server.end();
   }
+}
+
+function isServer(kind: RoomResult['kind']): boolean {
+  return kind === 'server' || kind === 'stage';
 }
 
 function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonly Sample[], live: GroupReport) {
@@ -193,7 +216,7 @@ class ServerProcess {
   static async start(kind: RoomResult['kind'], setup: RoomSetup): Promise<ServerProcess> {
     const ports: number[] = [];
     for (let i = 0; i < MEDIA_PORTS; i++) ports.push(await freeUdpPort());
-    const script = kind === 'server' ? '../../src/main/main.js' : './floor.js';
+    const script = isServer(kind) ? '../../src/main/main.js' : './floor.js';
     const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {

@@ -5,6 +5,8 @@ import { OggFile } from './ogg-file.ts';
 import { Voice, type VoiceCounts } from './timeline.ts';
 
 const TICKS_PER_SECOND = 48_000;
+/** How late a packet may be to belong to the part before, ticks. */
+const LATEST = TICKS_PER_SECOND / 2;
 /** Longest part of a file's name that is from a userid, characters. */
 const MAX_NAME = 40;
 
@@ -57,9 +59,21 @@ export class Part {
     return [...this.tracks.values()].map(({ file }) => file.path);
   }
 
+  /**
+   * Returns whether a packet belongs before a moment, by the voice that is here already: it came late.
+   *
+   * @param arrival and @param moment are in microseconds since 1970.
+   */
+  reaches(speaker: Speaker, arrival: number, bytes: Uint8Array, moment: number): boolean {
+    const position = this.tracks.get(keyOf(speaker))?.voice.positionOf(bytes) ?? null;
+    if (position === null) return false;
+    // Otherwise its timestamps have stood still, as a browser's do during a mute.
+    return position < this.ticks(moment) && this.ticks(arrival) - position <= LATEST;
+  }
+
   /** Takes a packet. @param arrival microseconds since 1970. */
   take(speaker: Speaker, arrival: number, bytes: Uint8Array): void {
-    const key = JSON.stringify([speaker.userid, speaker.clientid]);
+    const key = keyOf(speaker);
     let track = this.tracks.get(key);
     if (track === undefined) {
       track = this.open(speaker);
@@ -106,4 +120,8 @@ export class Part {
   private ticks(time: number): number {
     return Math.round(((time - this.begin) * TICKS_PER_SECOND) / 1e6);
   }
+}
+
+function keyOf({ userid, clientid }: Speaker): string {
+  return JSON.stringify([userid, clientid]);
 }

@@ -109,7 +109,7 @@ export class Recording {
     for (const { speaker: number, arrival, bytes } of packets) {
       this.ahead = Math.max(this.ahead, arrival - this.clock());
       const speaker = this.speakers.get(number);
-      if (speaker !== undefined) this.partOf(arrival)?.take(speaker, arrival, bytes);
+      if (speaker !== undefined) this.partOf(speaker, arrival, bytes)?.take(speaker, arrival, bytes);
     }
   }
 
@@ -164,19 +164,22 @@ export class Recording {
   }
 
   /** Returns the part that a packet belongs to, which may be a new one; null if it is closed. */
-  private partOf(arrival: number): Part | null {
+  private partOf(speaker: Speaker, arrival: number, bytes: Uint8Array): Part | null {
     const last = this.open.at(-1);
-    if (last === undefined || arrival - last.begin >= this.options.rotate * 60e6) return this.begin(arrival);
-    return this.open.findLast((part) => part.begin <= arrival) ?? null;
+    if (last === undefined || arrival - last.begin >= this.options.rotate * 60e6) this.begin(arrival);
+    const index = this.open.findLastIndex((part) => part.begin <= arrival);
+    const [part, before] = [this.open[index] ?? null, this.open[index - 1]];
+    // What the network delayed may belong before the part in whose time it came.
+    if (part === null || before === undefined || arrival - part.begin > LATE_US) return part;
+    return before.reaches(speaker, arrival, bytes, part.begin) ? before : part;
   }
 
-  private begin(arrival: number): Part | null {
+  private begin(arrival: number): void {
     const part = new Part(this.options.out, this.parts.length + 1, arrival, this.options.failed);
     this.guard(() => mkdirSync(join(this.options.out, part.name)));
     this.parts.push(part);
     this.open.push(part);
     this.guard(() => this.writeManifest());
-    return part;
   }
 
   private async close(part: Part, end: number): Promise<void> {

@@ -134,6 +134,15 @@ export class Voice {
     else this.counts.malformed++;
   }
 
+  /** Returns where on the timeline a packet belongs, ticks; null if this voice cannot tell. Never throws. */
+  positionOf(bytes: Uint8Array): number | null {
+    if (readHeader(bytes, 0, bytes.length, header) !== Header.Ok || header.ssrc !== this.ssrc) return null;
+    const time = this.newest + ((header.timestamp - this.newest) | 0);
+    let anchor = this.anchor ?? Number.POSITIVE_INFINITY;
+    for (const held of this.held) anchor = Math.min(anchor, held.at - held.time);
+    return Number.isFinite(anchor) ? anchor + time : null;
+  }
+
   /** Writes what has waited for long enough. @param now on the timeline, ticks. */
   release(now: number): void {
     while (this.held.length > 0 && this.held[0]!.at <= now - HOLD_TICKS) this.place(this.held.shift()!);

@@ -54,6 +54,18 @@ test('packets are where they came, and jitter does not move them', () => {
   ok(length() <= 300 * FRAME && length() > 300 * FRAME - 120);
 });
 
+test('a voice tells where a late packet belongs, before and after the anchor is found', () => {
+  const { voice, say } = setUp();
+  const late = (i: number): number | null => voice.positionOf(rtp({ sequence: i, timestamp: i * FRAME }));
+  is(late(0), null, 'nothing came yet');
+  for (let i = 0; i < 10; i++) say(i, i * FRAME, 5000 + i * FRAME + (i === 4 ? 0 : 300));
+  is(late(12), 5000 + 12 * FRAME);
+  is(voice.positionOf(rtp({ sequence: 12, timestamp: 12 * FRAME, ssrc: 77 })), null, 'another stream');
+  is(voice.positionOf(Buffer.from([1, 2, 3])), null);
+  for (let i = 10; i < 300; i++) say(i, i * FRAME, 5000 + i * FRAME);
+  is(late(301), 5000 + 301 * FRAME);
+});
+
 test('packets that overtook each other are in order, and repeated ones are there once', () => {
   const { voice, written, say } = setUp();
   for (const i of [0, 2, 1, 3, 3, 5, 4]) say(i, i * FRAME, 5000 + i * FRAME);

@@ -24,7 +24,7 @@ function exampleOf(name: string, mark: string): string {
 test('no example is left out', () => {
   equal(
     EXAMPLES.map(({ name }) => name),
-    ['README.md', 'client/README.md', 'docs/protocol.md'],
+    ['README.md', 'client/README.md', 'client/README.md', 'docs/protocol.md'],
   );
 });
 
@@ -102,6 +102,34 @@ inBrowsers(
     await until(ann, 'calls.plays.at(-1) === true');
     await ann.evaluate('{ click(); window.play(); 0; }');
     await until(ann, 'calls.plays.at(-1) === false');
+  },
+  { fakeDevices: true },
+);
+
+inBrowsers(
+  test,
+  EACH,
+  'the example of encryption talks with another one that has the key, and shows who has not',
+  async (fixture) => {
+    const open = async (user: string, key: number): Promise<Page> => {
+      const prelude = `
+        window.url = ${JSON.stringify(fixture.gateway.url)};
+        window.token = ${JSON.stringify(tokenOf({ user }))};
+        window.key = new Uint8Array(32).fill(${key});
+        window.locks = [];
+        window.showLock = (userid, open) => locks.push(userid + ' ' + open)`;
+      const code = `import { VoiceClient } from './client.js';
+        ${exampleOf('client/README.md', 'encryption: { key }')}
+        window.client = client;
+        await client.connect();
+        await client.join('attic');`;
+      return run(fixture, prelude, code);
+    };
+    const [ann, bob] = [await open('ann', 1), await open('bob', 1)];
+    for (const page of [ann, bob]) await until(page, 'client.encryption?.frames?.decrypted > 50');
+    await open('cid', 2);
+    await until(ann, "locks.includes('cid false')");
+    is(await ann.evaluate("locks.includes('bob false')"), false);
   },
   { fakeDevices: true },
 );

@@ -114,6 +114,7 @@ async function buildBundles(): Promise<Record<string, Uint8Array>> {
   return {
     ...{ '/voice-client.js': client, '/examples/client.js': client },
     ...{ '/encryption.js': module, '/encryption-worker.js': worker },
+    ...{ '/examples/encryption.js': module, '/examples/encryption-worker.js': worker },
   };
 }
 

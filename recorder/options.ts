@@ -15,6 +15,9 @@ export interface Options {
   readonly mix: boolean;
 }
 
+/** The shortest part, minutes: each one holds files open, and stays in the manifest. */
+const LEAST_ROTATE = 0.05;
+
 export const USAGE = `npm run record -- --conversation ID --out FOLDER [OPTION…]
 
 Records a conversation until it gets SIGINT or SIGTERM: one Ogg Opus file a speaker.
@@ -23,7 +26,7 @@ Records a conversation until it gets SIGINT or SIGTERM: one Ogg Opus file a spea
   --out FOLDER        where to; it is made, and must be empty
   --url URL           the operators' listener (http://127.0.0.1:8081)
   --token-file FILE   a file with the operators' token (ADMIN_TOKEN_FILE)
-  --rotate MINUTES    begins new files so often, 1 to 1440 (60)
+  --rotate MINUTES    begins new files so often, 0.05 to 1440 (60)
   --mix               makes one file of all speakers of each part at its end, with ffmpeg
 `;
 
@@ -41,8 +44,8 @@ export function readOptions(args: readonly string[]): Options {
   if (conversation === undefined || conversation === '') throw new Error('--conversation is missing');
   if (out === undefined || out === '') throw new Error('--out is missing');
   if (!/^https?:\/\/[^/]/.test(url)) throw new Error('--url must begin with http:// or https://');
-  if (!/^\d{1,4}(\.\d+)?$/.test(rotate) || Number(rotate) > 1440 || Number(rotate) <= 0) {
-    throw new Error('--rotate must be a number of minutes up to 1440');
+  if (!/^\d{1,4}(\.\d+)?$/.test(rotate) || Number(rotate) > 1440 || Number(rotate) < LEAST_ROTATE) {
+    throw new Error(`--rotate must be a number of minutes from ${LEAST_ROTATE} to 1440`);
   }
   const file = values['token-file'];
   const token = file === undefined ? null : readFileSync(file, 'utf8').trim();

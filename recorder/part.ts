@@ -110,7 +110,7 @@ export class Part {
 
   private open(speaker: Speaker): Track {
     // Whatever the userid has, the name is one on every system, and no other file's.
-    const safe = speaker.userid.replace(/[^\p{L}\p{N}_-]+/gu, '-').slice(0, MAX_NAME);
+    const safe = [...speaker.userid.replace(/[^\p{L}\p{N}_-]+/gu, '-')].slice(0, MAX_NAME).join('');
     const name = `${String(this.tracks.size + 1).padStart(3, '0')}-${safe}.opus`;
     const tags = { title: this.name, artist: speaker.userid };
     const file = new OggFile(join(this.folder, this.name, name), tags, this.failed);

@@ -18,7 +18,8 @@ export function sameSecret(one: string, other: string): boolean {
 /** Returns a variable's value as it can be shown: without secrets. */
 export function shownValue(name: string, text: string): string {
   if (isSecret(name)) return text.trim() === '' ? '' : '***';
-  return maskSecrets(text);
+  // A query may hold a token: log lines leave it out, too.
+  return maskSecrets(name === 'WEBHOOK_URL' ? text.replace(/\?.+$/s, '?***') : text);
 }
 
 /**

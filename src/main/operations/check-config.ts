@@ -45,7 +45,7 @@ export function reportConfig(environment: Environment, file: Environment): Confi
 
 /** Returns a value without secrets. Of a list each part has its own. */
 function shown(name: string, text: string): string {
-  if (isSecret(name)) return shownValue(name, text);
+  if (isSecret(name) || name === 'WEBHOOK_URL') return shownValue(name, text);
   return text
     .split(',')
     .map((part) => shownValue(name, part))

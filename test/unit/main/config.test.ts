@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { equal, is, match, ok, unreachable } from 'uvu/assert';
 import { type Config, ConfigError, DEFAULTS, readConfig } from '../../../src/main/config.ts';
+import { reportConfig } from '../../../src/main/operations/check-config.ts';
 import { shownValue } from '../../../src/main/secrets.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -438,6 +439,16 @@ test('a bad value is named without the password in it', () => {
     match(message, ':user:***@');
     ok(!/sec|ret/.test(message.split(';')[0]!), message);
   }
+});
+
+test('a WEBHOOK_URL is shown without its query, which may hold a token', () => {
+  const WEBHOOK_URL = 'https://hooks.example/in?key=sec,ret';
+  match(refusal({ WEBHOOK_URL: 'ftp://hooks.example/in?key=secret' }), '"ftp://hooks.example/in?***"; ');
+  const { lines } = reportConfig({ ...NEEDED, WEBHOOK_URL, WEBHOOK_SECRET: 'x'.repeat(32) }, {});
+  equal(
+    lines.filter((line) => line.startsWith('WEBHOOK_URL=')),
+    ['WEBHOOK_URL=https://hooks.example/in?*** # environment'],
+  );
 });
 
 test('a bad NATS_URL is named without its secrets', () => {

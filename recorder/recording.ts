@@ -56,6 +56,9 @@ export class Recording {
   private readonly clock: () => number;
   /** The server's clock less this machine's, by the fastest message, microseconds. */
   private ahead = Number.NEGATIVE_INFINITY;
+  /** What is added to arrivals, because the server's clock went back while the tap was lost; microseconds. */
+  private shift = 0;
+  private reopened = false;
   private readonly parts: Part[] = [];
   /** Parts that are not closed; all but the last one take late packets only. */
   private open: Part[] = [];
@@ -96,6 +99,7 @@ export class Recording {
     const last = this.interruptions.at(-1);
     if (last !== undefined && last.until === null) last.until = this.now();
     this.speakers.clear();
+    this.reopened = true;
   }
 
   /** The tap is lost for now. */
@@ -106,7 +110,9 @@ export class Recording {
   }
 
   packets(packets: readonly TappedPacket[]): void {
-    for (const { speaker: number, arrival, bytes } of packets) {
+    for (const { speaker: number, arrival: told, bytes } of packets) {
+      if (this.reopened) this.goOnFrom(told);
+      const arrival = told + this.shift;
       this.ahead = Math.max(this.ahead, arrival - this.clock());
       const speaker = this.speakers.get(number);
       if (speaker !== undefined) this.partOf(speaker, arrival, bytes)?.take(speaker, arrival, bytes);
@@ -161,6 +167,13 @@ export class Recording {
         files: part.entries(),
       })),
     };
+  }
+
+  /** Keeps the timeline from going back: everything would be too late for it, perhaps for hours. */
+  private goOnFrom(arrival: number): void {
+    this.reopened = false;
+    const back = this.now() - (arrival + this.shift);
+    if (Number.isFinite(this.ahead) && back > LATE_US) this.shift += back;
   }
 
   /** Returns the part that a packet belongs to, which may be a new one; null if it is closed. */

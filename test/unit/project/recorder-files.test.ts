@@ -1,10 +1,11 @@
 /** The files of a recording: their names, and how often new ones begin. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { equal, is, ok, throws } from 'uvu/assert';
 import { readOptions } from '../../../recorder/options.ts';
 import { Part } from '../../../recorder/part.ts';
+import { type Manifest, Recording } from '../../../recorder/recording.ts';
 import { rtp } from '../../support/packets.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -30,6 +31,35 @@ test('whatever a userid has, its file is in the folder, under the very name that
   const told = part.entries().map(({ file }) => file.replace('part-001/', ''));
   is(told.length, userids.length);
   equal(readdirSync(join(folder, 'part-001')).sort(), told.sort());
+  rmSync(folder, { recursive: true });
+});
+
+test('a recording goes on after an interruption in which the clock of the server went back', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recorder-files-'));
+  const failed = (error: Error): never => {
+    throw error;
+  };
+  let now = 1e15;
+  const recording = new Recording({ conversation: 'a', out: folder, rotate: 60, failed, clock: () => now });
+  const media = { payloadType: 111, redPayloadType: 0, levelExtension: 0 };
+  const talk = (first: number, clock: number): void => {
+    recording.opened();
+    recording.event({ v: 1, type: 'speaker', number: 1, userid: 'ann', clientid: 'phone', ...media });
+    for (let i = first; i < first + 100; i++) {
+      now += 20_000;
+      const bytes = rtp({ sequence: i, timestamp: i * 960, payload: Buffer.from([0xf8, 1, 2, 3]) });
+      recording.packets([{ speaker: 1, arrival: now + clock, bytes }]);
+      recording.tick();
+    }
+  };
+  talk(0, 0);
+  recording.interrupted('gone');
+  talk(100, -3600e6);
+  await recording.end();
+  const { parts } = JSON.parse(readFileSync(join(folder, 'recording.json'), 'utf8')) as Manifest;
+  is(parts.length, 1);
+  is(parts[0]!.files[0]!.packets, 200);
+  ok(Math.abs(parts[0]!.seconds - 4) < 0.1);
   rmSync(folder, { recursive: true });
 });
 

@@ -216,6 +216,8 @@ export class UserStore<C extends StoredConnection> implements MembershipStore {
       if (before.conversation !== conversation || !this.overfull.has(userid)) return before;
       const { conversation: back } = previous;
       if (back === null || back === conversation || registry.whatKeepsOut(userid, back) !== null) return outOf(before);
+      // An operator may have banned them from there meanwhile.
+      if (bannedFor(rightsOf(before), back, Date.now()) > 0) return outOf(before);
       return withRights({ ...before, conversation: back }, withGrant(rightsOf(before), rightsOf(previous).grant));
     });
     throw fullError('participants', config);

@@ -81,8 +81,9 @@ export function withWord(rights: Rights, conversation: string, speak: boolean): 
 export function withBan(rights: Rights, conversation: string, until: number | null, date: number): Rights {
   const others = rights.bans.filter((ban) => ban.conversation !== conversation && ban.until > date);
   if (until === null) return others.length === rights.bans.length ? rights : { ...rights, bans: others };
-  const bans = [...others, { conversation, until }].sort((one, other) => one.until - other.until);
-  return { ...rights, bans: bans.slice(-MAX_BANS) };
+  // Never the new one: the operator was just told that it holds.
+  const kept = others.sort((one, other) => one.until - other.until).slice(1 - MAX_BANS);
+  return { ...rights, bans: [...kept, { conversation, until }] };
 }
 
 /** Returns for how long a user is banned from a conversation, milliseconds; 0 if they are not. */

@@ -36,7 +36,7 @@ export const conversations: MutationList = {
     ['if (known?.speak === speak) return rights;', ''],
     ['.slice(1 - MAX_WORDS)', ''],
     ['conversation && ban.until > date', 'conversation'],
-    ['bans.slice(-MAX_BANS)', 'bans.slice(0, MAX_BANS)'],
+    ['.slice(1 - MAX_BANS);\n  return { ...rights, bans', ';\n  return { ...rights, bans'],
     ['({ until }) => until > date', '() => true'],
     ['words.length > 0 || bans.length > 0', 'words.length > 0'],
   ],

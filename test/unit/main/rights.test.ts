@@ -81,6 +81,8 @@ test('a ban holds for its time in its conversation, and those that end first giv
     rights.bans.every(({ until }) => until >= 10_003),
     'the longest ones stay',
   );
+  const more = withBan(rights, 'the shortest', 1500, 1000);
+  equal([more.bans.length, bannedFor(more, 'the shortest', 1000)], [MAX_BANS, 500], 'a new one holds, however short');
   equal([areLasting(rights), afterwards(rights, 10_007)], [true, null]);
   equal(afterwards({ ...rights, grant: LISTENS, words: [{ conversation: 'hall', speak: false }] }, 10_005)?.words, []);
 });

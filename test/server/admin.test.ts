@@ -269,6 +269,10 @@ test('bad requests are answered with what was wrong', async () => {
     ['/', {}, 404, /There are GET \/healthz, .* and POST \/conversations\/:id\/users\/:userid\/listen\./],
     ['/conversations/%ff', {}, 400, /badly escaped/],
     ['/conversations/a/users/%zz/kick', { method: 'POST' }, 400, /badly escaped/],
+    ['/conversations/a/users/b/kick?bann=60', { method: 'POST' }, 400, /takes the query ban, not bann\./],
+    ['/conversations/a/users/b/kick?ban=60&ban=600', { method: 'POST' }, 400, /ban is there more than once/],
+    ['/conversations/a/users/b/mute?for=60', { method: 'POST' }, 400, /takes no query, not for\./],
+    ['/conversations/a/tap?recordng=0', {}, 400, /takes the query foremost, recording, not recordng\./],
   ];
   for (const [path, init, status, detail] of bad) {
     const { status: got, body, type } = await ask(path, init);

@@ -17,7 +17,7 @@ import type { Log } from '../log/log.ts';
 import { requestIdOf } from '../request-id.ts';
 import type { Telemetry } from '../telemetry.ts';
 import type { OperatorAccess } from './admin-token.ts';
-import { acts, type OperatorRoute } from './routes.ts';
+import { acts, checkQuery, type OperatorRoute } from './routes.ts';
 import type { Serve } from './tap-sockets.ts';
 
 /** Longest message of a websocket's client, bytes: there is nothing to say. */
@@ -115,7 +115,10 @@ export class AdminServer {
   private permitted(request: IncomingMessage): { row: OperatorRoute; params: Params } {
     refuseWebPages(request);
     const found = this.routes.find(request.method === 'HEAD' ? 'GET' : request.method, request.url);
-    if (acts(found.row)) this.access?.check(request);
+    if (acts(found.row)) {
+      this.access?.check(request);
+      checkQuery(found.row, queryOf(request));
+    }
     return found;
   }
 }

@@ -17,6 +17,8 @@ export interface OperatorRoute extends Row {
   readonly method: 'GET' | 'POST';
   /** Whether it is for operators alone (`admin-token.ts`); by default whatever is no GET does. */
   readonly acts?: boolean;
+  /** What its query may have, if it acts: a name that is misspelled must not do something else. None by default. */
+  readonly query?: readonly string[];
   /** Handles a request. @throws RequestError, or rejects with one, to refuse it. */
   answer(params: Params, query: URLSearchParams): Answer | Promise<Answer>;
   /** Grants a websocket instead, if the request asks for one. @throws RequestError to refuse it. */
@@ -79,6 +81,7 @@ export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant
       method: 'GET',
       path: '/conversations/:id/tap',
       acts: true,
+      query: ['foremost', 'recording'],
       upgrade: ({ id = '' }, query) => taps.grant(id, query),
       answer: () => {
         const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
@@ -87,16 +90,28 @@ export function operatorRoutes(operator: Operator, taps: Pick<TapSockets, 'grant
     },
     { method: 'GET', path: '/users/:userid', answer: async ({ userid = '' }) => json(await operator.user(userid)) },
     { method: 'GET', path: '/cluster', answer: () => json(operator.cluster()) },
-    command('kick', (conversation, userid, query) => {
-      if (!query.has('ban')) return operator.kick(conversation, userid);
-      return operator.ban(conversation, userid, wholeNumber(query, 'ban', 1, MAX_BAN_S, 0));
-    }),
+    {
+      ...command('kick', (conversation, userid, query) => {
+        if (!query.has('ban')) return operator.kick(conversation, userid);
+        return operator.ban(conversation, userid, wholeNumber(query, 'ban', 1, MAX_BAN_S, 0));
+      }),
+      query: ['ban'],
+    },
     command('unban', (conversation, userid) => operator.ban(conversation, userid, null)),
     command('mute', (conversation, userid) => operator.mute(conversation, userid, true)),
     command('unmute', (conversation, userid) => operator.mute(conversation, userid, false)),
     command('speak', (conversation, userid) => operator.letSpeak(conversation, userid, true)),
     command('listen', (conversation, userid) => operator.letSpeak(conversation, userid, false)),
   ];
+}
+
+/** Refuses a query that a route which acts does not understand. @throws RequestError `bad-request` */
+export function checkQuery({ path, query: known = [] }: OperatorRoute, query: URLSearchParams): void {
+  for (const name of new Set(query.keys())) {
+    const may = known.length === 0 ? 'no query' : `the query ${known.join(', ')}`;
+    if (!known.includes(name)) throw new RequestError('bad-request', `${path} takes ${may}, not ${name}.`);
+    if (query.getAll(name).length > 1) throw new RequestError('bad-request', `${name} is there more than once.`);
+  }
 }
 
 /** Returns the row of a command for a user of a conversation. */

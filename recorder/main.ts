@@ -48,7 +48,18 @@ async function record({ conversation, out, url, token, rotate, mix: mixes }: Opt
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => finish(null));
   tap.open();
-  const ticks = setInterval(() => recording.tick(), TICK_MS);
+  const told = new Set<string>();
+  const tellUnreadable = (): void => {
+    for (const userid of recording.unreadable) {
+      if (told.has(userid)) continue;
+      told.add(userid);
+      say(`${userid} cannot be recorded: what comes is no Opus, perhaps because it is encrypted end to end`);
+    }
+  };
+  const ticks = setInterval(() => {
+    recording.tick();
+    tellUnreadable();
+  }, TICK_MS);
   const manifests = setInterval(() => {
     try {
       recording.writeManifest();
@@ -62,7 +73,8 @@ async function record({ conversation, out, url, token, rotate, mix: mixes }: Opt
   clearInterval(manifests);
   await recording.end(error);
   if (error !== null) say(`the recording ended: ${error}`);
-  let code = error === null ? 0 : 1;
+  tellUnreadable();
+  let code = error === null && told.size === 0 ? 0 : 1;
   for (const { folder, files } of mixes ? recording.files : []) {
     try {
       await mix(folder, files);

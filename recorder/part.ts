@@ -5,6 +5,8 @@ import { OggFile } from './ogg-file.ts';
 import { Voice, type VoiceCounts } from './timeline.ts';
 
 const TICKS_PER_SECOND = 48_000;
+/** So many packets that are no Opus, and more than those that are, show that a voice cannot be recorded. */
+const UNREADABLE = 50;
 /** How late a packet may be to belong to the part before, ticks. */
 const LATEST = TICKS_PER_SECOND / 2;
 /** Longest part of a file's name that is from a userid, characters. */
@@ -21,6 +23,13 @@ export interface FileEntry extends VoiceCounts {
   /** Where the speaker's first packet is in the file, and how long the file is; seconds. */
   readonly first: number;
   readonly seconds: number;
+}
+
+/** A voice of which next to nothing can be read. */
+export interface Unreadable {
+  readonly userid: string;
+  readonly clientid: string;
+  readonly malformed: number;
 }
 
 interface Track {
@@ -105,6 +114,14 @@ export class Part {
       if (first === null) return [];
       const times = { first: first / TICKS_PER_SECOND, seconds: written / TICKS_PER_SECOND };
       return [{ file: `${this.name}/${name}`, userid, clientid, ...times, ...counts }];
+    });
+  }
+
+  /** Returns the voices that cannot be recorded. */
+  unreadable(): Unreadable[] {
+    return [...this.tracks.values()].flatMap(({ voice: { counts }, speaker: { userid, clientid } }) => {
+      const { malformed, packets } = counts;
+      return malformed >= UNREADABLE && malformed > packets ? [{ userid, clientid, malformed }] : [];
     });
   }
 

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, readdirSync, renameSync, writeFileSync } fro
 import { join } from 'node:path';
 import type { TapEvent } from '../src/main/taps/schema.ts';
 import type { TappedPacket } from '../src/main/taps/wire.ts';
-import { type FileEntry, Part, type Speaker } from './part.ts';
+import { type FileEntry, Part, type Speaker, type Unreadable } from './part.ts';
 import { HOLD_TICKS } from './timeline.ts';
 
 /** Packets wait for so long before they are written, microseconds. */
@@ -31,6 +31,8 @@ export interface Manifest {
     readonly offset: number;
     readonly seconds: number;
     readonly files: readonly FileEntry[];
+    /** Who cannot be recorded, for example because they encrypt end to end. */
+    readonly unreadable: readonly Unreadable[];
   }[];
 }
 
@@ -81,6 +83,11 @@ export class Recording {
   /** Folders and files of the parts so far. */
   get files(): { folder: string; files: string[] }[] {
     return this.parts.map((part) => ({ folder: join(this.options.out, part.name), files: part.files }));
+  }
+
+  /** Userids of those who could not be recorded. */
+  get unreadable(): ReadonlySet<string> {
+    return new Set(this.parts.flatMap((part) => part.unreadable().map(({ userid }) => userid)));
   }
 
   event(event: TapEvent): void {
@@ -165,6 +172,7 @@ export class Recording {
         offset: (part.begin - first!) / 1e6,
         seconds: part.seconds(this.now()),
         files: part.entries(),
+        unreadable: part.unreadable(),
       })),
     };
   }

@@ -63,6 +63,35 @@ test('a recording goes on after an interruption in which the clock of the server
   rmSync(folder, { recursive: true });
 });
 
+test('who sends no Opus is named in the manifest, and nobody else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recorder-files-'));
+  const failed = (error: Error): never => {
+    throw error;
+  };
+  let now = 1e15;
+  const recording = new Recording({ conversation: 'a', out: folder, rotate: 60, failed, clock: () => now });
+  const media = { payloadType: 111, redPayloadType: 0, levelExtension: 0 };
+  recording.opened();
+  for (const [i, userid] of ['ann', 'bob'].entries()) {
+    recording.event({ v: 1, type: 'speaker', number: i + 1, userid, clientid: 'phone', ...media });
+  }
+  for (let i = 0; i < 60; i++) {
+    now += 20_000;
+    for (const [speaker, payload] of [
+      // As the browser client encrypts it; its silence stays as it is.
+      [1, i < 5 ? Buffer.from([0xf8, 0xff, 0xfe]) : Buffer.from([0xff, 0x40, 0, 0, 1, 2, 3])],
+      [2, Buffer.from([0xf8, 1, 2, 3])],
+    ] as const) {
+      recording.packets([{ speaker, arrival: now, bytes: rtp({ sequence: i, timestamp: i * 960, payload }) }]);
+    }
+    equal([...recording.unreadable], i < 54 ? [] : ['ann']);
+  }
+  await recording.end();
+  const { parts } = JSON.parse(readFileSync(join(folder, 'recording.json'), 'utf8')) as Manifest;
+  equal(parts[0]!.unreadable, [{ userid: 'ann', clientid: 'phone', malformed: 55 }]);
+  rmSync(folder, { recursive: true });
+});
+
 test('parts are no shorter than three seconds', () => {
   const rotate = (text: string) => readOptions(['--conversation', 'a', '--out', 'b', '--rotate', text]).rotate;
   is(rotate('0.05'), 0.05);

@@ -2,7 +2,7 @@
 import type { Command, Notice, TransformOptions } from './encryption-messages.ts';
 import { FrameDecryption } from './frame-decryption.ts';
 import { FrameEncryption } from './frame-encryption.ts';
-import { KeyRing } from './key-chain.ts';
+import { type KeyChain, KeyRing } from './key-chain.ts';
 
 /** How often the counts are told, milliseconds. */
 const COUNTS_MS = 1000;
@@ -74,13 +74,19 @@ scope.onmessage = ({ data }) => {
 
 /** Sends with a key from now on, some steps further. Nothing changes if the application has no such key. */
 async function use(id: number, keyId: number, steps: number): Promise<void> {
+  // Whoever asked waits for an answer, whatever happens.
+  const chain = await goTo(keyId, steps).catch(() => null);
+  scope.postMessage({ type: 'done', id, key: chain?.key ?? null, step: chain?.step ?? 0 });
+}
+
+async function goTo(keyId: number, steps: number): Promise<KeyChain | null> {
   const owner = keys.shared ? '' : encryption.userid;
   const chain = owner === null ? null : await keys.of(owner, keyId, performance.now());
-  const advanced = chain !== null && (await chain.advance(chain.step + steps, performance.now()));
-  if (!advanced || owner === null) return scope.postMessage({ type: 'done', id, key: null, step: 0 });
+  if (owner === null || chain === null) return null;
+  if (!(await chain.advance(chain.step + steps, performance.now()))) return null;
   encryption.keyId = keyId;
   keys.retire(owner, keyId, performance.now());
-  scope.postMessage({ type: 'done', id, key: chain.key, step: chain.step });
+  return chain;
 }
 
 /** Passes frames through the cipher, in order. What cannot be encrypted or decrypted goes no further. */

@@ -63,6 +63,8 @@ export class FrameDecryption {
   private readonly now: () => number;
   private readonly streams = new Map<string, Stream>();
   private readonly connections = new Map<number, Connection>();
+  /** The latest connection that has ended. */
+  private ended = 0;
   /** Frames in a row that could not be played, and what was reported, by userid. */
   private readonly verdicts = new Map<string, { bad: number; told: DecryptionFailure | null }>();
 
@@ -86,6 +88,7 @@ export class FrameDecryption {
   end(connection: number): void {
     for (const wake of this.connections.get(connection)?.waiting ?? []) wake();
     this.connections.delete(connection);
+    this.ended = Math.max(this.ended, connection);
   }
 
   /**
@@ -95,6 +98,8 @@ export class FrameDecryption {
    */
   async decrypt(connection: number, number: number, frame: Bytes): Promise<Bytes | null> {
     if (isSilence(frame)) return frame;
+    // Frames that were still on their way must not bring back what was forgotten.
+    if (connection <= this.ended && !this.connections.has(connection)) return null;
     const one = this.connection(connection);
     const header = readHeader(frame);
     if (header === null) {

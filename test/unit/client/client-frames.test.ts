@@ -55,6 +55,17 @@ function ringWith(key: Bytes, keyId = 0): Ring {
 
 const text = (bytes: Bytes | null): string => (bytes === null ? 'null' : Buffer.from(bytes).toString('hex'));
 
+test('a frame that was still on its way when its connection ended is dropped at once, and brings nothing back', async () => {
+  const { sender, listener } = room();
+  listener.setPeople(2, new Map([[5, 'ann']]));
+  listener.end(1);
+  const begun = performance.now();
+  is(await listener.decrypt(1, 5, (await sender.encrypt(FRAME))!), null);
+  ok(performance.now() - begun < 400, 'it waits for no event');
+  is(listener.counts.unknown, 0);
+  is(text(await listener.decrypt(2, 5, (await sender.encrypt(FRAME))!)), text(FRAME));
+});
+
 test('a frame has the documented bytes, and neither the server nor an Opus decoder takes it for Opus', async () => {
   const header = { keyId: 3, step: 2, counter: 0x01020304, streamId: STREAM };
   const key = await deriveStreamKey(KEY, 'ann', header);

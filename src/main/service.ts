@@ -9,6 +9,7 @@ import { IndexPool } from './conversations/index-pool.ts';
 import type { Rights } from './conversations/rights.ts';
 import { Seats } from './conversations/seats.ts';
 import { UserNumbers } from './conversations/user-numbers.ts';
+import { Close, closeReason } from './errors.ts';
 import { EventHub } from './events/hub.ts';
 import { Hooks } from './hooks/hooks.ts';
 import { connectHandler } from './http/connect.ts';
@@ -86,6 +87,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const tapFailed = (err: unknown, tap: PacketTap): void => {
     log.error({ err }, 'a packet tap failed and was detached');
     if (cluster !== null && tap === cluster.relay.tap) cluster.relay.detached = true;
+    else if (tap === taps) taps.failed(Close.internal.code, closeReason('internal'));
   };
   const gate = new WakeGate(sources);
   const rest = new Rest({ bell: shards.restBell, shards: shards.all, connections: () => indexes.size - indexes.free });

@@ -4,7 +4,8 @@
  * It also keeps this instance's part of the records, the connections: see {@link OwnConnections}.
  */
 import type { Config } from '../config.ts';
-import type { Applied, Conversations, RecordedUser } from '../conversations/conversations.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Applied, RecordedUser } from '../conversations/registry-types.ts';
 import { bannedFor, type Grant, withBan, withGrant, withWord } from '../conversations/rights.ts';
 import type { Log } from '../log/log.ts';
 import { type Done, type MembershipStore, notBanned, notThere, type Placing } from '../memberships/membership-store.ts';

@@ -3,7 +3,7 @@
  * anything that a client sent (SDP), nor its addresses.
  */
 import { SLOT_WORDS, Slot } from '../../rtp/rewriter.ts';
-import type { Conversation } from '../conversations/conversations.ts';
+import type { Conversation } from '../conversations/occupied.ts';
 import type { Log } from '../log/log.ts';
 import type { EndReason, SetupFailure, Telemetry } from '../telemetry.ts';
 import type { ClientConnection } from './client-connection.ts';

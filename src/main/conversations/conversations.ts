@@ -25,18 +25,6 @@ import { RegistryUsers } from './registry-users.ts';
 import { afterwards, FULL_RIGHTS, type Grant, type Rights, withBan, withGrant, withWord } from './rights.ts';
 import { UserNumbers } from './user-numbers.ts';
 
-export type { Conversation, ConversationSummary } from './occupied.ts';
-export type {
-  Applied,
-  ConversationLimits,
-  Full,
-  Leaving,
-  Membership,
-  MembershipObserver,
-  Placement,
-  RecordedUser,
-} from './registry-types.ts';
-
 /** Clocks of instances may differ by so much when a user is forgotten, milliseconds. */
 const FORGET_SLACK_MS = 1000;
 

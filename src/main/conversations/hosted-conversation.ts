@@ -1,6 +1,6 @@
 /** A conversation that a worker serves, because participants have seats in it. */
 import type { Shard } from '../media/shard.ts';
-import type { Conversation } from './conversations.ts';
+import type { Conversation } from './occupied.ts';
 import type { ListenerPreferences, Participant } from './participant.ts';
 
 /** A seat as its conversation sees it. */

@@ -3,8 +3,8 @@
  * slots' rows have one writer at any time, and its packets stay in order.
  */
 import type { Shard } from '../media/shard.ts';
-import type { Conversation } from './conversations.ts';
 import type { HostedConversation, HostedSeat } from './hosted-conversation.ts';
+import type { Conversation } from './occupied.ts';
 import type { ListenerPreferences, Participant } from './participant.ts';
 import type { Seats } from './seats.ts';
 

@@ -1,8 +1,8 @@
 /** Which worker serves which conversation. One worker serves all of a conversation while anybody has a seat in it. */
 import type { Shard } from '../media/shard.ts';
-import type { Conversation } from './conversations.ts';
 import { HostedConversation, type HostedSeat } from './hosted-conversation.ts';
 import { HostedConversations } from './hosted-conversations.ts';
+import type { Conversation } from './occupied.ts';
 
 /**
  * Each conversation's numbers begin this far after those of the one before. What was under way while a client moved

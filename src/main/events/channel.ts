@@ -9,7 +9,7 @@ import type { HostedConversation } from '../conversations/hosted-conversation.ts
 import type { TextChannel } from '../media/text-channel.ts';
 import type { ConversationView } from './conversation-view.ts';
 import { type EventParticipant, Requests } from './requests.ts';
-import { MAX_BATCH_LENGTH, writeEvent } from './text.ts';
+import { MAX_BATCH_LENGTH, writeEvent, writeNowhere } from './text.ts';
 
 /** A client counts as slow if more bytes than this wait for it. */
 export const MAX_BUFFERED_BYTES = 65_536;
@@ -176,24 +176,8 @@ export class EventChannel {
   }
 
   private tellNowhere(): void {
-    const { selfMuted, mutedByOperator, maySpeak, deafened } = this.participant;
-    this.send(
-      writeEvent('snapshot', {
-        conversation: 'null',
-        number: '0',
-        muted: String(selfMuted),
-        silenced: String(mutedByOperator),
-        speak: String(maySpeak),
-        deafened: String(deafened),
-        pinned: '[]',
-        excluded: '[]',
-        dominant: '0',
-        total: '0',
-        complete: 'true',
-        recording: 'false',
-        participants: '[]',
-      }),
-    );
+    const { selfMuted: muted, mutedByOperator, maySpeak, deafened } = this.participant;
+    this.send(writeNowhere({ muted, mutedByOperator, maySpeak, deafened }));
     this.toldSlots.fill(0);
     this.told = 'nowhere';
   }

@@ -10,7 +10,15 @@ import type { HostedConversation } from '../conversations/hosted-conversation.ts
 import type { Participant } from '../conversations/participant.ts';
 import type { Participant as ListedParticipant } from './schema.ts';
 import { isShownAlike, newShown, note, type RightsIn, type Shown } from './shown.ts';
-import { Changes, MAX_LIST_LENGTH, pack, writeEvent, writeParticipant, writeParticipants } from './text.ts';
+import {
+  Changes,
+  MAX_LIST_LENGTH,
+  type OwnState,
+  pack,
+  writeEvent,
+  writeParticipant,
+  writeParticipants,
+} from './text.ts';
 
 /**
  * A large conversation is large until it has shrunk to this share of the limit, so that it does not flip at the limit.
@@ -36,13 +44,8 @@ interface Entry {
 }
 
 /** What a snapshot says about its recipient. */
-export interface Self {
+export interface Self extends OwnState {
   readonly number: number;
-  /** By the client itself. */
-  readonly muted: boolean;
-  readonly mutedByOperator: boolean;
-  readonly maySpeak: boolean;
-  readonly deafened: boolean;
   readonly pinned: readonly number[];
   readonly excluded: readonly number[];
 }

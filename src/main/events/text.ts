@@ -18,6 +18,34 @@ export function writeEvent(type: ServerEvent['type'], members: Readonly<Record<s
   return `${text}}`;
 }
 
+/** What a client is told of itself, in a conversation and outside of one. */
+export interface OwnState {
+  /** By the client itself. */
+  readonly muted: boolean;
+  readonly mutedByOperator: boolean;
+  readonly maySpeak: boolean;
+  readonly deafened: boolean;
+}
+
+/** Returns the snapshot of somebody who is in no conversation. */
+export function writeNowhere({ muted, mutedByOperator, maySpeak, deafened }: OwnState): string {
+  return writeEvent('snapshot', {
+    conversation: 'null',
+    number: '0',
+    muted: String(muted),
+    silenced: String(mutedByOperator),
+    speak: String(maySpeak),
+    deafened: String(deafened),
+    pinned: '[]',
+    excluded: '[]',
+    dominant: '0',
+    total: '0',
+    complete: 'true',
+    recording: 'false',
+    participants: '[]',
+  });
+}
+
 /** A participant as it is written. */
 export interface ShownParticipant extends Omit<Participant, 'metadata' | 'name'> {
   readonly name?: string | null;

@@ -3,7 +3,8 @@
  * sends.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { ConversationSummary, Leaving, MembershipObserver } from '../conversations/conversations.ts';
+import type { ConversationSummary } from '../conversations/occupied.ts';
+import type { Leaving, MembershipObserver } from '../conversations/registry-types.ts';
 import type { Log } from '../log/log.ts';
 import type { Cancel, Timers } from '../timers.ts';
 import { RecentEvents } from './recent.ts';

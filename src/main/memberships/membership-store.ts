@@ -1,6 +1,7 @@
 /** Where memberships are kept and changed: in this process alone, or in the records of a cluster. */
 import type { Config } from '../config.ts';
-import type { Conversations, Placement } from '../conversations/conversations.ts';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Placement } from '../conversations/registry-types.ts';
 import { bannedFor, FULL_RIGHTS, type Grant } from '../conversations/rights.ts';
 import { RequestError } from '../errors.ts';
 import { bannedError, fullError } from './refusals.ts';

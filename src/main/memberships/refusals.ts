@@ -1,6 +1,6 @@
 /** The errors with which rules of membership refuse a request. */
 import type { Config } from '../config.ts';
-import type { Full } from '../conversations/conversations.ts';
+import type { Full } from '../conversations/registry-types.ts';
 import { RequestError } from '../errors.ts';
 
 type FullConfig = Pick<Config, 'MAX_MEMBERSHIPS' | 'MAX_CONVERSATIONS' | 'MAX_PARTICIPANTS'>;

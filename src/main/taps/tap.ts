@@ -8,7 +8,7 @@
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../workers/protocol.ts';
 import type { ConversationView } from '../events/conversation-view.ts';
 import { EVENTS_VERSION } from '../events/schema.ts';
-import { writeEvent } from '../events/text.ts';
+import { writeNowhere } from '../events/text.ts';
 import type { Publisher } from '../media/ingress.ts';
 import { writeTapEvent } from './schema.ts';
 import { HEAD_BYTES, RECORD_BYTES, writeHead, writeRecord } from './wire.ts';
@@ -128,6 +128,11 @@ export class Tap {
     this.socket.close(code, reason);
   }
 
+  /** Ends it as it is. */
+  abort(code: number, reason: string): void {
+    this.socket.close(code, reason);
+  }
+
   /** Whether a source is among those that the reader wants. One without a place has just begun. */
   private wants(id: number): boolean {
     const { foremost } = this.options;
@@ -149,20 +154,7 @@ export class Tap {
   private tellNowhere(): void {
     if (this.told === 'nowhere') return;
     this.speakers.clear();
-    this.socket.send(
-      writeEvent('snapshot', {
-        ...{ conversation: 'null', number: '0', muted: 'false', silenced: 'false', speak: 'false', deafened: 'false' },
-        ...{
-          pinned: '[]',
-          excluded: '[]',
-          dominant: '0',
-          total: '0',
-          complete: 'true',
-          recording: 'false',
-          participants: '[]',
-        },
-      }),
-    );
+    this.socket.send(writeNowhere(NOBODY));
   }
 
   private sendEvents(texts: readonly string[]): void {

@@ -55,7 +55,7 @@ export class Taps implements PacketTap {
 
   /** Begins a tap of a conversation, whether anybody is in it or not. @returns the tap, and a function that ends it. */
   open(id: string, socket: TapSocket, options: TapOptions): { tap: Tap; end: Cancel } {
-    if (this.all.size === 0) this.begin();
+    if (this.stopTelling === null) this.begin();
     const tap = new Tap(socket, options, this.parts.sources, this.counts);
     this.all.add(tap);
     const { tapped } = this.byId.get(id) ?? this.follow(id);
@@ -80,6 +80,12 @@ export class Taps implements PacketTap {
     let waits = false;
     for (let i = 0; i < taps.length; i++) waits = taps[i]!.packet(publisher, bytes, stamp, arrival) || waits;
     if (waits) this.schedule();
+  }
+
+  /** It threw, and gets no packets any more. Its readers must not wait for some: they are told, and open other taps. */
+  failed(code: number, reason: string): void {
+    this.rest();
+    for (const tap of this.all) tap.abort(code, reason);
   }
 
   /** Ends all taps: their readers get what has gathered. @param code of the websocket. */

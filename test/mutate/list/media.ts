@@ -132,6 +132,8 @@ export const media: MutationList = {
     ['if (publisher.muted || publisher.publication === null)', 'if (publisher.publication === null)'],
     ['((stamp - this.stamp) | 0)', '(stamp - this.stamp)'],
     ['if (this.all.size === 0) this.rest();', ''],
+    ['if (this.stopTelling === null) this.begin();', 'if (this.all.size === 1) this.begin();'],
+    ['tap.abort(code, reason);', ';'],
   ],
   'src/main/media/traffic.ts': [['this.figures[1]! += bytes;', 'this.figures[1]! = bytes;']],
 };

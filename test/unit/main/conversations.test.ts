@@ -1,10 +1,7 @@
 import { equal, is, ok } from 'uvu/assert';
-import {
-  type Conversation,
-  Conversations,
-  type Full,
-  type Placement,
-} from '../../../src/main/conversations/conversations.ts';
+import { Conversations } from '../../../src/main/conversations/conversations.ts';
+import type { Conversation } from '../../../src/main/conversations/occupied.ts';
+import type { Full, Placement } from '../../../src/main/conversations/registry-types.ts';
 import { UserNumbers } from '../../../src/main/conversations/user-numbers.ts';
 import { prng, seed } from '../../support/prng.ts';
 import { scenarios } from '../../support/scenario.ts';

@@ -1,6 +1,7 @@
 /** The rules of membership, each with the real registry and everything else as the test has it. */
 import { equal, is, ok, throws, unreachable } from 'uvu/assert';
-import { Conversations, type Placement } from '../../../src/main/conversations/conversations.ts';
+import { Conversations } from '../../../src/main/conversations/conversations.ts';
+import type { Placement } from '../../../src/main/conversations/registry-types.ts';
 import { FULL_GRANT, type Grant } from '../../../src/main/conversations/rights.ts';
 import { RequestError } from '../../../src/main/errors.ts';
 import { type Done, LocalStore, type MembershipStore } from '../../../src/main/memberships/membership-store.ts';

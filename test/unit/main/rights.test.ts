@@ -9,7 +9,8 @@ import {
   writeRecord,
 } from '../../../src/main/cluster/messages/record.ts';
 import { Mirror } from '../../../src/main/cluster/mirror.ts';
-import { Conversations, type Placement } from '../../../src/main/conversations/conversations.ts';
+import { Conversations } from '../../../src/main/conversations/conversations.ts';
+import type { Placement } from '../../../src/main/conversations/registry-types.ts';
 import {
   afterwards,
   areLasting,

@@ -1,6 +1,6 @@
 import { equal, is, ok } from 'uvu/assert';
-import type { Conversation } from '../../../src/main/conversations/conversations.ts';
 import type { HostedConversation } from '../../../src/main/conversations/hosted-conversation.ts';
+import type { Conversation } from '../../../src/main/conversations/occupied.ts';
 import type { Participant } from '../../../src/main/conversations/participant.ts';
 import { Seat } from '../../../src/main/conversations/seat.ts';
 import { Seats } from '../../../src/main/conversations/seats.ts';

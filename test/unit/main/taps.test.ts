@@ -54,7 +54,12 @@ function setUp() {
   const conversations = new Conversations<object>(limits, 1000);
   const shard = { load: 0, push: () => true } as unknown as Shard;
   const seats = new Seats(() => shard);
-  const ingress = new Ingress();
+  const failures: unknown[] = [];
+  const tapFailed = (error: unknown): void => {
+    failures.push(error);
+    taps.failed(1011, 'internal error');
+  };
+  const ingress = new Ingress({ tapFailed });
   const taps = new Taps({ conversations, seats, ingress, sources, listed: 100, timers, date: () => DATE });
   const socket = new FakeSocket();
   const open = (options = EVERYTHING) => taps.open('kitchen', socket, options);
@@ -67,7 +72,7 @@ function setUp() {
       seat: { number: id + 1, shard, current: { conversation } },
     };
   };
-  return { timers, sources, conversations, seats, ingress, taps, socket, open, publisher };
+  return { timers, sources, conversations, seats, ingress, taps, socket, open, publisher, failures };
 }
 
 test('a reader gets each packet as it came, with its speaker and the time, together with others of a moment', () => {
@@ -98,6 +103,25 @@ test('a reader gets each packet as it came, with its speaker and the time, toget
       [3, 'bob', 111, 63],
     ],
   );
+});
+
+test('readers of taps that fail are hung up on, and a new one gets packets again', () => {
+  const { timers, ingress, taps, open, socket, publisher, failures } = setUp();
+  const { end } = open();
+  const ann = publisher(1, 'ann');
+  socket.send = () => {
+    throw new Error('a fault');
+  };
+  ingress.take(ann, rtp({ sequence: 1 }));
+  ingress.take(ann, rtp({ sequence: 2 }));
+  equal([failures.length, socket.closed], [1, 1011]);
+  const other = new FakeSocket();
+  taps.open('kitchen', other, EVERYTHING);
+  // The websocket of the first one closes only now.
+  end();
+  ingress.take(ann, rtp({ sequence: 3 }));
+  timers.pass(50);
+  is(other.packets().length, 1);
 });
 
 test('packets of those who are muted, and of other conversations, are not for a reader', () => {

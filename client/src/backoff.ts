@@ -1,20 +1,20 @@
 /** Computes pauses between attempts: they double up to a bound, with jitter, so that clients do not retry in step. */
 export class Backoff {
-  private readonly first: number;
-  private readonly most: number;
-  private readonly random: () => number;
-  private attempts = 0;
+  readonly #first: number;
+  readonly #most: number;
+  readonly #random: () => number;
+  #attempts = 0;
 
   /** @param first @param most in milliseconds. @param random returns a number from 0 up to, but not including, 1. */
   constructor(first: number, most: number, random: () => number = Math.random) {
-    this.first = first;
-    this.most = most;
-    this.random = random;
+    this.#first = first;
+    this.#most = most;
+    this.#random = random;
   }
 
   /** Consecutive failed attempts. */
   get failures(): number {
-    return this.attempts;
+    return this.#attempts;
   }
 
   /**
@@ -25,12 +25,12 @@ export class Backoff {
    *   more, half as much again is random, because it asked others for the same.
    */
   next(atLeast = 0): number {
-    const whole = Math.min(this.most, this.first * 2 ** Math.min(this.attempts++, 30));
-    return Math.round(Math.max(atLeast, whole / 2) + (this.random() * Math.max(atLeast, whole)) / 2);
+    const whole = Math.min(this.#most, this.#first * 2 ** Math.min(this.#attempts++, 30));
+    return Math.round(Math.max(atLeast, whole / 2) + (this.#random() * Math.max(atLeast, whole)) / 2);
   }
 
   /** Starts over with the shortest pause, after a success or when the next attempt is likely to succeed. */
   reset(): void {
-    this.attempts = 0;
+    this.#attempts = 0;
   }
 }

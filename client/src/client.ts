@@ -44,7 +44,7 @@ export async function connect(options: ClientOptions): Promise<VoiceClient> {
 
 /** Puts a user into conversations: it sends and plays audio, and reconnects automatically until it is closed. */
 export class VoiceClient extends ClientView {
-  private readonly options: ClientOptions;
+  readonly #options: ClientOptions;
   protected readonly session: Session;
   protected readonly membership: Membership;
   protected readonly mic: Microphone;
@@ -53,16 +53,16 @@ export class VoiceClient extends ClientView {
   protected readonly levels: Levels;
   protected readonly scene: Scene;
   protected readonly secrecy: Secrecy;
-  private readonly meter: Meter;
+  readonly #meter: Meter;
   protected latest: Statistics = NO_STATISTICS;
-  private readonly endDevices: () => void;
+  readonly #endDevices: () => void;
 
   constructor(options: ClientOptions) {
     super();
-    this.options = options;
+    this.#options = options;
     const { levelInterval = 200 } = options;
     this.membership = new Membership(options, (change) => this.emit('conversation', change));
-    this.preferences = new Preferences(options, () => this.emitMuted());
+    this.preferences = new Preferences(options, () => this.#emitMuted());
     this.mic = new Microphone(
       (state) => this.emit('microphone', state),
       (label) => this.emit('deviceLost', { kind: 'input', label }),
@@ -75,39 +75,39 @@ export class VoiceClient extends ClientView {
     });
     this.secrecy = new Secrecy(options.encryption, {
       decryption: (change) => this.emit('decryption', change),
-      failed: (error) => this.report(error),
+      failed: (error) => this.#report(error),
     });
     this.session = new Session(options, this.output.slots.length, {
       begun: () => this.secrecy.start(),
       made: (peer) => this.mic.attach(peer.sender, peer.pc),
-      established: (peer) => this.established(peer),
-      promoted: (peer) => this.promoted(peer),
-      event: (event) => this.handle(event),
-      state: (state, error) => this.changed(state, error),
+      established: (peer) => this.#established(peer),
+      promoted: (peer) => this.#promoted(peer),
+      event: (event) => this.#handle(event),
+      state: (state, error) => this.#changed(state, error),
       retry: (retry) => this.emit('retry', retry),
-      stuck: (error) => this.report(error),
+      stuck: (error) => this.#report(error),
     });
     this.levels = new Levels(this.output.slots, levelInterval, (all) => this.emit('speakers', all));
-    this.meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
+    this.#meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
       this.latest = statistics;
       this.emit('statistics', statistics);
     });
     this.scene = new Scene(
       this.output,
-      [this.levels, this.meter],
+      [this.levels, this.#meter],
       (name, value) => this.emit(name, value),
-      () => this.emitMuted(),
+      () => this.#emitMuted(),
     );
-    this.hush();
+    this.#hush();
     this.output.deafen(this.preferences.deafened);
-    if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.report(error));
-    this.endDevices = watchDevices(
+    if (options.outputDevice !== undefined) this.setOutput(options.outputDevice).catch((error) => this.#report(error));
+    this.#endDevices = watchDevices(
       (devices) => {
         this.mic.devicesChanged(devices.inputs);
         this.output.devicesChanged(devices.outputs);
         this.emit('devices', devices);
       },
-      (error) => this.report(error),
+      (error) => this.#report(error),
     );
   }
 
@@ -118,7 +118,7 @@ export class VoiceClient extends ClientView {
    */
   async connect(): Promise<void> {
     if (this.state !== 'idle') throw new VoiceError('closed', 'A client can connect only once; create a new one.');
-    const { microphone = true, conversation } = this.options;
+    const { microphone = true, conversation } = this.#options;
     if (conversation !== undefined) this.membership.startIn(conversation);
     // Runs in parallel: connecting need not wait for the user's permission. Failures are reported as an event.
     if (microphone !== false) this.startMicrophone(microphone === true ? {} : microphone).catch(() => undefined);
@@ -163,7 +163,7 @@ export class VoiceClient extends ClientView {
    * @throws VoiceError `refused` without a conversation, `not-connected`, `closed`.
    */
   async raiseHand(raised: boolean): Promise<void> {
-    await this.preferences.raiseHand(raised, this.peer());
+    await this.preferences.raiseHand(raised, this.#peer());
   }
 
   /**
@@ -174,12 +174,12 @@ export class VoiceClient extends ClientView {
    * @throws VoiceError `refused` if one of them has left, `not-connected`, `closed`.
    */
   async pin(numbers: readonly number[]): Promise<void> {
-    await this.preferences.choose('pin', numbers, this.peer());
+    await this.preferences.choose('pin', numbers, this.#peer());
   }
 
   /** Never plays these participants, at most 100; otherwise like {@link pin}. @throws VoiceError */
   async exclude(numbers: readonly number[]): Promise<void> {
-    await this.preferences.choose('exclude', numbers, this.peer());
+    await this.preferences.choose('exclude', numbers, this.#peer());
   }
 
   /**
@@ -189,7 +189,7 @@ export class VoiceClient extends ClientView {
    * @throws VoiceError
    */
   async page(after = 0, limit = 100): Promise<ParticipantsPage> {
-    const answer = await this.peer().request({ type: 'participants', after, limit });
+    const answer = await this.#peer().request({ type: 'participants', after, limit });
     if (answer.type !== 'page') throw new VoiceError('refused', 'The server did not answer with a page.');
     const { total, participants, next } = answer;
     return { total, participants, next };
@@ -278,7 +278,7 @@ export class VoiceClient extends ClientView {
     this.session.close(null);
   }
 
-  private peer(): Peer {
+  #peer(): Peer {
     const { current } = this.session;
     if (this.state === 'closed') throw new VoiceError('closed', 'This client is closed; create a new one.');
     if (current === null)
@@ -286,56 +286,56 @@ export class VoiceClient extends ClientView {
     return current;
   }
 
-  private async established(peer: Peer): Promise<void> {
+  async #established(peer: Peer): Promise<void> {
     this.preferences.renew(peer);
     await this.membership.restore(peer, () => this.session.yield());
   }
 
-  private promoted(peer: Peer): void {
+  #promoted(peer: Peer): void {
     this.scene.take(peer);
     this.preferences.attach(peer);
     this.membership.attach(peer);
     this.scene.show();
   }
 
-  private handle(event: ServerEvent): void {
+  #handle(event: ServerEvent): void {
     this.membership.handle(event);
     this.preferences.handle(event);
     this.scene.handle(event);
     if (event.type === 'draining') this.emit('draining', { within: event.within });
     // Not a response to a request: the server objects to something this client sends.
-    if (event.type === 'error' && event.id === undefined) this.report(eventError(event));
+    if (event.type === 'error' && event.id === undefined) this.#report(eventError(event));
   }
 
-  private emitMuted(): void {
-    this.hush();
+  #emitMuted(): void {
+    this.#hush();
     this.emit('muted', this.mutedState);
   }
 
   /** Sends nothing as long as the server forwards nothing. All reasons for that come together here. */
-  private hush(): void {
+  #hush(): void {
     this.mic.mute(this.muted || this.silenced || !this.speak);
   }
 
-  private changed(state: ClientState, error: VoiceError | null): void {
+  #changed(state: ClientState, error: VoiceError | null): void {
     const { current } = this.session;
     if (state === 'reconnecting' || state === 'closed') this.scene.leave();
     else if (current !== null) this.scene.recover(current);
-    if (state === 'closed') this.end(error);
+    if (state === 'closed') this.#end(error);
     this.emit('state', { state, error });
   }
 
-  private end(error: VoiceError | null): void {
-    this.endDevices();
+  #end(error: VoiceError | null): void {
+    this.#endDevices();
     this.membership.close(error);
     this.levels.close();
-    this.meter.close();
+    this.#meter.close();
     this.mic.close();
     this.output.close();
     this.secrecy.close();
   }
 
-  private report(error: unknown): void {
+  #report(error: unknown): void {
     this.emit('error', asVoiceError(error, 'server-error', 'Unexpected failure'));
   }
 }

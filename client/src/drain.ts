@@ -15,21 +15,21 @@ const POLL_MS = 100;
 const LINGER_MS = 2000;
 
 export class Drain {
-  private readonly move: () => void;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private spread: number | null = null;
+  readonly #move: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #spread: number | null = null;
   /** When the server exits, by `performance.now()`. */
-  private end = 0;
-  private readonly lingering = new Map<Peer, ReturnType<typeof setTimeout>>();
+  #end = 0;
+  readonly #lingering = new Map<Peer, ReturnType<typeof setTimeout>>();
 
   /** @param move opens another connection; the old one stays in use until {@link waitForOthers} resolves. */
   constructor(move: () => void) {
-    this.move = move;
+    this.#move = move;
   }
 
   /** Whether the server of the current connection is shutting down. */
   get active(): boolean {
-    return this.spread !== null;
+    return this.#spread !== null;
   }
 
   /**
@@ -38,10 +38,10 @@ export class Drain {
    * @param time until the server exits, milliseconds. @param alone whether nobody else is in the conversation.
    */
   begin(time: number, alone: boolean): void {
-    clearTimeout(this.timer);
-    this.spread = time === 0 || alone ? SHORT_SPREAD_MS : Math.min(SPREAD_MS, time / 10);
-    this.end = performance.now() + time;
-    this.timer = setTimeout(this.move, Math.random() * this.spread);
+    clearTimeout(this.#timer);
+    this.#spread = time === 0 || alone ? SHORT_SPREAD_MS : Math.min(SPREAD_MS, time / 10);
+    this.#end = performance.now() + time;
+    this.#timer = setTimeout(this.#move, Math.random() * this.#spread);
   }
 
   /**
@@ -49,13 +49,13 @@ export class Drain {
    * The wait is bounded, since some clients may not move by themselves.
    */
   async waitForOthers(old: Peer | null, peer: Peer): Promise<void> {
-    if (this.spread === null || old === null) return;
+    if (this.#spread === null || old === null) return;
     const checks = [old.checks, peer.checks];
     let check = (): void => undefined;
     const done = new Promise<void>((resolve) => {
       check = () => {
         // By then the server may have exited, and those who still listen there hear nobody.
-        const over = !old.established || !peer.established || performance.now() >= this.end;
+        const over = !old.established || !peer.established || performance.now() >= this.#end;
         if (over || areAllThere(old.people, peer.people)) resolve();
       };
       for (const all of checks) all.add(check);
@@ -63,7 +63,7 @@ export class Drain {
     });
     // A closed connection reports nothing more, so poll as well.
     const timer = setInterval(check, POLL_MS);
-    await within(Math.min(this.spread + GATHER_TIMEOUT_MS, Math.max(0, this.end - performance.now())), done);
+    await within(Math.min(this.#spread + GATHER_TIMEOUT_MS, Math.max(0, this.#end - performance.now())), done);
     clearInterval(timer);
     for (const all of checks) all.delete(check);
   }
@@ -75,24 +75,24 @@ export class Drain {
    */
   moved(old: Peer | null): void {
     const { active } = this;
-    clearTimeout(this.timer);
-    this.spread = null;
+    clearTimeout(this.#timer);
+    this.#spread = null;
     if (old === null) return;
     if (!active) return old.close();
     old.watcher = null;
-    const timer = setTimeout(() => this.drop(old), LINGER_MS);
-    this.lingering.set(old, timer);
+    const timer = setTimeout(() => this.#drop(old), LINGER_MS);
+    this.#lingering.set(old, timer);
   }
 
   /** Closes all lingering connections. */
   close(): void {
-    clearTimeout(this.timer);
-    for (const peer of this.lingering.keys()) this.drop(peer);
+    clearTimeout(this.#timer);
+    for (const peer of this.#lingering.keys()) this.#drop(peer);
   }
 
-  private drop(peer: Peer): void {
-    clearTimeout(this.lingering.get(peer));
-    this.lingering.delete(peer);
+  #drop(peer: Peer): void {
+    clearTimeout(this.#lingering.get(peer));
+    this.#lingering.delete(peer);
     peer.close();
   }
 }

@@ -38,38 +38,39 @@ export class Encryption {
   /** What became of the frames of others; null until there are some. */
   counts: FrameCounts | null = null;
   readonly failures = new Map<string, DecryptionFailure>();
-  private readonly options: EncryptionOptions;
-  private readonly hooks: EncryptionHooks;
-  private worker: Worker | null = null;
-  private lastId = 0;
-  private readonly answers = new Map<number, (key: EncryptionKey | null) => void>();
-  private connections = 0;
+  readonly #options: EncryptionOptions;
+  readonly #hooks: EncryptionHooks;
+  #worker: Worker | null = null;
+  #lastId = 0;
+  readonly #answers = new Map<number, (key: EncryptionKey | null) => void>();
+  #connections = 0;
   /** Who is on each connection. */
-  private readonly people = new Map<number, ReadonlyMap<number, string>>();
-  private keyId: number;
+  readonly #people = new Map<number, ReadonlyMap<number, string>>();
+  #keyId: number;
 
   constructor(options: EncryptionOptions, hooks: EncryptionHooks) {
-    this.options = options;
-    this.hooks = hooks;
-    this.keyId = options.keyId ?? 0;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#keyId = options.keyId ?? 0;
   }
 
   /** Starts the worker. @returns why that is impossible; null if it runs. */
   async start(): Promise<string | null> {
-    const { options, keyId } = this;
+    const options = this.#options;
+    const keyId = this.#keyId;
     const shared = 'key' in options;
     const wrong = shared ? whyBad(options) : idIsGood(keyId) ? null : badId(keyId);
     if (wrong !== null) return wrong;
     const url = options.worker ?? URL.createObjectURL(new Blob([ENCRYPTION_WORKER], { type: 'text/javascript' }));
     try {
-      this.worker = new Worker(url);
+      this.#worker = new Worker(url);
     } catch (error) {
       return blocked(String(error));
     }
-    const failure = await this.begin({ type: 'start', shared, keyId, userid: options.userid ?? null });
+    const failure = await this.#begin({ type: 'start', shared, keyId, userid: options.userid ?? null });
     if (options.worker === undefined) URL.revokeObjectURL(String(url));
     if (failure !== null) this.close();
-    else if (shared) this.supply('', keyId, options);
+    else if (shared) this.#supply('', keyId, options);
     return failure;
   }
 
@@ -82,29 +83,29 @@ export class Encryption {
 
   /** Encrypts what a connection sends and decrypts what it receives, from its first frame on. @returns its id. */
   attach(transceivers: readonly RTCRtpTransceiver[]): number {
-    const connection = ++this.connections;
+    const connection = ++this.#connections;
     for (const transceiver of transceivers) {
       withoutRed(transceiver);
-      this.transform(transceiver.sender, { side: 'send', connection });
-      this.transform(transceiver.receiver, { side: 'receive', connection });
+      this.#transform(transceiver.sender, { side: 'send', connection });
+      this.#transform(transceiver.receiver, { side: 'receive', connection });
     }
     return connection;
   }
 
   /** Takes who has which number. @param self the number of this client. */
   setPeople(connection: number, userids: ReadonlyMap<number, string>, self: number): void {
-    const userid = this.options.userid ?? userids.get(self);
-    if (userid !== undefined) this.post({ type: 'self', userid });
-    this.post({ type: 'people', connection, userids });
-    this.people.set(connection, userids);
-    const present = new Set([...this.people.values()].flatMap((all) => [...all.values()]));
+    const userid = this.#options.userid ?? userids.get(self);
+    if (userid !== undefined) this.#post({ type: 'self', userid });
+    this.#post({ type: 'people', connection, userids });
+    this.#people.set(connection, userids);
+    const present = new Set([...this.#people.values()].flatMap((all) => [...all.values()]));
     for (const one of this.failures.keys()) if (!present.has(one)) this.failures.delete(one);
   }
 
   /** Forgets a connection. */
   end(connection: number): void {
-    this.people.delete(connection);
-    this.post({ type: 'end', connection });
+    this.#people.delete(connection);
+    this.#post({ type: 'end', connection });
   }
 
   /**
@@ -113,65 +114,65 @@ export class Encryption {
    * @param key null where each user has their own. @param delay milliseconds. @returns why it cannot be used, or null.
    */
   async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<string | null> {
-    const shared = 'key' in this.options;
+    const shared = 'key' in this.#options;
     if (shared !== (key !== null)) return shared ? 'the new key is missing' : 'keyFor supplies the keys';
     const wrong = key !== null ? whyBad({ ...key, keyId }) : idIsGood(keyId) ? null : badId(keyId);
     if (wrong !== null) return wrong;
-    if (key !== null) this.supply('', keyId, key);
+    if (key !== null) this.#supply('', keyId, key);
     await new Promise((resolve) => setTimeout(resolve, delay));
-    const used = await this.ask((id) => ({ type: 'use', id, keyId }));
+    const used = await this.#ask((id) => ({ type: 'use', id, keyId }));
     if (used === null) return `there is no key ${keyId} for this user, or the server has not said yet who that is`;
-    this.keyId = keyId;
+    this.#keyId = keyId;
     return null;
   }
 
   /** Takes the key one step further. @returns the key as it is then; null if there is none, or no further step. */
   ratchet(): Promise<EncryptionKey | null> {
-    return this.ask((id) => ({ type: 'ratchet', id }));
+    return this.#ask((id) => ({ type: 'ratchet', id }));
   }
 
   close(): void {
-    this.worker?.terminate();
-    this.worker = null;
-    for (const answer of this.answers.values()) answer(null);
-    this.answers.clear();
+    this.#worker?.terminate();
+    this.#worker = null;
+    for (const answer of this.#answers.values()) answer(null);
+    this.#answers.clear();
   }
 
-  private begin(command: Command): Promise<string | null> {
-    const worker = this.worker!;
+  #begin(command: Command): Promise<string | null> {
+    const worker = this.#worker!;
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(blocked(`it did not start within ${START_MS} ms`)), START_MS);
       const settle = (failure: string | null): void => {
         clearTimeout(timer);
-        worker.onerror = ({ message }) => this.hooks.failed(`the encryption worker failed: ${message}`);
+        worker.onerror = ({ message }) => this.#hooks.failed(`the encryption worker failed: ${message}`);
         resolve(failure);
       };
       worker.onerror = ({ message }) => settle(blocked(message ?? 'it cannot be loaded'));
       worker.onmessage = ({ data }: MessageEvent<Notice>) => {
         if (data.type === 'ready') settle(null);
-        else this.take(data);
+        else this.#take(data);
       };
-      this.post(command);
+      this.#post(command);
     });
   }
 
-  private take(notice: Notice): void {
+  #take(notice: Notice): void {
     switch (notice.type) {
       case 'ask':
-        return void this.fetchKey(notice.userid, notice.keyId);
+        return void this.#fetchKey(notice.userid, notice.keyId);
       case 'decryption':
         if (notice.reason === null) this.failures.delete(notice.userid);
         else this.failures.set(notice.userid, notice.reason);
-        return this.hooks.decryption(notice.userid, notice.reason);
+        return this.#hooks.decryption(notice.userid, notice.reason);
       case 'unsent':
-        return this.hooks.failed(`nobody hears this client: there is no key ${notice.keyId} for its user`);
+        return this.#hooks.failed(`nobody hears this client: there is no key ${notice.keyId} for its user`);
       case 'counts':
         this.counts = notice.counts;
         return;
       case 'done': {
         const { id, key, step } = notice;
-        this.answers.get(id)?.(key === null ? null : { key, step });
-        this.answers.delete(id);
+        this.#answers.get(id)?.(key === null ? null : { key, step });
+        this.#answers.delete(id);
         return;
       }
       default:
@@ -179,47 +180,53 @@ export class Encryption {
   }
 
   /** Gets a user's key from the application. */
-  private async fetchKey(userid: string, keyId: number): Promise<void> {
+  async #fetchKey(userid: string, keyId: number): Promise<void> {
     let key: EncryptionKey | null = null;
     try {
-      if ('keyFor' in this.options) {
-        const found = (await this.options.keyFor(userid, keyId)) ?? null;
+      if ('keyFor' in this.#options) {
+        const found = (await this.#options.keyFor(userid, keyId)) ?? null;
         key = found === null || 'key' in found ? found : { key: found };
         const wrong = key === null ? null : whyBad({ ...key, keyId });
         if (wrong !== null) throw new Error(wrong);
       }
     } catch (error) {
       key = null;
-      this.hooks.failed(`keyFor(${JSON.stringify(userid)}, ${keyId}) failed: ${(error as Error)?.message ?? error}`);
+      this.#hooks.failed(`keyFor(${JSON.stringify(userid)}, ${keyId}) failed: ${(error as Error)?.message ?? error}`);
     }
-    this.supply(userid, keyId, key);
+    this.#supply(userid, keyId, key);
   }
 
-  private supply(userid: string, keyId: number, key: EncryptionKey | null): void {
+  #supply(userid: string, keyId: number, key: EncryptionKey | null): void {
     // A copy, which the application cannot change.
-    this.post({ type: 'key', userid, keyId, key: key === null ? null : new Uint8Array(key.key), step: key?.step ?? 0 });
-  }
-
-  private ask(command: (id: number) => Command): Promise<EncryptionKey | null> {
-    const id = ++this.lastId;
-    if (this.worker === null) return Promise.resolve(null);
-    return new Promise((resolve) => {
-      this.answers.set(id, resolve);
-      this.post(command(id));
+    this.#post({
+      type: 'key',
+      userid,
+      keyId,
+      key: key === null ? null : new Uint8Array(key.key),
+      step: key?.step ?? 0,
     });
   }
 
-  private transform(end: RTCRtpSender | RTCRtpReceiver, options: TransformOptions): void {
+  #ask(command: (id: number) => Command): Promise<EncryptionKey | null> {
+    const id = ++this.#lastId;
+    if (this.#worker === null) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.#answers.set(id, resolve);
+      this.#post(command(id));
+    });
+  }
+
+  #transform(end: RTCRtpSender | RTCRtpReceiver, options: TransformOptions): void {
     if (hasScriptTransform()) {
-      end.transform = new RTCRtpScriptTransform(this.worker!, options);
+      end.transform = new RTCRtpScriptTransform(this.#worker!, options);
       return;
     }
     const { readable, writable } = (end as unknown as StreamsOwner).createEncodedStreams();
-    this.post({ type: 'streams', ...options, readable, writable }, [readable, writable]);
+    this.#post({ type: 'streams', ...options, readable, writable }, [readable, writable]);
   }
 
-  private post(command: Command, transfer: Transferable[] = []): void {
-    this.worker?.postMessage(command, transfer);
+  #post(command: Command, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(command, transfer);
   }
 }
 

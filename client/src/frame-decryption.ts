@@ -58,37 +58,37 @@ type Report = (userid: string, reason: DecryptionFailure | null) => void;
 
 export class FrameDecryption {
   readonly counts: FrameCounts = { decrypted: 0, notEncrypted: 0, noKey: 0, wrongKey: 0, replayed: 0, unknown: 0 };
-  private readonly keys: KeyRing;
-  private readonly report: Report;
-  private readonly now: () => number;
-  private readonly streams = new Map<string, Stream>();
-  private readonly connections = new Map<number, Connection>();
+  readonly #keys: KeyRing;
+  readonly #report: Report;
+  readonly #now: () => number;
+  readonly #streams = new Map<string, Stream>();
+  readonly #connections = new Map<number, Connection>();
   /** The latest connection that has ended. */
-  private ended = 0;
+  #ended = 0;
   /** Frames in a row that could not be played, and what was reported, by userid. */
-  private readonly verdicts = new Map<string, { bad: number; told: DecryptionFailure | null }>();
+  readonly #verdicts = new Map<string, { bad: number; told: DecryptionFailure | null }>();
 
   constructor(keys: KeyRing, report: Report, now: () => number = () => performance.now()) {
-    this.keys = keys;
-    this.report = report;
-    this.now = now;
+    this.#keys = keys;
+    this.#report = report;
+    this.#now = now;
   }
 
   /** Takes who has which number on a connection. */
   setPeople(connection: number, userids: ReadonlyMap<number, string>): void {
-    const one = this.connection(connection);
+    const one = this.#connection(connection);
     one.userids = userids;
     one.doubtful.clear();
     for (const wake of one.waiting) wake();
-    const present = new Set([...this.connections.values()].flatMap((all) => [...all.userids.values()]));
-    for (const userid of this.verdicts.keys()) if (!present.has(userid)) this.verdicts.delete(userid);
+    const present = new Set([...this.#connections.values()].flatMap((all) => [...all.userids.values()]));
+    for (const userid of this.#verdicts.keys()) if (!present.has(userid)) this.#verdicts.delete(userid);
   }
 
   /** Forgets a connection. */
   end(connection: number): void {
-    for (const wake of this.connections.get(connection)?.waiting ?? []) wake();
-    this.connections.delete(connection);
-    this.ended = Math.max(this.ended, connection);
+    for (const wake of this.#connections.get(connection)?.waiting ?? []) wake();
+    this.#connections.delete(connection);
+    this.#ended = Math.max(this.#ended, connection);
   }
 
   /**
@@ -99,53 +99,53 @@ export class FrameDecryption {
   async decrypt(connection: number, number: number, frame: Bytes): Promise<Bytes | null> {
     if (isSilence(frame)) return frame;
     // Frames that were still on their way must not bring back what was forgotten.
-    if (connection <= this.ended && !this.connections.has(connection)) return null;
-    const one = this.connection(connection);
+    if (connection <= this.#ended && !this.#connections.has(connection)) return null;
+    const one = this.#connection(connection);
     const header = readHeader(frame);
     if (header === null) {
       this.counts.notEncrypted++;
-      return this.refuse(one.userids.get(number), 'not-encrypted');
+      return this.#refuse(one.userids.get(number), 'not-encrypted');
     }
     const id = String(header.streamId);
     const { userids } = one;
-    let result = await this.attempt(one, number, frame, header, id);
+    let result = await this.#attempt(one, number, frame, header, id);
     // The event that tells who has this number may still be on its way. Numbers of earlier conversations are others.
-    if (result === 'unknown' && (await this.newsOf(one, number, userids))) {
-      result = await this.attempt(one, number, frame, header, id);
+    if (result === 'unknown' && (await this.#newsOf(one, number, userids))) {
+      result = await this.#attempt(one, number, frame, header, id);
     }
     if (typeof result !== 'string') {
       this.counts.decrypted++;
       return result;
     }
     this.counts[COUNTED[result]]++;
-    return result === 'unknown' || result === 'replayed' ? null : this.refuse(one.userids.get(number), result);
+    return result === 'unknown' || result === 'replayed' ? null : this.#refuse(one.userids.get(number), result);
   }
 
-  private async attempt(
+  async #attempt(
     one: Connection,
     number: number,
     frame: Bytes,
     header: FrameHeader,
     id: string,
   ): Promise<Bytes | DecryptionFailure | 'unknown' | 'replayed'> {
-    const known = this.streams.get(id);
+    const known = this.#streams.get(id);
     const userid = one.userids.get(number) ?? known?.userid;
     if (userid === undefined) return 'unknown';
     if (known !== undefined && known.userid !== userid) return 'wrong-key';
     const stream: Stream = known ?? { userid, highest: -1, derived: [], keyId: header.keyId };
     const window = one.windows.get(id) ?? new ReplayWindow(stream);
     if (!window.allows(header.counter)) return 'replayed';
-    const derived = await this.deriveFor(stream, header);
+    const derived = await this.#deriveFor(stream, header);
     if (derived === null) return 'no-key';
     const plain = await open(frame, header, derived.key);
     if (plain === null) return 'wrong-key';
     if (!window.allows(header.counter)) return 'replayed';
-    this.accept(one, id, stream, window, header, derived);
+    this.#accept(one, id, stream, window, header, derived);
     return plain;
   }
 
   /** Notes an authentic frame: only such a one creates a stream. */
-  private accept(
+  #accept(
     one: Connection,
     id: string,
     stream: Stream,
@@ -153,23 +153,23 @@ export class FrameDecryption {
     { keyId, step, counter }: FrameHeader,
     derived: Derived,
   ): void {
-    if (counter > stream.highest && !this.keys.shared) {
-      if (keyId !== stream.keyId) this.keys.retire(stream.userid, keyId, this.now());
+    if (counter > stream.highest && !this.#keys.shared) {
+      if (keyId !== stream.keyId) this.#keys.retire(stream.userid, keyId, this.#now());
       // The step after it is theirs alone, and this one is given up.
-      derived.chain.advance(step, this.now()).catch(() => undefined);
+      derived.chain.advance(step, this.#now()).catch(() => undefined);
     }
     if (counter > stream.highest) stream.keyId = keyId;
     window.take(counter);
-    remember(this.streams, id, stream);
+    remember(this.#streams, id, stream);
     remember(one.windows, id, window);
     if (!stream.derived.includes(derived)) stream.derived.unshift(derived);
     stream.derived.length = Math.min(stream.derived.length, MAX_KEYS);
-    this.succeed(stream.userid);
+    this.#succeed(stream.userid);
   }
 
-  private async deriveFor(stream: Stream, header: FrameHeader): Promise<Derived | null> {
-    const now = this.now();
-    const chain = await this.keys.of(stream.userid, header.keyId, now);
+  async #deriveFor(stream: Stream, header: FrameHeader): Promise<Derived | null> {
+    const now = this.#now();
+    const chain = await this.#keys.of(stream.userid, header.keyId, now);
     if (chain === null) return null;
     const known = stream.derived.find((one) => one.chain === chain && one.step === header.step);
     // A step that is given up ends for streams that used it, too.
@@ -180,7 +180,7 @@ export class FrameDecryption {
   }
 
   /** Waits for the next events, once for each number. @param before what was known. @returns whether they came. */
-  private async newsOf(one: Connection, doubt: number, before: Connection['userids']): Promise<boolean> {
+  async #newsOf(one: Connection, doubt: number, before: Connection['userids']): Promise<boolean> {
     if (one.userids !== before) return true;
     if (one.doubtful.has(doubt)) return false;
     let wake = (): void => undefined;
@@ -199,29 +199,29 @@ export class FrameDecryption {
     return false;
   }
 
-  private refuse(userid: string | undefined, reason: DecryptionFailure): null {
+  #refuse(userid: string | undefined, reason: DecryptionFailure): null {
     if (userid === undefined) return null;
-    const verdict = this.verdicts.get(userid) ?? { bad: 0, told: null };
-    this.verdicts.set(userid, verdict);
+    const verdict = this.#verdicts.get(userid) ?? { bad: 0, told: null };
+    this.#verdicts.set(userid, verdict);
     if (++verdict.bad >= BAD_FRAMES && verdict.told === null) {
       verdict.told = reason;
-      this.report(userid, reason);
+      this.#report(userid, reason);
     }
     return null;
   }
 
-  private succeed(userid: string): void {
-    const verdict = this.verdicts.get(userid);
+  #succeed(userid: string): void {
+    const verdict = this.#verdicts.get(userid);
     if (verdict === undefined) return;
-    this.verdicts.delete(userid);
-    if (verdict.told !== null) this.report(userid, null);
+    this.#verdicts.delete(userid);
+    if (verdict.told !== null) this.#report(userid, null);
   }
 
-  private connection(id: number): Connection {
-    let one = this.connections.get(id);
+  #connection(id: number): Connection {
+    let one = this.#connections.get(id);
     if (one === undefined) {
       one = { userids: new Map(), windows: new Map(), doubtful: new Set(), waiting: new Set() };
-      this.connections.set(id, one);
+      this.#connections.set(id, one);
     }
     return one;
   }

@@ -9,79 +9,79 @@ const FRESH_MS = 400;
 
 export class Levels {
   speakers: readonly Speaker[] = [];
-  private readonly slots: readonly OutputSlot[];
-  private readonly report: (speakers: readonly Speaker[]) => void;
-  private readonly timer: ReturnType<typeof setInterval> | undefined;
+  readonly #slots: readonly OutputSlot[];
+  readonly #report: (speakers: readonly Speaker[]) => void;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
   /** The newest packet seen in each slot, and when it was first seen. */
-  private readonly seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
+  readonly #seen = new Map<OutputSlot, { source: number; timestamp: number; at: number }>();
   /** Meters of the current tracks. */
-  private readonly loudness = new Map<OutputSlot, Loudness>();
-  private peer: Peer | null = null;
-  private sampling = false;
+  readonly #loudness = new Map<OutputSlot, Loudness>();
+  #peer: Peer | null = null;
+  #sampling = false;
 
   /** @param interval in milliseconds; 0 for never. */
   constructor(slots: readonly OutputSlot[], interval: number, report: (speakers: readonly Speaker[]) => void) {
-    this.slots = slots;
-    this.report = report;
-    if (interval > 0) this.timer = setInterval(() => this.sample(), interval);
+    this.#slots = slots;
+    this.#report = report;
+    if (interval > 0) this.#timer = setInterval(() => this.#sample(), interval);
   }
 
   attach(peer: Peer): void {
-    this.peer = peer;
-    this.seen.clear();
-    this.forget();
-    if (this.timer === undefined) return;
-    for (const slot of this.slots) {
+    this.#peer = peer;
+    this.#seen.clear();
+    this.#forget();
+    if (this.#timer === undefined) return;
+    for (const slot of this.#slots) {
       const loudness = slot.receiver === null ? null : Loudness.of(slot.receiver.track);
-      if (loudness !== null) this.loudness.set(slot, loudness);
+      if (loudness !== null) this.#loudness.set(slot, loudness);
     }
   }
 
   /** Stops measuring: without a connection there are no voices. */
   detach(): void {
-    this.peer = null;
-    this.forget();
+    this.#peer = null;
+    this.#forget();
     if (this.speakers.length === 0) return;
     this.speakers = [];
-    this.report([]);
+    this.#report([]);
   }
 
   close(): void {
-    clearInterval(this.timer);
+    clearInterval(this.#timer);
     this.detach();
   }
 
-  private forget(): void {
-    for (const loudness of this.loudness.values()) loudness.close();
-    this.loudness.clear();
+  #forget(): void {
+    for (const loudness of this.#loudness.values()) loudness.close();
+    this.#loudness.clear();
   }
 
-  private sample(): void {
-    const { peer } = this;
-    if (peer === null || this.sampling) return;
-    this.sampling = true;
-    this.measure(peer)
+  #sample(): void {
+    const peer = this.#peer;
+    if (peer === null || this.#sampling) return;
+    this.#sampling = true;
+    this.#measure(peer)
       .then((speakers) => {
-        if (this.peer !== peer) return;
+        if (this.#peer !== peer) return;
         const news = speakers.length > 0 || this.speakers.length > 0;
         this.speakers = speakers;
-        if (news) this.report(speakers);
+        if (news) this.#report(speakers);
       })
       .catch(() => undefined)
       .finally(() => {
-        this.sampling = false;
+        this.#sampling = false;
       });
   }
 
-  private async measure(peer: Peer): Promise<Speaker[]> {
+  async #measure(peer: Peer): Promise<Speaker[]> {
     const found: { slot: OutputSlot; number: number }[] = [];
-    for (const slot of this.slots) {
-      const number = this.occupant(slot);
+    for (const slot of this.#slots) {
+      const number = this.#occupant(slot);
       if (number === 0 || peer.people.participants.get(number)?.speaking === false) continue;
       found.push({ slot, number });
     }
-    const measured = await Promise.all(found.map(({ slot }) => this.loudness.get(slot)?.level() ?? null));
-    const levels = found.some(({ slot }) => !this.loudness.has(slot)) ? await levelsByMid(peer.pc) : null;
+    const measured = await Promise.all(found.map(({ slot }) => this.#loudness.get(slot)?.level() ?? null));
+    const levels = found.some(({ slot }) => !this.#loudness.has(slot)) ? await levelsByMid(peer.pc) : null;
     return found
       .map(({ slot, number }, i) => ({
         number,
@@ -93,7 +93,7 @@ export class Levels {
   }
 
   /** Returns the number of the speaker in a slot, from recent packets if there are any, otherwise from the events. */
-  private occupant(slot: OutputSlot): number {
+  #occupant(slot: OutputSlot): number {
     const sources = slot.receiver?.getContributingSources?.() ?? [];
     const newest = sources.reduce<RTCRtpContributingSource | null>(
       (best, one) => (best === null || one.timestamp > best.timestamp ? one : best),
@@ -101,11 +101,11 @@ export class Levels {
     );
     const now = performance.now();
     if (newest !== null) {
-      const seen = this.seen.get(slot);
+      const seen = this.#seen.get(slot);
       const { source, timestamp } = newest;
-      if (seen?.timestamp !== timestamp) this.seen.set(slot, { source, timestamp, at: now });
+      if (seen?.timestamp !== timestamp) this.#seen.set(slot, { source, timestamp, at: now });
     }
-    const seen = this.seen.get(slot);
+    const seen = this.#seen.get(slot);
     if (slot.number === 0 || seen === undefined || now - seen.at > FRESH_MS) return slot.number;
     return seen.source;
   }

@@ -23,10 +23,10 @@ type Processor = new (init: {
 const { MediaStreamTrackProcessor: Processor } = globalThis as { MediaStreamTrackProcessor?: Processor };
 
 export class Loudness {
-  private readonly reader: ReadableStreamDefaultReader<AudioData>;
-  private reading: Promise<void> | null = null;
-  private peak: number | null = null;
-  private measured = 0;
+  readonly #reader: ReadableStreamDefaultReader<AudioData>;
+  #reading: Promise<void> | null = null;
+  #peak: number | null = null;
+  #measured = 0;
 
   /** Starts measuring a track. @returns null if the browser does not support that. */
   static of(track: MediaStreamTrack): Loudness | null {
@@ -40,32 +40,32 @@ export class Loudness {
   }
 
   private constructor(reader: ReadableStreamDefaultReader<AudioData>) {
-    this.reader = reader;
+    this.#reader = reader;
   }
 
   /** Returns the peak of the newest 100 ms, 0 to 1; null if there are no samples, not even silent ones. */
   async level(): Promise<number | null> {
-    this.reading ??= this.read().finally(() => {
-      this.reading = null;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
     });
-    const inTime = await within(FRAME_TIMEOUT_MS, this.reading);
-    return inTime || performance.now() - this.measured < FRESH_MS ? this.peak : null;
+    const inTime = await within(FRAME_TIMEOUT_MS, this.#reading);
+    return inTime || performance.now() - this.#measured < FRESH_MS ? this.#peak : null;
   }
 
   close(): void {
-    this.reader.cancel().catch(() => undefined);
+    this.#reader.cancel().catch(() => undefined);
   }
 
-  private async read(): Promise<void> {
+  async #read(): Promise<void> {
     let peak: number | null = null;
     for (let i = 0; i < FRAMES; i++) {
-      const { value } = await this.reader.read();
+      const { value } = await this.#reader.read();
       if (value === undefined) break;
       peak = Math.max(peak ?? 0, peakOf(value));
       value.close();
     }
-    this.peak = peak;
-    this.measured = performance.now();
+    this.#peak = peak;
+    this.#measured = performance.now();
   }
 }
 

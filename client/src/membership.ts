@@ -28,44 +28,45 @@ interface PendingChange {
 
 export class Membership {
   conversation: string | null = null;
-  private readonly api: Endpoint;
-  private readonly changed: (change: Change) => void;
+  readonly #api: Endpoint;
+  readonly #changed: (change: Change) => void;
   /** The change in progress; a newer one supersedes it. */
-  private pending: PendingChange | null = null;
+  #pending: PendingChange | null = null;
   /** The target of the join in progress, which may already have taken effect. */
-  private joining: string | null = null;
+  #joining: string | null = null;
   /** Whether a server has accepted `conversation`. */
-  private accepted = true;
-  private closed = false;
+  #accepted = true;
+  #closed = false;
   /** Settles with the request in progress. */
-  private request: Promise<unknown> = Promise.resolve();
+  #request: Promise<unknown> = Promise.resolve();
   /** How often `conversation` has changed. */
-  private changes = 0;
+  #changes = 0;
   /** The value of `changes` when {@link restore} last ran. */
-  private changesAtRestore = 0;
-  private readonly checks = new Set<() => void>();
+  #changesAtRestore = 0;
+  /** Called after every event and every change. */
+  readonly checks = new Set<() => void>();
 
   constructor(api: Endpoint, changed: (change: Change) => void) {
-    this.api = api;
-    this.changed = changed;
+    this.#api = api;
+    this.#changed = changed;
   }
 
   /** Sets the conversation that the first connection joins. */
   startIn(conversation: string): void {
     this.conversation = conversation;
-    this.accepted = false;
+    this.#accepted = false;
   }
 
   /** Joins a conversation. @param current returns the current connection. @throws VoiceError */
   async join(conversation: string, current: () => Peer | null): Promise<void> {
-    await this.change('POST', [conversation], () => isIn(current(), conversation));
+    await this.#change('POST', [conversation], () => isIn(current(), conversation));
   }
 
   /** Leaves the conversation. @param current returns the current connection. @throws VoiceError */
   async leave(current: () => Peer | null): Promise<void> {
-    const places = [this.joining, this.conversation].filter((one) => one !== null);
+    const places = [this.#joining, this.conversation].filter((one) => one !== null);
     if (places.length === 0) return;
-    await this.change('DELETE', [...new Set(places)], () => isOut(current(), places));
+    await this.#change('DELETE', [...new Set(places)], () => isOut(current(), places));
   }
 
   /**
@@ -78,27 +79,27 @@ export class Membership {
     await within(CONFIRM_MS, peer.snapshot);
     const { conversation } = this;
     const there = peer.people.conversation;
-    this.changesAtRestore = this.changes;
-    if (this.pending !== null || there === conversation) return;
+    this.#changesAtRestore = this.#changes;
+    if (this.#pending !== null || there === conversation) return;
     // Another client of the same user has moved them meanwhile: follow.
-    if (there !== null && this.accepted) {
-      this.set(there);
-      this.changesAtRestore = this.changes;
+    if (there !== null && this.#accepted) {
+      this.#set(there);
+      this.#changesAtRestore = this.#changes;
       return;
     }
     if (conversation === null) return;
-    const overtaken = (): boolean => this.pending !== null || this.conversation !== conversation || !peer.established;
+    const overtaken = (): boolean => this.#pending !== null || this.conversation !== conversation || !peer.established;
     for (let round = 1; ; round++) {
       try {
-        await this.enter(conversation);
+        await this.#enter(conversation);
       } catch (error) {
         const known = asVoiceError(error, 'unreachable', 'Could not rejoin the conversation');
         if (known.code === 'superseded') return;
         if (known.retryable) throw known;
-        return this.set(null, { error: known });
+        return this.#set(null, { error: known });
       }
       const settled = (): boolean => overtaken() || peer.people.conversation === conversation;
-      if (await this.waitUntil(CONFIRM_MS, settled, peer)) return;
+      if (await this.#waitUntil(CONFIRM_MS, settled, peer)) return;
       if (round === RESTORE_ROUNDS) throw unconfirmed(`POST ${conversation}`);
       yieldOld();
     }
@@ -107,48 +108,49 @@ export class Membership {
   /** Makes a connection the current one. */
   attach(peer: Peer): void {
     const { conversation } = peer.people;
-    if (this.pending === null && conversation !== this.conversation) {
+    if (this.#pending === null && conversation !== this.conversation) {
       // A change since `restore` was reported on the previous connection, and is newer.
-      if (this.changes !== this.changesAtRestore) this.settle(peer).catch(() => undefined);
-      else if (conversation !== null) this.set(conversation);
+      if (this.#changes !== this.#changesAtRestore) this.#settle(peer).catch(() => undefined);
+      else if (conversation !== null) this.#set(conversation);
     }
-    this.check();
+    this.#check();
   }
 
   /** Handles an event of the current connection. */
   handle(event: ServerEvent): void {
-    this.check();
-    if (event.type === 'moved') this.set(event.conversation);
+    this.#check();
+    if (event.type === 'moved') this.#set(event.conversation);
     else if (event.type === 'left' && event.conversation === this.conversation)
-      this.set(null, { kicked: event.kicked });
+      this.#set(null, { kicked: event.kicked });
   }
 
   close(error: VoiceError | null): void {
-    this.closed = true;
-    this.supersede();
-    this.pending?.aborter.abort();
+    this.#closed = true;
+    this.#supersede();
+    this.#pending?.aborter.abort();
     if (error !== null) this.conversation = null;
   }
 
   /** Moves the current connection into the user's conversation, unless the server does so in time. */
-  private async settle(peer: Peer): Promise<void> {
-    const { conversation, changes } = this;
+  async #settle(peer: Peer): Promise<void> {
+    const { conversation } = this;
+    const changes = this.#changes;
     const there = (): boolean => peer.people.conversation === conversation;
-    if (await this.waitUntil(CONFIRM_MS, there, peer)) return;
+    if (await this.#waitUntil(CONFIRM_MS, there, peer)) return;
     const other = peer.people.conversation;
-    if (this.pending !== null || this.changes !== changes || !peer.established) return;
-    if (conversation !== null) await this.change('POST', [conversation], there);
-    else if (other !== null) await this.change('DELETE', [other], there);
+    if (this.#pending !== null || this.#changes !== changes || !peer.established) return;
+    if (conversation !== null) await this.#change('POST', [conversation], there);
+    else if (other !== null) await this.#change('DELETE', [other], there);
   }
 
   /** @throws VoiceError */
-  private async enter(conversation: string): Promise<void> {
-    const pending = this.begin();
+  async #enter(conversation: string): Promise<void> {
+    const pending = this.#begin();
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          await this.ask('POST', conversation, pending);
-          this.accepted = true;
+          await this.#ask('POST', conversation, pending);
+          this.#accepted = true;
           return;
         } catch (error) {
           if (!(error instanceof VoiceError && error.retryable) || attempt === RESTORE_ATTEMPTS) throw error;
@@ -157,7 +159,7 @@ export class Membership {
         }
       }
     } finally {
-      this.end(pending);
+      this.#end(pending);
     }
   }
 
@@ -167,24 +169,24 @@ export class Membership {
    *
    * @param holds whether the connection confirms the change; null without a connection. @throws VoiceError
    */
-  private async change(
+  async #change(
     method: 'POST' | 'DELETE',
     conversations: readonly string[],
     holds: () => boolean | null,
   ): Promise<void> {
-    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
-    const pending = this.begin();
+    if (this.#closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    const pending = this.#begin();
     const target = method === 'POST' ? conversations[0]! : null;
-    this.joining = target;
+    this.#joining = target;
     const backoff = new Backoff(250, 4000);
     const begun = performance.now();
     try {
       for (;;) {
         let failure: VoiceError;
         try {
-          for (const one of conversations) await this.ask(method, one, pending);
-          this.set(target);
-          if ((await this.waitUntil(CONFIRM_MS, () => pending.superseded || holds() !== false)) && !pending.superseded)
+          for (const one of conversations) await this.#ask(method, one, pending);
+          this.#set(target);
+          if ((await this.#waitUntil(CONFIRM_MS, () => pending.superseded || holds() !== false)) && !pending.superseded)
             return;
           failure = unconfirmed(`${method} ${conversations}`);
         } catch (error) {
@@ -192,57 +194,57 @@ export class Membership {
         }
         if (pending.superseded) throw superseded();
         if (!failure.retryable || performance.now() - begun > RETRY_MS) throw failure;
-        await this.waitUntil(backoff.next(failure.retryAfter ?? 0), () => pending.superseded || holds() === true);
+        await this.#waitUntil(backoff.next(failure.retryAfter ?? 0), () => pending.superseded || holds() === true);
         if (pending.superseded) throw superseded();
         // It was refused because no next instance could apply it too, but here it has taken effect.
-        if (holds() === true) return this.set(target);
+        if (holds() === true) return this.#set(target);
       }
     } finally {
-      this.end(pending);
+      this.#end(pending);
     }
   }
 
   /** Sends one request, after the previous one. @throws VoiceError */
-  private async ask(method: 'POST' | 'DELETE', conversation: string, pending: PendingChange): Promise<void> {
-    await within(ORDER_MS, this.request);
+  async #ask(method: 'POST' | 'DELETE', conversation: string, pending: PendingChange): Promise<void> {
+    await within(ORDER_MS, this.#request);
     if (pending.superseded) throw superseded();
-    const asked = changeMembership(this.api, method, conversation, pending.aborter.signal);
-    this.request = asked.catch(() => undefined);
+    const asked = changeMembership(this.#api, method, conversation, pending.aborter.signal);
+    this.#request = asked.catch(() => undefined);
     await asked;
   }
 
-  private begin(): PendingChange {
-    this.supersede();
-    this.joining = null;
+  #begin(): PendingChange {
+    this.#supersede();
+    this.#joining = null;
     const pending = { superseded: false, aborter: new AbortController() };
-    this.pending = pending;
+    this.#pending = pending;
     return pending;
   }
 
   /** Supersedes the change in progress, and gives its request a moment to complete. */
-  private supersede(): void {
-    const { pending } = this;
+  #supersede(): void {
+    const pending = this.#pending;
     if (pending === null) return;
     pending.superseded = true;
     setTimeout(() => pending.aborter.abort(), ORDER_MS);
-    this.check();
+    this.#check();
   }
 
-  private end(pending: PendingChange): void {
-    if (this.pending !== pending) return;
-    this.pending = null;
-    this.joining = null;
+  #end(pending: PendingChange): void {
+    if (this.#pending !== pending) return;
+    this.#pending = null;
+    this.#joining = null;
   }
 
-  private set(
+  #set(
     conversation: string | null,
     { kicked = false, error = null }: { kicked?: boolean; error?: VoiceError | null } = {},
   ): void {
-    this.accepted = true;
+    this.#accepted = true;
     if (conversation === this.conversation && error === null) return;
-    if (conversation !== this.conversation) this.changes++;
+    if (conversation !== this.conversation) this.#changes++;
     this.conversation = conversation;
-    this.changed({ conversation, kicked, error });
+    this.#changed({ conversation, kicked, error });
   }
 
   /**
@@ -250,7 +252,7 @@ export class Membership {
    *
    * @param milliseconds timeout. @returns whether it holds.
    */
-  private async waitUntil(milliseconds: number, holds: () => boolean, peer?: Peer): Promise<boolean> {
+  async #waitUntil(milliseconds: number, holds: () => boolean, peer?: Peer): Promise<boolean> {
     let check = (): void => undefined;
     const held = new Promise<void>((resolve) => {
       check = () => {
@@ -268,7 +270,7 @@ export class Membership {
     }
   }
 
-  private check(): void {
+  #check(): void {
     for (const check of this.checks) check();
   }
 }

@@ -23,22 +23,22 @@ export class Microphone {
   state: MicrophoneState = NONE;
   /** The options of the last successful start. */
   options: MicrophoneOptions = {};
-  private readonly changed: (state: MicrophoneState) => void;
-  private readonly lost: (label: string) => void;
-  private readonly mutedTalk: MutedTalk;
-  private readonly sending = new Sending();
-  private muted = false;
+  readonly #changed: (state: MicrophoneState) => void;
+  readonly #lost: (label: string) => void;
+  readonly #mutedTalk: MutedTalk;
+  readonly sending = new Sending();
+  #muted = false;
   /** Counts starts and stops: the result of an older one is discarded. */
-  private generation = 0;
-  private closed = false;
+  #generation = 0;
+  #closed = false;
   /** Whether the browser has listed the current device. Some never are, so their absence means nothing. */
-  private listed = false;
+  #listed = false;
 
   /** @param lost called with the label of a device that vanished. */
   constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void, mutedTalk: MutedTalk) {
-    this.changed = changed;
-    this.lost = lost;
-    this.mutedTalk = mutedTalk;
+    this.#changed = changed;
+    this.#lost = lost;
+    this.#mutedTalk = mutedTalk;
   }
 
   /** Sends the microphone over a new connection too; older ones keep sending it until they are closed. */
@@ -49,42 +49,42 @@ export class Microphone {
   /** Starts the microphone, or changes its device, processing or track. @throws VoiceError */
   async start(options: MicrophoneOptions): Promise<void> {
     // Nothing would ever stop it.
-    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
-    const generation = ++this.generation;
+    if (this.#closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    const generation = ++this.#generation;
     let track: MediaStreamTrack;
     try {
-      track = options.track ?? (await this.capture(options));
+      track = options.track ?? (await this.#capture(options));
     } catch (error) {
       const failure = microphoneError(error);
       // If another microphone is in use, it stays.
-      if (generation === this.generation && this.state.track === null) this.setState({ ...NONE, error: failure });
+      if (generation === this.#generation && this.state.track === null) this.#setState({ ...NONE, error: failure });
       throw failure;
     }
-    if (generation !== this.generation) {
+    if (generation !== this.#generation) {
       if (options.track === undefined) track.stop();
       throw new VoiceError('superseded', 'The microphone was changed or stopped in the meantime.');
     }
-    this.release();
+    this.#release();
     this.options = options;
-    this.use(track);
+    this.#use(track);
   }
 
   /** Sends nothing, or sends again. The microphone stays on, and `state` as it is. */
   mute(muted: boolean): void {
-    this.muted = muted;
+    this.#muted = muted;
     this.sending.mute(muted);
-    this.watchMuted();
+    this.#watchMuted();
   }
 
   stop(): void {
-    this.generation++;
-    this.release();
-    if (this.state.track !== null || this.state.error !== null) this.setState(NONE);
+    this.#generation++;
+    this.#release();
+    if (this.state.track !== null || this.state.error !== null) this.#setState(NONE);
   }
 
   /** Stops it for good: it cannot be started again. */
   close(): void {
-    this.closed = true;
+    this.#closed = true;
     this.stop();
     this.sending.close();
   }
@@ -95,11 +95,11 @@ export class Microphone {
     if (deviceId === null || this.options.track !== undefined) return;
     const there = inputs.some((input) => input.deviceId === deviceId);
     // Without permission, the browser lists devices without ids.
-    if (there) this.listed = true;
-    else if (this.listed && inputs.some((input) => input.deviceId !== '')) this.vanished(track);
+    if (there) this.#listed = true;
+    else if (this.#listed && inputs.some((input) => input.deviceId !== '')) this.#vanished(track);
   }
 
-  private async capture(options: MicrophoneOptions): Promise<MediaStreamTrack> {
+  async #capture(options: MicrophoneOptions): Promise<MediaStreamTrack> {
     try {
       return await captureTrack(options);
     } catch (error) {
@@ -107,52 +107,52 @@ export class Microphone {
       const old = this.state.track;
       if (!busy || old === null || this.options.track !== undefined) throw error;
       // Some systems allow only one microphone at a time.
-      this.release();
+      this.#release();
       return captureTrack(options);
     }
   }
 
-  private use(track: MediaStreamTrack): void {
-    track.addEventListener('ended', () => this.vanished(track), { once: true });
+  #use(track: MediaStreamTrack): void {
+    track.addEventListener('ended', () => this.#vanished(track), { once: true });
     const deviceId = this.options.track === undefined ? (track.getSettings().deviceId ?? null) : null;
-    this.listed = false;
-    this.setState({ track, deviceId, label: track.label, error: null });
+    this.#listed = false;
+    this.#setState({ track, deviceId, label: track.label, error: null });
     if (deviceId === null) return;
     // Find out whether it is listed at all, and so can vanish from the list.
     navigator.mediaDevices.enumerateDevices().then(
       (all) => {
-        if (this.state.track === track) this.listed = all.some((device) => device.deviceId === deviceId);
+        if (this.state.track === track) this.#listed = all.some((device) => device.deviceId === deviceId);
       },
       () => undefined,
     );
   }
 
-  private vanished(track: MediaStreamTrack | null): void {
+  #vanished(track: MediaStreamTrack | null): void {
     if (track === null || this.state.track !== track) return;
     const { label } = this.state;
     const { deviceId: _, track: own, ...processing } = this.options;
-    this.release();
-    this.setState({ ...NONE });
-    this.lost(label);
+    this.#release();
+    this.#setState({ ...NONE });
+    this.#lost(label);
     if (own === undefined) this.start(processing).catch(() => undefined);
   }
 
   /** Stops the current track, unless the application supplied it. */
-  private release(): void {
+  #release(): void {
     const { track } = this.state;
     if (track === null || this.options.track === track) return;
     track.stop();
   }
 
-  private setState(state: MicrophoneState): void {
+  #setState(state: MicrophoneState): void {
     this.state = state;
     this.sending.use(state.track);
-    this.watchMuted();
-    this.changed(state);
+    this.#watchMuted();
+    this.#changed(state);
   }
 
-  private watchMuted(): void {
-    this.mutedTalk.watch(this.muted ? this.state.track : null);
+  #watchMuted(): void {
+    this.#mutedTalk.watch(this.#muted ? this.state.track : null);
   }
 }
 

@@ -17,57 +17,57 @@ interface Gauge {
 }
 
 export class MutedTalk {
-  private readonly interval: number;
-  private readonly report: (talks: boolean) => void;
-  private timer: ReturnType<typeof setInterval> | undefined;
-  private track: MediaStreamTrack | null = null;
-  private gauge: Gauge | null = null;
-  private talks = false;
-  private loud = 0;
-  private heardAt = 0;
+  readonly #interval: number;
+  readonly #report: (talks: boolean) => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #track: MediaStreamTrack | null = null;
+  #gauge: Gauge | null = null;
+  #talks = false;
+  #loud = 0;
+  #heardAt = 0;
 
   /** @param interval in milliseconds; 0 for never. */
   constructor(interval: number, report: (talks: boolean) => void) {
-    this.interval = interval;
-    this.report = report;
+    this.#interval = interval;
+    this.#report = report;
   }
 
   /** Watches a microphone's track that is not sent. @param track null for none. */
   watch(track: MediaStreamTrack | null): void {
-    if (track === this.track || this.interval <= 0) return;
-    this.track = track;
-    clearInterval(this.timer);
-    this.gauge?.close();
-    this.gauge = track === null ? null : (Loudness.of(track) ?? analyserOf(track));
-    this.loud = 0;
-    if (track === null) this.tell(false);
-    if (this.gauge !== null) this.timer = setInterval(() => this.measure(this.gauge!), this.interval);
+    if (track === this.#track || this.#interval <= 0) return;
+    this.#track = track;
+    clearInterval(this.#timer);
+    this.#gauge?.close();
+    this.#gauge = track === null ? null : (Loudness.of(track) ?? analyserOf(track));
+    this.#loud = 0;
+    if (track === null) this.#tell(false);
+    if (this.#gauge !== null) this.#timer = setInterval(() => this.#measure(this.#gauge!), this.#interval);
   }
 
   close(): void {
     this.watch(null);
   }
 
-  private measure(gauge: Gauge): void {
+  #measure(gauge: Gauge): void {
     gauge.level().then(
       (level) => {
-        if (gauge === this.gauge) this.take(level ?? 0, performance.now());
+        if (gauge === this.#gauge) this.#take(level ?? 0, performance.now());
       },
       () => undefined,
     );
   }
 
-  private take(level: number, now: number): void {
-    this.loud = level >= LOUD ? this.loud + 1 : 0;
-    if (this.loud > 0) this.heardAt = now;
-    if (this.loud >= IN_A_ROW) this.tell(true);
-    else if (now - this.heardAt > PAUSE_MS) this.tell(false);
+  #take(level: number, now: number): void {
+    this.#loud = level >= LOUD ? this.#loud + 1 : 0;
+    if (this.#loud > 0) this.#heardAt = now;
+    if (this.#loud >= IN_A_ROW) this.#tell(true);
+    else if (now - this.#heardAt > PAUSE_MS) this.#tell(false);
   }
 
-  private tell(talks: boolean): void {
-    if (talks === this.talks) return;
-    this.talks = talks;
-    this.report(talks);
+  #tell(talks: boolean): void {
+    if (talks === this.#talks) return;
+    this.#talks = talks;
+    this.#report(talks);
   }
 }
 

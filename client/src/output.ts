@@ -20,24 +20,24 @@ export class Output {
   readonly slots: readonly OutputSlot[];
   readonly mixedElement: HTMLAudioElement | null = null;
   blocked = false;
-  private readonly hooks: OutputHooks;
-  private readonly context: AudioContext | null = null;
-  private readonly volumes = new Map<string, number>();
-  private deafened = false;
-  private deviceId = '';
-  private deviceLabel = '';
+  readonly #hooks: OutputHooks;
+  readonly #context: AudioContext | null = null;
+  readonly #volumes = new Map<string, number>();
+  #deafened = false;
+  #deviceId = '';
+  #deviceLabel = '';
 
   constructor(mode: OutputMode, count: number, hooks: OutputHooks) {
-    this.hooks = hooks;
+    this.#hooks = hooks;
     // A mix needs elements too, muted ones: Chromium decodes only tracks that an element plays.
     this.slots = Array.from({ length: count }, (_, index) => new OutputSlot(index, mode !== 'none'));
     if (mode !== 'mixed') return;
-    this.context = new AudioContext();
-    const mixed = this.context.createMediaStreamDestination();
+    this.#context = new AudioContext();
+    const mixed = this.#context.createMediaStreamDestination();
     this.mixedElement = audioElement();
     this.mixedElement.srcObject = mixed.stream;
     for (const slot of this.slots) {
-      slot.gain = this.context.createGain();
+      slot.gain = this.#context.createGain();
       slot.gain.connect(mixed);
       slot.element!.muted = true;
     }
@@ -45,7 +45,7 @@ export class Output {
 
   /** Plays another connection. */
   attach(peer: Peer): void {
-    this.slots.forEach((slot, i) => void slot.attach(peer.transceivers[i], !this.deafened, this.context));
+    this.slots.forEach((slot, i) => void slot.attach(peer.transceivers[i], !this.#deafened, this.#context));
     this.assign(peer.people.slots);
     this.resume().catch(() => undefined);
   }
@@ -54,39 +54,39 @@ export class Output {
   assign(numbers: ReadonlyMap<string, number>): void {
     for (const slot of this.slots) {
       slot.number = (slot.mid === null ? undefined : numbers.get(slot.mid)) ?? 0;
-      slot.participant = this.hooks.who(slot.number);
-      if (slot.participant !== null) slot.setVolume(this.volumes.get(slot.participant.userid) ?? 1);
+      slot.participant = this.#hooks.who(slot.number);
+      if (slot.participant !== null) slot.setVolume(this.#volumes.get(slot.participant.userid) ?? 1);
     }
   }
 
   /** Sets a user's volume. @param volume 0 to 1. */
   setVolume(userid: string, volume: number): void {
     const bounded = Math.min(1, Math.max(0, Number.isFinite(volume) ? volume : 1));
-    if (bounded === 1) this.volumes.delete(userid);
-    else this.volumes.set(userid, bounded);
+    if (bounded === 1) this.#volumes.delete(userid);
+    else this.#volumes.set(userid, bounded);
     for (const slot of this.slots) if (slot.participant?.userid === userid) slot.setVolume(bounded);
   }
 
   deafen(deafened: boolean): void {
-    this.deafened = deafened;
+    this.#deafened = deafened;
     for (const { receiver } of this.slots) if (receiver !== null) receiver.track.enabled = !deafened;
   }
 
   /** Starts whatever is not playing. @returns whether everything plays. */
   async resume(): Promise<boolean> {
-    const elements = this.elements().filter((element) => element.srcObject !== null);
-    const plays = await Promise.all([this.startContext(), ...elements.map(play)]);
+    const elements = this.#elements().filter((element) => element.srcObject !== null);
+    const plays = await Promise.all([this.#startContext(), ...elements.map(play)]);
     const blocked = plays.includes(false);
     if (blocked !== this.blocked) {
       this.blocked = blocked;
-      this.hooks.blocked(blocked);
+      this.#hooks.blocked(blocked);
     }
     return !blocked;
   }
 
   /** Plays on another device. @param deviceId '' for the default. @throws VoiceError `output-device` */
   async setDevice(deviceId: string): Promise<void> {
-    const elements = this.mixedElement === null ? this.elements() : [this.mixedElement];
+    const elements = this.mixedElement === null ? this.#elements() : [this.mixedElement];
     if (!elements.every((element) => typeof element.setSinkId === 'function')) {
       throw new VoiceError('output-device', 'This browser cannot select an output; choose it in the system settings.');
     }
@@ -96,7 +96,7 @@ export class Output {
       const text = `This output cannot be used: ${error instanceof Error ? error.message : error}.`;
       throw new VoiceError('output-device', `${text} Choose another one from devices().`, { cause: error });
     }
-    this.deviceId = deviceId;
+    this.#deviceId = deviceId;
     // Not awaited: some browsers list devices only to visible pages.
     if (deviceId !== '')
       listDevices().then(
@@ -107,30 +107,30 @@ export class Output {
 
   /** Takes the browser's new list of devices. */
   devicesChanged(outputs: readonly MediaDeviceInfo[]): void {
-    if (this.deviceId === '') return;
-    const device = outputs.find((output) => output.deviceId === this.deviceId);
+    if (this.#deviceId === '') return;
+    const device = outputs.find((output) => output.deviceId === this.#deviceId);
     if (device !== undefined) {
-      this.deviceLabel = device.label;
+      this.#deviceLabel = device.label;
       return;
     }
     this.setDevice('').catch(() => undefined);
-    this.hooks.deviceLost(this.deviceLabel);
+    this.#hooks.deviceLost(this.#deviceLabel);
   }
 
   close(): void {
     for (const slot of this.slots) slot.close();
     if (this.mixedElement !== null) this.mixedElement.srcObject = null;
-    this.context?.close().catch(() => undefined);
+    this.#context?.close().catch(() => undefined);
   }
 
-  private elements(): HTMLAudioElement[] {
+  #elements(): HTMLAudioElement[] {
     const elements = this.slots.map(({ element }) => element);
     return [...elements, this.mixedElement].filter((element) => element !== null);
   }
 
   /** Starts the context. A blocked context does not reject: its promise just stays pending. */
-  private async startContext(): Promise<boolean> {
-    const { context } = this;
+  async #startContext(): Promise<boolean> {
+    const context = this.#context;
     if (context === null || context.state === 'running') return true;
     const late = new Promise((resolve) => setTimeout(resolve, START_MS));
     await Promise.race([context.resume().catch(() => undefined), late]);

@@ -32,19 +32,20 @@ export class Peer {
   readonly checks = new Set<() => void>();
   /** Events about the connection itself that arrived before there was a watcher. */
   readonly missed: ServerEvent[] = [];
-  private readonly options: ClientOptions;
-  private readonly channel: RTCDataChannel;
-  private readonly requests: Requests;
-  private readonly aborter = new AbortController();
-  private readonly encryption: Encryption | null;
+  readonly #options: ClientOptions;
+  /** Carries the events. */
+  readonly channel: RTCDataChannel;
+  readonly #requests: Requests;
+  readonly #aborter = new AbortController();
+  readonly #encryption: Encryption | null;
   /** By which the encryption knows this connection. */
-  private readonly secret: number = 0;
-  private disturbed: ReturnType<typeof setTimeout> | undefined;
+  readonly #secret: number = 0;
+  #disturbed: ReturnType<typeof setTimeout> | undefined;
 
   /** @param slots number of voices to receive at a time. @throws VoiceError `unsupported` */
   constructor(options: ClientOptions, slots: number, configuration: RTCConfiguration, encryption: Encryption | null) {
-    this.options = options;
-    this.encryption = encryption;
+    this.#options = options;
+    this.#encryption = encryption;
     if (typeof RTCPeerConnection !== 'function') {
       throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy disables it.');
     }
@@ -57,10 +58,10 @@ export class Peer {
     for (let i = 1; i < slots; i++) transceivers.push(this.pc.addTransceiver('audio', { direction: 'recvonly' }));
     this.transceivers = transceivers;
     // Before anything can be sent.
-    if (encryption !== null) this.secret = encryption.attach(slots > 0 ? transceivers : [first]);
-    this.requests = new Requests((text) => this.channel.send(text));
-    this.snapshot = this.listen();
-    this.pc.onconnectionstatechange = () => this.changed();
+    if (encryption !== null) this.#secret = encryption.attach(slots > 0 ? transceivers : [first]);
+    this.#requests = new Requests((text) => this.channel.send(text));
+    this.snapshot = this.#listen();
+    this.pc.onconnectionstatechange = () => this.#changed();
   }
 
   /** Whether ICE and DTLS are done and the events channel is open. */
@@ -78,15 +79,15 @@ export class Peer {
     const offer = pc.setLocalDescription();
     // It is awaited later; until then a rejection must not count as unhandled.
     offer.catch(() => undefined);
-    const { answered, refused } = signal(this.options, pc, offer, this.aborter.signal);
-    const timeout = this.options.attemptTimeout ?? 15_000;
+    const { answered, refused } = signal(this.#options, pc, offer, this.#aborter.signal);
+    const timeout = this.#options.attemptTimeout ?? 15_000;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(lateness(timeout, pc)), begun + timeout - performance.now());
-      this.aborter.signal.addEventListener('abort', () => reject(abandoned()), { once: true });
+      this.#aborter.signal.addEventListener('abort', () => reject(abandoned()), { once: true });
     });
     try {
-      await Promise.race([this.establish(answered), refused, late]);
+      await Promise.race([this.#establish(answered), refused, late]);
     } catch (error) {
       this.close();
       throw error;
@@ -97,7 +98,7 @@ export class Peer {
 
   /** Sends a request. @returns the response. @throws VoiceError `refused`, `not-connected`, `timeout` */
   request(request: Request): Promise<ServerEvent> {
-    return this.requests.ask(request);
+    return this.#requests.ask(request);
   }
 
   /** Checks whether the server still responds. @param within timeout, milliseconds. */
@@ -105,7 +106,7 @@ export class Peer {
     if (!this.established) return false;
     try {
       // Changes nothing. Outside of conversations it is refused, which is a response, too.
-      await this.requests.ask({ type: 'participants', limit: 1 }, within);
+      await this.#requests.ask({ type: 'participants', limit: 1 }, within);
       return true;
     } catch (error) {
       return error instanceof VoiceError && error.code === 'refused';
@@ -115,14 +116,14 @@ export class Peer {
   /** Closes the connection without notifying the watcher. */
   close(): void {
     this.watcher = null;
-    clearTimeout(this.disturbed);
-    this.aborter.abort();
-    this.requests.close();
+    clearTimeout(this.#disturbed);
+    this.#aborter.abort();
+    this.#requests.close();
     this.pc.close();
-    this.encryption?.end(this.secret);
+    this.#encryption?.end(this.#secret);
   }
 
-  private async establish(answered: Promise<void>): Promise<void> {
+  async #establish(answered: Promise<void>): Promise<void> {
     await answered;
     await new Promise<void>((resolve, reject) => {
       const check = (): void => {
@@ -136,19 +137,19 @@ export class Peer {
     });
   }
 
-  private listen(): Promise<void> {
-    const { channel } = this;
-    channel.onclose = () => this.lose('The server closed the connection', true);
+  #listen(): Promise<void> {
+    const channel = this.channel;
+    channel.onclose = () => this.#lose('The server closed the connection', true);
     return new Promise((resolve) => {
-      channel.onopen = () => this.changed();
+      channel.onopen = () => this.#changed();
       channel.onmessage = ({ data }) => {
         for (const event of readEvents(data)) {
           this.people.take(event);
-          if (changesPeople(event)) this.introduce();
+          if (changesPeople(event)) this.#introduce();
           if (event.type === 'snapshot') resolve();
           if (this.watcher !== null) this.watcher.event(event);
           else if (event.type === 'replaced' || event.type === 'draining') this.missed.push(event);
-          this.requests.handle(event);
+          this.#requests.handle(event);
         }
         for (const check of this.checks) check();
       };
@@ -156,23 +157,23 @@ export class Peer {
   }
 
   /** Tells the encryption who has which number. */
-  private introduce(): void {
+  #introduce(): void {
     const { participants, number } = this.people;
     const userids = new Map([...participants].map(([of, { userid }]) => [of, userid]));
-    this.encryption?.setPeople(this.secret, userids, number);
+    this.#encryption?.setPeople(this.#secret, userids, number);
   }
 
-  private changed(): void {
+  #changed(): void {
     for (const check of this.checks) check();
-    clearTimeout(this.disturbed);
+    clearTimeout(this.#disturbed);
     const { connectionState } = this.pc;
-    if (connectionState === 'failed') this.lose('The path to the server is lost', true);
+    if (connectionState === 'failed') this.#lose('The path to the server is lost', true);
     if (connectionState === 'disconnected') {
-      this.disturbed = setTimeout(() => this.lose('The server does not respond', false), DISTURBED_MS);
+      this.#disturbed = setTimeout(() => this.#lose('The server does not respond', false), DISTURBED_MS);
     }
   }
 
-  private lose(what: string, dead: boolean): void {
+  #lose(what: string, dead: boolean): void {
     this.watcher?.lost(new VoiceError('unreachable', `${what}.`, { retryable: true }), dead);
   }
 }

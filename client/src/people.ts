@@ -36,11 +36,11 @@ export class People {
         this.speak = event.speak ?? true;
         this.deafened = event.deafened;
         this.recording = event.recording ?? false;
-        return this.list(event.total, event.complete, event.participants);
+        return this.#list(event.total, event.complete, event.participants);
       case 'participants':
-        return this.list(event.total, event.complete, event.changed, event.left);
+        return this.#list(event.total, event.complete, event.changed, event.left);
       case 'page':
-        return this.list(event.total, this.complete, event.participants);
+        return this.#list(event.total, this.complete, event.participants);
       case 'slots': {
         const slots = new Map(this.slots);
         for (const { mid, number } of event.slots) {
@@ -51,7 +51,7 @@ export class People {
         return;
       }
       case 'speaking':
-        return this.setSpeaking(event.started, event.stopped);
+        return this.#setSpeaking(event.started, event.stopped);
       case 'dominant':
         this.dominant = event.number;
         return;
@@ -80,7 +80,7 @@ export class People {
     return quiet;
   }
 
-  private list(total: number, complete: boolean, changed: readonly Participant[], left: readonly number[] = []): void {
+  #list(total: number, complete: boolean, changed: readonly Participant[], left: readonly number[] = []): void {
     this.total = total;
     this.complete = complete;
     const participants = new Map(this.participants);
@@ -89,7 +89,7 @@ export class People {
     this.participants = participants;
   }
 
-  private setSpeaking(started: readonly number[], stopped: readonly number[]): void {
+  #setSpeaking(started: readonly number[], stopped: readonly number[]): void {
     const participants = new Map(this.participants);
     const set = (number: number, speaking: boolean): void => {
       const known = participants.get(number);

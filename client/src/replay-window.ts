@@ -15,21 +15,21 @@ export interface StreamProgress {
  */
 export class ReplayWindow {
   /** One more than the last counter in each place. */
-  private readonly seen = new Uint32Array(FRAMES);
-  private readonly progress: StreamProgress;
+  readonly #seen = new Uint32Array(FRAMES);
+  readonly #progress: StreamProgress;
 
   constructor(progress: StreamProgress) {
-    this.progress = progress;
+    this.#progress = progress;
   }
 
   /** Returns whether a counter is new here. */
   allows(counter: number): boolean {
-    return counter > this.progress.highest - FRAMES && this.seen[counter % FRAMES]! <= counter;
+    return counter > this.#progress.highest - FRAMES && this.#seen[counter % FRAMES]! <= counter;
   }
 
   /** Notes an authentic frame. */
   take(counter: number): void {
-    this.seen[counter % FRAMES] = counter + 1;
-    this.progress.highest = Math.max(this.progress.highest, counter);
+    this.#seen[counter % FRAMES] = counter + 1;
+    this.#progress.highest = Math.max(this.#progress.highest, counter);
   }
 }

@@ -17,17 +17,17 @@ interface Waiting {
 }
 
 export class Requests {
-  private readonly send: (text: string) => void;
-  private readonly waiting = new Map<number, Waiting>();
-  private readonly queue: { id: number; request: Request }[] = [];
-  private lastId = 0;
-  private allowance = BURST;
-  private timer: ReturnType<typeof setInterval> | undefined;
-  private closed = false;
+  readonly #send: (text: string) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #queue: { id: number; request: Request }[] = [];
+  #lastId = 0;
+  #allowance = BURST;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
 
   /** @param send may throw. */
   constructor(send: (text: string) => void) {
-    this.send = send;
+    this.#send = send;
   }
 
   /**
@@ -38,20 +38,20 @@ export class Requests {
    * @throws VoiceError `refused` with the server's reason, `not-connected`, `timeout`, `superseded`
    */
   ask(request: Request, timeout = ANSWER_TIMEOUT_MS): Promise<ServerEvent> {
-    if (this.closed) return Promise.reject(ended());
-    if (request.type === 'mute' || request.type === 'deafen') this.supersede(request.type);
-    if (this.queue.length >= MAX_WAITING) {
+    if (this.#closed) return Promise.reject(ended());
+    if (request.type === 'mute' || request.type === 'deafen') this.#supersede(request.type);
+    if (this.#queue.length >= MAX_WAITING) {
       return Promise.reject(new VoiceError('refused', 'Too many requests are waiting: send fewer.'));
     }
-    const id = ++this.lastId;
+    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const late = new VoiceError('timeout', `No response to ${request.type} within ${timeout} ms.`, {
         retryable: true,
       });
-      const timer = setTimeout(() => this.fail(id, late), timeout);
-      this.waiting.set(id, { resolve, reject, timer });
-      this.queue.push({ id, request });
-      this.flush();
+      const timer = setTimeout(() => this.#fail(id, late), timeout);
+      this.#waiting.set(id, { resolve, reject, timer });
+      this.#queue.push({ id, request });
+      this.#flush();
     });
   }
 
@@ -59,65 +59,65 @@ export class Requests {
   handle(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
     if (event.type === 'error') {
-      return this.fail(event.id, eventError(event));
+      return this.#fail(event.id, eventError(event));
     }
-    const waiting = this.waiting.get(event.id);
-    this.waiting.delete(event.id);
+    const waiting = this.#waiting.get(event.id);
+    this.#waiting.delete(event.id);
     clearTimeout(waiting?.timer);
     waiting?.resolve(event);
   }
 
   /** Rejects all requests: the channel is closed. */
   close(): void {
-    this.closed = true;
-    clearInterval(this.timer);
-    this.timer = undefined;
-    this.queue.length = 0;
-    for (const { reject, timer } of this.waiting.values()) {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#queue.length = 0;
+    for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       reject(ended());
     }
-    this.waiting.clear();
+    this.#waiting.clear();
   }
 
-  private fail(id: number, error: VoiceError): void {
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
+  #fail(id: number, error: VoiceError): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
     clearTimeout(waiting?.timer);
     waiting?.reject(error);
   }
 
   /** Only the latest counts, and it must find room: push-to-talk may toggle faster than requests may be sent. */
-  private supersede(type: Request['type']): void {
-    const index = this.queue.findIndex(({ request }) => request.type === type);
+  #supersede(type: Request['type']): void {
+    const index = this.#queue.findIndex(({ request }) => request.type === type);
     if (index < 0) return;
-    const [old] = this.queue.splice(index, 1);
-    this.fail(old!.id, new VoiceError('superseded', `A newer ${type} replaced this one before it was sent.`));
+    const [old] = this.#queue.splice(index, 1);
+    this.#fail(old!.id, new VoiceError('superseded', `A newer ${type} replaced this one before it was sent.`));
   }
 
-  private flush(): void {
-    while (this.allowance > 0) {
-      const next = this.queue.shift();
+  #flush(): void {
+    while (this.#allowance > 0) {
+      const next = this.#queue.shift();
       if (next === undefined) break;
-      this.allowance--;
+      this.#allowance--;
       // It has timed out.
-      if (!this.waiting.has(next.id)) continue;
+      if (!this.#waiting.has(next.id)) continue;
       try {
-        this.send(writeRequest(next.request, next.id));
+        this.#send(writeRequest(next.request, next.id));
       } catch {
-        this.fail(next.id, ended());
+        this.#fail(next.id, ended());
       }
     }
-    if (this.allowance < BURST) this.timer ??= setInterval(() => this.refill(), INTERVAL_MS);
+    if (this.#allowance < BURST) this.#timer ??= setInterval(() => this.#refill(), INTERVAL_MS);
   }
 
-  private refill(): void {
-    if (this.allowance < BURST) this.allowance++;
-    if (this.allowance === BURST && this.queue.length === 0) {
-      clearInterval(this.timer);
-      this.timer = undefined;
+  #refill(): void {
+    if (this.#allowance < BURST) this.#allowance++;
+    if (this.#allowance === BURST && this.#queue.length === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
     }
-    this.flush();
+    this.#flush();
   }
 }
 

@@ -9,72 +9,73 @@ const MAX_REFUSALS = 3;
 const SETTLED_MS = 10_000;
 
 export class RetryPolicy {
-  private readonly backoff: Backoff;
-  private readonly asksForTokens: boolean;
-  private refusals = 0;
+  readonly #backoff: Backoff;
+  readonly #asksForTokens: boolean;
+  #refusals = 0;
   /** When a connection was last established, by `performance.now()`; 0 for never. */
-  private since = 0;
+  #since = 0;
   /** Consecutive brief connections. */
-  private brief = 0;
-  private endPause: (() => void) | null = null;
-  private closed = false;
+  #brief = 0;
+  #endPause: (() => void) | null = null;
+  #closed = false;
 
   constructor({ backoff = {}, token }: Pick<ClientOptions, 'backoff' | 'token'>) {
-    this.backoff = new Backoff(backoff.first ?? 500, backoff.most ?? 15_000);
-    this.asksForTokens = typeof token === 'function';
+    this.#backoff = new Backoff(backoff.first ?? 500, backoff.most ?? 15_000);
+    this.#asksForTokens = typeof token === 'function';
   }
 
   /** Consecutive failed attempts. */
   get failures(): number {
-    return this.backoff.failures;
+    return this.#backoff.failures;
   }
 
   /** Whether connections drop as soon as they are established, so that without pauses they would follow in a rush. */
   get flapping(): boolean {
-    return this.brief > 1;
+    return this.#brief > 1;
   }
 
   get pausing(): boolean {
-    return this.endPause !== null;
+    return this.#endPause !== null;
   }
 
   /** Begins a series of attempts. */
   begin(): void {
-    this.refusals = 0;
-    if (!this.flapping) this.backoff.reset();
+    this.#refusals = 0;
+    if (!this.flapping) this.#backoff.reset();
   }
 
   /** Records that a connection was established. */
   established(): void {
-    this.since = performance.now();
+    this.#since = performance.now();
   }
 
   /** Records that the connection was lost. */
   lost(): void {
-    this.brief = performance.now() - this.since < SETTLED_MS ? this.brief + 1 : 0;
+    this.#brief = performance.now() - this.#since < SETTLED_MS ? this.#brief + 1 : 0;
   }
 
   /** Records that the application asked for a new connection. */
   requested(): void {
-    this.brief = 0;
+    this.#brief = 0;
   }
 
   /** Starts over with the shortest pause, since the next attempt is likely to succeed. */
   reset(): void {
-    this.backoff.reset();
+    this.#backoff.reset();
   }
 
   /** Whether another attempt may succeed after this failure. */
   allows(error: VoiceError): boolean {
-    if (error.code === 'unauthorized' && !error.retryable) return this.asksForTokens && ++this.refusals < MAX_REFUSALS;
-    this.refusals = 0;
+    if (error.code === 'unauthorized' && !error.retryable)
+      return this.#asksForTokens && ++this.#refusals < MAX_REFUSALS;
+    this.#refusals = 0;
     // While instances are being replaced, a proxy may have no route for a moment.
-    return error.retryable || (error.code === 'unreachable' && this.since > 0);
+    return error.retryable || (error.code === 'unreachable' && this.#since > 0);
   }
 
   /** Returns how long to pause after this failure, milliseconds. */
   next(error: VoiceError): number {
-    return error.code === 'superseded' ? 0 : this.backoff.next(error.retryAfter ?? 0);
+    return error.code === 'superseded' ? 0 : this.#backoff.next(error.retryAfter ?? 0);
   }
 
   /** Pauses, unless {@link end} cuts it short. */
@@ -82,23 +83,23 @@ export class RetryPolicy {
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
-        this.endPause = null;
+        this.#endPause = null;
         resolve();
       };
       const timer = setTimeout(end, milliseconds);
-      this.endPause = end;
-      if (this.closed) end();
+      this.#endPause = end;
+      if (this.#closed) end();
     });
   }
 
   /** Ends the pause in progress. */
   end(): void {
-    this.endPause?.();
+    this.#endPause?.();
   }
 
   /** Ends the pause in progress and all later ones. */
   close(): void {
-    this.closed = true;
+    this.#closed = true;
     this.end();
   }
 }

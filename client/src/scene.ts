@@ -15,20 +15,20 @@ export type Emit = <Name extends keyof ClientEvents>(name: Name, value: ClientEv
 
 export class Scene {
   people: People = NOBODY;
-  private readonly output: Output;
-  private readonly gauges: readonly Gauge[];
-  private readonly emit: Emit;
-  private readonly emitMuted: () => void;
-  private away = true;
+  readonly #output: Output;
+  readonly #gauges: readonly Gauge[];
+  readonly #emit: Emit;
+  readonly #emitMuted: () => void;
+  #away = true;
   /** What the application knows. */
-  private whole = true;
-  private recording = false;
+  #whole = true;
+  #recording = false;
 
   constructor(output: Output, gauges: readonly Gauge[], emit: Emit, emitMuted: () => void) {
-    this.output = output;
-    this.gauges = gauges;
-    this.emit = emit;
-    this.emitMuted = emitMuted;
+    this.#output = output;
+    this.#gauges = gauges;
+    this.#emit = emit;
+    this.#emitMuted = emitMuted;
   }
 
   get dominant(): Participant | null {
@@ -38,85 +38,85 @@ export class Scene {
   /** Makes a connection the current one; {@link show} reports it. */
   take(peer: Peer): void {
     this.people = peer.people;
-    this.output.attach(peer);
-    this.measure(peer);
+    this.#output.attach(peer);
+    this.#measure(peer);
   }
 
   /** Reports everything. */
   show(): void {
-    this.emit('participants', this.people.participants);
-    this.emitSlots();
-    this.emit('dominant', this.dominant);
-    this.emitMuted();
-    this.emitCluster();
-    this.emitRecording();
+    this.#emit('participants', this.people.participants);
+    this.#emitSlots();
+    this.#emit('dominant', this.dominant);
+    this.#emitMuted();
+    this.#emitCluster();
+    this.#emitRecording();
   }
 
   /** Shows the connection again that seemed lost but has recovered. */
   recover(peer: Peer): void {
-    if (!this.away) return;
+    if (!this.#away) return;
     this.people = peer.people;
-    this.measure(peer);
+    this.#measure(peer);
     this.show();
   }
 
   /** Shows that there is no connection: the participants stay, but nobody speaks, and all slots are empty. */
   leave(): void {
-    if (this.away) return;
-    this.away = true;
+    if (this.#away) return;
+    this.#away = true;
     this.people = this.people.quiet();
-    for (const gauge of this.gauges) gauge.detach();
+    for (const gauge of this.#gauges) gauge.detach();
     this.show();
   }
 
   /** Handles an event of the current connection. */
   handle(event: ServerEvent): void {
     // `recover` will show it.
-    if (this.away) return;
+    if (this.#away) return;
     switch (event.type) {
       case 'snapshot':
         return this.show();
       case 'participants':
       case 'speaking':
       case 'page':
-        return this.emit('participants', this.people.participants);
+        return this.#emit('participants', this.people.participants);
       case 'slots':
-        return this.emitSlots();
+        return this.#emitSlots();
       case 'dominant':
-        return this.emit('dominant', this.dominant);
+        return this.#emit('dominant', this.dominant);
       case 'silenced':
       case 'speak':
-        return this.emitMuted();
+        return this.#emitMuted();
       case 'cluster':
-        return this.emitCluster();
+        return this.#emitCluster();
       case 'recording':
-        return this.emitRecording();
+        return this.#emitRecording();
       default:
     }
   }
 
   /** Starts the gauges. @param peer its tracks must already be in the slots, since the gauges read those. */
-  private measure(peer: Peer): void {
-    this.away = false;
-    for (const gauge of this.gauges) gauge.attach(peer);
+  #measure(peer: Peer): void {
+    this.#away = false;
+    for (const gauge of this.#gauges) gauge.attach(peer);
   }
 
-  private emitCluster(): void {
+  #emitCluster(): void {
     const { whole } = this.people;
-    if (whole === this.whole) return;
-    this.whole = whole;
-    this.emit('cluster', { whole });
+    if (whole === this.#whole) return;
+    this.#whole = whole;
+    this.#emit('cluster', { whole });
   }
 
-  private emitRecording(): void {
+  #emitRecording(): void {
     const { recording } = this.people;
-    if (recording === this.recording) return;
-    this.recording = recording;
-    this.emit('recording', recording);
+    if (recording === this.#recording) return;
+    this.#recording = recording;
+    this.#emit('recording', recording);
   }
 
-  private emitSlots(): void {
-    this.output.assign(this.people.slots);
-    this.emit('slots', this.output.slots);
+  #emitSlots(): void {
+    this.#output.assign(this.people.slots);
+    this.#emit('slots', this.#output.slots);
   }
 }

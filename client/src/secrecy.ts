@@ -9,26 +9,27 @@ interface SecrecyHooks {
 }
 
 export class Secrecy {
-  private readonly options: EncryptionOptions | null;
-  private readonly hooks: SecrecyHooks;
-  private encryption: Encryption | null = null;
-  private closed = false;
+  readonly #options: EncryptionOptions | null;
+  readonly #hooks: SecrecyHooks;
+  #encryption: Encryption | null = null;
+  #closed = false;
 
   constructor(options: EncryptionOptions | null | undefined, hooks: SecrecyHooks) {
-    this.options = options ?? null;
-    this.hooks = hooks;
+    this.#options = options ?? null;
+    this.#hooks = hooks;
   }
 
   /** What the application can read; null without encryption. */
   get state(): EncryptionState | null {
-    const { encryption } = this;
-    if (this.options === null) return null;
+    const encryption = this.#encryption;
+    if (this.#options === null) return null;
     return { undecryptable: new Map(encryption?.failures), frames: encryption?.counts ?? null };
   }
 
   /** Starts it if it is wanted. @throws VoiceError `unsupported` if this page cannot encrypt, `encryption` */
   async start(): Promise<Encryption | null> {
-    const { options, hooks } = this;
+    const options = this.#options;
+    const hooks = this.#hooks;
     if (options === null) return null;
     let loaded: typeof import('./encryption.ts');
     try {
@@ -45,33 +46,33 @@ export class Secrecy {
     });
     const failure = await encryption.start();
     if (failure !== null) throw new VoiceError('encryption', `End-to-end encryption: ${failure}.`);
-    this.encryption = encryption;
-    if (this.closed) this.close();
+    this.#encryption = encryption;
+    if (this.#closed) this.close();
     return encryption;
   }
 
   /** @throws VoiceError `encryption`, `not-connected`, `closed` */
   async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<void> {
-    const failure = await this.running().setKey(keyId, key, delay);
+    const failure = await this.#running().setKey(keyId, key, delay);
     if (failure !== null) throw new VoiceError('encryption', `Still sending with the old key: ${failure}.`);
   }
 
   /** @throws VoiceError `encryption`, `not-connected`, `closed` */
   async ratchet(): Promise<EncryptionKey> {
-    const key = await this.running().ratchet();
+    const key = await this.#running().ratchet();
     if (key !== null) return key;
     throw new VoiceError('encryption', 'There is no key, or it was ratcheted 255 times: set another one.');
   }
 
   close(): void {
-    this.closed = true;
-    this.encryption?.close();
+    this.#closed = true;
+    this.#encryption?.close();
   }
 
-  private running(): Encryption {
-    if (this.closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
-    if (this.options === null) throw new VoiceError('encryption', 'This client was made without encryption.');
-    if (this.encryption === null) throw new VoiceError('not-connected', 'Encryption starts with connect().');
-    return this.encryption;
+  #running(): Encryption {
+    if (this.#closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
+    if (this.#options === null) throw new VoiceError('encryption', 'This client was made without encryption.');
+    if (this.#encryption === null) throw new VoiceError('not-connected', 'Encryption starts with connect().');
+    return this.#encryption;
   }
 }

@@ -13,68 +13,69 @@ const ENDING_MS = 300;
 const SETTLING_MS = 200;
 
 export class Sending {
-  private readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
-  private track: MediaStreamTrack | null = null;
-  private muted = false;
+  /** What sends the track, and over which connection. */
+  readonly senders = new Map<RTCRtpSender, RTCPeerConnection>();
+  #track: MediaStreamTrack | null = null;
+  #muted = false;
   /** Whether the connections have been deprived of the track. */
-  private ended = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Sends over a new connection too; older ones keep sending until they are closed. */
   attach(sender: RTCRtpSender, pc: RTCPeerConnection): void {
     // Forget failed attempts: while the network is down, there may be any number of them.
     for (const [old, { signalingState }] of this.senders) if (signalingState === 'closed') this.senders.delete(old);
     this.senders.set(sender, pc);
-    if (!this.muted) this.give(sender);
+    if (!this.#muted) this.#give(sender);
   }
 
   /** Sends another track from now on. @param track null for none. */
   use(track: MediaStreamTrack | null): void {
-    this.track = track;
-    this.enable(!this.muted || this.ended);
-    this.giveAll();
+    this.#track = track;
+    this.#enable(!this.#muted || this.#ended);
+    this.#giveAll();
   }
 
   /** Falls silent at once and ends a moment later, or sends again at once. */
   mute(muted: boolean): void {
-    if (this.muted === muted) return;
-    this.muted = muted;
-    clearTimeout(this.timer);
-    this.enable(!muted);
-    if (muted) this.timer = setTimeout(() => this.end(), ENDING_MS);
-    else if (this.ended) {
-      this.ended = false;
-      this.giveAll();
+    if (this.#muted === muted) return;
+    this.#muted = muted;
+    clearTimeout(this.#timer);
+    this.#enable(!muted);
+    if (muted) this.#timer = setTimeout(() => this.#end(), ENDING_MS);
+    else if (this.#ended) {
+      this.#ended = false;
+      this.#giveAll();
     }
   }
 
   close(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
     this.senders.clear();
   }
 
-  private end(): void {
-    this.ended = true;
+  #end(): void {
+    this.#ended = true;
     // It is enabled again: its level can be measured, and browsers that release disabled devices keep this one ready.
-    this.giveAll().then(() => {
-      if (!this.ended) return;
-      clearTimeout(this.timer);
-      this.timer = setTimeout(
-        () => this.enable([...this.senders.keys()].every(({ track }) => track === null)),
+    this.#giveAll().then(() => {
+      if (!this.#ended) return;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(
+        () => this.#enable([...this.senders.keys()].every(({ track }) => track === null)),
         SETTLING_MS,
       );
     });
   }
 
-  private enable(enabled: boolean): void {
-    if (this.track !== null) this.track.enabled = enabled;
+  #enable(enabled: boolean): void {
+    if (this.#track !== null) this.#track.enabled = enabled;
   }
 
-  private async giveAll(): Promise<void> {
-    await Promise.all([...this.senders.keys()].map((sender) => this.give(sender)));
+  async #giveAll(): Promise<void> {
+    await Promise.all([...this.senders.keys()].map((sender) => this.#give(sender)));
   }
 
-  private give(sender: RTCRtpSender): Promise<unknown> {
-    return sender.replaceTrack(this.ended ? null : this.track).catch(() => this.senders.delete(sender));
+  #give(sender: RTCRtpSender): Promise<unknown> {
+    return sender.replaceTrack(this.#ended ? null : this.#track).catch(() => this.senders.delete(sender));
   }
 }

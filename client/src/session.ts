@@ -37,81 +37,82 @@ export class Session {
   state: ClientState = 'idle';
   /** The current connection; null while there is none. */
   current: Peer | null = null;
-  private encryption: Encryption | null = null;
-  private readonly options: ClientOptions;
-  private readonly slots: number;
-  private readonly hooks: SessionHooks;
-  private readonly retryPolicy: RetryPolicy;
-  private attempting: Peer | null = null;
-  private running = false;
+  #encryption: Encryption | null = null;
+  readonly #options: ClientOptions;
+  readonly #slots: number;
+  readonly #hooks: SessionHooks;
+  readonly #retryPolicy: RetryPolicy;
+  #attempting: Peer | null = null;
+  #running = false;
   /** Whether the current connection must be replaced even if it is established. */
-  private due = false;
+  #due = false;
   /** Whether the current connection has heard that the one being opened replaces it. */
-  private replacementAnnounced = false;
+  #replacementAnnounced = false;
   /** When the attempt in progress began, by `performance.now()`. */
-  private begun = 0;
+  #begun = 0;
   /** Attempts of this run that were abandoned for a better one. */
-  private abandoned = 0;
+  #abandoned = 0;
   /** Aborted when the session closes. */
-  private readonly aborter = new AbortController();
-  private readonly drain = new Drain(() => this.renew(null));
-  private endWatch: (() => void) | null = null;
-  private endLiveness: (() => void) | null = null;
-  private failure: VoiceError | null = null;
+  readonly #aborter = new AbortController();
+  readonly #drain = new Drain(() => this.renew(null));
+  #endWatch: (() => void) | null = null;
+  #endLiveness: (() => void) | null = null;
+  #failure: VoiceError | null = null;
 
   constructor(options: ClientOptions, slots: number, hooks: SessionHooks) {
-    this.options = options;
-    this.slots = slots;
-    this.hooks = hooks;
-    this.retryPolicy = new RetryPolicy(options);
+    this.#options = options;
+    this.#slots = slots;
+    this.#hooks = hooks;
+    this.#retryPolicy = new RetryPolicy(options);
   }
 
   /** Connects for the first time. @throws VoiceError */
   async start(): Promise<void> {
-    this.enter('connecting', null);
-    this.endWatch = watchWaking(
-      () => this.wake(),
-      () => this.hide(),
+    this.#enter('connecting', null);
+    this.#endWatch = watchWaking(
+      () => this.#wake(),
+      () => this.#hide(),
     );
     try {
-      this.encryption = await this.hooks.begun();
+      this.#encryption = await this.#hooks.begun();
     } catch (error) {
       this.close(asVoiceError(error, 'encryption', 'End-to-end encryption'));
     }
-    if (!this.over) await this.run(this.options.connectTimeout ?? 30_000);
-    if (this.current === null) throw this.failure ?? new VoiceError('closed', 'The client was closed in the meantime.');
+    if (!this.#over) await this.#run(this.#options.connectTimeout ?? 30_000);
+    if (this.current === null)
+      throw this.#failure ?? new VoiceError('closed', 'The client was closed in the meantime.');
   }
 
   /** Reconnects at once; the current connection keeps playing until then. */
   renew(error: VoiceError | null): void {
-    if (this.over || this.state === 'idle') return;
-    this.due = true;
-    this.retryPolicy.requested();
-    this.restart(error);
+    if (this.#over || this.state === 'idle') return;
+    this.#due = true;
+    this.#retryPolicy.requested();
+    this.#restart(error);
   }
 
   /** Closes everything. @param error why, if the application did not ask for it. */
   close(error: VoiceError | null): void {
-    if (this.over) return;
-    this.failure = error;
-    this.aborter.abort();
-    this.endWatch?.();
-    this.endLiveness?.();
-    this.drain.close();
-    this.attempting?.close();
+    if (this.#over) return;
+    this.#failure = error;
+    this.#aborter.abort();
+    this.#endWatch?.();
+    this.#endLiveness?.();
+    this.#drain.close();
+    this.#attempting?.close();
     this.current?.close();
     this.current = null;
-    this.enter('closed', error);
-    this.retryPolicy.close();
+    this.#enter('closed', error);
+    this.#retryPolicy.close();
   }
 
-  private get over(): boolean {
+  get #over(): boolean {
     return this.state === 'closed';
   }
 
-  private restart(error: VoiceError | null): void {
-    if (this.running) this.retryPolicy.end();
-    else this.run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
+  #restart(error: VoiceError | null): void {
+    if (this.#running) this.#retryPolicy.end();
+    else this.#run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
   /**
@@ -119,111 +120,111 @@ export class Session {
    *
    * @param limit how long, milliseconds. @param reason why a new connection is needed.
    */
-  private async run(limit: number, reason: VoiceError | null = null): Promise<void> {
+  async #run(limit: number, reason: VoiceError | null = null): Promise<void> {
     const until = performance.now() + limit;
-    if (reason !== null && this.state === 'connected' && !this.due) this.enter('reconnecting', reason);
-    this.running = true;
-    this.abandoned = 0;
-    this.retryPolicy.begin();
+    if (reason !== null && this.state === 'connected' && !this.#due) this.#enter('reconnecting', reason);
+    this.#running = true;
+    this.#abandoned = 0;
+    this.#retryPolicy.begin();
     try {
-      if (reason !== null && this.retryPolicy.flapping && (await this.paused(reason))) return;
-      while (!this.over) {
-        const error = await this.attempt();
-        if (error === null || this.over) return;
-        if (!this.retryPolicy.allows(error)) return await this.settleFor(error);
+      if (reason !== null && this.#retryPolicy.flapping && (await this.#paused(reason))) return;
+      while (!this.#over) {
+        const error = await this.#attempt();
+        if (error === null || this.#over) return;
+        if (!this.#retryPolicy.allows(error)) return await this.#settleFor(error);
         // The previous connection ended once its successor was established, and the successor was then lost.
-        if (this.current === null && this.state === 'connected') this.enter('reconnecting', error);
+        if (this.current === null && this.state === 'connected') this.#enter('reconnecting', error);
         if (performance.now() >= until) return this.close(givenUp(error, limit));
-        if (await this.paused(error)) return;
+        if (await this.#paused(error)) return;
       }
     } finally {
-      this.running = false;
+      this.#running = false;
     }
   }
 
   /** Pauses between two attempts. @returns whether no further attempt is needed. */
-  private async paused(error: VoiceError): Promise<boolean> {
-    const pause = this.retryPolicy.next(error);
-    this.hooks.retry({ attempt: this.retryPolicy.failures, delay: pause, error });
-    if (!(await this.recovers(pause))) return false;
-    this.enter('connected', null);
+  async #paused(error: VoiceError): Promise<boolean> {
+    const pause = this.#retryPolicy.next(error);
+    this.#hooks.retry({ attempt: this.#retryPolicy.failures, delay: pause, error });
+    if (!(await this.#recovers(pause))) return false;
+    this.#enter('connected', null);
     return true;
   }
 
   /** Pauses. @returns whether the current connection has responded in the meantime and can be kept. */
-  private async recovers(pause: number): Promise<boolean> {
+  async #recovers(pause: number): Promise<boolean> {
     const peer = this.current;
     let alive = false;
     peer?.answers(PROBE_TIMEOUT_MS).then((answered) => {
       alive = answered;
     });
-    await this.retryPolicy.pause(pause);
-    return alive && !this.due && peer === this.current && peer?.established === true;
+    await this.#retryPolicy.pause(pause);
+    return alive && !this.#due && peer === this.current && peer?.established === true;
   }
 
   /** Keeps the current connection for as long as it lasts, since no attempt will succeed. */
-  private async settleFor(error: VoiceError): Promise<void> {
+  async #settleFor(error: VoiceError): Promise<void> {
     const peer = this.current;
     const stays = error.code !== 'replaced' && peer !== null && (await peer.answers(PROBE_TIMEOUT_MS));
-    if (this.over) return;
+    if (this.#over) return;
     if (!stays || peer !== this.current) return this.close(error);
-    this.due = false;
-    this.enter('connected', null);
-    this.hooks.stuck(error);
+    this.#due = false;
+    this.#enter('connected', null);
+    this.#hooks.stuck(error);
   }
 
   /** Makes one attempt. @returns why it failed; null if it succeeded. */
-  private async attempt(): Promise<VoiceError | null> {
+  async #attempt(): Promise<VoiceError | null> {
     let peer: Peer | null = null;
     try {
-      this.replacementAnnounced = false;
-      this.begun = performance.now();
-      const configuration = await configurationFor(this.options, this.aborter.signal);
-      if (this.over) throw new VoiceError('closed', 'The client was closed in the meantime.');
-      peer = new Peer(this.options, this.slots, configuration, this.encryption);
-      this.attempting = peer;
-      this.hooks.made(peer);
-      await peer.open(this.begun);
-      await this.hooks.established(peer);
-      await this.drain.waitForOthers(this.current, peer);
+      this.#replacementAnnounced = false;
+      this.#begun = performance.now();
+      const configuration = await configurationFor(this.#options, this.#aborter.signal);
+      if (this.#over) throw new VoiceError('closed', 'The client was closed in the meantime.');
+      peer = new Peer(this.#options, this.#slots, configuration, this.#encryption);
+      this.#attempting = peer;
+      this.#hooks.made(peer);
+      await peer.open(this.#begun);
+      await this.#hooks.established(peer);
+      await this.#drain.waitForOthers(this.current, peer);
       if (peer.missed.some(({ type }) => type === 'replaced')) throw replaced();
-      if (this.over || !peer.established)
+      if (this.#over || !peer.established)
         throw new VoiceError('unreachable', 'The new connection was lost at once.', { retryable: true });
-      this.promote(peer);
+      this.#promote(peer);
       return null;
     } catch (error) {
       peer?.close();
       return asVoiceError(error, 'incompatible', 'Could not connect');
     } finally {
-      this.attempting = null;
+      this.#attempting = null;
     }
   }
 
-  private promote(peer: Peer): void {
+  #promote(peer: Peer): void {
     const before = this.current;
     this.current = peer;
-    this.retryPolicy.established();
-    this.due = false;
-    this.hooks.promoted(peer);
-    this.drain.moved(before);
-    this.endLiveness?.();
-    this.endLiveness = watchLiveness(peer, () => this.probe(peer));
+    this.#retryPolicy.established();
+    this.#due = false;
+    this.#hooks.promoted(peer);
+    this.#drain.moved(before);
+    this.#endLiveness?.();
+    this.#endLiveness = watchLiveness(peer, () => this.#probe(peer));
     peer.watcher = {
-      event: (event) => this.handle(peer, event),
-      lost: (error, dead) => this.lost(peer, error, dead),
+      event: (event) => this.#handle(peer, event),
+      lost: (error, dead) => this.#lost(peer, error, dead),
     };
-    if (this.state !== 'connected') this.enter('connected', null);
-    for (const event of peer.missed) this.handle(peer, event);
+    if (this.state !== 'connected') this.#enter('connected', null);
+    for (const event of peer.missed) this.#handle(peer, event);
   }
 
-  private handle(peer: Peer, event: ServerEvent): void {
+  #handle(peer: Peer, event: ServerEvent): void {
     if (peer !== this.current) return;
     if (event.type === 'replaced') {
-      if (!this.running) return this.close(replaced());
-      this.replacementAnnounced = this.attempting !== null;
+      if (!this.#running) return this.close(replaced());
+      this.#replacementAnnounced = this.#attempting !== null;
     }
-    this.hooks.event(event);
-    if (event.type === 'draining') this.drain.begin(event.within, peer.people.total <= 1);
+    this.#hooks.event(event);
+    if (event.type === 'draining') this.#drain.begin(event.within, peer.people.total <= 1);
   }
 
   /** Closes the current connection, so that its server passes the user's requests on to the next instance. */
@@ -231,67 +232,68 @@ export class Session {
     if (this.current === null) return;
     this.current.close();
     this.current = null;
-    this.enter('reconnecting', null);
+    this.#enter('reconnecting', null);
   }
 
-  private lost(peer: Peer, error: VoiceError, dead: boolean): void {
+  #lost(peer: Peer, error: VoiceError, dead: boolean): void {
     if (peer !== this.current) return;
     // The server closes it because the next one is established, which the server may know first.
-    const planned = this.due && this.attempting !== null && (this.replacementAnnounced || this.attempting.established);
+    const planned =
+      this.#due && this.#attempting !== null && (this.#replacementAnnounced || this.#attempting.established);
     if (dead) {
       peer.close();
       this.current = null;
-      this.due = false;
+      this.#due = false;
       if (planned) return;
     }
-    if (this.state === 'connected') this.enter('reconnecting', error);
+    if (this.state === 'connected') this.#enter('reconnecting', error);
     // While the old connection lasted, there was no hurry.
-    if (this.drain.active) this.retryPolicy.reset();
-    if (!this.running) this.retryPolicy.lost();
-    this.restart(error);
+    if (this.#drain.active) this.#retryPolicy.reset();
+    if (!this.#running) this.#retryPolicy.lost();
+    this.#restart(error);
   }
 
   /** Reacts to a change of the network or machine: attempts may now succeed, and connections may be dead. */
-  private wake(): void {
+  #wake(): void {
     const peer = this.current;
-    if (this.retryPolicy.pausing) {
-      this.retryPolicy.reset();
-      this.retryPolicy.end();
-    } else if (this.attempting !== null && !this.attempting.established && this.state !== 'connecting') {
-      this.abandon(this.attempting);
+    if (this.#retryPolicy.pausing) {
+      this.#retryPolicy.reset();
+      this.#retryPolicy.end();
+    } else if (this.#attempting !== null && !this.#attempting.established && this.state !== 'connecting') {
+      this.#abandon(this.#attempting);
     } else if (peer !== null) {
-      this.probe(peer);
+      this.#probe(peer);
     } else if (this.state === 'reconnecting') {
-      this.restart(null);
+      this.#restart(null);
     }
   }
 
   /** Abandons an attempt, but not at every network change; otherwise none would ever complete on a bad network. */
-  private abandon(attempting: Peer): void {
-    const age = performance.now() - this.begun;
-    if (this.abandoned > 0 && age < ABANDON_AGE_MS * 2 ** (this.abandoned - 1)) return;
-    this.abandoned++;
+  #abandon(attempting: Peer): void {
+    const age = performance.now() - this.#begun;
+    if (this.#abandoned > 0 && age < ABANDON_AGE_MS * 2 ** (this.#abandoned - 1)) return;
+    this.#abandoned++;
     attempting.close();
   }
 
   /** Probes a connection that seems to be established. */
-  private probe(peer: Peer): void {
-    if (this.running || peer !== this.current) return;
+  #probe(peer: Peer): void {
+    if (this.#running || peer !== this.current) return;
     const error = new VoiceError('unreachable', 'The server does not respond any more.', { retryable: true });
     peer.answers(PROBE_TIMEOUT_MS).then((alive) => {
-      if (!alive) this.lost(peer, error, !peer.established);
+      if (!alive) this.#lost(peer, error, !peer.established);
     });
   }
 
   /** Closes the connections when the page is left, so that the server need not time out. The page may be restored. */
-  private hide(): void {
-    this.drain.close();
+  #hide(): void {
+    this.#drain.close();
     this.yield();
   }
 
-  private enter(state: ClientState, error: VoiceError | null): void {
+  #enter(state: ClientState, error: VoiceError | null): void {
     if (this.state === state) return;
     this.state = state;
-    this.hooks.state(state, error);
+    this.#hooks.state(state, error);
   }
 }

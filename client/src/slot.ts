@@ -14,7 +14,7 @@ export class OutputSlot implements Slot {
   mid: string | null = null;
   /** Its gain in the mix. */
   gain: GainNode | null = null;
-  private source: MediaStreamAudioSourceNode | null = null;
+  #source: MediaStreamAudioSourceNode | null = null;
 
   /** @param plays whether it has an element. */
   constructor(index: number, plays: boolean) {
@@ -29,15 +29,15 @@ export class OutputSlot implements Slot {
     this.receiver = this.available ? transceiver!.receiver : null;
     this.mid = this.available ? transceiver!.mid : null;
     for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
-    this.source?.disconnect();
-    this.source = null;
+    this.#source?.disconnect();
+    this.#source = null;
     if (this.receiver === null) return;
     const { track } = this.receiver;
     track.enabled = enabled;
     this.stream.addTrack(track);
     if (mix !== null && this.gain !== null) {
-      this.source = mix.createMediaStreamSource(new MediaStream([track]));
-      this.source.connect(this.gain);
+      this.#source = mix.createMediaStreamSource(new MediaStream([track]));
+      this.#source.connect(this.gain);
     }
     // Set it again, since WebKit does not notice that a stream has another track.
     if (this.element !== null) this.element.srcObject = this.stream;
@@ -49,7 +49,7 @@ export class OutputSlot implements Slot {
   }
 
   close(): void {
-    this.source?.disconnect();
+    this.#source?.disconnect();
     for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
     if (this.element !== null) this.element.srcObject = null;
     this.receiver = null;

@@ -3,43 +3,43 @@ import type { Peer } from './peer.ts';
 import { addUp, compare, NO_STATISTICS, type Statistics, type StatsEntry, type Totals } from './quality.ts';
 
 export class Meter {
-  private readonly report: (statistics: Statistics) => void;
-  private readonly timer: ReturnType<typeof setInterval> | undefined;
-  private peer: Peer | null = null;
-  private last: Totals | null = null;
+  readonly #report: (statistics: Statistics) => void;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #peer: Peer | null = null;
+  #last: Totals | null = null;
 
   /** @param interval in milliseconds; 0 for never. */
   constructor(interval: number, report: (statistics: Statistics) => void) {
-    this.report = report;
-    if (interval > 0) this.timer = setInterval(() => this.sample(), interval);
+    this.#report = report;
+    if (interval > 0) this.#timer = setInterval(() => this.#sample(), interval);
   }
 
   attach(peer: Peer): void {
-    this.peer = peer;
-    this.last = null;
+    this.#peer = peer;
+    this.#last = null;
   }
 
   /** Reports that nothing is known: there is no connection. */
   detach(): void {
-    if (this.peer === null) return;
-    this.peer = null;
-    this.report(NO_STATISTICS);
+    if (this.#peer === null) return;
+    this.#peer = null;
+    this.#report(NO_STATISTICS);
   }
 
   close(): void {
-    clearInterval(this.timer);
-    this.peer = null;
+    clearInterval(this.#timer);
+    this.#peer = null;
   }
 
-  private sample(): void {
-    const { peer } = this;
+  #sample(): void {
+    const peer = this.#peer;
     if (peer === null) return;
     peer.pc.getStats().then(
       (report) => {
-        if (this.peer !== peer || !peer.established) return;
+        if (this.#peer !== peer || !peer.established) return;
         const totals = addUp(report.values() as Iterable<StatsEntry>, performance.now());
-        if (this.last !== null) this.report(compare(this.last, totals));
-        this.last = totals;
+        if (this.#last !== null) this.#report(compare(this.#last, totals));
+        this.#last = totals;
       },
       () => undefined,
     );

@@ -49,6 +49,11 @@ export abstract class ClientView extends Emitter<ClientEvents> {
     super(STICKY);
   }
 
+  /** Keeps frameworks such as Vue from wrapping the client into a proxy, which cannot reach its private members. */
+  get [Symbol.toStringTag](): string {
+    return 'VoiceClient';
+  }
+
   /** See {@link ClientState}. */
   get state(): ClientState {
     return this.session.state;

@@ -92,7 +92,7 @@ inBrowsers(
     gateway.upstream = 9;
     await ann.evaluate(`{
     const { session } = voiceClient;
-    session.lost(session.current, Object.assign(new Error('disturbed'), { code: 'unreachable', retryable: true }), false);
+    session.current.watcher.lost(Object.assign(new Error('disturbed'), { code: 'unreachable', retryable: true }), false);
     0;
   }`);
     equal(await shown(ann), QUIET);
@@ -116,13 +116,13 @@ inBrowsers(
     // The server ends the old connection once the new one is established there, and this client learns of that much
     // later.
     await ann.evaluate(`{
-    const { hooks } = voiceClient.session;
-    const established = hooks.established;
-    hooks.established = async (peer) => {
+    const { membership } = voiceClient;
+    const restore = membership.restore.bind(membership);
+    membership.restore = async (...args) => {
       const old = voiceClient.session.current;
       while (voiceClient.session.current !== null) await new Promise((go) => setTimeout(go, 10));
       window.gone = old !== null;
-      await established(peer);
+      await restore(...args);
     };
     voiceClient.reconnect();
     0;

@@ -1,4 +1,4 @@
-/** Bundles the client, its encryption and that one's worker into a file each: `npm run build:client`. */
+/** Bundles the client, push-to-talk, the encryption and that one's worker into a file each: `npm run build:client`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -59,7 +59,12 @@ export function sizesOf(bundle: Uint8Array): { bytes: number; gzipped: number } 
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { module, worker } = await bundleEncryption();
-  const files = { 'client.js': await bundleClient(), 'encryption.js': module, 'encryption-worker.js': worker };
+  const files = {
+    'client.js': await bundleClient(),
+    'push-to-talk.js': await bundleClient({ entry: 'push-to-talk.ts' }),
+    'encryption.js': module,
+    'encryption-worker.js': worker,
+  };
   mkdirSync(new URL('dist/', CLIENT), { recursive: true });
   for (const [name, contents] of Object.entries(files)) {
     writeFileSync(new URL(`dist/${name}`, CLIENT), contents);

@@ -4,8 +4,8 @@ import { asVoiceError, eventError, VoiceError } from './errors.ts';
 import { Levels } from './levels.ts';
 import { Membership } from './membership.ts';
 import { Microphone } from './microphone.ts';
-import { MutedTalk } from './muted-talk.ts';
 import { Output } from './output.ts';
+import { OwnVoice } from './own-voice.ts';
 import type { Peer } from './peer.ts';
 import { Preferences } from './preferences.ts';
 import type { ServerEvent } from './protocol.ts';
@@ -21,6 +21,7 @@ import type {
   EncryptionKey,
   MicrophoneOptions,
   ParticipantsPage,
+  ProcessingOptions,
   Statistics,
 } from './types.ts';
 import { ClientView } from './view.ts';
@@ -47,6 +48,7 @@ export class VoiceClient extends ClientView {
   readonly #options: ClientOptions;
   protected readonly session: Session;
   protected readonly membership: Membership;
+  protected readonly voice: OwnVoice;
   protected readonly mic: Microphone;
   protected readonly output: Output;
   protected readonly preferences: Preferences;
@@ -63,10 +65,14 @@ export class VoiceClient extends ClientView {
     const { levelInterval = 200 } = options;
     this.membership = new Membership(options, (change) => this.emit('conversation', change));
     this.preferences = new Preferences(options, () => this.#emitMuted());
+    this.voice = new OwnVoice({
+      wanted: (name) => this.hasListeners(name),
+      emit: (name, value) => this.emit(name, value),
+    });
     this.mic = new Microphone(
       (state) => this.emit('microphone', state),
       (label) => this.emit('deviceLost', { kind: 'input', label }),
-      new MutedTalk(levelInterval, (talks) => this.emit('mutedTalk', talks)),
+      this.voice,
     );
     this.output = new Output(options.output ?? 'elements', options.slots ?? DEFAULT_SLOTS, {
       blocked: (blocked) => this.emit('audioBlocked', blocked),
@@ -89,8 +95,10 @@ export class VoiceClient extends ClientView {
     });
     this.levels = new Levels(this.output.slots, levelInterval, (all) => this.emit('speakers', all));
     this.#meter = new Meter(options.statisticsInterval ?? 2000, (statistics) => {
+      const { quality } = this.latest;
       this.latest = statistics;
       this.emit('statistics', statistics);
+      if (statistics.quality !== quality) this.emit('quality', statistics.quality);
     });
     this.scene = new Scene(
       this.output,
@@ -195,7 +203,12 @@ export class VoiceClient extends ClientView {
     return { total, participants, next };
   }
 
-  /** Sets how loud a user is played, 0 to 1, in whichever slot. (On iOS this works only with output `mixed`.) */
+  /**
+   * Sets how loud a user is played, in whichever slot.
+   *
+   * @param volume 0 to 2, linear. Above 1 an AudioContext amplifies the voice. On iOS, volumes below 1 work only with
+   *   output `mixed`. With output `none` it does nothing.
+   */
   setVolume(userid: string, volume: number): void {
     this.output.setVolume(userid, volume);
   }
@@ -227,6 +240,18 @@ export class VoiceClient extends ClientView {
   setInput(deviceId: string): Promise<void> {
     const { track: _, ...processing } = this.mic.options;
     return this.mic.start({ ...processing, deviceId });
+  }
+
+  /**
+   * Changes what the browser filters out of the microphone's sound, also during a call: the device stays, and listeners
+   * hear no gap.
+   *
+   * @param processing what is omitted stays as it is.
+   * @throws VoiceError `microphone-missing` if no microphone is on, or the track is the application's own; otherwise
+   *   like {@link startMicrophone}
+   */
+  setProcessing(processing: ProcessingOptions): Promise<void> {
+    return this.mic.process(processing);
   }
 
   /** Stops the microphone, so that its indicator light goes off. The client keeps listening. */
@@ -276,6 +301,10 @@ export class VoiceClient extends ClientView {
    */
   close(): void {
     this.session.close(null);
+  }
+
+  protected override listenersChanged(): void {
+    this.voice.update();
   }
 
   #peer(): Peer {

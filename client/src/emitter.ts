@@ -21,6 +21,7 @@ export class Emitter<Events extends object> {
       this.#listeners.set(name, all);
     }
     all.add(listener);
+    this.listenersChanged();
     // Deferred until this call has returned and other listeners added in the same turn are in place.
     if (this.#undelivered.has(name)) queueMicrotask(() => this.#redeliver(name));
     return () => this.off(name, listener);
@@ -38,7 +39,16 @@ export class Emitter<Events extends object> {
   /** Removes a listener added by {@link on}. */
   off<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): void {
     this.#listeners.get(name)?.delete(listener);
+    this.listenersChanged();
   }
+
+  /** Whether an event has listeners. */
+  protected hasListeners(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
+  /** Listeners have come or gone. */
+  protected listenersChanged(): void {}
 
   /** Calls all listeners. If one throws, the others are still called, and its error is reported as uncaught. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {

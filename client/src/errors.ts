@@ -53,11 +53,11 @@ export interface VoiceErrorDetails {
   /** HTTP status. */
   readonly status?: number;
   /** Pause that the server asked for, milliseconds. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | null | undefined;
   /** `code` of the `error` event. */
   readonly eventCode?: string;
   /** By which the operators of the server find the failed request in their logs. */
-  readonly requestId?: string;
+  readonly requestId?: string | null | undefined;
   readonly cause?: unknown;
 }
 
@@ -135,8 +135,8 @@ export function closeError(code: number, reason: string): VoiceError {
   return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
     retryable,
     closeCode: code,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(requestId === undefined ? {} : { requestId }),
+    retryAfter,
+    requestId,
   });
 }
 
@@ -155,11 +155,7 @@ export function statusError(
   requestId: string | null = null,
 ): VoiceError {
   const text = `${what}: status ${status}${detail === '' ? '' : `, ${detail}`}`;
-  const details = {
-    status,
-    ...(retryAfter === null ? {} : { retryAfter }),
-    ...(requestId === null ? {} : { requestId }),
-  };
+  const details = { status, retryAfter, requestId };
   const again = { ...details, retryable: true };
   // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
@@ -172,9 +168,10 @@ export function statusError(
       details,
     );
   }
-  if (status === 503 && BUSY.test(detail)) return new VoiceError('server-busy', `${text}. Try again later.`, again);
-  if (status === 503 && /full/i.test(detail)) return new VoiceError('server-full', `${text}. Try again later.`, again);
-  if (status === 503 && /shut/i.test(detail)) return new VoiceError('server-draining', `${text}. Try again.`, again);
+  const later = (code: VoiceErrorCode): VoiceError => new VoiceError(code, `${text}. Try again later.`, again);
+  if (status === 503 && BUSY.test(detail)) return later('server-busy');
+  if (status === 503 && /full/i.test(detail)) return later('server-full');
+  if (status === 503 && /shut/i.test(detail)) return later('server-draining');
   if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);
   if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Use another id.`, details);
   if (status === 404 || status === 405) {
@@ -184,7 +181,7 @@ export function statusError(
       details,
     );
   }
-  return new VoiceError(status >= 500 ? 'server-error' : 'unreachable', `${text}. Try again later.`, again);
+  return later(status >= 500 ? 'server-error' : 'unreachable');
 }
 
 /** The error for the event `replaced`. */

@@ -61,7 +61,7 @@ export class Loudness {
     for (let i = 0; i < FRAMES; i++) {
       const { value } = await this.#reader.read();
       if (value === undefined) break;
-      peak = Math.max(peak ?? 0, peakOf(value));
+      peak = Math.max(peak ?? 0, peakOf(samplesOf(value)));
       value.close();
     }
     this.#peak = peak;
@@ -69,8 +69,13 @@ export class Loudness {
   }
 }
 
-function peakOf(data: AudioData): number {
+function samplesOf(data: AudioData): Float32Array {
   const samples = new Float32Array(data.numberOfFrames);
   data.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+  return samples;
+}
+
+/** Returns the linear peak of samples. */
+export function peakOf(samples: Float32Array): number {
   return samples.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
 }

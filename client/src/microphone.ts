@@ -1,23 +1,11 @@
 /** Manages the microphone: it is optional, can change while talking, and falls back to the default if it vanishes. */
-import { VoiceError, type VoiceErrorCode } from './errors.ts';
-import type { MutedTalk } from './muted-talk.ts';
+import { captureTrack, isBusy, microphoneError, processingOf } from './capture.ts';
+import { VoiceError } from './errors.ts';
+import type { OwnVoice } from './own-voice.ts';
 import { Sending } from './sending.ts';
-import type { MicrophoneOptions, MicrophoneState } from './types.ts';
+import type { MicrophoneOptions, MicrophoneState, ProcessingOptions } from './types.ts';
 
 const NONE: MicrophoneState = { track: null, deviceId: null, label: '', error: null };
-
-/** Code and message by the name of the DOMException. */
-const FAILURES: Readonly<Record<string, readonly [VoiceErrorCode, string]>> = {
-  NotAllowedError: [
-    'microphone-denied',
-    'Access to the microphone was denied. Allow it in the address bar or the system settings, and start it again.',
-  ],
-  SecurityError: ['microphone-denied', 'This page may not use the microphone: its policy or its frame forbids it.'],
-  NotFoundError: ['microphone-missing', 'No microphone was found. Plug one in and start it again.'],
-  OverconstrainedError: ['microphone-missing', 'That microphone is no longer available. Choose another one.'],
-  NotReadableError: ['microphone-busy', 'Another program is using the microphone. Close it and start again.'],
-  AbortError: ['microphone-busy', 'The microphone could not be started. Start it again.'],
-};
 
 export class Microphone {
   state: MicrophoneState = NONE;
@@ -25,7 +13,7 @@ export class Microphone {
   options: MicrophoneOptions = {};
   readonly #changed: (state: MicrophoneState) => void;
   readonly #lost: (label: string) => void;
-  readonly #mutedTalk: MutedTalk;
+  readonly #voice: OwnVoice;
   readonly sending = new Sending();
   #muted = false;
   /** Counts starts and stops: the result of an older one is discarded. */
@@ -35,10 +23,10 @@ export class Microphone {
   #listed = false;
 
   /** @param lost called with the label of a device that vanished. */
-  constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void, mutedTalk: MutedTalk) {
+  constructor(changed: (state: MicrophoneState) => void, lost: (label: string) => void, voice: OwnVoice) {
     this.#changed = changed;
     this.#lost = lost;
-    this.#mutedTalk = mutedTalk;
+    this.#voice = voice;
   }
 
   /** Sends the microphone over a new connection too; older ones keep sending it until they are closed. */
@@ -62,18 +50,34 @@ export class Microphone {
     }
     if (generation !== this.#generation) {
       if (options.track === undefined) track.stop();
-      throw new VoiceError('superseded', 'The microphone was changed or stopped in the meantime.');
+      throw superseded();
     }
     this.#release();
     this.options = options;
     this.#use(track);
   }
 
+  /** Changes what is filtered out, and keeps the device. @throws VoiceError */
+  async process(changes: ProcessingOptions): Promise<void> {
+    const { track, deviceId } = this.state;
+    if (track === null || this.options.track !== undefined) {
+      throw new VoiceError('microphone-missing', 'No microphone is on whose processing this client could change.');
+    }
+    const options = { ...this.options, ...changes };
+    const wanted = Object.entries(processingOf(options));
+    await track.applyConstraints(processingOf(options)).catch(() => undefined);
+    const settings: object = track.getSettings();
+    if (this.state.track !== track) throw superseded();
+    // Chromium does not change a track that is live, so open the device again.
+    if (wanted.every(([name, value]) => Reflect.get(settings, name) === value)) this.options = options;
+    else await this.start(deviceId === null ? options : { ...options, deviceId });
+  }
+
   /** Sends nothing, or sends again. The microphone stays on, and `state` as it is. */
   mute(muted: boolean): void {
     this.#muted = muted;
     this.sending.mute(muted);
-    this.#watchMuted();
+    this.#watchVoice();
   }
 
   stop(): void {
@@ -103,9 +107,7 @@ export class Microphone {
     try {
       return await captureTrack(options);
     } catch (error) {
-      const busy = FAILURES[nameOf(error)]?.[0] === 'microphone-busy';
-      const old = this.state.track;
-      if (!busy || old === null || this.options.track !== undefined) throw error;
+      if (!isBusy(error) || this.state.track === null || this.options.track !== undefined) throw error;
       // Some systems allow only one microphone at a time.
       this.#release();
       return captureTrack(options);
@@ -147,36 +149,15 @@ export class Microphone {
   #setState(state: MicrophoneState): void {
     this.state = state;
     this.sending.use(state.track);
-    this.#watchMuted();
+    this.#watchVoice();
     this.#changed(state);
   }
 
-  #watchMuted(): void {
-    this.#mutedTalk.watch(this.#muted ? this.state.track : null);
+  #watchVoice(): void {
+    this.#voice.watch(this.state.track, this.#muted);
   }
 }
 
-async function captureTrack(options: MicrophoneOptions): Promise<MediaStreamTrack> {
-  const { deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = options;
-  if (navigator.mediaDevices === undefined) {
-    throw new VoiceError('unsupported', 'Microphones are not available: serve the page over HTTPS.');
-  }
-  const audio: MediaTrackConstraints = { echoCancellation, noiseSuppression, autoGainControl };
-  if (deviceId !== undefined && deviceId !== '') audio.deviceId = { exact: deviceId };
-  const stream = await navigator.mediaDevices.getUserMedia({ audio });
-  return stream.getAudioTracks()[0]!;
-}
-
-function microphoneError(error: unknown): VoiceError {
-  if (error instanceof VoiceError) return error;
-  const [code, text] =
-    FAILURES[nameOf(error)] ?? (['microphone-failed', `The microphone could not be started: ${error}.`] as const);
-  return new VoiceError(code, text, { cause: error });
-}
-
-/** Returns the error's name. An OverconstrainedError is a DOMException in some browsers only. */
-function nameOf(error: unknown): string {
-  return error instanceof Error || error instanceof DOMException
-    ? error.name
-    : String((error as { name?: unknown })?.name);
+function superseded(): VoiceError {
+  return new VoiceError('superseded', 'The microphone was changed or stopped in the meantime.');
 }

@@ -6,6 +6,8 @@ import type { Participant } from './protocol.ts';
 import { audioElement, OutputSlot } from './slot.ts';
 import type { OutputMode } from './types.ts';
 
+/** The largest volume, linear (6 dB). */
+const MAX_VOLUME = 2;
 /** How long a context may take to start before it counts as blocked, milliseconds. */
 const START_MS = 500;
 
@@ -21,8 +23,10 @@ export class Output {
   readonly mixedElement: HTMLAudioElement | null = null;
   blocked = false;
   readonly #hooks: OutputHooks;
-  readonly #context: AudioContext | null = null;
-  readonly #volumes = new Map<string, number>();
+  /** By userid, without those that are 1. */
+  volumes: ReadonlyMap<string, number> = new Map();
+  /** Of the mix, or of the slots that are amplified. */
+  #context: AudioContext | null = null;
   #deafened = false;
   #deviceId = '';
   #deviceLabel = '';
@@ -32,20 +36,22 @@ export class Output {
     // A mix needs elements too, muted ones: Chromium decodes only tracks that an element plays.
     this.slots = Array.from({ length: count }, (_, index) => new OutputSlot(index, mode !== 'none'));
     if (mode !== 'mixed') return;
-    this.#context = new AudioContext();
-    const mixed = this.#context.createMediaStreamDestination();
+    const context = new AudioContext();
+    this.#context = context;
+    const mixed = context.createMediaStreamDestination();
     this.mixedElement = audioElement();
     this.mixedElement.srcObject = mixed.stream;
     for (const slot of this.slots) {
-      slot.gain = this.#context.createGain();
-      slot.gain.connect(mixed);
+      const gain = context.createGain();
+      gain.connect(mixed);
+      slot.amplify(gain);
       slot.element!.muted = true;
     }
   }
 
   /** Plays another connection. */
   attach(peer: Peer): void {
-    this.slots.forEach((slot, i) => void slot.attach(peer.transceivers[i], !this.#deafened, this.#context));
+    this.slots.forEach((slot, i) => void slot.attach(peer.transceivers[i], !this.#deafened));
     this.assign(peer.people.slots);
     this.resume().catch(() => undefined);
   }
@@ -55,16 +61,17 @@ export class Output {
     for (const slot of this.slots) {
       slot.number = (slot.mid === null ? undefined : numbers.get(slot.mid)) ?? 0;
       slot.participant = this.#hooks.who(slot.number);
-      if (slot.participant !== null) slot.setVolume(this.#volumes.get(slot.participant.userid) ?? 1);
+      if (slot.participant !== null) this.#play(slot, this.volumes.get(slot.participant.userid) ?? 1);
     }
   }
 
-  /** Sets a user's volume. @param volume 0 to 1. */
+  /** Sets a user's volume. @param volume 0 to 2. */
   setVolume(userid: string, volume: number): void {
-    const bounded = Math.min(1, Math.max(0, Number.isFinite(volume) ? volume : 1));
-    if (bounded === 1) this.#volumes.delete(userid);
-    else this.#volumes.set(userid, bounded);
-    for (const slot of this.slots) if (slot.participant?.userid === userid) slot.setVolume(bounded);
+    const bounded = Math.min(MAX_VOLUME, Math.max(0, Number.isFinite(volume) ? volume : 1));
+    const volumes = new Map(this.volumes).set(userid, bounded);
+    if (bounded === 1) volumes.delete(userid);
+    this.volumes = volumes;
+    for (const slot of this.slots) if (slot.participant?.userid === userid) this.#play(slot, bounded);
   }
 
   deafen(deafened: boolean): void {
@@ -123,8 +130,19 @@ export class Output {
     this.#context?.close().catch(() => undefined);
   }
 
+  /** Plays a slot at a volume. Once it was above 1, it stays amplified: changing back and forth would be heard. */
+  #play(slot: OutputSlot, volume: number): void {
+    if (volume > 1 && slot.gain === null && slot.element !== null) {
+      this.#context ??= new AudioContext();
+      const element = slot.amplifyAlone(this.#context);
+      element.setSinkId?.(this.#deviceId).catch(() => undefined);
+      this.resume().catch(() => undefined);
+    }
+    slot.setVolume(volume);
+  }
+
   #elements(): HTMLAudioElement[] {
-    const elements = this.slots.map(({ element }) => element);
+    const elements = this.slots.flatMap(({ element, louder }) => [element, louder]);
     return [...elements, this.mixedElement].filter((element) => element !== null);
   }
 
@@ -132,9 +150,11 @@ export class Output {
   async #startContext(): Promise<boolean> {
     const context = this.#context;
     if (context === null || context.state === 'running') return true;
+    // Amplified slots are heard without it, too.
+    const needed = this.mixedElement !== null;
     const late = new Promise((resolve) => setTimeout(resolve, START_MS));
     await Promise.race([context.resume().catch(() => undefined), late]);
-    return context.state === ('running' as AudioContextState);
+    return !needed || context.state === ('running' as AudioContextState);
   }
 }
 

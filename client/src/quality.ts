@@ -1,7 +1,13 @@
 /** Computes connection quality from two reports of the browser's statistics, using only values that it provides. */
 
+import type { Quality } from './quality-word.ts';
+
+export type { Quality } from './quality-word.ts';
+
 /** Quality of the connection. A value is null if this browser does not provide it or it has not been measured yet. */
 export interface Statistics {
+  /** All of it in a word, slow to change: `lost` without a connection, and the last word until there are measurements. */
+  readonly quality: Quality;
   /** Round trip to the server, milliseconds. */
   readonly rttMs: number | null;
   /** Fraction of packets lost on the way to the server in the last interval, 0 to 1. */
@@ -19,7 +25,10 @@ export interface Statistics {
   readonly microphoneLevel: number | null;
 }
 
+export type Measurement = Omit<Statistics, 'quality'>;
+
 export const NO_STATISTICS: Statistics = {
+  quality: 'lost',
   rttMs: null,
   uplinkLoss: null,
   downlinkLoss: null,
@@ -85,7 +94,7 @@ export function addUp(entries: Iterable<StatsEntry>, at: number): Totals {
 }
 
 /** Returns the quality of the interval between two reports. */
-export function compare(before: Totals, now: Totals): Statistics {
+export function compare(before: Totals, now: Totals): Measurement {
   const seconds = (now.at - before.at) / 1000;
   const received = now.packetsReceived - before.packetsReceived;
   const lost = Math.max(0, now.packetsLost - before.packetsLost);

@@ -58,13 +58,8 @@ export class Requests {
   /** Handles an event that may be a response. */
   handle(event: ServerEvent): void {
     if (!('id' in event) || event.id === undefined) return;
-    if (event.type === 'error') {
-      return this.#fail(event.id, eventError(event));
-    }
-    const waiting = this.#waiting.get(event.id);
-    this.#waiting.delete(event.id);
-    clearTimeout(waiting?.timer);
-    waiting?.resolve(event);
+    if (event.type === 'error') return this.#fail(event.id, eventError(event));
+    this.#take(event.id)?.resolve(event);
   }
 
   /** Rejects all requests: the channel is closed. */
@@ -73,18 +68,19 @@ export class Requests {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#queue.length = 0;
-    for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      reject(ended());
-    }
-    this.#waiting.clear();
+    for (const id of [...this.#waiting.keys()]) this.#fail(id, ended());
   }
 
   #fail(id: number, error: VoiceError): void {
+    this.#take(id)?.reject(error);
+  }
+
+  /** Takes a request that waits for its response off the list. */
+  #take(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     clearTimeout(waiting?.timer);
-    waiting?.reject(error);
+    return waiting;
   }
 
   /** Only the latest counts, and it must find room: push-to-talk may toggle faster than requests may be sent. */

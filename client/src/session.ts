@@ -38,6 +38,8 @@ export class Session {
   /** The current connection; null while there is none. */
   current: Peer | null = null;
   #encryption: Encryption | null = null;
+  /** When the next attempt begins, milliseconds since 1970; null if there is no pause. */
+  retryAt: number | null = null;
   readonly #options: ClientOptions;
   readonly #slots: number;
   readonly #hooks: SessionHooks;
@@ -102,6 +104,7 @@ export class Session {
     this.#attempting?.close();
     this.current?.close();
     this.current = null;
+    this.retryAt = null;
     this.#enter('closed', error);
     this.#retryPolicy.close();
   }
@@ -145,8 +148,11 @@ export class Session {
   /** Pauses between two attempts. @returns whether no further attempt is needed. */
   async #paused(error: VoiceError): Promise<boolean> {
     const pause = this.#retryPolicy.next(error);
+    this.retryAt = Date.now() + pause;
     this.#hooks.retry({ attempt: this.#retryPolicy.failures, delay: pause, error });
-    if (!(await this.#recovers(pause))) return false;
+    const recovered = await this.#recovers(pause);
+    this.retryAt = null;
+    if (!recovered) return false;
     this.#enter('connected', null);
     return true;
   }

@@ -1,12 +1,14 @@
 /** Measures the quality of the current connection periodically. */
 import type { Peer } from './peer.ts';
 import { addUp, compare, NO_STATISTICS, type Statistics, type StatsEntry, type Totals } from './quality.ts';
+import { QualityWord } from './quality-word.ts';
 
 export class Meter {
   readonly #report: (statistics: Statistics) => void;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #peer: Peer | null = null;
   #last: Totals | null = null;
+  readonly #quality = new QualityWord();
 
   /** @param interval in milliseconds; 0 for never. */
   constructor(interval: number, report: (statistics: Statistics) => void) {
@@ -15,8 +17,11 @@ export class Meter {
   }
 
   attach(peer: Peer): void {
+    const lost = this.#peer === null;
     this.#peer = peer;
     this.#last = null;
+    this.#quality.restart();
+    if (lost) this.#report({ ...NO_STATISTICS, quality: this.#quality.word });
   }
 
   /** Reports that nothing is known: there is no connection. */
@@ -38,7 +43,10 @@ export class Meter {
       (report) => {
         if (this.#peer !== peer || !peer.established) return;
         const totals = addUp(report.values() as Iterable<StatsEntry>, performance.now());
-        if (this.#last !== null) this.#report(compare(this.#last, totals));
+        if (this.#last !== null) {
+          const measurement = compare(this.#last, totals);
+          this.#report({ ...measurement, quality: this.#quality.take(measurement) });
+        }
         this.#last = totals;
       },
       () => undefined,

@@ -2,21 +2,24 @@
 import type { VoiceError } from './errors.ts';
 import type { DecryptionFailure, FrameCounts } from './frame-decryption.ts';
 import type { Participant } from './protocol.ts';
-import type { Statistics } from './quality.ts';
+import type { Quality, Statistics } from './quality.ts';
 
 export type { DecryptionFailure, FrameCounts } from './frame-decryption.ts';
-export type { Statistics } from './quality.ts';
+export type { Quality, Statistics } from './quality.ts';
 
 /** A token, or a function called before every request, since a token may expire. */
 export type TokenSource = string | (() => string | Promise<string>);
 
-export interface MicrophoneOptions {
-  /** A microphone from `devices()`; the browser's default if omitted. */
-  readonly deviceId?: string;
-  /** Each of these three is on by default. */
+/** What the browser filters out of the microphone's sound. Each is on by default. */
+export interface ProcessingOptions {
   readonly echoCancellation?: boolean;
   readonly noiseSuppression?: boolean;
   readonly autoGainControl?: boolean;
+}
+
+export interface MicrophoneOptions extends ProcessingOptions {
+  /** A microphone from `devices()`; the browser's default if omitted. */
+  readonly deviceId?: string;
   /** Sent instead of a microphone. The application has to stop it. */
   readonly track?: MediaStreamTrack;
 }
@@ -117,7 +120,7 @@ export interface Slot {
   readonly number: number;
   /** The speaker, once known; null for nobody. */
   readonly participant: Participant | null;
-  /** The element that plays it with output `elements`. */
+  /** The element that plays it with output `elements`. It is muted while a volume above 1 needs another one. */
   readonly element: HTMLAudioElement | null;
 }
 
@@ -182,12 +185,18 @@ export interface ClientEvents {
   /** True when the user talks although muted, silenced or without the right to speak, so that nobody hears it; false when that is over. */
   mutedTalk: boolean;
   microphone: MicrophoneState;
+  /** Linear peak of the user's own microphone in the last 100 ms, 0 to 1, muted or not. */
+  level: number;
+  /** True when a microphone that is not muted has delivered nothing but digital silence for 5 s; false at the next sound. */
+  microphoneSilent: boolean;
   devices: Devices;
   /** A device in use vanished; the default replaces it. */
   deviceLost: { readonly kind: 'input' | 'output'; readonly label: string };
   /** True if the browser plays nothing until the user clicks: call `resume()` then. False once it plays. */
   audioBlocked: boolean;
   statistics: Statistics;
+  /** The `quality` in the statistics changed. */
+  quality: Quality;
   /** The server will exit in `within` milliseconds; the client moves to another instance automatically. */
   draining: { readonly within: number };
   /** The server lost the others of its cluster, so that only some of the people can be heard, or found them again. */

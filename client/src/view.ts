@@ -4,6 +4,7 @@ import type { Levels } from './levels.ts';
 import type { Membership } from './membership.ts';
 import type { Microphone } from './microphone.ts';
 import type { Output } from './output.ts';
+import type { OwnVoice } from './own-voice.ts';
 import type { Preferences } from './preferences.ts';
 import type { Participant } from './protocol.ts';
 import type { Scene } from './scene.ts';
@@ -29,6 +30,7 @@ const STICKY: readonly (keyof ClientEvents)[] = [
   'muted',
   'microphone',
   'audioBlocked',
+  'quality',
   'cluster',
   'recording',
   'error',
@@ -40,6 +42,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly mic: Microphone;
   protected abstract readonly output: Output;
   protected abstract readonly preferences: Preferences;
+  protected abstract readonly voice: OwnVoice;
   protected abstract readonly levels: Levels;
   protected abstract readonly scene: Scene;
   protected abstract readonly secrecy: Secrecy;
@@ -140,6 +143,21 @@ export abstract class ClientView extends Emitter<ClientEvents> {
 
   get microphone(): MicrophoneState {
     return this.mic.state;
+  }
+
+  /** The microphone's level, as in the event `level`, to which somebody has to listen; 0 otherwise. */
+  get level(): number {
+    return this.voice.level;
+  }
+
+  /** The volumes that are not 1, by userid; see {@link setVolume}. */
+  get volumes(): ReadonlyMap<string, number> {
+    return this.output.volumes;
+  }
+
+  /** When the next attempt to connect begins, milliseconds since 1970; null unless the client is pausing before it. */
+  get retryAt(): number | null {
+    return this.session.retryAt;
   }
 
   /** The latest statistics. */

@@ -32,7 +32,7 @@ const QUIET = {
   ],
   dominant: null,
   speakers: [],
-  statistics: [],
+  statistics: ['lost'],
 };
 
 /** Records the state at each of these events. */

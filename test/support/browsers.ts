@@ -59,6 +59,8 @@ export interface LaunchOptions {
   authority?: string;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
+  /** Pretends that there is a sound card, without which Firefox runs no AudioContext. Chromium needs none. */
+  soundCard?: boolean;
 }
 
 /** Returns whether a browser of this kind is installed. */
@@ -129,7 +131,12 @@ function launchChromium({ fakeDevices = false }: LaunchOptions): Promise<Driver>
   });
 }
 
-function launchFirefox({ mdns = false, fakeDevices = false, authority }: LaunchOptions): Promise<Driver> {
+function launchFirefox({
+  mdns = false,
+  fakeDevices = false,
+  soundCard = false,
+  authority,
+}: LaunchOptions): Promise<Driver> {
   return puppeteer.launch({
     ...COMMON,
     browser: 'firefox',
@@ -142,6 +149,7 @@ function launchFirefox({ mdns = false, fakeDevices = false, authority }: LaunchO
       'dom.min_background_timeout_value': 4,
       'media.navigator.permission.disabled': true,
       'media.navigator.streams.fake': fakeDevices,
+      'media.cubeb.force_mock_context': soundCard,
       'media.peerconnection.ice.loopback': true,
       'media.peerconnection.ice.obfuscate_host_addresses': mdns,
     },

@@ -33,7 +33,7 @@ export interface PlainState {
   readonly silenced: boolean;
   readonly deafened: boolean;
   readonly audioBlocked: boolean;
-  readonly statistics: Readonly<Record<string, number | null>>;
+  readonly statistics: Readonly<Record<string, number | string | null>>;
   readonly participants: readonly Participant[];
   readonly dominant: string | null;
   readonly slots: readonly { number: number; userid?: string; available: boolean }[];
@@ -110,9 +110,14 @@ export class ClientPage {
 let bundles: Promise<Record<string, Uint8Array>> | undefined;
 
 async function buildBundles(): Promise<Record<string, Uint8Array>> {
-  const [client, { module, worker }] = await Promise.all([bundleClient(), bundleEncryption()]);
+  const [client, talk, { module, worker }] = await Promise.all([
+    bundleClient(),
+    bundleClient({ entry: 'push-to-talk.ts' }),
+    bundleEncryption(),
+  ]);
   return {
     ...{ '/voice-client.js': client, '/examples/client.js': client },
+    ...{ '/push-to-talk.js': talk, '/examples/push-to-talk.js': talk },
     ...{ '/encryption.js': module, '/encryption-worker.js': worker },
     ...{ '/examples/encryption.js': module, '/examples/encryption-worker.js': worker },
   };

@@ -2,7 +2,8 @@
  * The browser client in a page, for its tests: they call the functions of `window.harness` from outside, so what goes in and
  * comes out is JSON. `microphone` and `listen` are those of client.js beside it.
  */
-import { connect, VoiceClient, VoiceError } from '/voice-client.js';
+import { pushToTalk } from '/push-to-talk.js';
+import { connect, previewMicrophone, VoiceClient, VoiceError } from '/voice-client.js';
 
 let client;
 /** Every event, with the time since 1970 that it came at. */
@@ -12,7 +13,8 @@ const tokens = [];
 
 const NAMES = [
   ...['state', 'retry', 'conversation', 'participants', 'slots', 'speakers', 'dominant', 'muted', 'microphone'],
-  ...['mutedTalk', 'devices', 'deviceLost', 'audioBlocked', 'statistics', 'draining', 'decryption', 'error'],
+  ...['mutedTalk', 'microphoneSilent', 'devices', 'deviceLost', 'audioBlocked', 'statistics', 'quality', 'draining'],
+  ...['decryption', 'error'],
 ];
 
 /** What of an event's value can be told as JSON. */
@@ -70,6 +72,13 @@ async function start({ tone, token, tokenFunction = false, encryption, ...option
   }
   window.voiceClient = client;
   return outcome(client.connect());
+}
+
+/** Makes a client that is not connected yet. */
+function make(token) {
+  events = [];
+  client = new VoiceClient({ url: location.origin, token });
+  window.voiceClient = client;
 }
 
 /** Calls a method of the client. @returns its error, or null. */
@@ -167,7 +176,21 @@ function pauses() {
 }
 
 window.harness = {
-  ...{ bytes, start, call, levels, state, until, outcome, connect, watchVoices, pauses },
+  ...{
+    bytes,
+    start,
+    make,
+    call,
+    levels,
+    state,
+    until,
+    outcome,
+    connect,
+    watchVoices,
+    pauses,
+    previewMicrophone,
+    pushToTalk,
+  },
   events: () => events,
   tokens: () => tokens,
 };

@@ -29,12 +29,14 @@ test('it is one small module without imports, of the size that is stated', async
   const code = Buffer.from(bundle).toString();
   equal(code.match(/\bimport\b[^;,)]*\)?/g), ['import("./encryption.js")'], 'only what encryption needs, later');
   const module: object = await import(`data:text/javascript;base64,${Buffer.from(bundle).toString('base64')}`);
-  equal(Object.keys(module).sort(), ['VoiceClient', 'VoiceError', 'connect']);
+  equal(Object.keys(module).sort(), ['VoiceClient', 'VoiceError', 'connect', 'previewMicrophone']);
 });
 
 test('it depends on nothing', () => {
   const { dependencies, exports } = JSON.parse(read('client/package.json'));
   is(dependencies, undefined);
+  const talk = { types: './dist/types/push-to-talk.d.ts', default: './dist/push-to-talk.js' };
+  equal(exports['./push-to-talk.js'], talk);
   equal(exports['.'], { types: './dist/types/index.d.ts', default: './dist/client.js' });
   for (const name of readdirSync(new URL('../../../../client/src', import.meta.url))) {
     for (const [, from] of read(`client/src/${name}`).matchAll(/from '([^']+)'/g)) {

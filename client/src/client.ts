@@ -244,11 +244,11 @@ export class VoiceClient extends ClientView {
 
   /**
    * Changes what the browser filters out of the microphone's sound, also during a call: the device stays, and listeners
-   * hear no gap.
+   * hear no gap, except in Chromium where echo cancellation is off and another filter on.
    *
    * @param processing what is omitted stays as it is.
-   * @throws VoiceError `microphone-missing` if no microphone is on, or the track is the application's own; otherwise
-   *   like {@link startMicrophone}
+   * @throws VoiceError `microphone-missing` if no microphone is on, or the track is the application's own; `unsupported`
+   *   if the browser does not do it; otherwise like {@link startMicrophone}
    */
   setProcessing(processing: ProcessingOptions): Promise<void> {
     return this.mic.process(processing);

@@ -3,7 +3,13 @@ import { captureTrack, isBusy, microphoneError, processingOf } from './capture.t
 import { VoiceError } from './errors.ts';
 import type { OwnVoice } from './own-voice.ts';
 import { Sending } from './sending.ts';
+import { delay } from './time.ts';
 import type { MicrophoneOptions, MicrophoneState, ProcessingOptions } from './types.ts';
+
+/** How long a microphone may take from its opening to its first sound, milliseconds; until then the old one is sent. */
+const WARM_UP_MS = 200;
+
+const UNFILTERED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 const NONE: MicrophoneState = { track: null, deviceId: null, label: '', error: null };
 
@@ -42,6 +48,7 @@ export class Microphone {
     let track: MediaStreamTrack;
     try {
       track = options.track ?? (await this.#capture(options));
+      if (options.track === undefined && this.state.track?.readyState === 'live') await delay(WARM_UP_MS);
     } catch (error) {
       const failure = microphoneError(error);
       // If another microphone is in use, it stays.
@@ -52,9 +59,11 @@ export class Microphone {
       if (options.track === undefined) track.stop();
       throw superseded();
     }
-    this.#release();
+    const release = this.#releaser();
     this.options = options;
-    this.#use(track);
+    // The old track is heard until the new one has taken its place.
+    await this.#use(track);
+    release();
   }
 
   /** Changes what is filtered out, and keeps the device. @throws VoiceError */
@@ -63,14 +72,19 @@ export class Microphone {
     if (track === null || this.options.track !== undefined) {
       throw new VoiceError('microphone-missing', 'No microphone is on whose processing this client could change.');
     }
-    const options = { ...this.options, ...changes };
-    const wanted = Object.entries(processingOf(options));
-    await track.applyConstraints(processingOf(options)).catch(() => undefined);
-    const settings: object = track.getSettings();
+    const wanted = processingOf({ ...this.options, ...changes });
+    const device = deviceId === null ? {} : { deviceId };
+    await track.applyConstraints(wanted).catch(() => undefined);
     if (this.state.track !== track) throw superseded();
-    // Chromium does not change a track that is live, so open the device again.
-    if (wanted.every(([name, value]) => Reflect.get(settings, name) === value)) this.options = options;
-    else await this.start(deviceId === null ? options : { ...options, deviceId });
+    // Chromium does not change a live track. It opens a device a second time only with certain filters, often with none;
+    // the last resort is a gap.
+    for (const [step, next] of [wanted, UNFILTERED, wanted, wanted].entries()) {
+      if (this.#isProcessed(wanted)) break;
+      if (step === 3) this.#release();
+      await this.start({ ...next, ...device });
+    }
+    this.options = { ...this.options, ...wanted };
+    if (!this.#isProcessed(wanted)) throw new VoiceError('unsupported', 'This browser filters the sound as before.');
   }
 
   /** Sends nothing, or sends again. The microphone stays on, and `state` as it is. */
@@ -114,12 +128,13 @@ export class Microphone {
     }
   }
 
-  #use(track: MediaStreamTrack): void {
+  /** @returns once the connections send it. */
+  #use(track: MediaStreamTrack): Promise<void> {
     track.addEventListener('ended', () => this.#vanished(track), { once: true });
     const deviceId = this.options.track === undefined ? (track.getSettings().deviceId ?? null) : null;
     this.#listed = false;
-    this.#setState({ track, deviceId, label: track.label, error: null });
-    if (deviceId === null) return;
+    const used = this.#setState({ track, deviceId, label: track.label, error: null });
+    if (deviceId === null) return used;
     // Find out whether it is listed at all, and so can vanish from the list.
     navigator.mediaDevices.enumerateDevices().then(
       (all) => {
@@ -127,6 +142,7 @@ export class Microphone {
       },
       () => undefined,
     );
+    return used;
   }
 
   #vanished(track: MediaStreamTrack | null): void {
@@ -139,18 +155,29 @@ export class Microphone {
     if (own === undefined) this.start(processing).catch(() => undefined);
   }
 
-  /** Stops the current track, unless the application supplied it. */
-  #release(): void {
-    const { track } = this.state;
-    if (track === null || this.options.track === track) return;
-    track.stop();
+  /** Whether the current track is filtered like this, as far as the browser says. */
+  #isProcessed(wanted: Required<ProcessingOptions>): boolean {
+    const settings: object = this.state.track?.getSettings() ?? {};
+    return Object.entries(wanted).every(([name, value]) => (Reflect.get(settings, name) ?? value) === value);
   }
 
-  #setState(state: MicrophoneState): void {
+  /** Stops the current track, unless the application supplied it. */
+  #release(): void {
+    this.#releaser()();
+  }
+
+  /** Returns a function that stops the track that is now the current one, unless the application supplied it. */
+  #releaser(): () => void {
+    const { track } = this.state;
+    return this.options.track === track ? () => undefined : () => track?.stop();
+  }
+
+  #setState(state: MicrophoneState): Promise<void> {
     this.state = state;
-    this.sending.use(state.track);
+    const used = this.sending.use(state.track);
     this.#watchVoice();
     this.#changed(state);
+    return used;
   }
 
   #watchVoice(): void {

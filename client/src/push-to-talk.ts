@@ -26,6 +26,8 @@ export interface PushToTalk {
 /** Where people type. */
 const FIELDS =
   'textarea,select,[role=textbox],input:not([type=button],[type=checkbox],[type=radio],[type=range],[type=submit])';
+/** What the space bar presses. */
+const CONTROLS = 'a,button,summary,input,[role][tabindex="0"]';
 
 /**
  * Mutes a client, and unmutes it for as long as a key is held down.
@@ -42,6 +44,8 @@ export function pushToTalk(
   const aborter = new AbortController();
   const { signal } = aborter;
   let held = false;
+  /** What was last pointed at, with all that contains it: it has the focus, but nobody chose it for the space bar. */
+  let pointed: readonly EventTarget[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const press = (): void => {
     if (held || signal.aborted) return;
@@ -55,7 +59,8 @@ export function pushToTalk(
     timer = setTimeout(() => client.mute(true), release);
   };
   const down = (event: KeyboardEvent): void => {
-    if (event.code !== key || event.defaultPrevented || (!held && isForOthers(event))) return;
+    if (event.code === 'Tab') pointed = [];
+    if (event.code !== key || event.defaultPrevented || (!held && isForOthers(event, pointed))) return;
     // The space bar would scroll the page, and press the button that was clicked last.
     event.preventDefault();
     if (!event.repeat) press();
@@ -68,6 +73,9 @@ export function pushToTalk(
   const listen = (on: EventTarget, name: string, listener: (event: never) => void): void =>
     on.addEventListener(name, listener as EventListener, { signal });
   listen(target, 'keydown', down);
+  listen(target, 'pointerdown', (event: PointerEvent) => {
+    pointed = event.composedPath();
+  });
   listen(target, 'keyup', up);
   listen(window, 'blur', letGo);
   listen(document, 'visibilitychange', letGo);
@@ -79,14 +87,11 @@ export function pushToTalk(
   return Object.assign(end, { press, release: letGo });
 }
 
-/** Whether a key is meant for what has the focus, or is part of a shortcut. */
-function isForOthers(event: KeyboardEvent): boolean {
+/** Whether a key is meant for what has the focus, or is part of a shortcut. @param pointed what has it by a click. */
+function isForOthers(event: KeyboardEvent, pointed: readonly EventTarget[]): boolean {
   if (event.ctrlKey || event.altKey || event.metaKey) return true;
   const [element] = event.composedPath();
   if (!(element instanceof HTMLElement)) return false;
-  return (
-    element.isContentEditable ||
-    element.matches(FIELDS) ||
-    (event.code === 'Space' && element.matches(':focus-visible'))
-  );
+  if (element.isContentEditable || element.matches(FIELDS)) return true;
+  return event.code === 'Space' && element.matches(CONTROLS) && !pointed.includes(element);
 }

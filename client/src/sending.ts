@@ -29,11 +29,11 @@ export class Sending {
     if (!this.#muted) this.#give(sender);
   }
 
-  /** Sends another track from now on. @param track null for none. */
-  use(track: MediaStreamTrack | null): void {
+  /** Sends another track from now on. @param track null for none. @returns once all connections send it. */
+  use(track: MediaStreamTrack | null): Promise<void> {
     this.#track = track;
     this.#enable(!this.#muted || this.#ended);
-    this.#giveAll();
+    return this.#giveAll();
   }
 
   /** Falls silent at once and ends a moment later, or sends again at once. */

@@ -18,6 +18,11 @@ export interface Page {
   evaluate<T>(expression: string): Promise<T>;
   /** Presses and releases a key, as in `Tab`, `Enter`, a space or `a`, on whatever has the focus. */
   press(key: string): Promise<void>;
+  /** Holds a key down, which repeats it if it is down already, and lets it go. @param key as for {@link press}. */
+  down(key: string): Promise<void>;
+  up(key: string): Promise<void>;
+  /** Clicks on the element with the mouse. @param selector of CSS. */
+  click(selector: string): Promise<void>;
   /** Writes a picture of the whole page. @param path of a PNG file. */
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
@@ -59,7 +64,10 @@ export interface LaunchOptions {
   authority?: string;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
-  /** Pretends that there is a sound card, without which Firefox runs no AudioContext. Chromium needs none. */
+  /**
+   * Pretends that there is a sound card, without which Firefox runs no AudioContext; its microphone hums, and has the
+   * filters that its fake one lacks. Chromium needs none.
+   */
   soundCard?: boolean;
 }
 
@@ -148,7 +156,7 @@ function launchFirefox({
       'media.block-autoplay-until-in-foreground': false,
       'dom.min_background_timeout_value': 4,
       'media.navigator.permission.disabled': true,
-      'media.navigator.streams.fake': fakeDevices,
+      'media.navigator.streams.fake': fakeDevices && !soundCard,
       'media.cubeb.force_mock_context': soundCard,
       'media.peerconnection.ice.loopback': true,
       'media.peerconnection.ice.obfuscate_host_addresses': mdns,
@@ -200,6 +208,9 @@ function pageOf(page: DriverPage, close: () => Promise<void>): Page {
   return {
     evaluate: async <T>(expression: string): Promise<T> => (await page.evaluate(expression)) as T,
     press: (key) => page.keyboard.press(key as KeyInput),
+    down: (key) => page.keyboard.down(key as KeyInput),
+    up: (key) => page.keyboard.up(key as KeyInput),
+    click: (selector) => page.click(selector),
     screenshot: async (path) => void (await page.screenshot({ path: path as `${string}.png`, fullPage: true })),
     close,
   };

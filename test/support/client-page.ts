@@ -84,6 +84,23 @@ export class ClientPage {
     return this.page.evaluate(expression);
   }
 
+  /** Presses a key; see {@link Page}. */
+  press(key: string): Promise<void> {
+    return this.page.press(key);
+  }
+
+  down(key: string): Promise<void> {
+    return this.page.down(key);
+  }
+
+  up(key: string): Promise<void> {
+    return this.page.up(key);
+  }
+
+  click(selector: string): Promise<void> {
+    return this.page.click(selector);
+  }
+
   /** Listens to all slots for a moment. */
   async hear(): Promise<Hearing> {
     return judge(await this.page.evaluate<Levels>(`harness.levels(${JSON.stringify(TONES)})`));

@@ -11,9 +11,14 @@ import { type RoomSetup, runRoom } from './room/run.ts';
 
 const { values } = parseArgs({
   options: {
+    rooms: { type: 'string', default: '0' },
     speakers: { type: 'string', default: '3' },
     microphones: { type: 'string', default: '0' },
+    'no-levels': { type: 'boolean', default: false },
     listeners: { type: 'string', default: '100' },
+    idle: { type: 'string', default: '0' },
+    events: { type: 'boolean', default: false },
+    instances: { type: 'string', default: '1' },
     slots: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '15' },
     payload: { type: 'string', default: '100' },
@@ -32,9 +37,14 @@ const { values } = parseArgs({
 
 if (values.help) {
   console.log(`npm run bench:room -- [options]
-  --speakers N    people who talk (3)
+  --rooms N       measure N rooms in which all speakers also listen to each other, without other listeners
+  --speakers N    people who talk, in each room (3)
   --microphones N people with an open microphone who say nothing: comfort noise, 2.5 packets a second each (0)
+  --no-levels     these do not send audio levels; browsers do
   --listeners N   people who only listen (100)
+  --idle N        people who are connected in other rooms, and neither talk nor hear anything (0)
+  --events        these have the data channel for events
+  --instances N   let N instances with a real NATS serve the rooms; everybody connects to them in turn (1)
   --slots N       slots per listener (3)
   --seconds N     measured time (15)
   --payload N     payload bytes per packet (100)
@@ -52,21 +62,39 @@ if (values.help) {
 }
 
 const whole = (
-  name: 'rounds' | 'speakers' | 'microphones' | 'listeners' | 'slots' | 'seconds' | 'payload' | 'ptime' | 'measured',
+  name:
+    | 'rooms'
+    | 'idle'
+    | 'instances'
+    | 'rounds'
+    | 'speakers'
+    | 'microphones'
+    | 'listeners'
+    | 'slots'
+    | 'seconds'
+    | 'payload'
+    | 'ptime'
+    | 'measured',
 ): number => {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}, not a whole number`);
   return value;
 };
+const rooms = whole('rooms');
 const setup: RoomSetup = {
+  rooms,
   speakers: whole('speakers'),
   microphones: whole('microphones'),
-  listeners: whole('listeners'),
+  levels: !values['no-levels'],
+  listeners: rooms > 0 ? 0 : whole('listeners'),
+  idle: whole('idle'),
+  events: values.events,
+  instances: Math.max(1, whole('instances')),
   slots: whole('slots'),
   seconds: whole('seconds'),
   payloadBytes: Math.max(8, whole('payload')),
   intervalMs: Math.max(1, whole('ptime')),
-  measured: Math.min(whole('measured'), whole('listeners')),
+  measured: rooms > 0 ? whole('measured') : Math.min(whole('measured'), whole('listeners')),
   sinkPorts: values.sinks ? SINK_PORTS : null,
   env: Object.fromEntries(values.env.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])),
 };

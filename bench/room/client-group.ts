@@ -43,6 +43,12 @@ export class ClientGroup {
     await this.reply();
   }
 
+  /** Makes the publishers stop. */
+  async hush(): Promise<void> {
+    this.tell({ type: 'hush' });
+    await this.reply();
+  }
+
   async report(): Promise<GroupReport> {
     this.tell({ type: 'report' });
     const reply = await this.reply();

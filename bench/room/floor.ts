@@ -17,19 +17,31 @@ import type { Sample } from './protocol.ts';
 
 const ports = (process.env['MEDIA_PORTS'] ?? '40000').split(',').map(Number);
 const voices = Number(process.env['FLOOR_VOICES']);
+/** People of a room who all hear each other; 0 for one room in which all hear the voices. */
+const room = Number(process.env['FLOOR_ROOM']);
 const payloadBytes = Number(process.env['FLOOR_PAYLOAD_BYTES']);
 const relays = process.env['FLOOR_KIND'] === 'relay';
 const intervalMs = Number(process.env['FLOOR_INTERVAL_MS']);
 const LOOP_RESOLUTION_MS = 5;
 
-const peers: { readonly connection: PeerConnection; readonly track: Track; readonly slots: number }[] = [];
+interface Peer {
+  /** Kept, because a connection is closed once JavaScript drops it. */
+  readonly connection: PeerConnection;
+  readonly track: Track;
+  /** Without slots it gets nothing. */
+  readonly slots: number;
+}
+
+/** In the order in which they came; with holes until they are connected. */
+const peers: (Peer | undefined)[] = [];
 let publishers = 0;
 let sent = 0;
 let failed = 0;
 
 async function answer(socket: WebSocket, offer: string): Promise<void> {
   const plan = planOffer(offer, { maxSlots: 64, maxLines: 80, red: 'off' });
-  const port = ports[peers.length % ports.length]!;
+  const index = peers.length++;
+  const port = ports[index % ports.length]!;
   const connection = new PeerConnection('floor', {
     iceServers: [],
     enableIceUdpMux: true,
@@ -44,7 +56,7 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   const track = connection.addTrack(audio);
   track.onClosed(() => undefined);
   if (relays && plan.publication !== null) {
-    const voice = publishers++;
+    const voice = room > 0 ? index : publishers++;
     track.onMessage((packet) => {
       // RTCP is left out: RFC 5761, section 4.
       if (packet[1]! < 192 || packet[1]! > 223) relay(voice, packet);
@@ -65,21 +77,21 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   const ssrcs = plan.slots.map((_, i) => i + 1);
   socket.send(writeAnswer(plan, local, ssrcs, '1'));
   while (!track.isOpen()) await new Promise((resolve) => setTimeout(resolve, 2));
-  // Publishers are kept as well, because a connection is closed once JavaScript drops it. Without slots they get
-  // nothing.
-  peers.push({ connection, track, slots: plan.slots.length });
+  peers[index] = { connection, track, slots: plan.slots.length };
   socket.close(1000);
 }
 
 const outgoing = Buffer.alloc(16 + payloadBytes, 0x55);
 outgoing[0] = 0x81;
 outgoing[1] = 111;
-const sequences = new Uint16Array(voices);
+const sequences: number[] = [];
 
-/** Returns the packet that all peers get, with its next numbers. */
+/** Returns the packet that all its listeners get, with its next numbers. */
 function nextPacket(voice: number): Buffer {
-  outgoing.writeUInt16BE(sequences[voice]!++, 2);
-  outgoing.writeUInt32BE((sequences[voice]! * intervalMs * 48) % 2 ** 32, 4);
+  const sequence = (sequences[voice] ?? 0) + 1;
+  sequences[voice] = sequence;
+  outgoing.writeUInt16BE(sequence & 0xffff, 2);
+  outgoing.writeUInt32BE((sequence * intervalMs * 48) % 2 ** 32, 4);
   outgoing.writeUInt32BE(voice + 1, 8);
   return outgoing;
 }
@@ -91,24 +103,36 @@ function relay(voice: number, packet: Buffer): void {
 }
 
 function toAll(voice: number, packet: Buffer): void {
-  for (const { track, slots } of peers) {
-    if (voice >= slots) continue;
-    try {
-      if (track.sendMessageBinary(packet)) sent++;
-      else failed++;
-    } catch {
-      failed++;
-    }
+  if (room === 0) {
+    for (const peer of peers) if (peer !== undefined && voice < peer.slots) deliver(peer, packet);
+    return;
+  }
+  const first = voice - (voice % room);
+  for (let other = first; other < first + room; other++) {
+    const peer = peers[other];
+    // Each hears as many of the others as it has slots, the first ones of the room.
+    const place = voice - first - (voice > other ? 1 : 0);
+    if (other !== voice && peer !== undefined && place < peer.slots) deliver(peer, packet);
   }
 }
 
-/** Begins to send. Each voice's packet goes to all peers in one burst, as in the real server; phases are spread. */
+function deliver({ track }: Peer, packet: Buffer): void {
+  try {
+    if (track.sendMessageBinary(packet)) sent++;
+    else failed++;
+  } catch {
+    failed++;
+  }
+}
+
+/** Begins to send. Each voice's packet goes to all its listeners in one burst, as in the real server; phases are spread. */
 function send(): void {
   const begun = performance.now();
-  const due = Array.from({ length: voices }, (_, i) => begun + (i * intervalMs) / voices);
+  const count = room > 0 ? peers.length : voices;
+  const due = Array.from({ length: count }, (_, i) => begun + (i * intervalMs) / count);
   setInterval(() => {
     const now = performance.now();
-    for (let voice = 0; voice < voices; voice++) {
+    for (let voice = 0; voice < count; voice++) {
       if (due[voice]! <= now) {
         // More than a packet of delay is not made up, or the loop would never end on a machine that cannot keep up.
         due[voice] = Math.max(due[voice]! + intervalMs, now - intervalMs);

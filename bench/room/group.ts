@@ -36,6 +36,7 @@ let streams = new Map<string, Stream>();
 let latencies: number[] = [];
 let sent = 0;
 let seen = 0;
+let talking: NodeJS.Timeout | undefined;
 const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
 
 async function open(options: GroupOptions): Promise<number> {
@@ -45,17 +46,18 @@ async function open(options: GroupOptions): Promise<number> {
     while (next < options.count) {
       const number = next++;
       const claim = { userid: `${options.name}-${number}`, clientid: 'bench' };
+      const url = options.urls?.[number % options.urls.length] ?? options.url;
       const received = (mid: string, packet: Buffer): void => take(`${number}/${mid}`, packet);
       const client = new WebrtcClient(
         {
-          url: options.url,
+          url,
           claim,
           slots: options.slots,
           publishes: options.publishes,
           payloadType: 111,
           ssrc: options.publishes ? number + (options.silent === true ? SILENT_SSRCS : 1) : null,
           // Nobody says goodbye here, so data channels would only add SCTP's own timers.
-          data: false,
+          data: options.data ?? false,
           ...(options.levels === true ? { levelId: LEVEL_ID } : {}),
           ports: options.ports,
         },
@@ -63,14 +65,17 @@ async function open(options: GroupOptions): Promise<number> {
       );
       clients.push(client);
       await client.connect();
-      const room = options.firstRoom === undefined ? options.room : `${options.room}-${options.firstRoom + number}`;
       const headers = { 'X-User-Claim': JSON.stringify(claim) };
-      const response = await fetch(`${options.url}/join/${room}`, { method: 'POST', headers });
+      const response = await fetch(`${url}/join/${roomOf(options, number)}`, { method: 'POST', headers });
       if (response.ok) joined++;
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, one));
   return Math.min(joined, clients.filter(({ close }) => close?.code === 1000).length);
+}
+
+function roomOf({ room, firstRoom, perRoom = 1 }: GroupOptions, number: number): string {
+  return firstRoom === undefined ? room : `${room}-${Math.floor((firstRoom + number) / perRoom)}`;
 }
 
 /**
@@ -89,7 +94,7 @@ function talk(payloadBytes: number, speechIntervalMs: number, silent: boolean): 
     sequence: randomInt(2 ** 15),
     timestamp: randomInt(2 ** 31),
   }));
-  setInterval(() => {
+  talking = setInterval(() => {
     const now = performance.now();
     for (const voice of voices) {
       for (let burst = 0; voice.due <= now && burst < MAX_BURST; burst++) {
@@ -121,7 +126,7 @@ function converse(payloadBytes: number, options: SpurtOptions): void {
     due: begun + (i * FRAME_MS) / clients.length,
     sequence: 0,
   }));
-  setInterval(() => {
+  talking = setInterval(() => {
     const now = performance.now();
     for (const voice of voices) {
       for (; voice.due <= now; voice.due += FRAME_MS) {
@@ -198,6 +203,9 @@ process.on('message', async (message: ToGroup) => {
       if (message.spurts !== null) converse(message.payloadBytes, message.spurts);
       else talk(message.payloadBytes, message.intervalMs, message.silent);
       return tell({ type: 'talking' });
+    case 'hush':
+      clearInterval(talking);
+      return tell({ type: 'silent' });
     case 'reset':
       return reset();
     case 'report':

@@ -4,9 +4,13 @@ import type { SpurtOptions } from '../cluster/spurts.ts';
 /** A group of clients in one process. */
 export interface GroupOptions {
   readonly url: string;
+  /** If given, the clients connect to these in turn. */
+  readonly urls?: readonly string[];
   readonly room: string;
-  /** If given, each client has a conversation of its own: `<room>-<this + its number in the group>`. */
+  /** If given, the conversations are `<room>-<n>`, with n = (this + a client's number in the group) ÷ `perRoom`. */
   readonly firstRoom?: number;
+  /** Clients in each conversation (default 1). */
+  readonly perRoom?: number;
   /** Users are named `<name>-<number>`. */
   readonly name: string;
   readonly count: number;
@@ -16,6 +20,8 @@ export interface GroupOptions {
   readonly silent?: boolean;
   /** Whether publishers negotiate the audio level, so that the server ranks them by it. */
   readonly levels?: boolean;
+  /** Whether they open the data channel for events. */
+  readonly data?: boolean;
   /** Whether packets are examined; otherwise the library decrypts and discards them. */
   readonly measured: boolean;
   readonly ports: readonly [number, number];
@@ -32,6 +38,8 @@ export type ToGroup =
       /** When they talk; null for all the time. */
       readonly spurts: SpurtOptions | null;
     }
+  /** Makes the publishers stop. */
+  | { readonly type: 'hush' }
   /** Resets all counts. */
   | { readonly type: 'reset' }
   | { readonly type: 'report' };
@@ -51,6 +59,7 @@ export interface GroupReport {
 export type FromGroup =
   | { readonly type: 'opened'; readonly connected: number }
   | { readonly type: 'talking' }
+  | { readonly type: 'silent' }
   | { readonly type: 'report'; readonly report: GroupReport };
 
 /** What a measured server reports once a second. */

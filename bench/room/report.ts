@@ -58,9 +58,10 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
           .map(({ name, micros }) => `${name} ${fixed(micros, 2)}`)
           .join(', '),
     ],
+    ['CPU µs per packet in', (r) => fixed((r.cores.server * 1e6) / Math.max(1, r.packetsInPerSecond), 1)],
     [
       'cores: server/clients/idle',
-      ({ cores }) => [cores.server, cores.clients, cores.idle].map((share) => fixed(share, 2)).join(' / '),
+      ({ cores }) => [cores.server, cores.clients, cores.idle].map((share) => fixed(share, 3)).join(' / '),
     ],
     [
       'latency ms p50/p95/p99',
@@ -76,10 +77,9 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
     ['rings, fullest in/out', (r) => `${fixed(r.fill.ingress * 100, 1)} % / ${fixed(r.fill.egress * 100, 1)} %`],
     ['memory MiB', (r) => fixed(r.rssMiB, 0)],
   ];
-  const { speakers, listeners, slots, seconds, payloadBytes, intervalMs, sinkPorts } = setup;
+  const { slots, seconds, payloadBytes, intervalMs } = setup;
   console.log(
-    `${speakers} speakers, ${setup.microphones} silent microphones, ` +
-      `${listeners} listeners${sinkPorts === null ? '' : ` (${listeners - setup.measured} sinks)`}, ` +
+    `${people(setup)}, ${setup.idle} idle connections${setup.events ? ' with events' : ''}, ${setup.instances} instances, ` +
       `${slots} slots, ${payloadBytes} bytes every ${intervalMs} ms, ${seconds} s`,
   );
   console.log([''.padEnd(34), ...results.map(({ kind }) => kind.padEnd(44))].join(' '));
@@ -97,6 +97,12 @@ export function printTable(setup: RoomSetup, results: readonly RoomResult[]): vo
     console.log(`CPU per packet, stage ÷ server: ${fixed(mean('stage') / mean('server'), 3)}`);
   }
   for (const result of results) for (const warning of bottlenecks(result)) console.log(`${result.kind}: ${warning}`);
+}
+
+function people({ rooms, speakers, microphones, listeners, measured, sinkPorts }: RoomSetup): string {
+  if (rooms > 0) return `${rooms} rooms of ${speakers} who all talk`;
+  const sinks = sinkPorts === null ? '' : ` (${listeners - measured} sinks)`;
+  return `${speakers} speakers, ${microphones} silent microphones, ${listeners} listeners${sinks}`;
 }
 
 /** Returns warnings that the clients or the machine, not the server, set the limit. */

@@ -1,27 +1,32 @@
 /** Measures one room: starts a server process and its clients, and collects their figures and the kernel's. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { freeUdpPort } from '../../test/support/server.ts';
-import { ClientGroup, MAX_CLIENTS } from './client-group.ts';
-import { type CpuTime, cpuByThread, cpuOf, cpuSeconds, idleSeconds, udpDrops } from './process.ts';
-import type { GroupOptions, GroupReport, Sample } from './protocol.ts';
+import type { ClientGroup } from './client-group.ts';
+import { CLIENT_PORTS, People, SPEAKER } from './people.ts';
+import { cpuSeconds, idleSeconds, udpDrops } from './process.ts';
+import type { GroupReport, Sample } from './protocol.ts';
 import type { RoomResult } from './report.ts';
+import type { Moment } from './server-process.ts';
+import { FLOOR, SERVER, Servers } from './servers.ts';
 import { startStagePermissions } from './stage.ts';
 
 const WARM_UP_SAMPLES = 3;
-const MEDIA_PORTS = 4;
 const JOIN_INTERVAL_MS = 50;
 const JOIN_PROBES = 60;
-/** How speakers are named. */
-const SPEAKER = 'speaker';
-const CLIENT_PORTS: readonly [number, number] = [30_000, 39_999];
 
 export interface RoomSetup {
+  /** Number of rooms in which all speakers also listen to each other; 0 for one room of speakers and listeners. */
+  readonly rooms: number;
   readonly speakers: number;
   /** People with an open microphone who say nothing. */
   readonly microphones: number;
+  /** Whether these negotiate the audio level, as browsers do. */
+  readonly levels: boolean;
+  /** People in other rooms who are connected and do nothing. */
+  readonly idle: number;
+  /** Whether these have the data channel for events. */
+  readonly events: boolean;
+  /** How many instances serve the room. The people are spread over them evenly. */
+  readonly instances: number;
   readonly listeners: number;
   readonly slots: number;
   readonly seconds: number;
@@ -32,13 +37,6 @@ export interface RoomSetup {
   /** UDP ports of the other listeners if the kernel drops their packets; otherwise null. */
   readonly sinkPorts: readonly [number, number] | null;
   readonly env: Readonly<Record<string, string>>;
-}
-
-interface Moment {
-  readonly at: number;
-  readonly cpu: CpuTime;
-  readonly threads: Map<string, number>;
-  readonly sample: Sample;
 }
 
 /**
@@ -61,100 +59,83 @@ export async function runRoom(kind: RoomResult['kind'], setup: RoomSetup): Promi
 async function measure(kind: RoomResult['kind'], setup: RoomSetup, audience: boolean): Promise<RoomResult> {
   const say = (text: string): void => void process.stderr.write(`\r\x1b[K${kind}: ${text}`);
   say('starting');
-  const server = await ServerProcess.start(kind, setup);
-  const groups: ClientGroup[] = [];
-  const open = async (options: Omit<GroupOptions, 'url' | 'room'>): Promise<ClientGroup> => {
-    const group = new ClientGroup();
-    groups.push(group);
-    await group.open({ ...options, url: server.url, room: 'bench' });
-    return group;
-  };
+  const servers = isServer(kind)
+    ? await Servers.start(SERVER, setup.instances, setup.env)
+    : await Servers.start(FLOOR, 1, { ...floorEnv(kind, setup), ...setup.env });
+  const people = new People(setup, servers.urls, say);
+  const { groups } = people;
   try {
-    const { slots, speakers, listeners, measured } = setup;
-    const ports = CLIENT_PORTS;
-    say('connecting the measured listeners');
-    const live = await open({ name: 'live', count: measured, slots, publishes: audience, measured: true, ports });
-    for (let rest = listeners - measured, i = 0; rest > 0; rest -= MAX_CLIENTS, i++) {
-      say(`connecting ${rest} more listeners`);
-      const count = Math.min(rest, MAX_CLIENTS);
-      await open({
-        name: `other${i}`,
-        count,
-        slots,
-        publishes: audience,
-        measured: false,
-        ports: setup.sinkPorts ?? ports,
-      });
-    }
-    if (setup.microphones > 0) {
-      say('connecting silent microphones');
-      const [count, silent] = [setup.microphones, true];
-      const silentOnes = await open({
-        name: 'silent',
-        count,
-        slots: 0,
-        publishes: true,
-        silent,
-        measured: false,
-        ports,
-      });
-      await silentOnes.talk(0, 0, silent);
-    }
-    say('connecting the speakers');
-    const voices = await open({ name: SPEAKER, count: speakers, slots: 0, publishes: true, measured: false, ports });
-    if (kind === 'floor') await fetch(`${server.url}/send`);
-    else await voices.talk(setup.payloadBytes, setup.intervalMs, false);
+    await people.connect(audience);
+    if (kind === 'floor') await fetch(`${servers.urls[0]}/send`);
+    else await people.talk();
     say('warming up');
-    for (let i = 0; i < WARM_UP_SAMPLES; i++) await server.nextSample();
+    for (let i = 0; i < WARM_UP_SAMPLES; i++) await servers.moment();
     const samples: Sample[] = [];
-    const first = await server.moment();
+    const first = await servers.moment();
     for (const group of groups) group.tell({ type: 'reset' });
     const before = {
       groups: groups.map((group) => cpuSeconds(group.pid)),
-      drops: udpDrops(...ports),
+      drops: udpDrops(...CLIENT_PORTS),
       idle: idleSeconds(),
       at: performance.now(),
     };
     let last = first;
     for (let second = 1; second <= setup.seconds; second++) {
-      last = await server.moment();
+      last = await servers.moment();
       samples.push(last.sample);
       say(`${second} of ${setup.seconds} s, ${Math.round((last.sample.sent - first.sample.sent) / second)} packets/s`);
     }
-    const reports = await Promise.all([live.report(), voices.report()]);
+    const reports = await Promise.all(groups.map((group) => group.report()));
+    const of = (some: readonly ClientGroup[]): GroupReport[] => reports.filter((_, i) => some.includes(groups[i]!));
     const seconds = (last.at - first.at) / 1000;
     const elapsed = (performance.now() - before.at) / 1000;
     const clientSeconds = groups.map((group, i) => cpuSeconds(group.pid) - before.groups[i]!);
     const idle = (idleSeconds() - before.idle) / elapsed;
-    const clientKernelDrops = udpDrops(...ports) - before.drops;
+    const clientKernelDrops = udpDrops(...CLIENT_PORTS) - before.drops;
     if (isServer(kind)) say('POST /join under load');
-    const joinMs = isServer(kind) ? await probeJoins(server.url) : { p50: 0, p99: 0 };
+    const joinMs = isServer(kind) ? await probeJoins(servers.urls[0]!) : { p50: 0, p99: 0 };
     process.stderr.write('\r\x1b[K');
     return {
       kind,
-      ...figures(setup, first, last, samples, reports[0]),
+      ...figures(setup, first, last, samples, of(people.live)),
       joinMs,
-      packetsInPerSecond: reports[1].sent / seconds,
-      clientLoopP99Ms: Math.max(...reports.map(({ loopP99Ms }) => loopP99Ms)),
+      packetsInPerSecond: reports.reduce((sum, { sent }) => sum + sent, 0) / seconds,
+      clientLoopP99Ms: Math.max(0, ...reports.map(({ loopP99Ms }) => loopP99Ms)),
       clientKernelDrops,
       cores: {
         server: (last.cpu.user + last.cpu.system - first.cpu.user - first.cpu.system) / seconds,
         clients: clientSeconds.reduce((sum, one) => sum + one, 0) / elapsed,
-        busiestClient: Math.max(...clientSeconds) / elapsed,
+        busiestClient: Math.max(0, ...clientSeconds) / elapsed,
         idle,
       },
     };
   } finally {
     for (const group of groups) group.end();
-    await server.end();
+    await servers.end();
   }
+}
+
+function floorEnv(kind: RoomResult['kind'], setup: RoomSetup): Record<string, string> {
+  return {
+    FLOOR_KIND: kind,
+    FLOOR_VOICES: String(setup.speakers),
+    FLOOR_ROOM: String(setup.rooms > 0 ? setup.speakers : 0),
+    FLOOR_PAYLOAD_BYTES: String(setup.payloadBytes),
+    FLOOR_INTERVAL_MS: String(setup.intervalMs),
+  };
 }
 
 function isServer(kind: RoomResult['kind']): boolean {
   return kind === 'server' || kind === 'stage';
 }
 
-function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonly Sample[], live: GroupReport) {
+function figures(
+  setup: RoomSetup,
+  first: Moment,
+  last: Moment,
+  samples: readonly Sample[],
+  live: readonly GroupReport[],
+) {
   const seconds = (last.at - first.at) / 1000;
   const sent = last.sample.sent - first.sample.sent;
   const micros = (from: number, to: number): number => ((to - from) * 1e6) / sent;
@@ -162,20 +143,23 @@ function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonl
     .map(([name, cpu]) => ({ name, micros: micros(first.threads.get(name) ?? 0, cpu) }))
     .filter((thread) => thread.micros > 0.01)
     .sort((a, b) => b.micros - a.micros);
-  const percentile = (p: number): number => live.latencies[Math.floor((live.latencies.length - 1) * p)] ?? 0;
+  const latencies = live.flatMap((report) => report.latencies).sort((a, b) => a - b);
+  const percentile = (p: number): number => latencies[Math.floor((latencies.length - 1) * p)] ?? 0;
+  const lost = live.reduce((total, one) => total + one.lost, 0);
+  const received = live.reduce((total, one) => total + one.received, 0);
   const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
   return {
     packetsOutPerSecond: sent / seconds,
-    expectedPerSecond: (Math.min(setup.speakers, setup.slots) * setup.listeners * 1000) / setup.intervalMs,
+    expectedPerSecond: (voicesHeard(setup) * 1000) / setup.intervalMs,
     dropped: last.sample.dropped - first.sample.dropped,
-    loss: live.lost / Math.max(1, live.received + live.lost),
+    loss: lost / Math.max(1, received + lost),
     cpu: {
       total: micros(first.cpu.user + first.cpu.system, last.cpu.user + last.cpu.system),
       user: micros(first.cpu.user, last.cpu.user),
       system: micros(first.cpu.system, last.cpu.system),
       threads,
     },
-    latencyMs: { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), samples: live.latencies.length },
+    latencyMs: { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), samples: latencies.length },
     forwardUs: {
       p50: median(samples.map(({ forwardUs }) => forwardUs.p50)),
       p95: median(samples.map(({ forwardUs }) => forwardUs.p95)),
@@ -186,6 +170,12 @@ function figures(setup: RoomSetup, first: Moment, last: Moment, samples: readonl
     rssMiB: last.sample.rss / 2 ** 20,
     fill: last.sample.fill,
   };
+}
+
+/** Voices that all listeners together hear at a time. */
+function voicesHeard({ rooms, speakers, slots, listeners }: RoomSetup): number {
+  if (rooms === 0) return Math.min(speakers, slots) * listeners;
+  return rooms * speakers * Math.min(speakers - 1, slots);
 }
 
 /** Measures `POST /join` under load. It runs after the measured time, because requests cost CPU as well. */
@@ -201,111 +191,4 @@ async function probeJoins(url: string): Promise<{ p50: number; p99: number }> {
   times.sort((a, b) => a - b);
   const at = (p: number): number => times[Math.floor((times.length - 1) * p)] ?? 0;
   return { p50: at(0.5), p99: at(0.99) };
-}
-
-/** The measured process, which reports a sample every second. */
-class ServerProcess {
-  url = '';
-  private readonly child: ChildProcess;
-  private waiting: ((sample: Sample) => void)[] = [];
-
-  private constructor(child: ChildProcess) {
-    this.child = child;
-  }
-
-  static async start(kind: RoomResult['kind'], setup: RoomSetup): Promise<ServerProcess> {
-    const ports: number[] = [];
-    for (let i = 0; i < MEDIA_PORTS; i++) ports.push(await freeUdpPort());
-    const script = isServer(kind) ? '../../src/main/main.js' : './floor.js';
-    const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        LISTEN: '127.0.0.1:0',
-        ADMIN_LISTEN: '',
-        DRAIN_TIMEOUT_MS: '0',
-        MEDIA_BIND: '127.0.0.1',
-        MEDIA_PORTS: ports.join(','),
-        STATS_INTERVAL_MS: '1000',
-        MAX_CONNECTIONS: '4000',
-        MAX_SLOTS: '64',
-        MAX_MEDIA_LINES: '80',
-        FLOOR_KIND: kind,
-        FLOOR_VOICES: String(setup.speakers),
-        FLOOR_PAYLOAD_BYTES: String(setup.payloadBytes),
-        FLOOR_INTERVAL_MS: String(setup.intervalMs),
-        ...setup.env,
-      },
-    });
-    const server = new ServerProcess(child);
-    process.on('exit', () => child.kill('SIGKILL'));
-    await new Promise<void>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the ${kind} ended with ${code}`)));
-      createInterface({ input: child.stdout! }).on('line', (line) => {
-        const message = JSON.parse(line);
-        if (message.msg === 'listening') {
-          server.url = `http://127.0.0.1:${message.port}`;
-          resolve();
-        } else if (message.msg === 'stats') server.take(sampleOf(message));
-        else if (message.msg === 'sample') server.take(message);
-      });
-    });
-    child.removeAllListeners('exit');
-    return server;
-  }
-
-  nextSample(): Promise<Sample> {
-    return new Promise((resolve) => this.waiting.push(resolve));
-  }
-
-  /** Waits for the next sample. @returns it, with the CPU time at that moment. */
-  async moment(): Promise<Moment> {
-    const sample = await this.nextSample();
-    return { sample, at: performance.now(), cpu: cpuOf(this.child.pid!), threads: cpuByThread(this.child.pid!) };
-  }
-
-  end(): Promise<void> {
-    return new Promise((resolve) => {
-      this.child.once('exit', () => resolve());
-      this.child.kill('SIGTERM');
-    });
-  }
-
-  private take(sample: Sample): void {
-    for (const resolve of this.waiting.splice(0)) resolve(sample);
-  }
-}
-
-interface ShardStats {
-  sent: number;
-  failed: number;
-  late: number;
-  ingressDropped: number;
-  drops: Record<string, number>;
-  forwardUs: Sample['forwardUs'];
-  highestFill: Sample['fill'];
-}
-
-function sampleOf(stats: { rss: number; loop: { p99Ms: number; busy: number }; shards: ShardStats[] }): Sample {
-  const sum = (of: (shard: ShardStats) => number): number =>
-    stats.shards.reduce((total, shard) => total + of(shard), 0);
-  const most = (of: (shard: ShardStats) => number): number => Math.max(...stats.shards.map(of));
-  return {
-    sent: sum(({ sent }) => sent),
-    dropped: sum(
-      ({ failed, late, ingressDropped, drops }) => failed + late + ingressDropped + (drops['EgressFull'] ?? 0),
-    ),
-    rss: stats.rss,
-    loopP99Ms: stats.loop.p99Ms,
-    loopBusy: stats.loop.busy,
-    forwardUs: {
-      p50: most(({ forwardUs }) => forwardUs.p50),
-      p95: most(({ forwardUs }) => forwardUs.p95),
-      p99: most(({ forwardUs }) => forwardUs.p99),
-    },
-    fill: {
-      ingress: most(({ highestFill }) => highestFill.ingress),
-      egress: most(({ highestFill }) => highestFill.egress),
-    },
-  };
 }

@@ -84,6 +84,8 @@ export class Egress {
   /** How far the batch was sent: the connection served next, and the next packet to the current one. */
   private served = 0;
   private cursor = NOTHING;
+  /** The burst whose shared header and payload are assembled; the batch's other packets of it need only their fields. */
+  private assembled = NOTHING;
 
   /** @param maxDelay packets older than this are dropped, milliseconds. */
   constructor(memory: ShardMemory, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
@@ -155,6 +157,7 @@ export class Egress {
     this.burstCount = 0;
     this.orderSize = 0;
     this.served = 0;
+    this.assembled = NOTHING;
     this.ring.release();
     this.position = this.ring.position;
   }
@@ -205,11 +208,9 @@ export class Egress {
       return;
     }
     const burst = this.burst[packet]!;
-    const offset = this.payloadOffset[burst]!;
     const length = this.payloadLength[burst]!;
-    writeSharedHeader(view, scratch, this.csrc[burst]!);
+    if (burst !== this.assembled) this.assemble(burst);
     writeFields(view, scratch, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
-    this.ring.bytes.copyWithin(scratch + SENT_HEADER_BYTES, offset, offset + length);
     if (!receiver.send(this.packetOf(SENT_HEADER_BYTES + length))) {
       counts.failed++;
       return;
@@ -219,6 +220,14 @@ export class Egress {
     const microseconds = Math.max(1, (toStamp(milliseconds()) - this.stamp[burst]!) | 0);
     this.forwardTime.record(microseconds);
     this.forwardBuckets.add(microseconds);
+  }
+
+  private assemble(burst: number): void {
+    const { scratch } = this;
+    const offset = this.payloadOffset[burst]!;
+    writeSharedHeader(this.view, scratch, this.csrc[burst]!);
+    this.ring.bytes.copyWithin(scratch + SENT_HEADER_BYTES, offset, offset + this.payloadLength[burst]!);
+    this.assembled = burst;
   }
 
   /** Returns a view of the assembled packet. */

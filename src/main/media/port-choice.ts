@@ -5,6 +5,11 @@
  * Pure.
  */
 
+/**
+ * Connections from which on a port is crowded. Each port has a thread. One that serves many connections wakes less often
+ * for the same packets, but looks at all of its connections each time.
+ */
+const CROWD = 128;
 /** Most clients whose last ports are remembered. */
 const MAX_CLIENTS = 4096;
 
@@ -42,8 +47,8 @@ export class PortChoice {
 
   /**
    * Takes the port where the fewest connections have one of the client's addresses. Among equals it prefers the port
-   * that the client had longest ago, then the one with the fewest connections of the same host, then the one with the
-   * fewest connections.
+   * that the client had longest ago, then one without connections of the same host, then the fullest that is not
+   * crowded, then the one with the fewest connections.
    *
    * @param client a name of the client. @param addresses its possible addresses, written as by {@link remote}.
    */
@@ -54,8 +59,8 @@ export class PortChoice {
     const rank = (i: number): readonly number[] => [
       this.sum([owner, ...addresses], i),
       past.indexOf(i),
-      this.sum(hosts, i),
-      this.load[i]!,
+      Math.min(1, this.sum(hosts, i)),
+      this.crowding(i),
       this.given[i]!,
     ];
     let best = 0;
@@ -64,6 +69,12 @@ export class PortChoice {
     this.load[best]!++;
     this.given[best] = ++this.lastGiven;
     return this.lease(best, [owner, ...addresses, ...hosts]);
+  }
+
+  /** Least for the fullest port that is not crowded, and most for the most crowded one. */
+  private crowding(i: number): number {
+    const load = this.load[i]!;
+    return load < CROWD ? CROWD - load : load + 1;
   }
 
   private lease(i: number, first: readonly string[]): PortLease {

@@ -13,6 +13,8 @@ export const media: MutationList = {
     ['++counts.sent % TIMED_ONE_IN !== 0', '++counts.sent % TIMED_ONE_IN === 0'],
     ['this.position = this.ring.position;\n  }\n\n', '}\n\n'],
     ['this.size === 0 && this.ring.empty', 'this.ring.empty'],
+    ['if (burst !== this.assembled)', 'if (this.assembled === NOTHING)'],
+    ['    this.assembled = NOTHING;\n', ''],
   ],
   'src/main/media/shard.ts': [
     ['>= 0 || this.egress.empty;', '>= 0;'],
@@ -105,8 +107,11 @@ export const media: MutationList = {
   'src/main/media/port-choice.ts': [
     ['this.sum([owner, ...addresses], i)', 'this.sum(addresses, i)'],
     ['      past.indexOf(i),\n', ''],
-    ['      this.sum(hosts, i),\n', ''],
-    ['      this.load[i]!,\n', ''],
+    ['      Math.min(1, this.sum(hosts, i)),\n', ''],
+    ['Math.min(1, this.sum(hosts, i))', 'this.sum(hosts, i)'],
+    ['      this.crowding(i),\n', ''],
+    ['CROWD - load', 'load'],
+    [': load + 1', ': 0'],
     ['      this.given[i]!,\n', ''],
     ['if (own.has(mark)) return;', ''],
     ['        add(hostOf(address));\n', ''],

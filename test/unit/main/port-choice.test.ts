@@ -45,10 +45,10 @@ test('what counts, in this order: who is there, where the client was, its host, 
   is.not(takeAll(seen, 'e@x')[0]!.port, at!.port, 'the same where it was seen only later');
 
   const load = new PortChoice([1, 2]);
-  const [one, , other] = takeAll(load, 'a', 'b', 'c');
+  const [one, , other] = takeAll(load, 'a@x', 'b@x', 'c@x', 'd@x');
   one!.give();
   other!.give();
-  is(takeAll(load, 'd')[0]!.port, other!.port, 'where nobody is, though it was given last');
+  is.not(takeAll(load, 'e')[0]!.port, one!.port, 'where more are, though it was given last');
 
   const age = new PortChoice([1, 2]);
   const [only] = takeAll(age, 'a');
@@ -78,10 +78,35 @@ test('as many clients behind one address and port as there are ports get one eac
   equal(got.sort(), [1, 2, 3, 4]);
 });
 
-test('loads stay even, one port serves all, and nothing is kept of who is gone', () => {
+test('ports are filled one after the other, and evenly once all are crowded', () => {
+  const ports = new PortChoice([1, 2, 3]);
+  const loads = (): number[] => [1, 2, 3].map((port) => leases.filter((lease) => lease.port === port).length);
+  const leases: ReturnType<PortChoice['take']>[] = [];
+  let clients = 0;
+  const fill = (count: number): void => {
+    for (let i = 0; i < count; i++) leases.push(ports.take(`client ${clients++}`, []));
+  };
+  fill(128);
+  equal(loads(), [128, 0, 0]);
+  fill(100);
+  equal(loads(), [128, 100, 0]);
+  fill(28 + 128 + 30);
+  equal(loads(), [138, 138, 138]);
+  for (const lease of leases.splice(0, 3)) lease.give();
+  fill(1);
+  equal(loads(), [136, 138, 138], 'the least crowded');
+});
+
+test('of a host that is everywhere the rest go where the others go', () => {
+  const ports = new PortChoice([1, 2, 3]);
+  const got = Array.from({ length: 20 }, (_, i) => ports.take(`${i}`, [remote('192.0.2.1', i)]).port);
+  equal(got.slice(0, 3).sort(), [1, 2, 3]);
+  is(new Set(got.slice(3)).size, 1);
+});
+
+test('one port serves all, and nothing is kept of who is gone', () => {
   const ports = new PortChoice([1, 2]);
   const leases = Array.from({ length: 100 }, (_, i) => ports.take(`client ${i}`, [remote(`192.0.2.${i}`, i)]));
-  is(leases.filter(({ port }) => port === 1).length, 50);
   for (const lease of leases) {
     for (let i = 0; i < 2; i++) lease.add(remote('203.0.113.1', 1));
     lease.give();

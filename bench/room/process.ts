@@ -22,6 +22,12 @@ export function cpuSeconds(pid: number): number {
   return user + system;
 }
 
+/** Returns the resident memory of a process, MiB. */
+export function rssMiB(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
+}
+
 /** Returns the CPU time by thread name, in seconds; threads of the same name are added up. */
 export function cpuByThread(pid: number): Map<string, number> {
   const threads = new Map<string, number>();

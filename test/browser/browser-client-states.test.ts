@@ -82,6 +82,38 @@ inBrowsers(
 inBrowsers(
   test,
   EACH,
+  'while it reconnects its quality is lost, the next attempt is announced, and a request makes it at once',
+  async ({ open, server, startAnother }) => {
+    const ann = await open('ann');
+    const patient = { backoff: { first: 60_000, most: 60_000 } };
+    is(await ann.start({ conversation: 'attic', ...patient }), null);
+    await ann.until('client.statistics.rttMs !== null');
+    is((await ann.state()).statistics['quality'], 'good');
+    is(await ann.evaluate('voiceClient.retryAt'), null);
+    server.process.kill('SIGKILL');
+    await server.exited;
+    await ann.until('client.retryAt !== null', 40);
+    const [announced, left] = await ann.evaluate<number[]>('[voiceClient.retryAt, voiceClient.retryAt - Date.now()]');
+    const { value, at } = (await ann.events()).findLast(({ name }) => name === 'retry')!;
+    ok(Math.abs(announced! - at - value.delay) < 50, `${announced} instead of ${at} + ${value.delay}`);
+    ok(left! > 20_000, `${left} ms are left`);
+    await startAnother({ LISTEN: `127.0.0.1:${server.port}` });
+    await ann.call('reconnect');
+    is(await ann.evaluate('voiceClient.retryAt'), null);
+    await ann.until("client.state === 'connected' && client.conversation === 'attic'", 15);
+    is((await ann.events()).filter(({ name }) => name === 'retry').length, 1);
+    const told = async (): Promise<string[]> =>
+      (await ann.events()).filter(({ name }) => name === 'quality').map((event) => event.value);
+    equal(await told(), ['good', 'lost', 'good']);
+    await ann.call('close');
+    equal(await told(), ['good', 'lost', 'good', 'lost']);
+    is(await ann.evaluate('voiceClient.retryAt'), null);
+  },
+);
+
+inBrowsers(
+  test,
+  EACH,
   'a connection that comes back to life shows what it showed',
   async ({ open, server, gateway }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];

@@ -1,6 +1,6 @@
 /** Moves to another instance while the server drains: soon, and so that everybody keeps hearing everybody else. */
 import type { Peer } from './peer.ts';
-import type { People } from './people.ts';
+import { keyOf, type People } from './people.ts';
 import { within } from './time.ts';
 
 /** Clients spread their moves over this time, milliseconds, or over a tenth of the remaining time if that is less. */
@@ -105,8 +105,4 @@ function areAllThere(there: People, here: People): boolean {
   if (!there.complete || !here.complete) return here.total >= there.total;
   const present = new Set([...here.participants.values()].map(keyOf));
   return [...there.participants.values()].every((one) => present.has(keyOf(one)));
-}
-
-function keyOf({ userid, clientid }: { userid: string; clientid: string }): string {
-  return JSON.stringify([userid, clientid]);
 }

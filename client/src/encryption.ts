@@ -3,6 +3,7 @@
  * is a module of its own (`client/dist/encryption.js`), which only clients that encrypt load.
  */
 import type { Command, Notice, TransformOptions } from './encryption-messages.ts';
+import type { VoiceError } from './errors.ts';
 import type { DecryptionFailure, FrameCounts } from './frame-decryption.ts';
 import type { EncryptionKey, EncryptionOptions } from './types.ts';
 
@@ -16,15 +17,17 @@ const LEAST_BYTES = 16;
 const MAX_ID = 255;
 
 export interface EncryptionHooks {
-  decryption(userid: string, reason: DecryptionFailure | null): void;
+  decryption(change: { userid: string; reason: DecryptionFailure | null }): void;
   /** Something is wrong with the application's keys, or with the worker. */
-  failed(text: string): void;
+  failed(error: VoiceError): void;
+  /** Makes an error of the client. (This module has none of the client's code, which it would have a second time.) */
+  error(code: 'unsupported' | 'encryption', message: string): VoiceError;
 }
 
 type StreamsOwner = { createEncodedStreams(): { readable: ReadableStream; writable: WritableStream } };
 
 /** Why this browser cannot encrypt; null if it can. */
-export function whyUnsupported(): string | null {
+function whyUnsupported(): string | null {
   if (globalThis.crypto?.subtle === undefined) return 'end-to-end encryption needs a page served over HTTPS';
   if (hasScriptTransform() || 'createEncodedStreams' in (globalThis.RTCRtpSender?.prototype ?? {})) return null;
   return 'this browser has no RTCRtpScriptTransform, which end-to-end encryption needs';
@@ -32,6 +35,20 @@ export function whyUnsupported(): string | null {
 
 function hasScriptTransform(): boolean {
   return typeof RTCRtpScriptTransform === 'function';
+}
+
+/** Starts the encryption of a client. @throws VoiceError `unsupported` if this page cannot encrypt, `encryption` */
+export async function startEncryption(options: EncryptionOptions, hooks: EncryptionHooks): Promise<Encryption> {
+  const why = whyUnsupported();
+  if (why !== null) throw hooks.error('unsupported', `Not connected: ${why}. Connect without it, or elsewhere.`);
+  const encryption = new Encryption(options, hooks);
+  const failure = await encryption.start();
+  if (failure !== null) throw failed(hooks, failure);
+  return encryption;
+}
+
+function failed(hooks: EncryptionHooks, text: string): VoiceError {
+  return hooks.error('encryption', `End-to-end encryption: ${text}.`);
 }
 
 export class Encryption {
@@ -111,9 +128,15 @@ export class Encryption {
   /**
    * Receives with another key at once, and sends with it after a while.
    *
-   * @param key null where each user has their own. @param delay milliseconds. @returns why it cannot be used, or null.
+   * @param key null where each user has their own. @param delay milliseconds. @throws VoiceError `encryption`
    */
-  async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<string | null> {
+  async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<void> {
+    const failure = await this.#setKey(keyId, key, delay);
+    if (failure !== null) throw this.#hooks.error('encryption', `Still sending with the old key: ${failure}.`);
+  }
+
+  /** @returns why the key cannot be used; null if it is used. */
+  async #setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<string | null> {
     const shared = 'key' in this.#options;
     if (shared !== (key !== null)) return shared ? 'the new key is missing' : 'keyFor supplies the keys';
     const wrong = key !== null ? whyBad({ ...key, keyId }) : idIsGood(keyId) ? null : badId(keyId);
@@ -126,9 +149,11 @@ export class Encryption {
     return null;
   }
 
-  /** Takes the key one step further. @returns the key as it is then; null if there is none, or no further step. */
-  ratchet(): Promise<EncryptionKey | null> {
-    return this.#ask((id) => ({ type: 'ratchet', id }));
+  /** Takes the key one step further. @returns the key as it is then. @throws VoiceError `encryption` */
+  async ratchet(): Promise<EncryptionKey> {
+    const key = await this.#ask((id) => ({ type: 'ratchet', id }));
+    if (key !== null) return key;
+    throw this.#hooks.error('encryption', 'There is no key, or it was ratcheted 255 times: set another one.');
   }
 
   close(): void {
@@ -144,7 +169,7 @@ export class Encryption {
       const timer = setTimeout(() => resolve(blocked(`it did not start within ${START_MS} ms`)), START_MS);
       const settle = (failure: string | null): void => {
         clearTimeout(timer);
-        worker.onerror = ({ message }) => this.#hooks.failed(`the encryption worker failed: ${message}`);
+        worker.onerror = ({ message }) => this.#report(`the encryption worker failed: ${message}`);
         resolve(failure);
       };
       worker.onerror = ({ message }) => settle(blocked(message ?? 'it cannot be loaded'));
@@ -163,9 +188,9 @@ export class Encryption {
       case 'decryption':
         if (notice.reason === null) this.failures.delete(notice.userid);
         else this.failures.set(notice.userid, notice.reason);
-        return this.#hooks.decryption(notice.userid, notice.reason);
+        return this.#hooks.decryption({ userid: notice.userid, reason: notice.reason });
       case 'unsent':
-        return this.#hooks.failed(`nobody hears this client: there is no key ${notice.keyId} for its user`);
+        return this.#report(`nobody hears this client: there is no key ${notice.keyId} for its user`);
       case 'counts':
         this.counts = notice.counts;
         return;
@@ -191,7 +216,7 @@ export class Encryption {
       }
     } catch (error) {
       key = null;
-      this.#hooks.failed(`keyFor(${JSON.stringify(userid)}, ${keyId}) failed: ${(error as Error)?.message ?? error}`);
+      this.#report(`keyFor(${JSON.stringify(userid)}, ${keyId}) failed: ${(error as Error)?.message ?? error}`);
     }
     this.#supply(userid, keyId, key);
   }
@@ -205,6 +230,10 @@ export class Encryption {
       key: key === null ? null : new Uint8Array(key.key),
       step: key?.step ?? 0,
     });
+  }
+
+  #report(text: string): void {
+    this.#hooks.failed(failed(this.#hooks, text));
   }
 
   #ask(command: (id: number) => Command): Promise<EncryptionKey | null> {

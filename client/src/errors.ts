@@ -88,24 +88,26 @@ export function eventError({ code, detail, next }: { code: string; detail: strin
   return new VoiceError('refused', `${detail}. ${next}`, { eventCode: code });
 }
 
-/** The meaning of each close code, whether to retry, and the minimum pause before that (milliseconds). */
-const CLOSES: Readonly<Record<number, readonly [VoiceErrorCode, retryable: boolean, retryAfter?: number]>> = {
-  1003: ['incompatible', false],
-  1007: ['incompatible', false],
-  1008: ['incompatible', false],
-  1009: ['incompatible', false],
-  1011: ['server-error', true],
-  1012: ['server-draining', true, 500],
-  1013: ['server-full', true, 5000],
-  4400: ['incompatible', false],
-  4406: ['incompatible', false],
-  4408: ['timeout', true],
-  4409: ['replaced', false],
-  4429: ['incompatible', false],
-  4502: ['media-blocked', true],
-  4503: ['media-blocked', true],
-  4504: ['media-blocked', true],
+/** The meaning of each close code. */
+const CLOSES: Readonly<Record<number, VoiceErrorCode>> = {
+  1003: 'incompatible',
+  1007: 'incompatible',
+  1008: 'incompatible',
+  1009: 'incompatible',
+  1011: 'server-error',
+  1012: 'server-draining',
+  1013: 'server-full',
+  4400: 'incompatible',
+  4406: 'incompatible',
+  4408: 'timeout',
+  4409: 'replaced',
+  4429: 'incompatible',
+  4502: 'media-blocked',
+  4503: 'media-blocked',
+  4504: 'media-blocked',
 };
+/** The minimum pause after a close, milliseconds. */
+const PAUSES: Partial<Readonly<Record<VoiceErrorCode, number>>> = { 'server-draining': 500, 'server-full': 5000 };
 
 /** What helps where the network blocks UDP. */
 export const WAYS_OUT =
@@ -127,15 +129,15 @@ const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
 
 /** Explains why the websocket was closed with a code other than 1000. @param reason the server's close reason. */
 export function closeError(code: number, reason: string): VoiceError {
-  const [meaning, retryable, retryAfter] = CLOSES[code] ?? (['unreachable', true] as const);
+  const meaning = CLOSES[code] ?? 'unreachable';
   const kind = meaning === 'server-full' && BUSY.test(reason) ? 'server-busy' : meaning;
   const said = reason === '' ? '' : `: ${reason}`;
   const next = NEXT_STEPS[kind] ?? 'The network or a proxy may be the cause.';
   const requestId = / \[([\w.-]+)\]$/.exec(reason)?.[1];
   return new VoiceError(kind, `The server closed the websocket with ${code}${said}. ${next}`, {
-    retryable,
+    retryable: meaning !== 'incompatible' && meaning !== 'replaced',
     closeCode: code,
-    retryAfter,
+    retryAfter: PAUSES[meaning],
     requestId,
   });
 }

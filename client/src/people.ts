@@ -101,5 +101,10 @@ export class People {
   }
 }
 
+/** Returns what identifies a participant on every connection, since numbers change. */
+export function keyOf({ userid, clientid }: Participant): string {
+  return JSON.stringify([userid, clientid]);
+}
+
 /** The state before there is a connection. */
 export const NOBODY: People = new People();

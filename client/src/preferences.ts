@@ -1,6 +1,7 @@
 /** The user's choices, which every new connection has to send again: muted, deafened, hand, pinned, excluded. */
 import type { Peer } from './peer.ts';
-import type { Participant, Request, ServerEvent } from './protocol.ts';
+import { keyOf } from './people.ts';
+import type { Request, ServerEvent } from './protocol.ts';
 
 type Choice = 'pin' | 'exclude';
 /** What was sent on a connection. */
@@ -160,10 +161,6 @@ export class Preferences {
   #ask(peer: Peer, request: Request): void {
     peer.request(request).catch(() => undefined);
   }
-}
-
-function keyOf({ userid, clientid }: Participant): string {
-  return JSON.stringify([userid, clientid]);
 }
 
 /** Whether the server lowers the hand with this event. @param conversation where it was raised. */

@@ -27,18 +27,6 @@ export interface Statistics {
 
 export type Measurement = Omit<Statistics, 'quality'>;
 
-export const NO_STATISTICS: Statistics = {
-  quality: 'lost',
-  rttMs: null,
-  uplinkLoss: null,
-  downlinkLoss: null,
-  jitterMs: null,
-  concealment: null,
-  uplinkBitrate: null,
-  downlinkBitrate: null,
-  microphoneLevel: null,
-};
-
 /** Totals since the connection was established. */
 export interface Totals {
   /** Milliseconds. */
@@ -110,6 +98,10 @@ export function compare(before: Totals, now: Totals): Measurement {
     microphoneLevel: now.microphoneLevel,
   };
 }
+
+const NOTHING = addUp([], 0);
+
+export const NO_STATISTICS: Statistics = { quality: 'lost', ...compare(NOTHING, NOTHING) };
 
 function addInbound(totals: Totals, entry: StatsEntry): void {
   totals.packetsReceived += numberOf(entry, 'packetsReceived') ?? 0;

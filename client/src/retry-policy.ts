@@ -16,6 +16,8 @@ export class RetryPolicy {
   #since = 0;
   /** Consecutive brief connections. */
   #brief = 0;
+  /** When the pause in progress ends, milliseconds since 1970; null without one. */
+  pauseEnd: number | null = null;
   #endPause: (() => void) | null = null;
   #closed = false;
 
@@ -84,10 +86,12 @@ export class RetryPolicy {
       const end = (): void => {
         clearTimeout(timer);
         this.#endPause = null;
+        this.pauseEnd = null;
         resolve();
       };
       const timer = setTimeout(end, milliseconds);
       this.#endPause = end;
+      this.pauseEnd = Date.now() + milliseconds;
       if (this.#closed) end();
     });
   }

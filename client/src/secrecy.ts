@@ -29,7 +29,6 @@ export class Secrecy {
   /** Starts it if it is wanted. @throws VoiceError `unsupported` if this page cannot encrypt, `encryption` */
   async start(): Promise<Encryption | null> {
     const options = this.#options;
-    const hooks = this.#hooks;
     if (options === null) return null;
     let loaded: typeof import('./encryption.ts');
     try {
@@ -38,30 +37,22 @@ export class Secrecy {
       const text = 'encryption.js cannot be loaded; serve it beside client.js.';
       throw new VoiceError('unsupported', `End-to-end encryption: ${text}`, { cause });
     }
-    const why = loaded.whyUnsupported();
-    if (why !== null) throw new VoiceError('unsupported', `Not connected: ${why}. Connect without it, or elsewhere.`);
-    const encryption = new loaded.Encryption(options, {
-      decryption: (userid, reason) => hooks.decryption({ userid, reason }),
-      failed: (text) => hooks.failed(new VoiceError('encryption', `End-to-end encryption: ${text}.`)),
+    this.#encryption = await loaded.startEncryption(options, {
+      ...this.#hooks,
+      error: (code, message) => new VoiceError(code, message),
     });
-    const failure = await encryption.start();
-    if (failure !== null) throw new VoiceError('encryption', `End-to-end encryption: ${failure}.`);
-    this.#encryption = encryption;
     if (this.#closed) this.close();
-    return encryption;
+    return this.#encryption;
   }
 
   /** @throws VoiceError `encryption`, `not-connected`, `closed` */
   async setKey(keyId: number, key: EncryptionKey | null, delay: number): Promise<void> {
-    const failure = await this.#running().setKey(keyId, key, delay);
-    if (failure !== null) throw new VoiceError('encryption', `Still sending with the old key: ${failure}.`);
+    await this.#running().setKey(keyId, key, delay);
   }
 
   /** @throws VoiceError `encryption`, `not-connected`, `closed` */
   async ratchet(): Promise<EncryptionKey> {
-    const key = await this.#running().ratchet();
-    if (key !== null) return key;
-    throw new VoiceError('encryption', 'There is no key, or it was ratcheted 255 times: set another one.');
+    return this.#running().ratchet();
   }
 
   close(): void {

@@ -38,12 +38,10 @@ export class Session {
   /** The current connection; null while there is none. */
   current: Peer | null = null;
   #encryption: Encryption | null = null;
-  /** When the next attempt begins, milliseconds since 1970; null if there is no pause. */
-  retryAt: number | null = null;
   readonly #options: ClientOptions;
   readonly #slots: number;
   readonly #hooks: SessionHooks;
-  readonly #retryPolicy: RetryPolicy;
+  readonly retryPolicy: RetryPolicy;
   #attempting: Peer | null = null;
   #running = false;
   /** Whether the current connection must be replaced even if it is established. */
@@ -65,7 +63,7 @@ export class Session {
     this.#options = options;
     this.#slots = slots;
     this.#hooks = hooks;
-    this.#retryPolicy = new RetryPolicy(options);
+    this.retryPolicy = new RetryPolicy(options);
   }
 
   /** Connects for the first time. @throws VoiceError */
@@ -89,7 +87,7 @@ export class Session {
   renew(error: VoiceError | null): void {
     if (this.#over || this.state === 'idle') return;
     this.#due = true;
-    this.#retryPolicy.requested();
+    this.retryPolicy.requested();
     this.#restart(error);
   }
 
@@ -104,9 +102,8 @@ export class Session {
     this.#attempting?.close();
     this.current?.close();
     this.current = null;
-    this.retryAt = null;
+    this.retryPolicy.close();
     this.#enter('closed', error);
-    this.#retryPolicy.close();
   }
 
   get #over(): boolean {
@@ -114,7 +111,7 @@ export class Session {
   }
 
   #restart(error: VoiceError | null): void {
-    if (this.#running) this.#retryPolicy.end();
+    if (this.#running) this.retryPolicy.end();
     else this.#run(Number.POSITIVE_INFINITY, error).catch(() => undefined);
   }
 
@@ -128,13 +125,13 @@ export class Session {
     if (reason !== null && this.state === 'connected' && !this.#due) this.#enter('reconnecting', reason);
     this.#running = true;
     this.#abandoned = 0;
-    this.#retryPolicy.begin();
+    this.retryPolicy.begin();
     try {
-      if (reason !== null && this.#retryPolicy.flapping && (await this.#paused(reason))) return;
+      if (reason !== null && this.retryPolicy.flapping && (await this.#paused(reason))) return;
       while (!this.#over) {
         const error = await this.#attempt();
         if (error === null || this.#over) return;
-        if (!this.#retryPolicy.allows(error)) return await this.#settleFor(error);
+        if (!this.retryPolicy.allows(error)) return await this.#settleFor(error);
         // The previous connection ended once its successor was established, and the successor was then lost.
         if (this.current === null && this.state === 'connected') this.#enter('reconnecting', error);
         if (performance.now() >= until) return this.close(givenUp(error, limit));
@@ -147,12 +144,10 @@ export class Session {
 
   /** Pauses between two attempts. @returns whether no further attempt is needed. */
   async #paused(error: VoiceError): Promise<boolean> {
-    const pause = this.#retryPolicy.next(error);
-    this.retryAt = Date.now() + pause;
-    this.#hooks.retry({ attempt: this.#retryPolicy.failures, delay: pause, error });
-    const recovered = await this.#recovers(pause);
-    this.retryAt = null;
-    if (!recovered) return false;
+    const pause = this.retryPolicy.next(error);
+    const recovers = this.#recovers(pause);
+    this.#hooks.retry({ attempt: this.retryPolicy.failures, delay: pause, error });
+    if (!(await recovers)) return false;
     this.#enter('connected', null);
     return true;
   }
@@ -160,12 +155,10 @@ export class Session {
   /** Pauses. @returns whether the current connection has responded in the meantime and can be kept. */
   async #recovers(pause: number): Promise<boolean> {
     const peer = this.current;
-    let alive = false;
-    peer?.answers(PROBE_TIMEOUT_MS).then((answered) => {
-      alive = answered;
-    });
-    await this.#retryPolicy.pause(pause);
-    return alive && !this.#due && peer === this.current && peer?.established === true;
+    const answer = peer?.answers(PROBE_TIMEOUT_MS);
+    await this.retryPolicy.pause(pause);
+    const alive = await Promise.race([answer, false]);
+    return alive === true && !this.#due && peer === this.current && peer?.established === true;
   }
 
   /** Keeps the current connection for as long as it lasts, since no attempt will succeed. */
@@ -209,7 +202,7 @@ export class Session {
   #promote(peer: Peer): void {
     const before = this.current;
     this.current = peer;
-    this.#retryPolicy.established();
+    this.retryPolicy.established();
     this.#due = false;
     this.#hooks.promoted(peer);
     this.#drain.moved(before);
@@ -254,17 +247,17 @@ export class Session {
     }
     if (this.state === 'connected') this.#enter('reconnecting', error);
     // While the old connection lasted, there was no hurry.
-    if (this.#drain.active) this.#retryPolicy.reset();
-    if (!this.#running) this.#retryPolicy.lost();
+    if (this.#drain.active) this.retryPolicy.reset();
+    if (!this.#running) this.retryPolicy.lost();
     this.#restart(error);
   }
 
   /** Reacts to a change of the network or machine: attempts may now succeed, and connections may be dead. */
   #wake(): void {
     const peer = this.current;
-    if (this.#retryPolicy.pausing) {
-      this.#retryPolicy.reset();
-      this.#retryPolicy.end();
+    if (this.retryPolicy.pausing) {
+      this.retryPolicy.reset();
+      this.retryPolicy.end();
     } else if (this.#attempting !== null && !this.#attempting.established && this.state !== 'connecting') {
       this.#abandon(this.#attempting);
     } else if (peer !== null) {

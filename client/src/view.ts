@@ -157,7 +157,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
 
   /** When the next attempt to connect begins, milliseconds since 1970; null unless the client is pausing before it. */
   get retryAt(): number | null {
-    return this.session.retryAt;
+    return this.session.retryPolicy.pauseEnd;
   }
 
   /** The latest statistics. */

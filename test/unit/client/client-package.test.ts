@@ -51,7 +51,7 @@ test('every option, method, property and event is in its README', () => {
     const body = new RegExp(`export interface ${name} \\{([\\s\\S]*?)\\n\\}`).exec(types)?.[1] ?? '';
     return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map((match) => match[1]!);
   };
-  const source = read('client/src/client.ts') + read('client/src/view.ts');
+  const source = ['client', 'controls', 'view'].map((name) => read(`client/src/${name}.ts`)).join('\n');
   const methods = [...source.matchAll(/^ {2}(?:async )?(?:get )?(?!private|protected|constructor|connect\b)(\w+)\(/gm)];
   const names = [...members('ClientOptions'), ...members('ClientEvents'), ...methods.map((match) => match[1]!)];
   ok(names.length > 50, `${names.length}`);

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { conversationCase } from './cluster/conversation.ts';
 import { printRows } from './cluster/figures.ts';
-import { useNats } from './cluster/instances.ts';
+import { chooseNats } from './cluster/instances.ts';
 import { spanningCase } from './cluster/spanning.ts';
 import { deathCase, joinCase } from './cluster/times.ts';
 import { enterNamespace, inNamespace, SINK_PORTS, sinkPackets } from './room/namespace.ts';
@@ -56,7 +56,7 @@ const whole = (
 };
 if (values.sinks && !inNamespace()) enterNamespace('--sinks');
 if (values.sinks) sinkPackets();
-if (values.nats !== '') useNats(values.nats);
+if (values.nats !== '') chooseNats(values.nats);
 
 const span = { seconds: whole('seconds'), sinks: values.sinks ? SINK_PORTS : null };
 const cases = {

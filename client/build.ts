@@ -1,4 +1,4 @@
-/** Bundles the client, push-to-talk, the encryption and that one's worker into a file each: `npm run build:client`. */
+/** Bundles the client and its parts into a file each: `npm run build:client`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -26,6 +26,12 @@ const APART: Plugin = {
     ),
 };
 
+/** Leaves the client itself out of what is used with it. */
+const CLIENT_APART: Plugin = {
+  name: 'client apart',
+  setup: (build) => build.onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: './client.js', external: true })),
+};
+
 /** Bundles the client, or a part of it, into one ES module. */
 export function bundleClient({ minify = true, entry = 'index.ts' }: BundleOptions = {}): Promise<Uint8Array> {
   return bundle(entry, { minify, format: 'esm' });
@@ -38,15 +44,25 @@ export async function bundleEncryption(): Promise<{ module: Uint8Array; worker: 
   return { module: await bundle('encryption.ts', { format: 'esm', define }), worker };
 }
 
+/** Bundles the hook for React, which imports React and the client. */
+export function bundleReact(): Promise<Uint8Array> {
+  return bundle('react.ts', { format: 'esm', plugins: [CLIENT_APART], external: ['react'] });
+}
+
+/** Bundles the client into a script that needs no module, and makes its exports members of `BeepVoice`. */
+export function bundleScript(): Promise<Uint8Array> {
+  return bundle('index.ts', { format: 'iife', globalName: 'BeepVoice' });
+}
+
 async function bundle(entry: string, options: BuildOptions): Promise<Uint8Array> {
   const { outputFiles } = await build({
     minify: true,
+    plugins: [APART],
     ...options,
     entryPoints: [fileURLToPath(new URL(`src/${entry}`, CLIENT))],
     bundle: true,
     target: TARGETS,
     legalComments: 'none',
-    plugins: [APART],
     write: false,
   });
   return outputFiles![0]!.contents;
@@ -61,6 +77,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { module, worker } = await bundleEncryption();
   const files = {
     'client.js': await bundleClient(),
+    'client.iife.js': await bundleScript(),
+    'react.js': await bundleReact(),
     'push-to-talk.js': await bundleClient({ entry: 'push-to-talk.ts' }),
     'encryption.js': module,
     'encryption-worker.js': worker,

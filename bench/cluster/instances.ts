@@ -10,7 +10,7 @@ const MEDIA_PORTS = 4;
 /** The program to start; set by the option `--nats`. */
 let [program = ''] = natsPrograms();
 
-export function useNats(path: string): void {
+export function chooseNats(path: string): void {
   program = path;
 }
 

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { checkModel } from './check.ts';
 import { sum } from './figures.ts';
-import { useNats } from './instances.ts';
+import { chooseNats } from './instances.ts';
 import { Model, type ModelOptions, type Traffic } from './model.ts';
 
 /** An instance passes on so many more than the largest listener elsewhere has slots. */
@@ -56,7 +56,7 @@ const whole = (name: keyof typeof values, text = String(values[name])): number =
 const list = (name: 'instances' | 'talking'): string[] => values[name].split(',');
 
 if (values.check) {
-  if (values.nats !== '') useNats(values.nats);
+  if (values.nats !== '') chooseNats(values.nats);
   const isGood = await checkModel(whole('seed'), values.seconds === '60' ? 20 : whole('seconds'));
   process.exit(isGood ? 0 : 1);
 }

@@ -15,6 +15,7 @@ import { Scene } from './scene.ts';
 import { Secrecy } from './secrecy.ts';
 import { Session } from './session.ts';
 import { Meter } from './statistics.ts';
+import { requireSupport } from './support.ts';
 import type { ClientOptions, ClientState, ParticipantsPage, Statistics } from './types.ts';
 
 /** Number of slots requested by default. */
@@ -50,7 +51,9 @@ export class VoiceClient extends ClientControls {
   protected latest: Statistics = NO_STATISTICS;
   readonly #endDevices: () => void;
 
+  /** @throws VoiceError `unsupported` outside of browsers, and in those that are too old. */
   constructor(options: ClientOptions) {
+    requireSupport();
     super();
     this.#options = options;
     const { levelInterval = 200 } = options;

@@ -42,13 +42,10 @@ export class Peer {
   readonly #secret: number = 0;
   #disturbed: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param slots number of voices to receive at a time. @throws VoiceError `unsupported` */
+  /** @param slots number of voices to receive at a time. */
   constructor(options: ClientOptions, slots: number, configuration: RTCConfiguration, encryption: Encryption | null) {
     this.#options = options;
     this.#encryption = encryption;
-    if (typeof RTCPeerConnection !== 'function') {
-      throw new VoiceError('unsupported', 'This browser has no WebRTC, or an extension or policy disables it.');
-    }
     this.pc = new RTCPeerConnection(encryption?.configure(configuration) ?? configuration);
     this.channel = this.pc.createDataChannel(EVENTS_LABEL);
     // Offered without a track, so that the microphone can start, stop and change without renegotiation.

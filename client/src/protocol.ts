@@ -22,6 +22,8 @@ export interface Participant {
   readonly hand?: boolean | undefined;
   /** Whether its user may speak in the conversation. Left out for true. */
   readonly speak?: boolean | undefined;
+  /** What the server measures of its connection. Left out where it is good or unknown, and in large conversations. */
+  readonly quality?: 'fair' | 'poor' | undefined;
   /** What the permission service says of its user: a name, and whatever means something to the application. */
   readonly name?: string | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
@@ -167,6 +169,7 @@ const PARTICIPANT: Readonly<Record<keyof Participant, Kind>> = {
   deafened: '?boolean',
   hand: '?boolean',
   speak: '?boolean',
+  quality: '?string',
   name: '?string',
   metadata: '?object',
 };

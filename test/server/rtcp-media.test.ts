@@ -284,6 +284,19 @@ test("a listener's report gives its round trip, and its quality is in the log wh
   ok(Math.min(...roundTrips) < 200, `${roundTrips} ms`);
 });
 
+test('the others see whose packets get lost, and not those of whom they arrive', async () => {
+  const [, lossy, bob] = await gather(2);
+  const { url } = await server();
+  const ann = await host.connect(url, 'ann-of-loss', { slots: 0 });
+  const room = `room${rooms}`;
+  await fetch(`${url}/join/${room}`, { method: 'POST', headers: claimHeader(ann.name) });
+  await ann.talk(5);
+  await bob!.knows((view) => view.named(ann.name)?.quality === 'poor');
+  is(bob!.view.named(lossy!.name)?.quality, undefined);
+  await ann.talk();
+  await bob!.knows((view) => view.named(ann.name)?.quality !== 'poor');
+});
+
 test('goodbyes, garbage and a flood do no harm: all of them are counted, and packets go on', async () => {
   const [publisher, listener] = await gather(1);
   await publisher.talk();

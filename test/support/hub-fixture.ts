@@ -50,6 +50,7 @@ export class FakeConnection {
   mutedByOperator = false;
   maySpeak = true;
   hand = false;
+  quality: 'fair' | 'poor' | null = null;
   deafened = false;
   readonly id: number;
   readonly user: number;

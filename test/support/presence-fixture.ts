@@ -86,6 +86,7 @@ export class Guest implements Participant {
   readonly slotCount: number;
   muted = false;
   deafened = false;
+  quality: 'fair' | 'poor' | null = null;
   readonly seat: Seat;
   private readonly house: House;
 

@@ -9,6 +9,7 @@ import type { Seats } from '../conversations/seats.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Receiver } from '../media/egress.ts';
 import type { MediaPeer } from '../media/media-peer.ts';
+import type { QualityWord } from '../rtcp/quality-word.ts';
 import { RtcpState } from '../rtcp/reported.ts';
 import type { EndReason, SetupFailure } from '../telemetry.ts';
 import type { MembershipFetch } from './membership-fetch.ts';
@@ -99,6 +100,11 @@ export class ClientConnection implements Receiver, Participant {
     this.establishedAt = now;
     this.watcher = null;
     this.membership = null;
+  }
+
+  /** What the others in its conversation are told of its quality. */
+  get quality(): QualityWord | null {
+    return this.rtcp.quality.word;
   }
 
   /** Whether the peer is connected and only the membership is missing. */

@@ -1,6 +1,7 @@
 /** What the conversations need to know of those who take part in them. */
 import type { Publication } from '../../workers/protocol.ts';
 import type { Claim } from '../claim.ts';
+import type { QualityWord } from '../rtcp/quality-word.ts';
 
 /**
  * Whoever takes part in a conversation: a client's connection, or somebody who is connected to another instance. It has
@@ -23,6 +24,8 @@ export interface Participant {
   readonly deafened: boolean;
   /** Whether it raises its hand, to be given the right to speak. Left out where nobody can. */
   readonly hand?: boolean;
+  /** What others are told of its connection; null for nothing. Left out where nobody measures it. */
+  readonly quality?: QualityWord | null;
   /** Whether it is known to speak, whatever its worker says. Left out where the worker alone can tell. */
   readonly speaks?: boolean;
 }

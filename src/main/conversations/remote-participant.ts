@@ -7,6 +7,7 @@ import type { Claim } from '../claim.ts';
 import { Throttle, type ThrottleLimits } from '../limits/throttle.ts';
 import type { Ingress, Publisher } from '../media/ingress.ts';
 import type { Shard } from '../media/shard.ts';
+import type { QualityWord } from '../rtcp/quality-word.ts';
 import { RelayedLoss, type RelayedSource } from '../rtcp/relayed-loss.ts';
 import type { HostedConversation, HostedSeat } from './hosted-conversation.ts';
 import type { IndexPool } from './index-pool.ts';
@@ -74,6 +75,7 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
   /** As its own instance says, which alone sends it anything. */
   deafened = false;
   hand = false;
+  quality: QualityWord | null = null;
   /** Whether its own instance says that it speaks. */
   speaks = false;
   packetsReceived = 0;
@@ -142,10 +144,11 @@ export class RemoteParticipant implements Participant, Publisher, HostedSeat, Re
     this.shard?.mute(this.id, muted);
   }
 
-  /** Its own instance says whether it is deafened, and whether it raises its hand. */
-  setShown(deafened: boolean, hand: boolean): void {
+  /** Its own instance says whether it is deafened, whether it raises its hand, and how good its connection is. */
+  setShown(deafened: boolean, hand: boolean, quality: QualityWord | null = null): void {
     this.deafened = deafened;
     this.hand = hand;
+    this.quality = quality;
   }
 
   /** Its own instance says whether it speaks. */

@@ -186,6 +186,8 @@ export class ConversationView {
     const { latest } = this;
     const { id } = this.hosted.conversation;
     note(latest, participant, shown, this.rightsIn(participant.claim.userid, id), id);
+    // In a large conversation there would be too many changes to tell.
+    if (this.large) latest.quality = null;
     const changed = !isShownAlike(latest, shown);
     const speaking = !latest.muted && this.speaks(participant);
     const wanted = !this.large || speaking || entry.number === dominant || (latest.hand && this.handsLeft-- > 0);

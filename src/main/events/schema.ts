@@ -69,6 +69,8 @@ const ParticipantSchema = v.object({
   hand: v.optional(v.boolean()),
   /** Left out for true. */
   speak: v.optional(v.boolean()),
+  /** Of its connection, where it is not good. */
+  quality: v.optional(v.picklist(['fair', 'poor'])),
   name: v.optional(v.string()),
   metadata: v.optional(v.record(v.string(), v.unknown())),
 });

@@ -47,7 +47,8 @@ export function writeNowhere({ muted, mutedByOperator, maySpeak, deafened }: Own
 }
 
 /** A participant as it is written. */
-export interface ShownParticipant extends Omit<Participant, 'metadata' | 'name'> {
+export interface ShownParticipant extends Omit<Participant, 'metadata' | 'name' | 'quality'> {
+  readonly quality?: Participant['quality'] | null;
   readonly name?: string | null;
   /** JSON. */
   readonly metadata?: string | null;
@@ -55,12 +56,14 @@ export interface ShownParticipant extends Omit<Participant, 'metadata' | 'name'>
 
 /** Writes one participant for a list. What is rare costs nothing where it is missing. */
 export function writeParticipant(participant: ShownParticipant): string {
-  const { number, userid, clientid, muted, speaking, deafened, hand, speak, name = null, metadata } = participant;
+  const { number, userid, clientid, muted, speaking, deafened, hand, speak } = participant;
+  const { quality = null, name = null, metadata } = participant;
   const text = JSON.stringify({
     ...{ number, userid, clientid, muted, speaking },
     ...(deafened === true ? { deafened } : {}),
     ...(hand === true ? { hand } : {}),
     ...(speak === false ? { speak } : {}),
+    ...(quality === null ? {} : { quality }),
     ...(name === null ? {} : { name }),
   });
   return typeof metadata === 'string' ? `${text.slice(0, -1)},"metadata":${metadata}}` : text;

@@ -1,5 +1,7 @@
 /** How many of a connection's packets arrive, and how evenly, as RTCP reports say. */
 
+import { type QualityWord, WordKeeper } from './quality-word.ts';
+
 /** Weight of the newest report in the smoothed figures. */
 const WEIGHT = 1 / 4;
 
@@ -27,19 +29,31 @@ export class Quality {
   downlink: Direction | null = null;
   /** Round-trip time, milliseconds. */
   rttMs: number | null = null;
+  private readonly keeper = new WordKeeper();
+
+  /** What others are told; null for nothing. */
+  get word(): QualityWord | null {
+    return this.keeper.word;
+  }
 
   /** @param loss 0 … 1. */
   noteUplink(loss: number, jitterMs: number, now: number): void {
     this.uplink = smoothed(this.uplink, loss, jitterMs, now);
+    this.keep(now);
   }
 
   /** @param loss 0 … 1. */
   noteDownlink(loss: number, jitterMs: number, now: number): void {
     this.downlink = smoothed(this.downlink, loss, jitterMs, now);
+    this.keep(now);
   }
 
   noteRtt(milliseconds: number): void {
     this.rttMs = this.rttMs === null ? milliseconds : this.rttMs + (milliseconds - this.rttMs) * WEIGHT;
+  }
+
+  private keep(now: number): void {
+    this.keeper.take([this.uplink, this.downlink], this.rttMs, now);
   }
 
   /** Returns the known figures, rounded. */

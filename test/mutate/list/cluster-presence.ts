@@ -6,8 +6,11 @@ export const clusterPresence: MutationList = {
     ['    known.number = number;\n', ''],
     ['    known.seen = this.round;\n', ''],
     ['      this.told.delete(source);\n', ''],
-    ['if (same && known.deafened === deafened && known.hand === hand) return;', ''],
-    ['if (same && known.deafened === deafened && known.hand === hand) return;', 'if (same) return;'],
+    ['if (same && known.deafened === deafened && known.hand === hand && known.quality === quality) return;', ''],
+    [
+      'if (same && known.deafened === deafened && known.hand === hand && known.quality === quality) return;',
+      'if (same) return;',
+    ],
     ['repinned || wants !== wishes.wants || ', 'repinned || '],
     [' || !samePlace(dominant, wishes.dominant)', ''],
     ['repinned && i === 0', 'false'],

@@ -16,6 +16,13 @@ export const rtcp: MutationList = {
     ['Math.max(this.fraction, listeners)', 'this.fraction'],
     ['(middleOf(now) - sender.at) >>> 0', 'middleOf(now)'],
   ],
+  'src/main/rtcp/quality-word.ts': [
+    ['if (now - this.changedAt < SETTLED_MS) return;', ''],
+    ['    this.changedAt = now;\n', ''],
+    ['gradeOf(fresh, rttMs, BETTER)', 'gradeOf(fresh, rttMs, 1)'],
+    [' && now - one.at < STALE_MS', ''],
+    ['figure >= limit * share', 'figure > limit'],
+  ],
   'src/main/rtcp/packets.ts': [
     ['if (end > buffer.length) return null;', ''],
     ['(block.packetsLost << 8) >> 8', 'block.packetsLost'],

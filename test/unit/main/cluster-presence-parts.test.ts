@@ -72,6 +72,11 @@ test('own participants are told once, with each change, under numbers that go up
   ]);
   ann.mute(true);
   equal(outgoing.compare(own, NO_WISHES)[0]!.changed, [{ s: ann.id, m: true, t: false }], 'the muted do not speak');
+  bob.quality = 'poor';
+  equal(outgoing.compare(own, NO_WISHES)[0]!.changed, [{ s: bob.id, m: true, t: false, q: 'poor' }]);
+  equal(outgoing.compare(own, NO_WISHES), []);
+  bob.quality = null;
+  equal(outgoing.compare(own, NO_WISHES)[0]!.changed, [{ s: bob.id, m: true, t: false }]);
   ann.end();
   house.enter('cid', 'hall');
   const [third] = outgoing.compare(own, NO_WISHES);
@@ -137,6 +142,17 @@ test('many changes are many deltas, and a large state has many parts, of which t
       [2, 1, 2, 1, 0],
     ],
   );
+});
+
+test('another instance says whose connection is not good; versions that do not tell leave it out', () => {
+  const { people } = kitchen();
+  const peer = new Peer(OTHER, people, 0);
+  peer.state(state(1, [person(1), person(2, { q: 'poor' })]));
+  const quality = (): unknown[] => [1, 2].map((s) => peer.participants.get(s)!.quality);
+  equal(quality(), [null, 'poor']);
+  peer.delta(delta(2, { changed: [{ s: 1, m: false, t: false, q: 'fair' }] }));
+  peer.delta(delta(3, { changed: [{ s: 2, m: false, t: false }] }));
+  equal(quality(), ['fair', null]);
 });
 
 test('deltas count in their order; one that came before changes nothing, and one that is too early asks for more', () => {

@@ -851,6 +851,27 @@ test('everybody sees the names and metadata of users and who may not speak, as l
   equal(changed(), [shown]);
 });
 
+test('everybody sees whose connection is not good, once for each change, and in large conversations nobody', () => {
+  const fixture = new HubFixture(4, 64);
+  const [ann, bob] = connectAll(fixture, ['ann', 'bob']);
+  const shown = { number: ann!.number, userid: 'ann', clientid: 'client', muted: false, speaking: false };
+  const changed = (): unknown[] => bob!.view.of('participants').map((event) => event.changed);
+  for (const quality of ['fair', 'fair', 'poor', null, null] as const) {
+    ann!.quality = quality;
+    fixture.tick();
+  }
+  equal(changed(), [[{ ...shown, quality: 'fair' }], [{ ...shown, quality: 'poor' }], [shown]]);
+  ann!.quality = 'poor';
+  fixture.tick();
+  for (const name of names(4)) fixture.connect(name).place(1);
+  fixture.tick();
+  is(bob!.view.named('ann')?.quality, undefined, 'large now');
+  bob!.view.all.length = 0;
+  ann!.quality = 'fair';
+  fixture.tick();
+  equal(bob!.view.all, []);
+});
+
 test('a hand needs a conversation', () => {
   const fixture = new HubFixture();
   const ann = fixture.connect('ann').openChannel();

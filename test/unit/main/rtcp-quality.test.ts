@@ -1,5 +1,5 @@
 /** The figures of connections: smoothed, in a log line, and the overview of many. */
-import { equal } from 'uvu/assert';
+import { equal, is, ok } from 'uvu/assert';
 import { overview, Quality } from '../../../src/main/rtcp/quality.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -61,6 +61,57 @@ test('a figure moves a quarter of the way to each new report', () => {
     downlink: { loss: 0, jitterMs: 3 },
     rttMs: 80,
   });
+});
+
+/** Reports once a second for some seconds. @returns the words that came, each with its second. */
+function words(seconds: number, lossAt: (second: number) => number, { jitter = 1, rtt = 10 } = {}): string[] {
+  const quality = new Quality();
+  const all: string[] = [];
+  let before: string | null = null;
+  for (let second = 0; second < seconds; second++) {
+    quality.noteRtt(rtt);
+    quality.noteUplink(lossAt(second), jitter, second * 1000);
+    if (quality.word !== before) all.push(`${second} ${quality.word}`);
+    before = quality.word;
+  }
+  return all;
+}
+
+test('a connection is fair or poor by its worst figure, after ten seconds', () => {
+  const none = (): number => 0;
+  equal(words(60, none), []);
+  equal(
+    words(60, () => 0.031),
+    ['10 fair'],
+  );
+  equal(
+    words(60, () => 0.11),
+    ['10 poor'],
+  );
+  equal(words(60, none, { jitter: 51 }), ['10 fair']);
+  equal(words(60, none, { jitter: 121 }), ['10 poor']);
+  equal(words(60, none, { rtt: 301 }), ['10 fair']);
+  equal(words(60, none, { rtt: 601 }), ['10 poor']);
+});
+
+test('its word changes at most every ten seconds, and at a limit not at all', () => {
+  const ended = words(60, (second) => (second < 20 ? 0.2 : 0));
+  equal(ended, ['10 poor', '23 fair', '33 null']);
+  equal(
+    words(300, (second) => (second % 2 === 0 ? 0.032 : 0.028)),
+    ['10 fair'],
+  );
+  const hectic = words(200, (second) => (second % 20 < 10 ? 0.5 : 0));
+  const seconds = hectic.map((one) => Number.parseInt(one, 10));
+  for (let i = 1; i < seconds.length; i++) ok(seconds[i]! - seconds[i - 1]! >= 10, `${hectic}`);
+});
+
+test('a direction without reports counts no more', () => {
+  const quality = new Quality();
+  for (let second = 0; second < 20; second++) quality.noteUplink(0.5, 1, second * 1000);
+  is(quality.word, 'poor');
+  for (let second = 20; second < 35; second++) quality.noteDownlink(0, 1, second * 1000);
+  is(quality.word, null);
 });
 
 test('a summary leaves out figures that are not known', () => {

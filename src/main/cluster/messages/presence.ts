@@ -39,6 +39,8 @@ const change = v.object({
   /** Is deafened; raises a hand. Left out for false, and by versions that do not tell. */
   d: v.exactOptional(v.boolean()),
   h: v.exactOptional(v.boolean()),
+  /** The quality of its connection, where there is something to say. */
+  q: v.exactOptional(v.picklist(['fair', 'poor'])),
 });
 
 const participant = v.object({ ...change.entries, u: id, c: id, p: v.nullable(publication) });

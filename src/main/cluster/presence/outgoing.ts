@@ -6,6 +6,7 @@
  */
 import { connectionIndex, SOURCE_WORDS, SourceWord } from '../../../workers/protocol.ts';
 import type { Participant } from '../../conversations/participant.ts';
+import type { QualityWord } from '../../rtcp/quality-word.ts';
 import type { Delta, State, WireChange, WireParticipant } from '../messages/presence.ts';
 import { Digest } from './digest.ts';
 import { NO_WISHES, samePlace, samePlaces, tapsOf, type Wishes } from './wishes.ts';
@@ -25,6 +26,7 @@ interface Told {
   speaking: boolean;
   deafened: boolean;
   hand: boolean;
+  quality: QualityWord | null;
   /** The last comparison that found it. */
   seen: number;
 }
@@ -113,11 +115,11 @@ export class Outgoing {
   }
 
   private look(number: number, participant: Participant, deltas: Deltas): void {
-    const { id, muted, deafened, hand = false } = participant;
+    const { id, muted, deafened, hand = false, quality = null } = participant;
     const speaking = !muted && this.sources[connectionIndex(id) * SOURCE_WORDS + SourceWord.Speaking] === 1;
     const known = this.told.get(id);
     if (known === undefined) {
-      const told = { participant, number, muted, speaking, deafened, hand, seen: this.round };
+      const told = { participant, number, muted, speaking, deafened, hand, quality, seen: this.round };
       this.told.set(id, told);
       deltas.next().joined.push(describe(told));
       return;
@@ -126,11 +128,12 @@ export class Outgoing {
     known.number = number;
     known.seen = this.round;
     const same = known.muted === muted && known.speaking === speaking;
-    if (same && known.deafened === deafened && known.hand === hand) return;
+    if (same && known.deafened === deafened && known.hand === hand && known.quality === quality) return;
     known.muted = muted;
     known.speaking = speaking;
     known.deafened = deafened;
     known.hand = hand;
+    known.quality = quality;
     deltas.next().changed.push({ s: id, ...stateOf(known) });
   }
 
@@ -166,8 +169,13 @@ function describe(told: Told): WireParticipant {
   return { s: id, u: claim.userid, c: claim.clientid, p: wireOf(publication), ...stateOf(told) };
 }
 
-function stateOf({ muted, speaking, deafened, hand }: Told): Omit<WireChange, 's'> {
-  return { m: muted, t: speaking, ...(deafened ? { d: deafened } : {}), ...(hand ? { h: hand } : {}) };
+function stateOf({ muted, speaking, deafened, hand, quality }: Told): Omit<WireChange, 's'> {
+  return {
+    ...{ m: muted, t: speaking },
+    ...(deafened ? { d: deafened } : {}),
+    ...(hand ? { h: hand } : {}),
+    ...(quality === null ? {} : { q: quality }),
+  };
 }
 
 /** The SSRCs of a source concern its own instance alone, which keeps its slots from having them. */

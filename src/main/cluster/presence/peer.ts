@@ -183,8 +183,8 @@ export class Peer {
   }
 }
 
-function tell(participant: RemoteParticipant | undefined, { m, t, d = false, h = false }: WireChange): void {
+function tell(participant: RemoteParticipant | undefined, { m, t, d = false, h = false, q }: WireChange): void {
   participant?.setMuted(m);
   participant?.setSpeaking(t);
-  participant?.setShown(d, h);
+  participant?.setShown(d, h, q);
 }

@@ -28,13 +28,13 @@ export class People {
   }
 
   /** Lists a participant. @returns null if there are too many on all lists of this process. */
-  list(instance: string, { s, u, c, p, m, t, d = false, h = false }: WireParticipant): RemoteParticipant | null {
+  list(instance: string, { s, u, c, p, m, t, d = false, h = false, q }: WireParticipant): RemoteParticipant | null {
     if (!this.reserve(1)) return null;
     const claim = { userid: u, clientid: c };
     const identity = { instance, source: s, claim, user: this.users.take(u), publication: this.publicationOf(p) };
     const participant = new RemoteParticipant(this.sources, this.hosted, identity, m);
     participant.setSpeaking(t);
-    participant.setShown(d, h);
+    participant.setShown(d, h, q);
     return participant;
   }
 

@@ -49,9 +49,9 @@ export function bundleReact(): Promise<Uint8Array> {
   return bundle('react.ts', { format: 'esm', plugins: [CLIENT_APART], external: ['react'] });
 }
 
-/** Bundles the client into a script that needs no module, and makes its exports members of `BeepVoice`. */
+/** Bundles the client and push-to-talk into a script that needs no module; their exports are members of `BeepVoice`. */
 export function bundleScript(): Promise<Uint8Array> {
-  return bundle('index.ts', { format: 'iife', globalName: 'BeepVoice' });
+  return bundle('browser.ts', { format: 'iife', globalName: 'BeepVoice' });
 }
 
 async function bundle(entry: string, options: BuildOptions): Promise<Uint8Array> {
@@ -73,9 +73,10 @@ export function sizesOf(bundle: Uint8Array): { bytes: number; gzipped: number } 
   return { bytes: bundle.length, gzipped: gzipSync(bundle, { level: 9 }).length };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/** Returns the content of each script of the package, by file name. */
+export async function packageFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
   const { module, worker } = await bundleEncryption();
-  const files = {
+  return {
     'client.js': await bundleClient(),
     'client.iife.js': await bundleScript(),
     'react.js': await bundleReact(),
@@ -83,8 +84,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     'encryption.js': module,
     'encryption-worker.js': worker,
   };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   mkdirSync(new URL('dist/', CLIENT), { recursive: true });
-  for (const [name, contents] of Object.entries(files)) {
+  for (const [name, contents] of Object.entries(await packageFiles())) {
     writeFileSync(new URL(`dist/${name}`, CLIENT), contents);
     const { bytes, gzipped } = sizesOf(contents);
     console.log(`client/dist/${name}: ${bytes} bytes, ${gzipped} gzipped`);

@@ -18,7 +18,7 @@ const FAILURES: Readonly<Record<string, readonly [VoiceErrorCode, string]>> = {
 /** Opens a microphone. @throws VoiceError `unsupported`, or what the browser says: see {@link microphoneError}. */
 export async function captureTrack(options: MicrophoneOptions): Promise<MediaStreamTrack> {
   const { deviceId } = options;
-  if (navigator.mediaDevices === undefined) {
+  if (globalThis.navigator?.mediaDevices === undefined) {
     throw new VoiceError('unsupported', 'Microphones are not available: serve the page over HTTPS.');
   }
   const audio: MediaTrackConstraints = { ...processingOf(options) };

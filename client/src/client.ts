@@ -15,7 +15,7 @@ import { Scene } from './scene.ts';
 import { Secrecy } from './secrecy.ts';
 import { Session } from './session.ts';
 import { Meter } from './statistics.ts';
-import { requireSupport } from './support.ts';
+import { whyUnsupported } from './support.ts';
 import type { ClientOptions, ClientState, ParticipantsPage, Statistics } from './types.ts';
 
 /** Number of slots requested by default. */
@@ -53,7 +53,8 @@ export class VoiceClient extends ClientControls {
 
   /** @throws VoiceError `unsupported` outside of browsers, and in those that are too old. */
   constructor(options: ClientOptions) {
-    requireSupport();
+    const unsupported = whyUnsupported();
+    if (unsupported !== null) throw unsupported;
     super();
     this.#options = options;
     const { levelInterval = 200 } = options;

@@ -1,39 +1,38 @@
 /** A typed event emitter. */
 export class Emitter<Events extends object> {
-  readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
-  readonly #sticky: readonly (keyof Events)[];
-  /** The last value of each kept event that had no listener. */
-  readonly #undelivered = new Map<keyof Events, unknown>();
+  /** The listeners of each event; true for those that have yet to hear the kept value. */
+  readonly #listeners = new Map<keyof Events, Map<(value: never) => void, boolean>>();
+  readonly #states: readonly (keyof Events)[];
+  readonly #news: readonly (keyof Events)[];
+  /** The last value of each event that is kept. */
+  readonly #kept = new Map<keyof Events, unknown>();
 
   /**
-   * @param sticky names of events that describe a state. If such an event has no listener, its last value is kept and
-   * delivered to the first listener: one added after `await connect()` misses nothing that still applies.
+   * @param states events that describe a state: every new listener hears the last value.
+   * @param news events that are kept only until somebody has heard them.
    */
-  constructor(sticky: readonly (keyof Events)[] = []) {
-    this.#sticky = sticky;
+  constructor(states: readonly (keyof Events)[] = [], news: readonly (keyof Events)[] = []) {
+    this.#states = states;
+    this.#news = news;
   }
 
-  /** Calls `listener` for every event of this name. @returns a function that removes the listener. */
+  /**
+   * Calls `listener` for every event of this name. Where the event describes a state that has a value already, the
+   * listener hears that first, in a microtask: it misses nothing, whenever it is added.
+   *
+   * @returns a function that removes the listener.
+   */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
-    let all = this.#listeners.get(name);
-    if (all === undefined) {
-      all = new Set();
-      this.#listeners.set(name, all);
-    }
-    all.add(listener);
-    this.listenersChanged();
-    // Deferred until this call has returned and other listeners added in the same turn are in place.
-    if (this.#undelivered.has(name)) queueMicrotask(() => this.#redeliver(name));
-    return () => this.off(name, listener);
+    return this.#add(name, listener, true);
   }
 
-  /** Calls `listener` for the next event of this name only. @returns a function that removes the listener. */
+  /** Calls `listener` for the next event of this name only, not for a value of before. @returns as {@link on}. */
   once<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
-    const off = this.on(name, (value) => {
-      off();
+    const first = (value: Events[Name]): void => {
+      this.off(name, first);
       listener(value);
-    });
-    return off;
+    };
+    return this.#add(name, first, false);
   }
 
   /** Removes a listener added by {@link on}. */
@@ -52,22 +51,35 @@ export class Emitter<Events extends object> {
 
   /** Calls all listeners. If one throws, the others are still called, and its error is reported as uncaught. */
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    const all = [...(this.#listeners.get(name) ?? [])];
-    if (all.length > 0) this.#undelivered.delete(name);
-    else if (this.#sticky.includes(name)) this.#undelivered.set(name, value);
-    for (const listener of all) {
-      try {
-        (listener as (value: Events[Name]) => void)(value);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    const all = this.#listeners.get(name);
+    if (this.#states.includes(name) || (this.#news.includes(name) && !this.hasListeners(name)))
+      this.#kept.set(name, value);
+    for (const listener of [...(all?.keys() ?? [])]) this.#call(name, listener, value);
   }
 
-  /** Delivers a kept value, unless a newer event has been delivered since or the listener has been removed. */
-  #redeliver<Name extends keyof Events>(name: Name): void {
-    if (this.#undelivered.has(name)) this.emit(name, this.#undelivered.get(name) as Events[Name]);
+  #add<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void, late: boolean): () => void {
+    const all = this.#listeners.get(name) ?? new Map();
+    this.#listeners.set(name, all.set(listener, late));
+    this.listenersChanged();
+    // Deferred until this call has returned, so that the application has what it returns.
+    queueMicrotask(() => {
+      if (all.get(listener) && this.#kept.has(name)) this.#call(name, listener, this.#kept.get(name));
+    });
+    return () => this.off(name, listener);
+  }
+
+  #call(name: keyof Events, listener: (value: never) => void, value: unknown): void {
+    const all = this.#listeners.get(name)!;
+    // Another listener may have removed this one.
+    if (!all.has(listener)) return;
+    all.set(listener, false);
+    if (this.#news.includes(name)) queueMicrotask(() => this.#kept.delete(name));
+    try {
+      (listener as (value: unknown) => void)(value);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }

@@ -3,5 +3,5 @@ export { connect, VoiceClient } from './client.ts';
 export { VoiceError, type VoiceErrorCode } from './errors.ts';
 export { type MicrophonePreview, previewMicrophone } from './preview.ts';
 export type { Participant } from './protocol.ts';
-export { isSupported } from './support.ts';
+export { isSupported, whyUnsupported } from './support.ts';
 export type * from './types.ts';

@@ -20,8 +20,8 @@ import type {
   Statistics,
 } from './types.ts';
 
-/** Events that describe a state; the others are momentary. */
-const STICKY: readonly (keyof ClientEvents)[] = [
+/** Events that describe a state: a listener hears the present value, whenever it is added. */
+const STATES: readonly (keyof ClientEvents)[] = [
   'state',
   'conversation',
   'participants',
@@ -33,7 +33,6 @@ const STICKY: readonly (keyof ClientEvents)[] = [
   'quality',
   'cluster',
   'recording',
-  'error',
 ];
 
 export abstract class ClientView extends Emitter<ClientEvents> {
@@ -49,7 +48,7 @@ export abstract class ClientView extends Emitter<ClientEvents> {
   protected abstract readonly latest: Statistics;
 
   constructor() {
-    super(STICKY);
+    super(STATES, ['error']);
   }
 
   /** Keeps frameworks such as Vue from wrapping the client into a proxy, which cannot reach its private members. */

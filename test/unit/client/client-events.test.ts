@@ -1,5 +1,5 @@
 /** What the browser client’s listeners hear, and when. */
-import { equal, is } from 'uvu/assert';
+import { equal } from 'uvu/assert';
 import { bundleClient } from '../../../client/build.ts';
 import { Emitter } from '../../../client/src/emitter.ts';
 import { People } from '../../../client/src/people.ts';
@@ -10,11 +10,12 @@ const test = scenarios('client events');
 interface Events {
   state: string;
   level: number;
+  error: string;
 }
 
 class Source extends Emitter<Events> {
   constructor() {
-    super(['state']);
+    super(['state'], ['error']);
   }
 
   say<Name extends keyof Events>(name: Name, value: Events[Name]): void {
@@ -24,7 +25,7 @@ class Source extends Emitter<Events> {
 
 const turn = (): Promise<void> => Promise.resolve();
 
-test('the first listener hears the last of what says how things are, if nobody did', async () => {
+test('every new listener hears the last of what says how things are, and nothing else', async () => {
   const source = new Source();
   source.say('state', 'connecting');
   source.say('state', 'connected');
@@ -33,43 +34,61 @@ test('the first listener hears the last of what says how things are, if nobody d
   source.on('level', (level) => heard.push(level));
   source.on('state', (state) => heard.push(['a', state]));
   source.on('state', (state) => heard.push(['b', state]));
-  equal(heard, [], 'not before the listeners of the same turn are all there');
+  equal(heard, [], 'not before on() has returned');
   await turn();
-  equal(heard, [
+  equal(heard.splice(0), [
     ['a', 'connected'],
     ['b', 'connected'],
   ]);
   source.on('state', (state) => heard.push(['c', state]));
   await turn();
-  is(heard.length, 2, 'once');
+  equal(heard, [['c', 'connected']], 'also where somebody has heard it');
 });
 
-test('what somebody heard is not told again, and what is newer takes the place of what was not', async () => {
+test('what is newer takes the place of what a listener has not heard yet', async () => {
   const source = new Source();
   const heard: string[] = [];
-  const off = source.on('state', (state) => heard.push(state));
   source.say('state', '1');
-  off();
-  source.on('state', (state) => heard.push(`late ${state}`))();
-  await turn();
-  source.say('state', '2');
   source.on('state', (state) => heard.push(state));
-  source.say('state', '3');
+  source.say('state', '2');
   await turn();
-  equal(heard, ['1', '3']);
+  equal(heard, ['2']);
+  source.on('level', (level) => heard.push(String(level)));
+  source.say('level', 3);
+  await turn();
+  equal(heard, ['2', '3'], 'and nothing comes twice');
 });
 
-test('a listener that is gone by then hears nothing, and the next one does', async () => {
+test('a listener that is gone by then hears nothing, nor does one that waits for the next event', async () => {
   const source = new Source();
   source.say('state', 'connected');
   const heard: string[] = [];
   source.on('state', (state) => heard.push(state))();
-  await turn();
-  equal(heard, []);
   source.once('state', (state) => heard.push(state));
   await turn();
+  equal(heard, []);
   source.say('state', 'closed');
-  equal(heard, ['connected']);
+  source.say('state', 'closed again');
+  equal(heard, ['closed']);
+  const second = (state: string): void => void heard.push(`second ${state}`);
+  source.on('state', () => source.off('state', second));
+  source.on('state', second);
+  source.say('state', 'connecting');
+  equal(heard, ['closed'], 'nor does one that another listener has just removed');
+});
+
+test('an error that nobody heard is told once', async () => {
+  const source = new Source();
+  source.say('error', 'lost');
+  const heard: string[] = [];
+  source.on('error', (error) => heard.push(`a ${error}`));
+  source.on('error', (error) => heard.push(`b ${error}`));
+  await turn();
+  equal(heard.splice(0), ['a lost', 'b lost'], 'to all who came in the same turn');
+  await turn();
+  source.on('error', (error) => heard.push(`c ${error}`));
+  await turn();
+  equal(heard, []);
 });
 
 test('without a connection people are there, and quiet', () => {

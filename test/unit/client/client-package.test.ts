@@ -1,7 +1,7 @@
 /** What the browser client is shipped as, and what its documents say of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { equal, is, ok } from 'uvu/assert';
-import { bundleClient, bundleEncryption, sizesOf } from '../../../client/build.ts';
+import { packageFiles, sizesOf } from '../../../client/build.ts';
 import { schemaFiles } from '../../../client/schema.ts';
 import { Close } from '../../../src/main/errors.ts';
 import { EVENT_TYPES, REQUEST_TYPES, readEvents, readRequest } from '../../../src/main/events/schema.ts';
@@ -12,24 +12,27 @@ const read = (name: string): string => readFileSync(new URL(`../../../../${name}
 const README = read('client/README.md');
 const PROTOCOL = read('docs/protocol.md');
 
-test('it is one small module without imports, of the size that is stated', async () => {
-  const bundle = await bundleClient();
-  const [, bytes, gzipped] = /one ES module: (\d+) bytes, (\d+) compressed/.exec(README) ?? [];
-  const [, secretBytes] = /`encryption\.js` \|[^|]*\((\d+) bytes\s+compressed/.exec(README) ?? [];
-  const sizes = sizesOf(bundle);
-  const secret = sizesOf((await bundleEncryption()).module);
-  for (const [stated, found] of [
-    [Number(bytes), sizes.bytes],
-    [Number(gzipped), sizes.gzipped],
-    [Number(secretBytes), secret.gzipped],
-  ] as const) {
-    ok(sizes.gzipped < 18 * 1024, `${sizes.gzipped}`);
-    ok(Math.abs(stated - found) <= found / 50, `stated ${stated}, found ${found}`);
+test('it is one small module without imports, and every script has the size that is stated', async () => {
+  const files = await packageFiles();
+  const bundle = files['client.js']!;
+  ok(sizesOf(bundle).gzipped < 18 * 1024, `${sizesOf(bundle).gzipped}`);
+  const rows = [...README.matchAll(/^\| `([\w.-]+\.js)` \| (\d+) \| (\d+) \|/gm)];
+  equal(rows.map(([, name]) => name).sort(), Object.keys(files).sort());
+  for (const [, name, bytes, gzipped] of rows) {
+    const found = sizesOf(files[name!]!);
+    for (const [stated, size] of [
+      [Number(bytes), found.bytes],
+      [Number(gzipped), found.gzipped],
+    ] as const) {
+      ok(Math.abs(stated - size) <= size / 50, `${name}: stated ${stated}, found ${size}`);
+    }
   }
   const code = Buffer.from(bundle).toString();
   equal(code.match(/\bimport\b[^;,)]*\)?/g), ['import("./encryption.js")'], 'only what encryption needs, later');
   const module: object = await import(`data:text/javascript;base64,${Buffer.from(bundle).toString('base64')}`);
-  equal(Object.keys(module).sort(), ['VoiceClient', 'VoiceError', 'connect', 'isSupported', 'previewMicrophone']);
+  equal(Object.keys(module).sort(), [
+    ...['VoiceClient', 'VoiceError', 'connect', 'isSupported', 'previewMicrophone', 'whyUnsupported'],
+  ]);
 });
 
 test('it depends on nothing', () => {

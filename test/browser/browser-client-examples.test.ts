@@ -24,7 +24,7 @@ function exampleOf(name: string, mark: string): string {
 test('no example is left out', () => {
   equal(
     EXAMPLES.map(({ name }) => name),
-    ['README.md', ...Array(4).fill('client/README.md'), 'docs/protocol.md'],
+    ['README.md', 'README.md', ...Array(4).fill('client/README.md'), 'docs/protocol.md'],
   );
 });
 
@@ -32,6 +32,7 @@ test('no example is left out', () => {
 async function run({ browser, gateway }: BrowserFixture, prelude: string, code: string): Promise<Page> {
   const page = await browser.newPage(`${gateway.url}/examples/`);
   const here = code
+    .replace('@beep/webrtc-client', './client.js')
     .replace('https://example.org/webrtc', gateway.url)
     .replace('http://localhost:8088/webrtc', gateway.url)
     .replace('ws://localhost:8088/webrtc', gateway.url.replace('http', 'ws'));
@@ -190,6 +191,21 @@ inBrowsers(test, EACH, 'listeners that are added after connect miss nothing', as
   is(await ann.evaluate('first.microphone[0].error.code'), 'microphone-denied');
   equal(await ann.evaluate("['slots', 'dominant', 'muted'].filter((name) => !(name in first))"), []);
 });
+
+inBrowsers(
+  test,
+  EACH,
+  'the server’s example with the client connects, joins, and talks and hears',
+  async (fixture) => {
+    const bob = await fixture.open('bob');
+    is(await bob.start({ conversation: 'kitchen' }), null);
+    const code = exampleOf('README.md', 'import { connect }');
+    const ann = await run(fixture, 'window.calls = []', `${code}\nwindow.client = client;`);
+    await until(ann, "client.speakers.some(({ participant, level }) => participant?.userid === 'bob' && level > 0)");
+    await bob.until("client.speakers.some(({ participant }) => participant?.userid === 'ann')");
+  },
+  { fakeDevices: true },
+);
 
 inBrowsers(
   test,

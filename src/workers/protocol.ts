@@ -90,11 +90,15 @@ export interface ShardMemory {
   /** One word that main raises with every command. */
   readonly commands: number;
   readonly counters: number;
-  /** Room for the one packet that main is sending. */
+  /** Room for the packets that main is sending: {@link SCRATCHES} of {@link SCRATCH_BYTES}. */
   readonly scratch: number;
   /** The payload of a frame of silence. */
   readonly silence: number;
 }
+
+/** How many voices' packets main keeps assembled, so that each payload is copied once for all of its listeners. */
+export const SCRATCHES = 8;
+export const SCRATCH_BYTES = (MAX_PACKET_BYTES + 7) & ~7;
 
 /** Lays out one worker's memory. @param ingress,egress capacities of the rings, bytes; powers of two. */
 export function layoutShard(ingress: number, egress: number): ShardMemory {
@@ -108,7 +112,7 @@ export function layoutShard(ingress: number, egress: number): ShardMemory {
   const mainBell = take(BELL_BYTES);
   const commands = take(64);
   const counters = take(COUNTER_WORDS * 4);
-  const scratch = take(MAX_PACKET_BYTES);
+  const scratch = take(SCRATCHES * SCRATCH_BYTES);
   const silence = take(64);
   const ingressBase = take(ringBytes(ingress));
   const egressBase = take(ringBytes(egress));

@@ -7,10 +7,10 @@
  * at a time. The packets of one connection keep their order.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { MAX_PACKET_BYTES, SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../rtp/packet.ts';
+import { SENT_HEADER_BYTES, writeFields, writeSharedHeader } from '../../rtp/packet.ts';
 import { BurstReader, DELIVERY_WORDS, MAX_DELIVERIES } from '../../workers/burst.ts';
 import { milliseconds, toStamp } from '../../workers/clock.ts';
-import { connectionIndex, type ShardMemory } from '../../workers/protocol.ts';
+import { connectionIndex, SCRATCH_BYTES, SCRATCHES, type ShardMemory } from '../../workers/protocol.ts';
 import { RingReader } from '../../workers/ring.ts';
 import { Histogram } from '../histogram.ts';
 import { Traffic } from './traffic.ts';
@@ -59,10 +59,10 @@ export class Egress {
   private readonly receivers: readonly (Receiver | undefined)[];
   /** Microseconds. */
   private readonly maxDelay: number;
-  /** Where packets are assembled, and views of it by length. Making a view costs more than the copy. */
+  /** Where packets are assembled, and views of each place by length. Making a view costs more than the copy. */
   private readonly view: DataView;
   private readonly scratch: number;
-  private readonly views: (Uint8Array | undefined)[] = new Array(MAX_PACKET_BYTES + 1).fill(undefined);
+  private readonly views: (Uint8Array | undefined)[] = new Array(SCRATCHES * SCRATCH_BYTES).fill(undefined);
 
   /** The batch. For each packet: the offset of its delivery, its burst, and the next packet to the same connection. */
   private readonly place = new Int32Array(MAX_BATCH);
@@ -84,8 +84,8 @@ export class Egress {
   /** How far the batch was sent: the connection served next, and the next packet to the current one. */
   private served = 0;
   private cursor = NOTHING;
-  /** The burst whose shared header and payload are assembled; the batch's other packets of it need only their fields. */
-  private assembled = NOTHING;
+  /** By place: the burst whose shared header and payload are there. The batch's other packets of it need only their fields. */
+  private readonly assembled = new Int32Array(SCRATCHES).fill(NOTHING);
 
   /** @param maxDelay packets older than this are dropped, milliseconds. */
   constructor(memory: ShardMemory, receivers: readonly (Receiver | undefined)[], maxDelay: number) {
@@ -157,7 +157,7 @@ export class Egress {
     this.burstCount = 0;
     this.orderSize = 0;
     this.served = 0;
-    this.assembled = NOTHING;
+    this.assembled.fill(NOTHING);
     this.ring.release();
     this.position = this.ring.position;
   }
@@ -200,7 +200,7 @@ export class Egress {
   }
 
   private deliver(packet: number): void {
-    const { bursts, counts, scratch, view } = this;
+    const { bursts, counts, view } = this;
     bursts.read(this.place[packet]!);
     const receiver = this.receivers[connectionIndex(bursts.connection)];
     if (receiver === undefined || receiver.id !== bursts.connection) {
@@ -209,9 +209,11 @@ export class Egress {
     }
     const burst = this.burst[packet]!;
     const length = this.payloadLength[burst]!;
-    if (burst !== this.assembled) this.assemble(burst);
+    const place = burst % SCRATCHES;
+    const scratch = this.scratch + place * SCRATCH_BYTES;
+    if (this.assembled[place] !== burst) this.assemble(burst, place, scratch);
     writeFields(view, scratch, bursts.marker, bursts.payloadType, bursts.sequence, bursts.timestamp, bursts.ssrc);
-    if (!receiver.send(this.packetOf(SENT_HEADER_BYTES + length))) {
+    if (!receiver.send(this.packetOf(place, SENT_HEADER_BYTES + length))) {
       counts.failed++;
       return;
     }
@@ -222,20 +224,20 @@ export class Egress {
     this.forwardBuckets.add(microseconds);
   }
 
-  private assemble(burst: number): void {
-    const { scratch } = this;
+  private assemble(burst: number, place: number, scratch: number): void {
     const offset = this.payloadOffset[burst]!;
     writeSharedHeader(this.view, scratch, this.csrc[burst]!);
     this.ring.bytes.copyWithin(scratch + SENT_HEADER_BYTES, offset, offset + this.payloadLength[burst]!);
-    this.assembled = burst;
+    this.assembled[place] = burst;
   }
 
-  /** Returns a view of the assembled packet. */
-  private packetOf(length: number): Uint8Array {
-    let view = this.views[length];
+  /** Returns a view of the packet that is assembled in this place. */
+  private packetOf(place: number, length: number): Uint8Array {
+    const start = place * SCRATCH_BYTES;
+    let view = this.views[start + length];
     if (view === undefined) {
-      view = this.ring.bytes.subarray(this.scratch, this.scratch + length);
-      this.views[length] = view;
+      view = this.ring.bytes.subarray(this.scratch + start, this.scratch + start + length);
+      this.views[start + length] = view;
     }
     return view;
   }

@@ -13,8 +13,8 @@ export const media: MutationList = {
     ['++counts.sent % TIMED_ONE_IN !== 0', '++counts.sent % TIMED_ONE_IN === 0'],
     ['this.position = this.ring.position;\n  }\n\n', '}\n\n'],
     ['this.size === 0 && this.ring.empty', 'this.ring.empty'],
-    ['if (burst !== this.assembled)', 'if (this.assembled === NOTHING)'],
-    ['    this.assembled = NOTHING;\n', ''],
+    ['if (this.assembled[place] !== burst)', 'if (this.assembled[place] === NOTHING)'],
+    ['    this.assembled.fill(NOTHING);\n', ''],
   ],
   'src/main/media/shard.ts': [
     ['>= 0 || this.egress.empty;', '>= 0;'],

@@ -185,6 +185,6 @@ export const workers: MutationList = {
   'src/workers/protocol.ts': [
     ['(generation & 0x7fff) << 16', '(generation & 0xffff) << 16'],
     ['end += (bytes + 63) & ~63;', 'end += bytes;'],
-    ['const scratch = take(MAX_PACKET_BYTES);', 'const scratch = take(64);'],
+    ['const scratch = take(SCRATCHES * SCRATCH_BYTES);', 'const scratch = take(64);'],
   ],
 };

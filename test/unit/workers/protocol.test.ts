@@ -1,9 +1,15 @@
 /** What threads share: ids of connections, and where things lie in a worker's memory. */
 import { equal, is, ok } from 'uvu/assert';
-import { MAX_PACKET_BYTES } from '../../../src/rtp/packet.ts';
 import { BELL_BYTES } from '../../../src/workers/bell.ts';
 import { SILENCE_FRAME } from '../../../src/workers/fades.ts';
-import { COUNTER_WORDS, connectionId, connectionIndex, layoutShard } from '../../../src/workers/protocol.ts';
+import {
+  COUNTER_WORDS,
+  connectionId,
+  connectionIndex,
+  layoutShard,
+  SCRATCH_BYTES,
+  SCRATCHES,
+} from '../../../src/workers/protocol.ts';
 import { ringBytes } from '../../../src/workers/ring.ts';
 import { scenarios } from '../../support/scenario.ts';
 
@@ -16,7 +22,7 @@ test('nothing in the memory of a worker overlaps anything else, and each part be
     [shard.mainBell, BELL_BYTES],
     [shard.commands, 4],
     [shard.counters, COUNTER_WORDS * 4],
-    [shard.scratch, MAX_PACKET_BYTES],
+    [shard.scratch, SCRATCHES * SCRATCH_BYTES],
     [shard.silence, SILENCE_FRAME.length],
     [shard.ingress.base, ringBytes(4096)],
     [shard.egress.base, ringBytes(8192)],

@@ -11,7 +11,12 @@ const SCRIPT = '/page.js';
 
 const FILES: Readonly<Record<string, { readonly url: URL; readonly type: string }>> = {
   '/': { url: new URL('index.html', PAGE), type: 'text/html' },
-  '/style.css': { url: new URL('style.css', PAGE), type: 'text/css' },
+  ...Object.fromEntries(
+    ['style.css', 'join.css', 'call.css', 'people.css', 'panels.css'].map((name) => [
+      `/${name}`,
+      { url: new URL(name, PAGE), type: 'text/css' },
+    ]),
+  ),
   '/icon.svg': { url: new URL('icon.svg', PAGE), type: 'image/svg+xml' },
 };
 

@@ -1,24 +1,30 @@
 /** The view of a call: shows a client's state, and passes the user's choices to the client. */
 import type { ClientEvents, Participant, VoiceClient, VoiceError } from '@beep/webrtc-client';
+import { Banners } from './banners.ts';
+import { Bar } from './bar.ts';
 import type { Place } from './bots.ts';
 import { Charts } from './charts.ts';
-import { byId, press, setText } from './dom.ts';
+import { byId, setText } from './dom.ts';
 import type { EventLog } from './log.ts';
+import { LostConnection } from './lost.ts';
+import { MicrophoneLine } from './microphone-line.ts';
+import { Panels } from './panels.ts';
 import { keyOf, People } from './people.ts';
-import { Voices } from './voices.ts';
+import { nameOf } from './person.ts';
 
 const STATES: Readonly<Record<VoiceClient['state'], string>> = {
-  idle: 'not connected',
-  connecting: 'connecting …',
-  connected: 'connected',
-  reconnecting: 'reconnecting …',
-  closed: 'not connected',
+  idle: 'Not connected',
+  connecting: 'Connecting …',
+  connected: 'Connected',
+  reconnecting: 'Connection lost',
+  closed: 'Not connected',
 };
-
-/** Shown while the room is recorded. */
 const RECORDED = 'This room is being recorded.';
-/** Shown while the server cannot reach the others of its cluster. */
-const PARTIAL = 'Other servers cannot be reached; you hear only some of the people here.';
+const PARTIAL = 'Other servers cannot be reached. You hear only some of the people here.';
+const SILENCED = 'An operator has muted you. Nobody hears you until an operator unmutes you.';
+const AUDIENCE = 'You are listening. To speak, raise your hand.';
+const ASKING = 'You have raised your hand. The others see that you ask to speak.';
+const DEAFENED = 'You are deafened: you hear nobody, and the others see it.';
 
 export interface CallEvents {
   /** Takes an error to show to the user. */
@@ -27,22 +33,28 @@ export interface CallEvents {
   over(): void;
   /** Returns whether the test tone replaces the microphone. */
   playsTone(): boolean;
+  /** The user gives up the microphone, or tries again. */
+  listenOnly(): void;
+  retryMicrophone(): void;
+  /** The user is in this room now. */
+  entered(room: string): void;
 }
+
+type On = <Name extends keyof ClientEvents>(name: Name, show: (value: ClientEvents[Name]) => void) => void;
 
 export class CallView {
   private readonly log: EventLog;
   private readonly events: CallEvents;
   private readonly title = byId('call-title', HTMLHeadingElement);
   private readonly state = byId('state', HTMLParagraphElement);
-  private readonly mute = byId('mute', HTMLButtonElement);
-  private readonly deafen = byId('deafen', HTMLButtonElement);
-  private readonly play = byId('play', HTMLButtonElement);
-  private readonly microphone = byId('microphone', HTMLParagraphElement);
-  private readonly cluster = byId('cluster', HTMLParagraphElement);
   private readonly recording = byId('recording', HTMLParagraphElement);
-  private readonly voices = new Voices();
   private readonly charts = new Charts();
+  private readonly banners = new Banners();
+  private readonly panels = new Panels();
+  private readonly lost = new LostConnection();
+  private readonly bar: Bar;
   private readonly people: People;
+  private readonly microphone: MicrophoneLine;
   private client: VoiceClient | null = null;
   private room: string | null = null;
   /** The participants shown last, by {@link keyOf}; null until there is a first list. */
@@ -51,71 +63,76 @@ export class CallView {
   constructor(log: EventLog, events: CallEvents) {
     this.log = log;
     this.events = events;
+    this.bar = new Bar(events);
+    this.microphone = new MicrophoneLine(events);
     this.people = new People((wish, numbers) => {
       this.client?.[wish](numbers).catch((error: unknown) => events.problem(error));
     });
-    this.mute.addEventListener('click', () => this.client?.mute(!this.client.muted));
-    this.deafen.addEventListener('click', () => this.client?.deafen(!this.client.deafened));
-    this.play.addEventListener('click', () => void this.client?.resume());
   }
 
   /** Shows this client from now on. */
   watch(client: VoiceClient): void {
     this.client = client;
-    const on = <Name extends keyof ClientEvents>(name: Name, show: (value: ClientEvents[Name]) => void): void => {
+    const on: On = (name, show) => {
       client.on(name, (value) => {
         if (this.client === client) show(value);
       });
     };
-    on('state', ({ state, error }) => this.showState(state, error));
-    on('retry', ({ delay, error }) => {
-      setText(this.state, `reconnecting in ${(delay / 1000).toFixed(1)} s …`);
+    this.bar.watch(client);
+    this.watchConnection(client, on);
+    this.watchPeople(client, on);
+    this.watchSound(client, on);
+    this.showMuted(client);
+    this.people.show(client);
+  }
+
+  private watchConnection(client: VoiceClient, on: On): void {
+    on('state', ({ state, error }) => this.showState(client, state, error));
+    on('retry', ({ error }) => {
       this.state.title = error.message;
+      this.lost.show(client);
     });
+    on('statistics', (statistics) => this.charts.push(client.state === 'connected' ? statistics : null));
+    on('quality', () => this.showQuality(client));
+    on('draining', () => this.log.tell('The server is shutting down. The call moves to another server by itself.'));
+    on('cluster', ({ whole }) => {
+      this.banners.set('cluster', whole ? null : PARTIAL);
+      this.log.add(whole ? 'All servers can be reached again.' : PARTIAL);
+    });
+    on('error', (error) => this.events.problem(error));
+  }
+
+  private watchPeople(client: VoiceClient, on: On): void {
     on('conversation', ({ conversation, kicked, error }) => this.moved(conversation, kicked, error));
     on('participants', () => {
       this.moved(client.conversation, false, null);
       this.showPeople(client);
     });
-    on('dominant', () => this.people.show(client));
-    on('slots', () => {
-      this.showVoices(client);
-      this.people.show(client);
-    });
-    on('speakers', () => this.showVoices(client));
-    on('muted', () => this.showMuted(client));
-    on('mutedTalk', (talks) => {
-      if (talks) this.log.add('You are talking, but you are muted.');
-    });
-    on('microphone', ({ label, error, track }) => {
-      const sent =
-        track === null
-          ? 'You are not sending sound.'
-          : this.events.playsTone()
-            ? 'You are sending the test tone.'
-            : label;
-      setText(this.microphone, error?.message ?? sent);
-    });
-    on('deviceLost', ({ kind, label }) =>
-      this.log.add(`The ${kind} device ${label} is gone. The default one replaces it.`),
-    );
-    on('audioBlocked', (blocked) => {
-      this.play.hidden = !blocked;
-      if (blocked) this.log.add('The browser plays sound only after a click: press “Play sound”.');
-    });
-    on('statistics', (statistics) => this.charts.push(client.state === 'connected' ? statistics : null));
-    on('draining', () => this.log.add('The server is shutting down. The call moves to another server by itself.'));
-    on('cluster', ({ whole }) => {
-      setText(this.cluster, whole ? '' : PARTIAL);
-      this.log.add(whole ? 'All servers can be reached again.' : PARTIAL);
-    });
+    on('slots', () => this.people.show(client));
+    on('speakers', () => this.people.show(client));
     on('recording', (recording) => {
       setText(this.recording, recording ? RECORDED : '');
       this.log.add(recording ? RECORDED : 'This room is not recorded any more.');
     });
-    on('error', (error) => this.events.problem(error));
-    this.showMuted(client);
-    this.showVoices(client);
+  }
+
+  private watchSound(client: VoiceClient, on: On): void {
+    on('muted', () => this.showMuted(client));
+    on('level', (level) => this.bar.glow(level));
+    on('mutedTalk', (talks) => this.banners.set('muted-talk', talks ? talkedTo(client) : null));
+    on('microphoneSilent', (silent) =>
+      this.banners.set('silent', silent ? 'Your microphone is silent. Is it switched off, or the wrong one?' : null),
+    );
+    on('microphone', (state) => this.microphone.show(state));
+    on('deviceLost', ({ kind, label }) =>
+      this.log.tell(`The ${kind} device ${label} is gone. The default one replaces it.`),
+    );
+    on('audioBlocked', (blocked) =>
+      this.banners.set('sound', blocked ? 'The browser plays sound only after a click.' : null, {
+        label: 'Play sound',
+        act: () => void client.resume(),
+      }),
+    );
   }
 
   /** Shows which server each of these clients is connected to. */
@@ -127,11 +144,14 @@ export class CallView {
   /** Stops showing the client. */
   forget(): void {
     this.client = null;
+    this.bar.watch(null);
+    this.lost.show(null);
+    this.panels.closeAll();
+    this.banners.clear();
     this.people.clear();
+    this.microphone.clear();
     this.known = null;
     this.room = null;
-    this.play.hidden = true;
-    setText(this.cluster, '');
     setText(this.recording, '');
     setText(this.state, STATES.idle);
     this.state.dataset['state'] = 'idle';
@@ -142,10 +162,11 @@ export class CallView {
     this.title.focus();
   }
 
-  private showState(state: VoiceClient['state'], error: VoiceError | null): void {
-    setText(this.state, STATES[state]);
+  private showState(client: VoiceClient, state: VoiceClient['state'], error: VoiceError | null): void {
     this.state.dataset['state'] = state;
     this.state.title = error?.message ?? '';
+    this.showQuality(client);
+    this.lost.show(client);
     if (state === 'connected') this.log.add('Connected.');
     if (state === 'reconnecting')
       this.log.add(error === null ? 'Reconnecting.' : 'The connection is lost. Reconnecting automatically.');
@@ -154,38 +175,54 @@ export class CallView {
     this.events.over();
   }
 
+  private showQuality({ state, statistics: { quality } }: VoiceClient): void {
+    const weak = state === 'connected' && (quality === 'fair' || quality === 'poor');
+    this.state.dataset['quality'] = weak ? quality : '';
+    setText(this.state, weak ? `Connection: ${quality}` : STATES[state]);
+  }
+
   private moved(conversation: string | null, kicked: boolean, error: VoiceError | null): void {
     if (error !== null) this.events.problem(error);
-    if (kicked) this.log.add('An operator removed you from the room.');
+    if (kicked) this.log.tell('An operator removed you from the room.');
     if (conversation === this.room) return;
     this.room = conversation;
     this.known = null;
     this.log.forget();
     this.people.clear();
-    setText(this.title, conversation === null ? 'Not in a room' : `In ${conversation}`);
-    if (conversation !== null) this.log.add(`You are in ${conversation}.`);
+    setText(this.title, conversation ?? 'Not in a room');
+    if (conversation === null) return;
+    this.log.add(`You are in ${conversation}.`);
+    this.events.entered(conversation);
   }
 
   private showPeople(client: VoiceClient): void {
     this.people.show(client);
-    this.showVoices(client);
     if (client.number === 0) return;
     const now = new Map([...client.participants.values()].map((participant) => [keyOf(participant), participant]));
     const before = this.known;
     this.known = now;
     if (before === null) return;
-    for (const [key, { userid }] of now) if (!before.has(key)) this.log.joined(userid);
-    for (const [key, { userid }] of before) if (!now.has(key)) this.log.left(userid);
+    for (const [key, participant] of now) {
+      if (!before.has(key)) this.log.joined(nameOf(participant));
+      if (participant.hand === true && before.get(key)?.hand !== true && participant.number !== client.number)
+        this.log.tell(`${nameOf(participant)} asks to speak.`);
+    }
+    for (const [key, participant] of before) if (!now.has(key)) this.log.left(nameOf(participant));
   }
 
-  private showVoices(client: VoiceClient): void {
-    this.voices.show(client);
+  private showMuted(client: VoiceClient): void {
+    const { silenced, deafened, speak, hand } = client;
+    this.bar.show();
+    this.banners.set('silenced', silenced ? SILENCED : null);
+    this.banners.set('audience', speak ? null : hand ? ASKING : AUDIENCE);
+    this.banners.set('deafened', deafened ? DEAFENED : null, {
+      label: 'Hear again',
+      act: () => client.deafen(false),
+    });
   }
+}
 
-  private showMuted({ muted, silenced, deafened }: VoiceClient): void {
-    press(this.mute, muted);
-    press(this.deafen, deafened);
-    setText(this.mute, silenced ? 'Muted by an operator' : 'Mute');
-    this.mute.disabled = silenced;
-  }
+function talkedTo({ silenced, speak }: VoiceClient): string {
+  if (silenced) return 'You are talking, but an operator has muted you.';
+  return speak ? 'You are talking, but you are muted. Press M to unmute.' : 'You are talking, but you may only listen.';
 }

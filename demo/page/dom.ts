@@ -34,6 +34,25 @@ export function press(button: HTMLButtonElement, pressed: boolean): void {
   button.setAttribute('aria-pressed', String(pressed));
 }
 
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** Makes an icon of those in index.html, hidden from screen readers. */
+export function makeIcon(name: string): SVGSVGElement {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const use = document.createElementNS(SVG, 'use');
+  use.setAttribute('href', `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Changes the icon in an element. */
+export function setIcon(inside: Element, name: string): void {
+  const use = inside.querySelector('use');
+  if (use?.getAttribute('href') !== `#i-${name}`) use?.setAttribute('href', `#i-${name}`);
+}
+
 /** Shows a user in a round picture: the initials of the name on a colour that depends on the name. */
 export function paintFace(face: HTMLElement, name: string): void {
   const letters = name

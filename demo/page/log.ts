@@ -1,7 +1,9 @@
 /** Shows events, also to screen readers. It gathers arrivals and departures, so that a crowd takes one line. */
-import { byId, make } from './dom.ts';
+import { byId, make, setText } from './dom.ts';
 
-const MAX_LINES = 8;
+const MAX_LINES = 30;
+/** How long a line is shown outside of the log, milliseconds. */
+const TOAST_MS = 6000;
 const GATHER_MS = 1000;
 /** Most names in one line. If there are more, a number replaces the last ones. */
 const MAX_NAMES = 3;
@@ -11,6 +13,16 @@ export class EventLog {
   private readonly came = new Set<string>();
   private readonly went = new Set<string>();
   private timer: number | undefined;
+  private readonly toast = byId('toast', HTMLDivElement);
+  private fading: number | undefined;
+
+  /** Adds a line, and shows it for a moment to those who have the log closed. */
+  tell(text: string): void {
+    this.add(text);
+    setText(this.toast, text);
+    clearTimeout(this.fading);
+    this.fading = setTimeout(() => setText(this.toast, ''), TOAST_MS);
+  }
 
   add(text: string): void {
     const now = new Date();

@@ -3,7 +3,11 @@ import { type MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { Bots } from './bots.ts';
 import { CallView } from './call.ts';
 import { byId, setText } from './dom.ts';
+import { offerInvitation } from './invite.ts';
 import { EventLog } from './log.ts';
+import { MicrophoneCheck } from './microphone-check.ts';
+import { recall, remember, roomOfLink, showRoomInLink } from './remembered.ts';
+import { offerProcessing } from './settings.ts';
 import { SourceChoice } from './source.ts';
 
 const MAX_SLOTS = 8;
@@ -23,20 +27,37 @@ const log = new EventLog();
 const source = new SourceChoice(() => {
   if (client !== null) source.apply(client).catch(problem);
 });
-const view = new CallView(log, { problem, over: () => leaveCall(), playsTone: () => source.playsTone });
+const check = new MicrophoneCheck(source);
+const view = new CallView(log, {
+  problem,
+  over: () => leaveCall(),
+  playsTone: () => source.playsTone,
+  listenOnly: () => source.choose('none'),
+  retryMicrophone: () => {
+    if (client !== null) source.apply(client).catch(() => undefined);
+  },
+  entered: (room) => {
+    remember('room', room);
+    showRoomInLink(room);
+  },
+});
 const bots = new Bots({
   room: () => client?.conversation ?? null,
   located: (places) => view.locate(places),
-  said: (text) => log.add(text),
+  said: (text) => log.tell(text),
   failed: problem,
 });
 let client: VoiceClient | null = null;
 /** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
 let entering = false;
 
-nameField.value = `Guest ${100 + Math.floor(Math.random() * 900)}`;
+offerInvitation(() => client?.conversation ?? null);
+offerProcessing(() => client, problem);
+nameField.value = recall('name') ?? `Guest ${100 + Math.floor(Math.random() * 900)}`;
+roomField.value = roomOfLink() ?? recall('room') ?? roomField.value;
 for (let count = 1; count <= MAX_SLOTS; count++) slotsField.add(new Option(String(count), String(count)));
-slotsField.value = String(DEFAULT_SLOTS);
+slotsField.value = recall('slots') ?? '';
+if (slotsField.value === '') slotsField.value = String(DEFAULT_SLOTS);
 
 joinForm.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -58,7 +79,7 @@ byId('leave', HTMLButtonElement).addEventListener('click', () => {
     () => leaving.close(),
   );
   leaveCall();
-  log.add('You left.');
+  log.tell('You left.');
 });
 byId('problem-close', HTMLButtonElement).addEventListener('click', () => {
   problemBox.hidden = true;
@@ -76,6 +97,9 @@ async function enterCall(count: number): Promise<void> {
     return;
   }
   if (entering) return;
+  check.stop();
+  remember('name', userid);
+  remember('slots', slotsField.value);
   entering = true;
   problemBox.hidden = true;
   let microphone: MicrophoneOptions | false;
@@ -121,6 +145,7 @@ function leaveCall(): void {
 }
 
 function showCall(on: boolean): void {
+  document.body.classList.toggle('in-call', on);
   joinForm.hidden = on;
   callPart.hidden = !on;
   if (on) view.focus();

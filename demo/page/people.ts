@@ -1,17 +1,24 @@
-/** The list of people in the room, with buttons to pin and exclude them. */
+/** The list of people in the room: speakers first, with a mark on those whom the user hears. */
 import type { Participant, VoiceClient } from '@beep/webrtc-client';
 import type { Place } from './bots.ts';
-import { byId, make, makeFace, press, setText } from './dom.ts';
+import { byId, setText } from './dom.ts';
+import { Order } from './order.ts';
+import { nameOf, PersonRow, type PersonView } from './person.ts';
+import { PersonMenu } from './person-menu.ts';
+
+/** Shortest time between two changes of the order, milliseconds. */
+const REORDER_MS = 2000;
+/** Most people shown until the user asks for all, on a phone and elsewhere. */
+const FEW = 8;
+const MANY = 24;
+/** On a touch screen, what was tapped last counts as hovered. */
+const POINTER = matchMedia('(hover: hover)');
+const PHONE = matchMedia('(max-width: 40rem)');
+/** Level to show if the browser does not report one. */
+const SOME_LEVEL = 0.2;
 
 /** What the user can choose for another participant. */
-type Wish = 'pin' | 'exclude';
-
-interface Row {
-  readonly item: HTMLLIElement;
-  readonly what: HTMLElement;
-  readonly buttons: Readonly<Record<Wish, HTMLButtonElement>>;
-  readonly isSelf: boolean;
-}
+export type Wish = 'pin' | 'exclude';
 
 /** Returns a client's key. It stays the same when the participant's number changes. */
 export const keyOf = ({ userid, clientid }: Pick<Participant, 'userid' | 'clientid'>): string =>
@@ -21,17 +28,37 @@ export class People {
   private readonly title = byId('people-title', HTMLHeadingElement);
   private readonly list = byId('people', HTMLUListElement);
   private readonly more = byId('more', HTMLParagraphElement);
-  private readonly rows = new Map<string, Row>();
-  private readonly wished: Readonly<Record<Wish, Set<string>>> = { pin: new Set(), exclude: new Set() };
+  private readonly hearing = byId('hearing', HTMLParagraphElement);
+  private readonly search = byId('search', HTMLInputElement);
+  private readonly noneFound = byId('none-found', HTMLParagraphElement);
+  private readonly all = byId('show-all', HTMLButtonElement);
+  private readonly rows = new Map<string, PersonRow>();
+  private readonly order = new Order();
+  private readonly menu: PersonMenu;
+  readonly wished: Readonly<Record<Wish, Set<string>>> = { pin: new Set(), exclude: new Set() };
   private readonly tell: (wish: Wish, numbers: number[]) => void;
   /** The servers of clients, if there are several. */
   private places: ReadonlyMap<string, string> = new Map();
   private client: VoiceClient | null = null;
-  private self: HTMLLIElement | null = null;
+  private showsAll = false;
+  private ordered = 0;
 
-  /** @param tell is called after each click on a button, with all numbers that the user has pinned or excluded. */
+  /** @param tell is called after each choice, with all numbers that the user has pinned or excluded. */
   constructor(tell: (wish: Wish, numbers: number[]) => void) {
     this.tell = tell;
+    this.menu = new PersonMenu({
+      wish: (key, wish) => this.toggle(key, wish),
+      volume: (userid, volume) => {
+        this.client?.setVolume(userid, volume);
+        this.refresh();
+      },
+    });
+    this.search.addEventListener('input', () => this.cut());
+    this.all.addEventListener('click', () => {
+      this.showsAll = !this.showsAll;
+      this.cut();
+    });
+    PHONE.addEventListener('change', () => this.cut());
   }
 
   /** Takes which server each of these clients is connected to. */
@@ -42,82 +69,137 @@ export class People {
   /** Empties the list and forgets the choices, because the user has changed or left the room. */
   clear(): void {
     for (const keys of Object.values(this.wished)) keys.clear();
-    for (const { item } of this.rows.values()) item.remove();
-    this.rows.clear();
+    for (const key of [...this.rows.keys()]) this.remove(key);
+    this.order.clear();
+    this.search.value = '';
+    this.showsAll = false;
+    this.ordered = 0;
   }
 
   show(client: VoiceClient): void {
     this.client = client;
     const { participants, total } = client;
     const present = new Map([...participants.values()].map((participant) => [keyOf(participant), participant]));
-    for (const [key, { item }] of this.rows) {
-      if (present.has(key)) continue;
-      item.remove();
-      this.rows.delete(key);
-    }
-    for (const [key, participant] of present) this.paint(key, participant, client);
+    for (const key of [...this.rows.keys()]) if (!present.has(key)) this.remove(key);
+    const views = [...present].map(([key, participant]) => ({ key, view: this.viewOf(key, participant, client) }));
+    let added = false;
+    for (const { key, view } of views) added = this.paint(key, view) || added;
+    this.arrange(views, added);
+    this.cut();
     setText(this.title, `People (${total})`);
+    setText(this.hearing, this.hearingLine(client));
+    this.list.dataset['slots'] = String(client.slots.length);
     const hidden = total - participants.size;
     this.more.hidden = hidden <= 0;
     setText(this.more, `And ${hidden} more. A large room does not list quiet people.`);
   }
 
-  private paint(key: string, participant: Participant, client: VoiceClient): void {
-    const { number, muted, speaking } = participant;
-    const row = this.rows.get(key) ?? this.add(key, participant, number === client.number);
-    row.item.classList.toggle('speaking', speaking && !muted);
-    const slot = client.slots.find((one) => one.number === number);
-    const words = [
-      row.isSelf ? 'you' : '',
-      muted ? 'muted' : speaking ? 'speaking' : '',
-      slot === undefined ? '' : `voice ${slot.index + 1}`,
-      client.dominant?.number === number ? 'main speaker' : '',
-      this.wished.exclude.has(key) ? 'not heard' : '',
-      this.places.get(key) ?? '',
-    ];
-    setText(row.what, words.filter((word) => word !== '').join(' · '));
-    for (const wish of ['pin', 'exclude'] as const) press(row.buttons[wish], this.wished[wish].has(key));
+  private refresh(): void {
+    if (this.client !== null) this.show(this.client);
   }
 
-  private add(key: string, { userid }: Participant, isSelf: boolean): Row {
-    const what = make('span', 'what');
-    const who = make('div', 'who', make('span', 'name', userid), what);
-    const buttons = { pin: this.button(key, 'pin', userid), exclude: this.button(key, 'exclude', userid) };
-    const item = make('li', 'person', makeFace(userid), who);
-    item.dataset['who'] = userid;
-    if (!isSelf) item.append(make('div', 'choices', buttons.pin, buttons.exclude));
-    const row = { item, what, buttons, isSelf };
+  private hearingLine({ slots }: VoiceClient): string {
+    const places = slots.filter(({ available }) => available).length;
+    const line = places === 1 ? 'You hear one voice at a time.' : `You hear up to ${places} voices at a time.`;
+    const pinned = [...this.wished.pin].filter((key) => this.rows.has(key)).length;
+    return pinned === 0 ? line : `${line} Pinned: ${Math.min(pinned, places)} of ${places} places.`;
+  }
+
+  private viewOf(key: string, participant: Participant, client: VoiceClient): PersonView {
+    const { number, userid, speaking } = participant;
+    const slot = client.slots.find((one) => one.number === number && number !== 0);
+    const speaker = client.speakers.find((one) => one.number === number);
+    return {
+      participant,
+      isSelf: number === client.number,
+      slot: slot?.index ?? null,
+      level: speaking ? (speaker?.level ?? SOME_LEVEL) : 0,
+      pinned: this.wished.pin.has(key),
+      excluded: this.wished.exclude.has(key),
+      volume: client.volumes.get(userid) ?? 1,
+      place: this.places.get(key) ?? '',
+    };
+  }
+
+  /** Paints a row. @returns whether it is new. */
+  private paint(key: string, view: PersonView): boolean {
+    const before = this.rows.get(key);
+    const row = before ?? new PersonRow(view.participant, view.isSelf ? null : (button) => this.openMenu(key, button));
+    row.paint(view);
     this.rows.set(key, row);
-    this.place(row, userid);
-    return row;
+    return before === undefined;
   }
 
-  /** Puts a row into the list: the user first, then the others by name. */
-  private place({ item, isSelf }: Row, userid: string): void {
-    const others = [...this.list.children] as HTMLLIElement[];
-    const after = (other: HTMLLIElement): boolean =>
-      other !== this.self && other.dataset['who']!.localeCompare(userid) > 0;
-    const next = isSelf ? others[0] : others.find(after);
-    if (isSelf) this.self = item;
-    this.list.insertBefore(item, next ?? null);
-  }
-
-  private button(key: string, wish: Wish, userid: string): HTMLButtonElement {
-    const unseen = make('span', 'unseen', ` ${userid}`);
-    const button = make('button', '', wish === 'pin' ? 'Pin' : 'Exclude', unseen);
-    button.type = 'button';
-    button.title = wish === 'pin' ? `Always hear ${userid}` : `Never hear ${userid}`;
-    button.addEventListener('click', () => {
-      const keys = this.wished[wish];
-      if (!keys.delete(key)) keys.add(key);
-      if (this.client === null) return;
-      this.show(this.client);
-      const chosen = [...this.client.participants.values()].filter((participant) => keys.has(keyOf(participant)));
-      this.tell(
-        wish,
-        chosen.map(({ number }) => number),
-      );
+  /** Orders the list, but not under the user's pointer or focus, and not too often. */
+  private arrange(views: readonly { key: string; view: PersonView }[], added: boolean): void {
+    const now = Date.now();
+    const people = views.map(({ key, view }) => ({
+      key,
+      name: nameOf(view.participant),
+      isSelf: view.isSelf,
+      active: view.slot !== null || view.pinned || view.participant.hand === true,
+    }));
+    const sorted = this.order.arrange(people, now).map(({ key }) => this.rows.get(key)!.item);
+    const busy =
+      (POINTER.matches && this.list.matches(':hover')) ||
+      this.list.contains(document.activeElement) ||
+      this.menu.isOpen;
+    if (!added && (busy || now - this.ordered < REORDER_MS)) return;
+    this.ordered = now;
+    const wanted = busy ? [...this.list.children, ...sorted.filter((item) => item.parentNode === null)] : sorted;
+    wanted.forEach((item, i) => {
+      // Moving an element takes the focus from it, so only what is elsewhere is moved.
+      if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null);
     });
-    return button;
+  }
+
+  /** Hides who does not match the search, and the end of a long list. */
+  private cut(): void {
+    const wanted = this.search.value.trim().toLocaleLowerCase();
+    const limit = this.showsAll || wanted !== '' ? Number.POSITIVE_INFINITY : PHONE.matches ? FEW : MANY;
+    let found = 0;
+    for (const item of this.list.children as HTMLCollectionOf<HTMLElement>) {
+      const matches = item.querySelector('.name')!.textContent!.toLocaleLowerCase().includes(wanted);
+      if (matches) found += 1;
+      // Who has the focus stays.
+      item.hidden = !matches || (found > limit && !item.contains(document.activeElement));
+    }
+    const many = PHONE.matches ? FEW : MANY;
+    this.all.hidden = wanted !== '' || found <= many;
+    setText(this.all, this.showsAll ? 'Show fewer' : `Show all ${found}`);
+    setText(this.noneFound, wanted !== '' && found === 0 ? 'Nobody here has that name.' : '');
+  }
+
+  private remove(key: string): void {
+    const row = this.rows.get(key);
+    if (row === undefined) return;
+    const held = row.item.contains(document.activeElement) || this.menu.close(key);
+    row.item.remove();
+    this.rows.delete(key);
+    // The focus must not fall to the top of the page.
+    if (held) this.search.focus();
+  }
+
+  private openMenu(key: string, button: HTMLButtonElement): void {
+    const participant = [...(this.client?.participants.values() ?? [])].find((one) => keyOf(one) === key);
+    if (participant === undefined || this.client === null) return;
+    const view = this.viewOf(key, participant, this.client);
+    this.menu.open(key, view, this.hearingLine(this.client), button);
+  }
+
+  private toggle(key: string, wish: Wish): void {
+    const keys = this.wished[wish];
+    if (!keys.delete(key)) keys.add(key);
+    const { client } = this;
+    if (client === null) return;
+    this.show(client);
+    const participants = [...client.participants.values()];
+    const chosen = participants.filter((participant) => keys.has(keyOf(participant)));
+    this.tell(
+      wish,
+      chosen.map(({ number }) => number),
+    );
+    const participant = participants.find((one) => keyOf(one) === key);
+    if (participant !== undefined) this.menu.paint(this.viewOf(key, participant, client), this.hearingLine(client));
   }
 }

@@ -1,6 +1,7 @@
 /** The choice of what the others hear: a microphone, the test tone, or nothing. */
 import type { MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { byId } from './dom.ts';
+import { recall, remember } from './remembered.ts';
 import { startTone, type Tone } from './tone.ts';
 
 const DEFAULT = 'default';
@@ -13,6 +14,8 @@ export class SourceChoice {
   /** The same choice before and during a call. */
   private readonly selects = [byId('source', HTMLSelectElement), byId('source-now', HTMLSelectElement)];
   private tone: Tone | null = null;
+  /** The choice of an earlier visit, until its microphone is known or the user chooses anew. */
+  private earlier = recall('source');
 
   /** @param changed is called when the user has changed the choice during a call. */
   constructor(changed: () => void) {
@@ -20,6 +23,8 @@ export class SourceChoice {
     for (const select of this.selects) {
       select.addEventListener('change', () => {
         for (const other of this.selects) other.value = select.value;
+        this.earlier = null;
+        remember('source', select.value);
         if (select === this.selects[1]) changed();
       });
     }
@@ -35,15 +40,22 @@ export class SourceChoice {
       [NONE, 'None (listen only)'],
     ];
     for (const select of this.selects) {
-      const { value } = select;
+      const value = this.earlier ?? select.value;
       select.replaceChildren(...options.map(([id, label]) => new Option(label, id)));
       select.value = options.some(([id]) => id === value) ? value : DEFAULT;
     }
   }
 
+  /** Makes a choice for the user, as if they had made it. */
+  choose(value: string): void {
+    const now = this.selects[1]!;
+    now.value = value;
+    now.dispatchEvent(new Event('change'));
+  }
+
   /** Returns the choice as options for a new client. @throws Error if the browser cannot make the test tone. */
   async options(): Promise<MicrophoneOptions | false> {
-    const value = this.selects[0]!.value;
+    const value = this.wanted;
     this.stop();
     if (value === NONE) return false;
     if (value === TONE) {
@@ -58,6 +70,12 @@ export class SourceChoice {
     const options = await this.options();
     if (options === false) client.stopMicrophone();
     else await client.startMicrophone(options);
+  }
+
+  /** The choice, which may be a microphone whose name the browser does not tell yet. */
+  private get wanted(): string {
+    const { value } = this.selects[0]!;
+    return value === DEFAULT && this.earlier?.startsWith(DEVICE) === true ? this.earlier : value;
   }
 
   /** Whether the test tone is on. */

@@ -38,13 +38,15 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   await ann.enter('Ann', 'lab', 'join-bots');
   await bob.enter('Bob 中', 'lab', 'join-alone');
   for (const page of [ann, bob]) await page.shows('two people and ten bots', (seen) => count(seen) === 12);
-  is((await ann.see()).title, 'In lab');
+  is((await ann.see()).title, 'lab');
   const spoke = new Set<string>();
-  await ann.shows('rings of bots and of Bob, and bots in all slots', ({ speaking, slots, people }) => {
+  await ann.shows('rings of bots and of Bob, and bots in all slots', ({ speaking, slots }) => {
     for (const name of speaking) spoke.add(name);
-    for (const [i, name] of slots.entries()) if (name !== '') ok(people[name]?.includes(`voice ${i + 1}`), name);
     return spoke.size >= 4 && spoke.has('Bob 中') && slots.length === 3 && slots.every((name) => name !== '');
   });
+  const marks = `[...document.querySelectorAll('.person')].every((item) =>
+    (getComputedStyle(item.querySelector('.mark')).display !== 'none') === ('slot' in item.dataset))`;
+  ok(await ann.evaluate(marks), 'the mark is on those who are heard, and on nobody else');
   const { log } = await ann.shows('sound arrives', (seen) => arriving(seen) > 10);
   ok(
     log.some((line) => /10 bots in lab/.test(line)),
@@ -65,7 +67,7 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
   await ann.wish('Bob 中', 'Exclude');
   await ann.shows(
     'Bob has none',
-    ({ slots, people }) => !slots.includes('Bob 中') && people['Bob 中']!.includes('not heard'),
+    ({ slots, people }) => !slots.includes('Bob 中') && people['Bob 中']!.includes('muted for you'),
   );
   await ann.wish('Bob 中', 'Exclude');
 
@@ -86,7 +88,7 @@ async function talk(demo: RunningDemo, browser: Browser): Promise<void> {
     'Bob has left',
     (seen) => count(seen) === 11 && seen.log.some((line) => line.includes('Bob 中 left.')),
   );
-  const alone = await bob.shows('an attic with nobody', (seen) => seen.title === 'In attic' && count(seen) === 1);
+  const alone = await bob.shows('an attic with nobody', (seen) => seen.title === 'attic' && count(seen) === 1);
   equal(alone.slots, ['', '', '']);
   await bob.move('lab');
   await ann.shows('Bob is back', (seen) => count(seen) === 12);
@@ -109,7 +111,7 @@ async function survive(demo: RunningDemo, pages: readonly DemoPage[]): Promise<v
     pages.map(async (page) => {
       await page.shows('reconnecting', (seen) => seen.state === 'reconnecting' && lost(seen) >= 0);
       const back = await page.shows('connected again', (seen) => seen.state === 'connected' && count(seen) === 12, 60);
-      is(back.title, 'In lab');
+      is(back.title, 'lab');
     }),
   );
   await pages[0]!.shows('bots are heard again', (seen) => arriving(seen) > 10 && seen.slots.some(isBot));
@@ -128,31 +130,52 @@ async function useKeyboard(demo: RunningDemo, browser: Browser): Promise<void> {
     }
     return visited;
   };
-  equal(await tabs(6), ['name', 'room', 'source', 'slots', 'join-bots', 'join-alone']);
+  equal(await tabs(7), ['name', 'room', 'source', 'check', 'slots', 'join-alone', 'join-bots']);
   await page.fill('source', 'none');
+  await page.evaluate(`document.getElementById('name').focus()`);
   await page.press('Enter');
-  await page.shows('connected', ({ state, title }) => state === 'connected' && title === 'In lobby');
-  is((await page.see()).focus, 'call-title');
-  equal(await tabs(1), ['mute']);
+  await page.shows('connected', ({ state, title }) => state === 'connected' && title === 'lobby');
+  const alone = await page.see();
+  is(alone.focus, 'call-title');
+  is(count(alone), 1, 'Enter brings no bots');
   const pressed = (id: string): Promise<string> =>
     page.evaluate(`document.getElementById('${id}').getAttribute('aria-pressed')`);
-  await page.press(' ');
+  await page.press('m');
   is(await pressed('mute'), 'true');
-  await page.press('Enter');
+  await page.down(' ');
+  is(await pressed('mute'), 'false', 'talks while space is held down');
+  await page.up(' ');
+  await page.until('muted again', `document.getElementById('mute').getAttribute('aria-pressed') === 'true'`);
+  await page.press('m');
   is(await pressed('mute'), 'false');
-  equal(await tabs(3), ['deafen', 'leave', 'next-room']);
+  equal(await tabs(3), ['invite-open', 'drawer-open', 'search']);
+  await page.press('m');
+  is(await pressed('mute'), 'false', 'a letter in a field is text');
+  await page.press('Backspace');
+  equal(await tabs(4), ['mute', 'deafen', 'settings-open', 'leave']);
+  await page.evaluate(`document.getElementById('settings-open').focus()`);
+  await page.press('Enter');
+  is((await page.see()).focus, 'settings-title');
+  await page.evaluate(`document.getElementById('next-room').focus()`);
   await page.press('d', 'e', 'n', 'Enter');
-  await page.shows('another room', ({ title }) => title === 'In den');
-  equal(await tabs(4), ['Switch', 'source-now', 'bot-count', 'Add bots']);
+  await page.shows('another room', ({ title }) => title === 'den');
+  await page.press('Escape');
+  is((await page.see()).focus, 'settings-open');
+  await page.evaluate(`document.getElementById('drawer-open').focus()`);
+  await page.press('Enter');
+  equal(await tabs(3), ['drawer-close', 'bot-count', 'Add bots']);
   await page.press(' ');
-  const { people } = await page.shows('bots', (seen) => count(seen) === 11);
-  const first = Object.keys(people)[1]!;
-  equal(await tabs(3), ['no-bots', `Pin ${first}`, `Exclude ${first}`]);
+  await page.shows('bots', (seen) => count(seen) === 11);
+  await page.evaluate(`document.querySelector('.person .more').focus()`);
+  const { focus } = await page.see();
+  await page.press('Enter');
+  is((await page.see()).focus, 'menu-volume');
+  equal(await tabs(2), ['menu-pin', 'menu-exclude']);
   await page.press(' ');
-  await page.shows(
-    'excluded',
-    (seen) => seen.people[first]!.includes('not heard') && seen.focus === `Exclude ${first}`,
-  );
+  const name = focus.replace('Options for ', '');
+  await page.shows('muted for the user', (seen) => seen.people[name]!.includes('muted for you'));
+  await page.press('Escape');
+  is((await page.see()).focus, focus);
   await page.close();
 }
 

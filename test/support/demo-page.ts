@@ -36,7 +36,8 @@ const SEE = `(() => {
     server: text(document.getElementById('server')),
     people: Object.fromEntries(all('.person').map((item) => [item.dataset.who, text(item.querySelector('.what'))])),
     speaking: all('.person.speaking').map((item) => item.dataset.who),
-    slots: all('.voice').map((item) => item.dataset.who),
+    slots: Array.from({ length: Number(document.getElementById('people').dataset.slots ?? 0) }, (_, slot) =>
+      document.querySelector('.person[data-slot="' + slot + '"]')?.dataset.who ?? ''),
     charts: Object.fromEntries(all('.chart').map((item) => [text(item.querySelector('.title')), text(item.querySelector('.now'))])),
     log: all('#log p').map((item) => text(item)),
     problem: document.getElementById('problem').hidden ? '' : text(document.getElementById('problem-text')),
@@ -74,11 +75,16 @@ export class DemoPage {
     return this.evaluate(`document.getElementById(${JSON.stringify(id)}).click()`);
   }
 
-  /** Pins or excludes a person, or undoes it. */
-  wish(userid: string, wish: 'Pin' | 'Exclude'): Promise<void> {
+  /** Pins a person or mutes them for this user, in the person's menu, or undoes it. */
+  async wish(userid: string, wish: 'Pin' | 'Exclude'): Promise<void> {
+    await this.openMenu(userid);
+    await this.click(wish === 'Pin' ? 'menu-pin' : 'menu-exclude');
+    await this.evaluate(`document.getElementById('menu').hidePopover()`);
+  }
+
+  openMenu(userid: string): Promise<void> {
     return this.evaluate(`[...document.querySelectorAll('.person')]
-      .find((item) => item.dataset.who === ${JSON.stringify(userid)})
-      .querySelectorAll('button')[${wish === 'Pin' ? 0 : 1}].click()`);
+      .find((item) => item.dataset.who === ${JSON.stringify(userid)}).querySelector('button').click()`);
   }
 
   /** Switches to another room. */
@@ -89,6 +95,14 @@ export class DemoPage {
 
   async press(...keys: readonly string[]): Promise<void> {
     for (const key of keys) await this.page.press(key);
+  }
+
+  down(key: string): Promise<void> {
+    return this.page.down(key);
+  }
+
+  up(key: string): Promise<void> {
+    return this.page.up(key);
   }
 
   see(): Promise<Seen> {

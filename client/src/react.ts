@@ -16,7 +16,10 @@ export interface Voice {
   /** For everything that is to be done: `join`, `mute`, `setVolume` … Null before the first effect, so also on a server. */
   readonly client: VoiceClient | null;
   readonly state: ClientState;
-  /** Why there is no connection; null if there is one, or nothing has failed yet. */
+  /**
+   * What failed last: the connection, a join, or what the event `error` tells. Null once the client is connected again or
+   * the user is in another conversation.
+   */
   readonly error: VoiceError | null;
   readonly conversation: string | null;
   /** This client's number among the participants; 0 in no conversation. */
@@ -61,7 +64,6 @@ const NOBODY: Voice = {
 /** The events after which {@link Voice} may be another. */
 const CHANGES: readonly (keyof ClientEvents)[] = [
   'retry',
-  'conversation',
   'participants',
   'speakers',
   'muted',
@@ -84,34 +86,45 @@ export function useVoice(options: ClientOptions): Voice {
   const { url, conversation } = options;
   /** The conversation that the client was told last. */
   const wanted = useRef(conversation);
+  const current = useRef<Run | null>(null);
   useEffect(() => {
-    let client: VoiceClient | null = null;
+    let run: Run | null = null;
     // StrictMode mounts twice, so the first of the two must not connect.
     const timer = setTimeout(() => {
       wanted.current = latest.current.conversation;
-      client = start({ ...latest.current, url }, latest, setVoice);
+      run = start({ ...latest.current, url }, latest, setVoice);
+      current.current = run;
     });
     return () => {
       clearTimeout(timer);
-      client?.close();
+      run?.client.close();
+      current.current = null;
       setVoice(NOBODY);
     };
   }, [url]);
   const { client } = voice;
   useEffect(() => {
-    if (client === null || conversation === wanted.current) return;
+    const run = current.current;
+    // With another `url`, the client of this render is closed, and the next one has yet to be made.
+    if (run === null || run.client !== client || conversation === wanted.current) return;
     wanted.current = conversation;
     const moving = conversation === undefined ? client.leave() : client.join(conversation);
-    moving.catch((error: VoiceError) => setVoice((last) => (last.client === client ? { ...last, error } : last)));
+    moving.then(() => run.report(null), run.report);
   }, [client, conversation]);
   return voice;
+}
+
+interface Run {
+  readonly client: VoiceClient;
+  /** Shows an error; null for none. */
+  report(error: VoiceError | null): void;
 }
 
 function start(
   options: ClientOptions,
   latest: { readonly current: ClientOptions },
   setVoice: (change: (last: Voice) => Voice) => void,
-): VoiceClient | null {
+): Run | null {
   let client: VoiceClient;
   try {
     client = new VoiceClient({ ...options, ...tokenOf(options, latest) });
@@ -124,16 +137,16 @@ function start(
   const show = (first = false): void =>
     setVoice((last) => (first || last.client === client ? { ...stateOf(client), error } : last));
   for (const name of CHANGES) client.on(name, () => show());
-  client.on('state', (change) => {
-    error = change.error;
+  const take = (value: VoiceError | null): void => {
+    error = value;
     show();
-  });
-  client.connect().catch((failure: VoiceError) => {
-    error = failure;
-    show();
-  });
+  };
+  client.on('state', (change) => take(change.error));
+  client.on('conversation', (change) => take(change.error));
+  client.on('error', take);
+  client.connect().catch(take);
   show(true);
-  return client;
+  return { client, report: take };
 }
 
 /** A token that is asked for when it is needed, so that it need not be the first one. */

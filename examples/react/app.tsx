@@ -31,16 +31,15 @@ function App() {
   return (
     <>
       <h1>{name ?? 'Voice rooms'}</h1>
-      {name !== 'kitchen' && (
-        <button type="button" onClick={() => setName('kitchen')}>
-          Join the kitchen
-        </button>
-      )}
-      {name !== 'attic' && (
-        <button type="button" onClick={() => setName('attic')}>
-          Join the attic
-        </button>
-      )}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          setName(String(new FormData(event.currentTarget).get('room')));
+        }}
+      >
+        <input name="room" aria-label="Room" defaultValue="kitchen" required />
+        <button type="submit">Join</button>
+      </form>
       {name !== null && (
         <button type="button" onClick={() => setName(null)}>
           Leave

@@ -76,17 +76,25 @@ async function react({ page }: Opened): Promise<void> {
     page.evaluate(`[...document.querySelectorAll('button')].find((one) => one.textContent === '${text}').click()`);
   const line = (text: string): string =>
     `[...document.querySelectorAll('li')].some((one) => one.textContent.includes('${text}'))`;
-  await press('Join the kitchen');
+  const join = async (room: string): Promise<void> => {
+    await page.evaluate(`document.querySelector('input').value = ${JSON.stringify(room)}`);
+    await press('Join');
+  };
+  await join('kitchen');
   await shows(page, 'a bot who speaks', line('(bot) speaks'));
   await press('Mute');
   await shows(page, 'the mute', "[...document.querySelectorAll('button')].some((one) => one.textContent === 'Unmute')");
-  await press('Join the attic');
+  await join('attic');
   await shows(page, 'nobody but oneself', `${line('bob')} && !${line('(bot)')}`);
   is(await page.evaluate('made.length'), 1, 'StrictMode mounts twice, and another room needs no other connection');
   is(await page.evaluate('asked'), 1, 'nor another microphone');
+  await join('..');
+  await shows(page, 'what is wrong', "document.querySelector('[role=status]').textContent.startsWith('connected: ')");
+  await join('attic');
+  await shows(page, 'that all is well', "document.querySelector('[role=status]').textContent === 'connected'");
   await press('Leave');
   await shows(page, 'the end', "made.every(({ connectionState }) => connectionState === 'closed')");
-  await press('Join the kitchen');
+  await join('kitchen');
   await shows(page, 'another beginning', line('(bot) speaks'));
   is(await page.evaluate('made.length'), 2);
 }

@@ -1,10 +1,11 @@
-/** Writes the JSON schemas of the events and requests to docs/schema: `npm run build:schema`. */
+/** Writes docs/schema: the JSON schemas of events and requests, and OpenAPI of HTTP. `npm run build:schema` */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { EVENT_SCHEMAS, EventLimits, REQUEST_SCHEMAS } from '../src/main/events/schema.ts';
 import { WebhookBody } from '../src/main/hooks/schema.ts';
+import { openApiFiles } from './openapi.ts';
 
 /** The folder of the schemas, relative to the compiled file in `dist/client`. */
 const FOLDER = new URL('../../docs/schema/', import.meta.url);
@@ -15,6 +16,7 @@ export function schemaFiles(): Map<string, string> {
   const message = v.union([event, v.array(event)]);
   const request = v.variant('type', Object.values(REQUEST_SCHEMAS) as never);
   return new Map([
+    ...openApiFiles(),
     ['webhook.json', text(WebhookBody, 'The body of a request to WEBHOOK_URL')],
     ['server-message.json', text(message, 'A text message from the server on the events data channel')],
     [

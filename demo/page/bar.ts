@@ -45,18 +45,21 @@ export class Bar {
   /** Shows what the client says of its microphone and its ears. */
   show(): void {
     if (this.client === null) return;
-    const { muted, silenced, deafened, speak, hand } = this.client;
+    const { muted, silenced, deafened, speak, hand, microphone } = this.client;
+    const unheard = muted || silenced || !speak;
     this.mute.disabled = silenced || !speak;
-    press(this.mute, muted || silenced || !speak);
-    setIcon(this.mute, muted || silenced || !speak ? 'mic-off' : 'mic');
-    setWord(this.mute, silenced ? 'Muted by operator' : speak ? (muted ? 'Muted' : 'Mute') : 'Listening');
+    press(this.mute, unheard);
+    const none = microphone.track === null;
+    this.mute.classList.toggle('none', none);
+    setIcon(this.mute, unheard || none ? 'mic-off' : 'mic');
+    setWord(this.mute, speak ? (unheard ? 'Muted' : none ? 'No mic' : 'Mute') : 'Listening');
     press(this.deafen, deafened);
     setIcon(this.deafen, deafened ? 'ear-off' : 'ear');
     setWord(this.deafen, deafened ? 'Deafened' : 'Deafen');
     if (speak && document.activeElement === this.hand) this.mute.focus();
     this.hand.hidden = speak;
     press(this.hand, hand);
-    setWord(this.hand, hand ? 'Hand raised' : 'Raise hand');
+    setWord(this.hand, hand ? 'Hand up' : 'Raise hand');
   }
 
   /** Lets the microphone's button glow with the user's voice. @param level linear, 0 to 1. */

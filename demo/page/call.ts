@@ -123,7 +123,10 @@ export class CallView {
     on('microphoneSilent', (silent) =>
       this.banners.set('silent', silent ? 'Your microphone is silent. Is it switched off, or the wrong one?' : null),
     );
-    on('microphone', (state) => this.microphone.show(state));
+    on('microphone', (state) => {
+      this.microphone.show(state);
+      this.bar.show();
+    });
     on('deviceLost', ({ kind, label }) =>
       this.log.tell(`The ${kind} device ${label} is gone. The default one replaces it.`),
     );

@@ -34,6 +34,7 @@ export class MicrophoneCheck {
     this.meter.hidden = true;
     setText(this.button, 'Test');
     setText(this.said, '');
+    this.said.classList.remove('problem');
   }
 
   private async start(): Promise<void> {
@@ -51,6 +52,7 @@ export class MicrophoneCheck {
       setText(this.said, 'Say something: the bar moves.');
     } catch (error) {
       if (round !== this.round) return;
+      this.said.classList.add('problem');
       const denied = error instanceof VoiceError && error.code === 'microphone-denied';
       setText(
         this.said,

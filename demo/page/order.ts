@@ -1,7 +1,12 @@
-/** The order of people: the user, those who are heard or were a moment ago, then the others by name. */
+/**
+ * The order of people: the user, then some places in front for those who are heard, then the others by name.
+ *
+ * Nobody moves within the front. Who is heard anew takes the place of whoever has been quiet there for longest, so only
+ * these two change places.
+ */
 
-/** How long somebody stays in front after they were last heard, milliseconds. A pause must not move them. */
-const LINGER_MS = 8000;
+/** Places in front. */
+const PLACES = 6;
 
 export interface Orderable {
   readonly key: string;
@@ -12,19 +17,36 @@ export interface Orderable {
 }
 
 export class Order {
-  /** When somebody was last active, by key, in the order in which they came to the front. */
-  private readonly front = new Map<string, number>();
+  /** The keys of those in front. */
+  private front: string[] = [];
+  /** When somebody was last active, by key. */
+  private readonly last = new Map<string, number>();
 
-  /** Returns the people in their order. Nobody in front changes places with another one in front. */
+  /** Returns the people in their order. @param now any clock that does not go back. */
   arrange<T extends Orderable>(people: readonly T[], now: number): T[] {
-    for (const { key, active } of people) if (active) this.front.set(key, now);
-    for (const [key, at] of this.front) if (now - at > LINGER_MS) this.front.delete(key);
-    const places = new Map([...this.front.keys()].map((key, i) => [key, i]));
-    const rank = ({ key, isSelf }: T): number => (isSelf ? -1 : (places.get(key) ?? Number.MAX_SAFE_INTEGER));
+    const present = new Map(people.map((one) => [one.key, one]));
+    this.front = this.front.filter((key) => present.has(key));
+    for (const { key, active, isSelf } of people) {
+      if (!active || isSelf) continue;
+      this.last.set(key, now);
+      if (!this.front.includes(key)) this.admit(key, present);
+    }
+    const rank = ({ key, isSelf }: T): number => {
+      const place = this.front.indexOf(key);
+      return isSelf ? -1 : place < 0 ? this.front.length : place;
+    };
     return [...people].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
   }
 
   clear(): void {
-    this.front.clear();
+    this.front = [];
+    this.last.clear();
+  }
+
+  private admit(key: string, present: ReadonlyMap<string, Orderable>): void {
+    const since = (one: string): number => this.last.get(one) ?? 0;
+    const quiet = this.front.filter((one) => present.get(one)?.active !== true).sort((a, b) => since(a) - since(b));
+    if (this.front.length < PLACES || quiet.length === 0) this.front.push(key);
+    else this.front[this.front.indexOf(quiet[0]!)] = key;
   }
 }

@@ -7,7 +7,7 @@ import { nameOf, PersonRow, type PersonView } from './person.ts';
 import { PersonMenu } from './person-menu.ts';
 
 /** Shortest time between two changes of the order, milliseconds. */
-const REORDER_MS = 2000;
+const REORDER_MS = 1000;
 /** Most people shown until the user asks for all, on a phone and elsewhere. */
 const FEW = 8;
 const MANY = 24;

@@ -5,6 +5,8 @@ const EDGE = 8;
 
 /** Opens a popover at a button, or closes it if it is open there. */
 export function openAt(popover: HTMLElement, button: HTMLElement): void {
+  // The focus returns to where it was, and in Safari a click does not move it to the button.
+  button.focus();
   popover.showPopover();
   button.setAttribute('aria-expanded', 'true');
   popover.addEventListener(

@@ -23,6 +23,7 @@ export interface Page {
   up(key: string): Promise<void>;
   /** Clicks on the element with the mouse. @param selector of CSS. */
   click(selector: string): Promise<void>;
+  reload(): Promise<void>;
   /** Writes a picture of the whole page. @param path of a PNG file. */
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
@@ -211,6 +212,7 @@ function pageOf(page: DriverPage, close: () => Promise<void>): Page {
     down: (key) => page.keyboard.down(key as KeyInput),
     up: (key) => page.keyboard.up(key as KeyInput),
     click: (selector) => page.click(selector),
+    reload: async () => void (await page.reload({ timeout: HANG_MS })),
     screenshot: async (path) => void (await page.screenshot({ path: path as `${string}.png`, fullPage: true })),
     close,
   };

@@ -105,6 +105,10 @@ export class DemoPage {
     return this.page.up(key);
   }
 
+  reload(): Promise<void> {
+    return this.page.reload();
+  }
+
   see(): Promise<Seen> {
     return this.evaluate(SEE);
   }

@@ -10,10 +10,10 @@ import { pause } from '../test/support/waiting.ts';
 
 /** Relative to the compiled file in `dist/demo`. */
 const PICTURE = fileURLToPath(new URL('../../docs/demo.png', import.meta.url));
-const WINDOW = { width: 1000, height: 760, reducedMotion: true };
+const WINDOW = { width: 1000, height: 600, reducedMotion: true };
 const ROOM = 'friday lunch';
-/** Time that fills the charts, milliseconds. */
-const CHART_MS = 50_000;
+/** Time in which those who speak come to the front, milliseconds. */
+const SPEAK_MS = 12_000;
 
 /** Enters the room with the test tone. */
 async function enter(page: DemoPage, name: string, button: 'join-bots' | 'join-alone'): Promise<void> {
@@ -30,7 +30,8 @@ try {
   await enter(mia, 'Mia', 'join-bots');
   await mia.shows('the first bot', ({ people }) => 'Ada (bot)' in people);
   await mia.wish('Ada (bot)', 'Pin');
-  await pause(CHART_MS);
+  await mia.evaluate(`document.activeElement.blur()`);
+  await pause(SPEAK_MS);
   // Several people speak, and Mia hears some of them.
   const speakingSlots = `document.querySelectorAll('.person.speaking[data-slot]').length >= 2`;
   await mia.until('two voices that are heard', speakingSlots);

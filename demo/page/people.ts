@@ -142,15 +142,17 @@ export class People {
     const sorted = this.order.arrange(people, now).map(({ key }) => this.rows.get(key)!.item);
     const busy =
       (POINTER.matches && this.list.matches(':hover')) ||
-      this.list.contains(document.activeElement) ||
+      this.list.querySelector(':focus-visible') !== null ||
       this.menu.isOpen;
     if (!added && (busy || now - this.ordered < REORDER_MS)) return;
     this.ordered = now;
     const wanted = busy ? [...this.list.children, ...sorted.filter((item) => item.parentNode === null)] : sorted;
+    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
     wanted.forEach((item, i) => {
       // Moving an element takes the focus from it, so only what is elsewhere is moved.
       if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null);
     });
+    if (focused instanceof HTMLElement && document.activeElement !== focused) focused.focus({ preventScroll: true });
   }
 
   /** Hides who does not match the search, and the end of a long list. */

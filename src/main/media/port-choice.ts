@@ -10,6 +10,16 @@
  * for the same packets, but looks at all of its connections each time.
  */
 const CROWD = 128;
+/**
+ * Connections that each port gets before one is filled. The server learns only later which clients share a socket, and no
+ * two of these may have one port: so the few of a small service are spread.
+ */
+const FEW = 2;
+/**
+ * Connections of one host on a port from which on it counts as no reason against the port any more. Clients of a host may
+ * turn out to share a socket, so the first ones get different ports; of an office, the rest go where the others go.
+ */
+const SAME_HOST = 8;
 /** Most clients whose last ports are remembered. */
 const MAX_CLIENTS = 4096;
 
@@ -47,8 +57,8 @@ export class PortChoice {
 
   /**
    * Takes the port where the fewest connections have one of the client's addresses. Among equals it prefers the port
-   * that the client had longest ago, then one without connections of the same host, then the fullest that is not
-   * crowded, then the one with the fewest connections.
+   * that the client had longest ago, then the one with the fewest connections of the same host, as long as these are
+   * few, then one that hardly anybody has, then the fullest that is not crowded, then the one with the fewest connections.
    *
    * @param client a name of the client. @param addresses its possible addresses, written as by {@link remote}.
    */
@@ -59,7 +69,7 @@ export class PortChoice {
     const rank = (i: number): readonly number[] => [
       this.sum([owner, ...addresses], i),
       past.indexOf(i),
-      Math.min(1, this.sum(hosts, i)),
+      Math.min(SAME_HOST, this.sum(hosts, i)),
       this.crowding(i),
       this.given[i]!,
     ];
@@ -71,10 +81,11 @@ export class PortChoice {
     return this.lease(best, [owner, ...addresses, ...hosts]);
   }
 
-  /** Least for the fullest port that is not crowded, and most for the most crowded one. */
+  /** Least for a port that hardly anybody has, then for the fullest that is not crowded, most for the most crowded one. */
   private crowding(i: number): number {
     const load = this.load[i]!;
-    return load < CROWD ? CROWD - load : load + 1;
+    if (load < FEW) return load - FEW;
+    return load < CROWD ? CROWD - load : load;
   }
 
   private lease(i: number, first: readonly string[]): PortLease {

@@ -36,6 +36,8 @@ inBrowsers(test, EACH, 'it is heard while the key is held, and 150 ms longer', a
   await hearsExactly(bob, [ann.tone]);
   await ann.evaluate(PAGE);
   await hearsExactly(bob, []);
+  // What a listener is told first is how things are.
+  await ann.evaluate('changes.splice(0)');
   await ann.evaluate(
     "{ addEventListener('keyup', () => { window.letGo = performance.now(); }, { capture: true }); 0; }",
   );

@@ -13,8 +13,11 @@ const ROOM = { conversation: 'studio' };
 const LOUD = [0.38, 0.46] as const;
 /** Measurements in three seconds; timers of a busy machine may leave some out. */
 const MEASURED = [20, 31] as const;
-/** Longest pause of a voice while its microphone is exchanged, milliseconds. */
-const GAP_MS = 150;
+/**
+ * Longest pause of a voice while its microphone is exchanged, milliseconds, beyond the pauses of the fake microphone's beeps,
+ * which filters lengthen.
+ */
+const GAP_MS = 250;
 
 /** Records the levels of three seconds. */
 function levels(page: ClientPage): Promise<number[]> {

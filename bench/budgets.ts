@@ -17,5 +17,5 @@ export const BUDGETS: Readonly<Record<string, number>> = {
   'whole worker step, 999 slots': 25,
   'whole worker step, 300 slots, RED': 28,
   'egress, 1 to 300': 36,
-  'egress, 3 to 100': 58,
+  'egress, 3 to 100': 36,
 };

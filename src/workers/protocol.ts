@@ -96,8 +96,11 @@ export interface ShardMemory {
   readonly silence: number;
 }
 
-/** How many voices' packets main keeps assembled, so that each payload is copied once for all of its listeners. */
-export const SCRATCHES = 8;
+/**
+ * How many bursts main keeps assembled, so that it copies each payload once. A batch goes listener by listener through all
+ * of its voices, so there has to be room for the bursts of all of these: three voices to 300 listeners are 30.
+ */
+export const SCRATCHES = 32;
 export const SCRATCH_BYTES = (MAX_PACKET_BYTES + 7) & ~7;
 
 /** Lays out one worker's memory. @param ingress,egress capacities of the rings, bytes; powers of two. */

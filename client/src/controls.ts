@@ -38,8 +38,8 @@ export abstract class ClientControls extends ClientView {
   }
 
   /**
-   * Starts the microphone, or changes its device or processing, or sends the application's own track instead.
-   * Listeners hear no gap, and nothing is renegotiated.
+   * Starts the microphone, or changes its device or processing, or sends the application's own track instead. Nothing is
+   * renegotiated. Listeners hear no gap when the device changes; for its processing see {@link setProcessing}.
    *
    * @throws VoiceError `microphone-denied`, `microphone-missing`, `microphone-busy`, `unsupported`, `closed`
    */
@@ -58,8 +58,8 @@ export abstract class ClientControls extends ClientView {
   }
 
   /**
-   * Changes what the browser filters out of the microphone's sound, also during a call: the device stays, and listeners
-   * hear no gap, except in Chromium where echo cancellation is off and another filter on.
+   * Changes what the browser filters out of the microphone's sound, also during a call: the device stays.
+   * Listeners hear a pause of some 0.3 s where the speaker uses Chromium.
    *
    * @param processing what is omitted stays as it is.
    * @throws VoiceError `microphone-missing` if no microphone is on, or the track is the application's own; `unsupported`

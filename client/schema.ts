@@ -1,10 +1,10 @@
 /** Writes docs/schema: the JSON schemas of events and requests, and OpenAPI of HTTP. `npm run build:schema` */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { EVENT_SCHEMAS, EventLimits, REQUEST_SCHEMAS } from '../src/main/events/schema.ts';
 import { WebhookBody } from '../src/main/hooks/schema.ts';
+import { jsonSchema } from './json-schema.ts';
 import { openApiFiles } from './openapi.ts';
 
 /** The folder of the schemas, relative to the compiled file in `dist/client`. */
@@ -30,17 +30,7 @@ export function schemaFiles(): Map<string, string> {
 }
 
 function text(schema: v.GenericSchema, title: string): string {
-  // The schemas describe what a sender may write, so members with a default are optional.
-  const json = toJsonSchema(schema, {
-    typeMode: 'input',
-    target: 'draft-2020-12',
-    ignoreActions: ['safe_integer'],
-    overrideAction: ({ valibotAction, jsonSchema }) =>
-      valibotAction.type === 'safe_integer'
-        ? { ...jsonSchema, type: 'integer', maximum: Number.MAX_SAFE_INTEGER }
-        : null,
-  });
-  return `${JSON.stringify({ title, ...json }, null, 2)}\n`;
+  return `${JSON.stringify({ title, ...jsonSchema(schema, { target: 'draft-2020-12' }) }, null, 2)}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

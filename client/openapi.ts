@@ -158,9 +158,8 @@ export function openApiFiles(): Map<string, string> {
 }
 
 /** The proxy puts it there; clients send the proxy a token. */
-const CLAIM = {
-  claim: { type: 'apiKey', in: 'header', name: 'X-User-Claim', description: 'JSON: `{ userid, clientid }`' },
-};
+export const CLAIM_HEADER = { in: 'header', name: 'X-User-Claim', description: 'JSON: `{ userid, clientid }`' };
+const CLAIM = { claim: { type: 'apiKey', ...CLAIM_HEADER } };
 const TOKEN = {
   operator: { type: 'http', scheme: 'bearer', description: 'The token in ADMIN_TOKEN_FILE, for whoever acts' },
 };
@@ -202,7 +201,7 @@ function document(
 
 const OF_OPERATORS: readonly ProblemKind[] = ['bad-token'];
 /** Of the API, which has not changed incompatibly within it. */
-const VERSION = '0.2';
+export const VERSION = '0.2';
 
 const PROBLEM = {
   type: 'object',

@@ -1,9 +1,10 @@
-/** Writes docs/schema: the JSON schemas of events and requests, and OpenAPI of HTTP. `npm run build:schema` */
+/** Writes docs/schema: the JSON schemas of events and requests, OpenAPI of HTTP, and AsyncAPI. `npm run build:schema` */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { EVENT_SCHEMAS, EventLimits, REQUEST_SCHEMAS } from '../src/main/events/schema.ts';
 import { WebhookBody } from '../src/main/hooks/schema.ts';
+import { asyncApiFile } from './asyncapi.ts';
 import { jsonSchema } from './json-schema.ts';
 import { openApiFiles } from './openapi.ts';
 
@@ -17,6 +18,7 @@ export function schemaFiles(): Map<string, string> {
   const request = v.variant('type', Object.values(REQUEST_SCHEMAS) as never);
   return new Map([
     ...openApiFiles(),
+    ['asyncapi.json', asyncApiFile()],
     ['webhook.json', text(WebhookBody, 'The body of a request to WEBHOOK_URL')],
     ['server-message.json', text(message, 'A text message from the server on the events data channel')],
     [

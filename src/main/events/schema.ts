@@ -58,7 +58,7 @@ const numbers = v.array(participantNumber);
 const requestId = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const id = v.optional(requestId);
 
-const ParticipantSchema = v.object({
+export const ParticipantSchema = v.object({
   number: participantNumber,
   userid: v.string(),
   clientid: v.string(),

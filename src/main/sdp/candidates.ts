@@ -7,7 +7,8 @@ import { isAddress } from '../ip-address.ts';
 const CANDIDATE =
   /^candidate:([\w+/]{1,32}) (\d{1,3}) (udp|tcp) (\d{1,10}) (\S{1,255}) (\d{1,5}) typ (host|srflx|prflx|relay)\b/i;
 
-const CandidateInit = v.object({ candidate: v.nullish(v.string()) });
+/** The member of an `RTCIceCandidateInit` that is read. */
+export const CandidateInit = v.object({ candidate: v.nullish(v.string()) });
 
 /** A trickled message, or a candidate line of an offer. */
 export type RemoteCandidate =

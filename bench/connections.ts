@@ -64,11 +64,11 @@ for (const ports of numbers(values.ports)) {
 process.exit(0);
 
 function print(ports: number, events: string, point: CurvePoint): void {
-  const { connections, silence, packetMicros, delay, rssMiB, lost } = point;
+  const { connections, gone, silence, packetMicros, delay, rssMiB, lost } = point;
   row(
     String(ports),
     events,
-    connections === null ? 'nobody' : String(connections),
+    connections === null ? (gone ? 'all gone again' : 'nobody') : String(connections),
     silence.toFixed(1),
     packetMicros?.toFixed(0) ?? '',
     delay === null ? '' : `${delay.p50.toFixed(2)} / ${delay.p99.toFixed(2)}`,

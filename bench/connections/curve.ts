@@ -14,6 +14,8 @@ const WARM_UP_MS = 2000;
 const PAYLOAD_BYTES = 100;
 const INTERVAL_MS = 20;
 const PEOPLE_PER_ROOM = 50;
+/** Until the server has given up those who vanished (ICE consent, RFC 7675), and its allocator had time to give back. */
+const PARTING_MS = 60_000;
 
 export interface CurveSetup {
   /** Numbers of connections that do nothing, rising. */
@@ -28,8 +30,10 @@ export interface CurveSetup {
 }
 
 export interface CurvePoint {
-  /** Null before anybody is there. */
+  /** Null before anybody is there, and after they have all left again. */
   readonly connections: number | null;
+  /** Whether they have left again. */
+  readonly gone: boolean;
   /** While nobody talks, milliseconds of CPU a second. */
   readonly silence: number;
   /** CPU of a packet that comes in and is sent to one listener, beyond silence, microseconds. */
@@ -42,6 +46,7 @@ export interface CurvePoint {
 
 const NOTHING: CurvePoint = {
   connections: null,
+  gone: false,
   silence: 0,
   packetMicros: null,
   delay: null,
@@ -71,7 +76,7 @@ export async function* measureCurve(setup: CurveSetup): AsyncGenerator<CurvePoin
     say('nobody');
     // A process just started compiles still.
     await pause(SETTLING_MS);
-    yield { ...NOTHING, silence: 1000 * (await cpuOver(server, seconds)).cores };
+    yield { ...NOTHING, silence: 1000 * (await cpuOver(server, seconds)).cores, rssMiB: rssMiB(server.pid) };
     const listener = await open({ name: 'listener', count: 1, room: 'talk', measured: true });
     const voices = await open({
       name: 'talker',
@@ -102,6 +107,7 @@ export async function* measureCurve(setup: CurveSetup): AsyncGenerator<CurvePoin
       await voices.hush();
       yield {
         connections,
+        gone: false,
         silence: 1000 * silence.cores,
         packetMicros: ((talk.cores - silence.cores) * 1e6) / (spoken.sent / talk.seconds),
         delay: { p50: percentile(heard.latencies, 0.5), p99: percentile(heard.latencies, 0.99) },
@@ -109,6 +115,11 @@ export async function* measureCurve(setup: CurveSetup): AsyncGenerator<CurvePoin
         lost: heard.lost,
       };
     }
+    say('everybody leaves');
+    for (const group of groups.splice(0)) group.end();
+    await pause(PARTING_MS);
+    const silence = 1000 * (await cpuOver(server, seconds)).cores;
+    yield { ...NOTHING, gone: true, silence, rssMiB: rssMiB(server.pid) };
   } finally {
     say('');
     for (const group of groups) group.end();

@@ -45,19 +45,22 @@ export class ServerProcess {
       },
     });
     const server = new ServerProcess(child);
-    process.on('exit', () => child.kill('SIGKILL'));
+    const kill = (): void => void child.kill('SIGKILL');
+    process.on('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     await new Promise<void>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
+      const ended = (code: number | null): void => reject(new Error(`${script} ended with ${code}`));
+      child.once('exit', ended);
       createInterface({ input: child.stdout! }).on('line', (line) => {
         const message = JSON.parse(line);
         if (message.msg === 'listening') {
           server.url = `http://127.0.0.1:${message.port}`;
+          child.off('exit', ended);
           resolve();
         } else if (message.msg === 'stats') server.take(sampleOf(message));
         else if (message.msg === 'sample') server.take(message);
       });
     });
-    child.removeAllListeners('exit');
     return server;
   }
 

@@ -27,6 +27,7 @@ import { Peer } from './media/peer.ts';
 import { MediaPorts } from './media/ports.ts';
 import { Rest } from './media/rest.ts';
 import { Shards } from './media/shards.ts';
+import { warnOfSmallBuffers } from './media/socket-buffers.ts';
 import { StallWatch } from './media/stall.ts';
 import { WakeGate } from './media/wake-gate.ts';
 import { LocalStore } from './memberships/membership-store.ts';
@@ -59,6 +60,7 @@ export async function start(config: Config, log: Log): Promise<void> {
   const nats = config.NATS_URL === null ? null : await import('./cluster/cluster-links.ts');
   const links = nats === null ? null : await nats.ClusterLinks.open(config, log);
   const ports = await MediaPorts.open(config);
+  await warnOfSmallBuffers(log);
   const hosted = new HostedConversations();
   const workerFailed = (err: Error): void => {
     log.fatal({ err }, 'a worker cannot be kept going; ending the process');
@@ -134,13 +136,14 @@ export async function start(config: Config, log: Log): Promise<void> {
     recheck,
   ];
   offloadUnderLoad(receivers, config, log);
-  logStats({ connections, conversations, events, shards: shards.all }, config, log);
+  logStats({ connections, conversations, events, sockets: ports.drops, shards: shards.all }, config, log);
 
   const read = {
     connections,
     offers,
     conversations,
     events,
+    sockets: ports.drops,
     shards,
     receivers,
     logOutput: standardOutput,

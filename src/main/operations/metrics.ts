@@ -10,6 +10,7 @@ import type { Connections } from '../connections/connections.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import { busyMs } from '../event-loop.ts';
 import type { EventHub } from '../events/hub.ts';
+import type { SocketDrops } from '../media/socket-buffers.ts';
 import type { OfferQueue } from '../signalling/offer-queue.ts';
 import type { Taps } from '../taps/taps.ts';
 import { type ClusterFigures, exposeCluster } from './metrics/cluster.ts';
@@ -46,6 +47,7 @@ export interface MetricsSources {
   readonly offers: Pick<OfferQueue<object>, 'length'>;
   readonly conversations: Pick<Conversations<unknown>, 'userCount' | 'conversationCount'>;
   readonly events: Pick<EventHub, 'count' | 'flooded'>;
+  readonly sockets: Pick<SocketDrops, 'count'>;
   /** By worker, and how often workers were replaced. */
   readonly shards: { readonly all: readonly ExposedShard[]; readonly restarts: number };
   /** Connections by index, with holes. */
@@ -218,7 +220,7 @@ export class Metrics {
     );
   }
 
-  private exposeTraffic({ connections: { ingress, rtcp } }: MetricsSources): void {
+  private exposeTraffic({ connections: { ingress, rtcp }, sockets }: MetricsSources): void {
     const { exposition, totals } = this;
     const help = 'RTP and RTCP without what encryption, UDP and IP add';
     exposition.counters('sfu_packets_received_total', 'Packets from clients, by kind.', () => [
@@ -237,6 +239,14 @@ export class Metrics {
       [{ kind: 'rtp' }, totals.sum(Total.Bytes)],
       [{ kind: 'rtcp' }, rtcp.sent.bytes],
     ]);
+    exposition.counters(
+      'sfu_socket_drops_total',
+      'Datagrams of any kind that the kernel dropped because the receive buffer of a media port was full: the machine is overloaded, or net.core.rmem_max is too small. Absent where the system does not tell.',
+      () => {
+        const drops = sockets.count();
+        return drops === null ? [] : [[{}, drops]];
+      },
+    );
     exposition.counters(
       'sfu_rtcp_unused_total',
       'RTCP from clients that was of no use: malformed, flooded (more than 20 a second from one client), or ignored (nothing in it that is understood).',

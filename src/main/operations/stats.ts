@@ -8,6 +8,7 @@ import { LoopUse } from '../event-loop.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { Log } from '../log/log.ts';
 import type { Shard } from '../media/shard.ts';
+import type { SocketDrops } from '../media/socket-buffers.ts';
 import { overview } from '../rtcp/quality.ts';
 
 /** Resolution of the measured event loop delay, milliseconds. */
@@ -21,6 +22,7 @@ export interface StatsSources {
   readonly connections: Connections;
   readonly conversations: Conversations<unknown>;
   readonly events: EventHub;
+  readonly sockets: Pick<SocketDrops, 'count'>;
   readonly shards: readonly Shard[];
 }
 
@@ -37,7 +39,7 @@ export function logStats(sources: StatsSources, config: Pick<Config, 'STATS_INTE
   }, config.STATS_INTERVAL_MS).unref();
 }
 
-function snapshot({ connections, conversations, events, shards }: StatsSources): Record<string, unknown> {
+function snapshot({ connections, conversations, events, sockets, shards }: StatsSources): Record<string, unknown> {
   return {
     connections: connections.count,
     established: connections.establishedCount,
@@ -45,6 +47,7 @@ function snapshot({ connections, conversations, events, shards }: StatsSources):
     conversations: conversations.conversationCount,
     eventChannels: events.count,
     drops: connections.ingress.drops,
+    socketDrops: sockets.count(),
     rtcp: connections.rtcp.counts,
     quality: overview(connections.qualities(), performance.now() - QUALITY_AGE_MS),
     rss: process.memoryUsage.rss(),

@@ -105,6 +105,7 @@ function service(
     conversations: { userCount: 4, conversationCount: 2 },
     hooks: null,
     events: { count: 1, flooded: 0 },
+    sockets: { count: () => 12 },
     shards,
     receivers,
     logOutput: { lost: 3 },

@@ -6,11 +6,16 @@ import { createRoot } from 'react-dom/client';
 function Room({ name }: { readonly name: string }) {
   // The development gateway takes the token for the user bob.
   const voice = useVoice({ url: '/webrtc', token: 'bob.tab', slots: 3, conversation: name });
-  const { client, state, error, participants, speakers, muted } = voice;
+  const { client, state, error, kicked, participants, speakers, muted, retry } = voice;
   const speaking = new Set(speakers.map(({ number }) => number));
   return (
     <section>
       <p role="status">{error === null ? state : `${state}: ${error.message}`}</p>
+      {(state === 'closed' || kicked) && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
       <button type="button" onClick={() => client?.mute(!muted)}>
         {muted ? 'Unmute' : 'Mute'}
       </button>

@@ -37,6 +37,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'browser-turn': 150,
   browsers: 145,
   'browser-takeover': 140,
+  'browser-hook': 140,
   'browser-client-drain': 120,
   'cluster-replicas': 130,
   'cluster-records': 130,

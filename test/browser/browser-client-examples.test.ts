@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { equal, is, ok } from 'uvu/assert';
 import { type BrowserFixture, inBrowsers } from '../support/browser-fixture.ts';
 import type { Page } from '../support/browsers.ts';
+import { untilInPage } from '../support/in-page.ts';
 import { tokenOf } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
 
@@ -50,16 +51,8 @@ async function run({ browser, gateway }: BrowserFixture, prelude: string, code: 
   return page;
 }
 
-async function until(page: Page, condition: string): Promise<void> {
-  await page.evaluate(`new Promise((go, fail) => {
-    const late = setTimeout(() => fail(new Error(${JSON.stringify(condition)} + ': ' + JSON.stringify(window.calls))), 30_000);
-    const look = () => {
-      if (!(${condition})) return setTimeout(look, 20);
-      clearTimeout(late);
-      go();
-    };
-    look();
-  })`);
+function until(page: Page, condition: string): Promise<void> {
+  return untilInPage(page, condition, { tell: 'JSON.stringify(window.calls)', timeout: 30_000 });
 }
 
 /** The parts of an application that the client's example expects. */

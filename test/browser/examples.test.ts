@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { is, match } from 'uvu/assert';
 import { type Browser, browserAvailable, launchBrowser, type Page } from '../support/browsers.ts';
 import { type Child, startChild } from '../support/child.ts';
+import { untilInPage } from '../support/in-page.ts';
 import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('examples');
@@ -99,16 +100,8 @@ async function react({ page }: Opened): Promise<void> {
   is(await page.evaluate('made.length'), 2);
 }
 
-async function shows(page: Page, what: string, condition: string): Promise<void> {
-  await page.evaluate(`new Promise((go, fail) => {
-    const late = setTimeout(() => fail(new Error(${JSON.stringify(what)} + ' is missing: ' + document.body.innerText)), 60_000);
-    const look = () => {
-      if (!(${condition})) return setTimeout(look, 20);
-      clearTimeout(late);
-      go();
-    };
-    look();
-  })`);
+function shows(page: Page, what: string, condition: string): Promise<void> {
+  return untilInPage(page, condition, { what, tell: 'document.body.innerText', timeout: 60_000 });
 }
 
 test('a wrong name or port ends it with what it may be', async () => {

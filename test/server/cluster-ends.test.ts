@@ -1,27 +1,18 @@
 /** Instances that die, come back, drain and are started one after the other. */
 import { equal, is, match, ok } from 'uvu/assert';
-import { ClientHost, type TestClient } from '../support/client.ts';
+import type { ClientHost, TestClient } from '../support/client.ts';
 import { type ClusterInstance, enter, inCluster, seen } from '../support/cluster.ts';
 import { hear, isContinuous, speakersIn } from '../support/hearing.ts';
 import { launchUntilExit } from '../support/launch.ts';
 import { scenarios } from '../support/scenario.ts';
 import { shortestOf, until } from '../support/waiting.ts';
+import { withClients } from '../support/with-clients.ts';
 
 const test = scenarios('cluster ends');
 /** Whatever waits for an instance that does not answer waits for two seconds at least; a busy machine for less. ms. */
 const DELAYED_MS = 1500;
 /** Longest time that people of a dead instance may stay on the list, milliseconds. */
 const DEAD_MS = 4000;
-
-/** Runs `body` with clients in a process of their own. */
-async function withClients(body: (host: ClientHost) => Promise<void>): Promise<void> {
-  const host = new ClientHost();
-  try {
-    await body(host);
-  } finally {
-    host.kill();
-  }
-}
 
 /** People of one room who talk, each on their instance. */
 async function talking(

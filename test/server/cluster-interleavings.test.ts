@@ -1,20 +1,11 @@
 /** What happens to people while their instances are apart, and what then is left of it. */
 import { equal, is } from 'uvu/assert';
-import { ClientHost } from '../support/client.ts';
 import { type ClusterInstance, enter, inCluster } from '../support/cluster.ts';
 import { scenarios } from '../support/scenario.ts';
 import { pause, until } from '../support/waiting.ts';
+import { withClients } from '../support/with-clients.ts';
 
 const test = scenarios('cluster interleavings');
-
-async function withClients(body: (host: ClientHost) => Promise<void>): Promise<void> {
-  const host = new ClientHost();
-  try {
-    await body(host);
-  } finally {
-    host.kill();
-  }
-}
 
 async function isAlone(instance: ClusterInstance): Promise<void> {
   const degraded = async (): Promise<boolean> =>

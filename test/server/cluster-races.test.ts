@@ -1,23 +1,15 @@
 /** What happens at the same time on several instances, and what is left after that. */
 import { equal, is, ok } from 'uvu/assert';
-import { ClientHost, type TestClient } from '../support/client.ts';
+import type { TestClient } from '../support/client.ts';
 import { ask, type Cluster, enter, inCluster } from '../support/cluster.ts';
 import { hear, speakersIn } from '../support/hearing.ts';
 import { below, prng, seed } from '../support/prng.ts';
 import { scenarios } from '../support/scenario.ts';
 import { claimHeader } from '../support/server.ts';
 import { until } from '../support/waiting.ts';
+import { withClients } from '../support/with-clients.ts';
 
 const test = scenarios('cluster races');
-
-async function withClients(body: (host: ClientHost) => Promise<void>): Promise<void> {
-  const host = new ClientHost();
-  try {
-    await body(host);
-  } finally {
-    host.kill();
-  }
-}
 
 /** Returns who is in a conversation, as each instance tells operators: `userid clientid@instance`. */
 async function told(cluster: Pick<Cluster, 'instances'>, conversation: string): Promise<string[]> {

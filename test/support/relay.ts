@@ -2,8 +2,9 @@
  * A bad network between one client and the server: a UDP relay that loses, delays, reorders, duplicates and corrupts
  * packets, as `tc netem` would, and can change the address from which the server sees the client, as a NAT may.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { below, type Random } from './prng.ts';
+import { boundSocket, LOOPBACK } from './udp.ts';
 
 /** What the network does to each packet, independently of the others. */
 export interface Impairments {
@@ -29,8 +30,6 @@ export interface Traffic {
   /** Numbers of the packets that arrived intact, in order of arrival, counted from the first one sent. */
   readonly intact: number[];
 }
-
-const HOST = '127.0.0.1';
 
 export class Relay {
   readonly traffic = { up: noTraffic(), down: noTraffic() };
@@ -60,7 +59,7 @@ export class Relay {
 
   /** Opens a relay to a server with a single media port. @param server that port. */
   static async open(random: Random, server: number): Promise<Relay> {
-    return new Relay(random, server, await bound(), await bound());
+    return new Relay(random, server, await boundSocket(), await boundSocket());
   }
 
   /** The port that the client uses instead of the server's. */
@@ -76,7 +75,7 @@ export class Relay {
   /** Moves the client to another port, as the server sees it; packets to the old port are lost. */
   async rebind(): Promise<void> {
     const old = this.far;
-    this.far = await bound();
+    this.far = await boundSocket();
     this.attach();
     old.close();
   }
@@ -118,8 +117,8 @@ export class Relay {
     const now = (): void => {
       if (number !== null) this.traffic[direction].intact.push(number);
       try {
-        if (direction === 'up') this.far.send(packet, this.server, HOST);
-        else this.near.send(packet, this.client, HOST);
+        if (direction === 'up') this.far.send(packet, this.server, LOOPBACK);
+        else this.near.send(packet, this.client, LOOPBACK);
       } catch {
         // The relay is closed, and the packet is lost.
       }
@@ -150,15 +149,4 @@ function isStun(packet: Buffer): boolean {
 
 function noTraffic(): Traffic {
   return { sent: 0, lost: 0, duplicated: 0, corrupted: 0, intact: [] };
-}
-
-function bound(): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, HOST, () => {
-      socket.on('error', () => undefined);
-      resolve(socket);
-    });
-  });
 }

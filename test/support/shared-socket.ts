@@ -2,9 +2,8 @@
  * Several clients behind one UDP socket, as behind a NAT or a TURN server with few ports: the server sees all of them
  * at one address and port.
  */
-import { createSocket, type Socket } from 'node:dgram';
-
-const HOST = '127.0.0.1';
+import type { Socket } from 'node:dgram';
+import { boundSocket, LOOPBACK } from './udp.ts';
 
 /** A client's path to one media port. */
 interface Path {
@@ -23,23 +22,23 @@ export class SharedSocket {
     // Every client of the port gets the packet; ICE ignores the packets for others.
     far.on('message', (packet, { port }) => {
       for (const { socket, server, client } of this.paths) {
-        if (server === port && client !== 0) socket.send(packet, client, HOST);
+        if (server === port && client !== 0) socket.send(packet, client, LOOPBACK);
       }
     });
   }
 
   static async open(): Promise<SharedSocket> {
-    return new SharedSocket(await bound());
+    return new SharedSocket(await boundSocket());
   }
 
   /** Adds a client. @returns the port that it uses instead of each media port. */
   async admit(mediaPorts: readonly number[]): Promise<ReadonlyMap<number, number>> {
     const taken = new Map<number, number>();
     for (const server of mediaPorts) {
-      const path: Path = { socket: await bound(), server, client: 0 };
+      const path: Path = { socket: await boundSocket(), server, client: 0 };
       path.socket.on('message', (packet, { port }) => {
         path.client = port;
-        this.far.send(packet, server, HOST);
+        this.far.send(packet, server, LOOPBACK);
       });
       this.paths.push(path);
       taken.set(server, path.socket.address().port);
@@ -51,15 +50,4 @@ export class SharedSocket {
     for (const { socket } of this.paths) socket.close();
     this.far.close();
   }
-}
-
-function bound(): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, HOST, () => {
-      socket.on('error', () => undefined);
-      resolve(socket);
-    });
-  });
 }

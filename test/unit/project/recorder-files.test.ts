@@ -34,21 +34,28 @@ test('whatever a userid has, its file is in the folder, under the very name that
   rmSync(folder, { recursive: true });
 });
 
-test('a recording goes on after an interruption in which the clock of the server went back', async () => {
+const MEDIA = { payloadType: 111, redPayloadType: 0, levelExtension: 0 };
+
+/** Begins a recording of conversation `a` in a folder of its own. @returns also its clock, in microseconds. */
+function begin(): { folder: string; recording: Recording; clock: { now: number } } {
   const folder = mkdtempSync(join(tmpdir(), 'recorder-files-'));
   const failed = (error: Error): never => {
     throw error;
   };
-  let now = 1e15;
-  const recording = new Recording({ conversation: 'a', out: folder, rotate: 60, failed, clock: () => now });
-  const media = { payloadType: 111, redPayloadType: 0, levelExtension: 0 };
-  const talk = (first: number, clock: number): void => {
+  const clock = { now: 1e15 };
+  const recording = new Recording({ conversation: 'a', out: folder, rotate: 60, failed, clock: () => clock.now });
+  return { folder, recording, clock };
+}
+
+test('a recording goes on after an interruption in which the clock of the server went back', async () => {
+  const { folder, recording, clock } = begin();
+  const talk = (first: number, shift: number): void => {
     recording.opened();
-    recording.event({ v: 1, type: 'speaker', number: 1, userid: 'ann', clientid: 'phone', ...media });
+    recording.event({ v: 1, type: 'speaker', number: 1, userid: 'ann', clientid: 'phone', ...MEDIA });
     for (let i = first; i < first + 100; i++) {
-      now += 20_000;
+      clock.now += 20_000;
       const bytes = rtp({ sequence: i, timestamp: i * 960, payload: Buffer.from([0xf8, 1, 2, 3]) });
-      recording.packets([{ speaker: 1, arrival: now + clock, bytes }]);
+      recording.packets([{ speaker: 1, arrival: clock.now + shift, bytes }]);
       recording.tick();
     }
   };
@@ -64,25 +71,19 @@ test('a recording goes on after an interruption in which the clock of the server
 });
 
 test('who sends no Opus is named in the manifest, and nobody else', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'recorder-files-'));
-  const failed = (error: Error): never => {
-    throw error;
-  };
-  let now = 1e15;
-  const recording = new Recording({ conversation: 'a', out: folder, rotate: 60, failed, clock: () => now });
-  const media = { payloadType: 111, redPayloadType: 0, levelExtension: 0 };
+  const { folder, recording, clock } = begin();
   recording.opened();
   for (const [i, userid] of ['ann', 'bob'].entries()) {
-    recording.event({ v: 1, type: 'speaker', number: i + 1, userid, clientid: 'phone', ...media });
+    recording.event({ v: 1, type: 'speaker', number: i + 1, userid, clientid: 'phone', ...MEDIA });
   }
   for (let i = 0; i < 60; i++) {
-    now += 20_000;
+    clock.now += 20_000;
     for (const [speaker, payload] of [
       // As the browser client encrypts it; its silence stays as it is.
       [1, i < 5 ? Buffer.from([0xf8, 0xff, 0xfe]) : Buffer.from([0xff, 0x40, 0, 0, 1, 2, 3])],
       [2, Buffer.from([0xf8, 1, 2, 3])],
     ] as const) {
-      recording.packets([{ speaker, arrival: now, bytes: rtp({ sequence: i, timestamp: i * 960, payload }) }]);
+      recording.packets([{ speaker, arrival: clock.now, bytes: rtp({ sequence: i, timestamp: i * 960, payload }) }]);
     }
     equal([...recording.unreadable], i < 54 ? [] : ['ann']);
   }

@@ -3,9 +3,6 @@ import { NatsServer, natsPrograms } from '../test/support/nats.ts';
 import type { RunningServer } from '../test/support/server.ts';
 import { RestartingServer } from './server.ts';
 
-/** Most instances. Each takes a process with two threads or more. */
-export const MAX_INSTANCES = 8;
-
 export class Fleet {
   private readonly servers: readonly RestartingServer[];
   private readonly nats: NatsServer | null;
@@ -15,17 +12,19 @@ export class Fleet {
   /**
    * Makes the servers, which have yet to start.
    *
-   * @param instances how many: 1 … {@link MAX_INSTANCES}. More than one need nats-server.
+   * @param instances how many: 1 … 8. More than one need nats-server.
    * @param say prints a line on the terminal.
    * @param changed is called with the servers that run, whenever one has started or ended.
+   * @param media variables of each server for its media; by default only this machine is to reach it.
    * @throws Error that says what is missing.
    */
   static async of(
     instances: number,
     say: (line: string) => void,
     changed: (running: readonly RunningServer[]) => void,
+    media: readonly Readonly<Record<string, string>>[] = [],
   ): Promise<Fleet> {
-    if (instances === 1) return new Fleet(1, null, say, changed);
+    if (instances === 1) return new Fleet(1, null, say, changed, media);
     if (natsPrograms().length === 0) {
       throw new Error(
         'several instances need nats-server, which is not installed: apt-get install nats-server, or https://nats.io/download',
@@ -33,7 +32,7 @@ export class Fleet {
     }
     const nats = await NatsServer.start();
     say(`NATS is running: process ${nats.pid}, ${nats.url}`);
-    return new Fleet(instances, nats, say, changed);
+    return new Fleet(instances, nats, say, changed, media);
   }
 
   private constructor(
@@ -41,13 +40,14 @@ export class Fleet {
     nats: NatsServer | null,
     say: (line: string) => void,
     changed: (running: readonly RunningServer[]) => void,
+    media: readonly Readonly<Record<string, string>>[],
   ) {
     this.nats = nats;
     const report = (): void => changed(this.running);
     this.servers = Array.from({ length: instances }, (_, i) => {
-      if (nats === null) return new RestartingServer(say, report);
+      if (nats === null) return new RestartingServer(say, report, 'the server', media[i]);
       const id = `instance-${i + 1}`;
-      return new RestartingServer(say, report, id, { NATS_URL: nats.url, INSTANCE_ID: id });
+      return new RestartingServer(say, report, id, { NATS_URL: nats.url, INSTANCE_ID: id, ...media[i] });
     });
   }
 

@@ -1,6 +1,6 @@
 /**
  * A gateway for development and tests, in place of traefik and backend-auth. It believes any name, so it listens on
- * loopback only, and answers only its own origin and those that it is told.
+ * loopback only, unless it is told an address for others. It answers only its own origins and those that it is told.
  */
 import {
   createServer,
@@ -10,12 +10,16 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Certificate } from './certificate.ts';
+import { hostOf } from './lan-address.ts';
+import { secureFront } from './secure-front.ts';
 
 const CLAIM = 'x-user-claim';
 const HOST = '127.0.0.1';
-/** Hosts by which a browser may address the gateway. Any other is a name that somebody has pointed at loopback. */
+/** Hosts by which a browser may address the gateway on loopback. Any other is a name that somebody has pointed at it. */
 const OWN_NAMES: readonly string[] = [HOST, 'localhost', '[::1]'];
 const DEFAULT_CLIENT = 'browser';
 const NONE: ReadonlySet<string> = new Set();
@@ -43,6 +47,8 @@ export interface GatewayOptions {
   origins?: readonly string[];
   /** Path prefix of requests for the server, which the gateway removes; empty by default. */
   prefix?: string;
+  /** Lets others in the network in: over HTTPS, at this address as well as on loopback; nobody by default. */
+  lan?: { readonly address: string; readonly certificate: Certificate };
   /** Answers a request that is not for the server. @returns false if the request is for the server. */
   local: (req: IncomingMessage, res: ServerResponse) => boolean;
 }
@@ -55,27 +61,44 @@ export interface GatewayOptions {
  * @throws Error with the code `EADDRINUSE` if the port is taken.
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { port: wanted = 0, local } = options;
-  const server = createServer((req, res) => {
+  const { port: wanted = 0, local, lan } = options;
+  const answer = (req: IncomingMessage, res: ServerResponse): void => {
     allow(req, res, options);
     if (isPreflight(req)) preflight(req, res, options);
     else if (!isAllowed(req, options) || !local(req, res)) forward(req, res, routeOf(req, options));
-  });
-  const open = new Set<Duplex>();
-  server.on('connection', (socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
+  };
+  const server = lan === undefined ? createServer(answer) : createSecureServer(lan.certificate, answer);
   server.on('upgrade', (req, socket, head) => forwardUpgrade(req, socket, head, routeOf(req, options)));
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(wanted, HOST, resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      // The server does not close sockets that it has upgraded.
-      for (const socket of open) socket.destroy();
+  const plain = createServer((req, res) => redirect(req, res, options));
+  const listeners: [Server, string][] =
+    lan === undefined ? [[server, HOST]] : [lan.address, HOST].map((host) => [secureFront(server, plain), host]);
+  const open = new Set<Duplex>();
+  for (const [listener] of listeners) {
+    listener.on('connection', (socket) => {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
     });
-  return { port, url: `http://${HOST}:${port}`, close };
+  }
+  const close = async (): Promise<void> => {
+    const closed = listeners.map(([listener]) => new Promise<void>((resolve) => listener.close(() => resolve())));
+    // A server does not close sockets that it has upgraded.
+    for (const socket of open) socket.destroy();
+    await Promise.all(closed);
+  };
+  let port = wanted;
+  try {
+    for (const [listener, host] of listeners) port = await listen(listener, port, host);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { port, url: `${schemeOf(options)}://${lan === undefined ? HOST : hostOf(lan.address)}:${port}`, close };
+}
+
+/** Resolves with the port once the server listens. */
+async function listen(server: Server, port: number, host: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return (server.address() as AddressInfo).port;
 }
 
 /** Refuses a request with a status and a line of text. */
@@ -95,22 +118,46 @@ export function urlOf(req: IncomingMessage): URL {
   return new URL(`http://gateway${req.url?.startsWith('/') ? req.url : '/'}`);
 }
 
+function schemeOf({ lan }: GatewayOptions): string {
+  return lan === undefined ? 'http' : 'https';
+}
+
+/** Returns whether the request's Host is a name of this machine, not one that somebody else has pointed at it. */
+function isOwnHost(host: string, { lan }: GatewayOptions): boolean {
+  const name = host.replace(/:\d+$/, '');
+  return OWN_NAMES.includes(name) || (lan !== undefined && name === hostOf(lan.address));
+}
+
 /** Returns whether the request names this machine as its host, and comes from a page that may use the gateway. */
-function isAllowed({ headers: { host = '', origin } }: IncomingMessage, { origins = [] }: GatewayOptions): boolean {
-  const own = OWN_NAMES.includes(host.replace(/:\d+$/, ''));
-  return own && (origin === undefined || origin === `http://${host}` || origins.includes(origin));
+function isAllowed({ headers: { host = '', origin } }: IncomingMessage, options: GatewayOptions): boolean {
+  const own = `${schemeOf(options)}://${host}`;
+  return (
+    isOwnHost(host, options) && (origin === undefined || origin === own || options.origins?.includes(origin) === true)
+  );
 }
 
 /** Explains to a developer why the gateway answers with 403. */
-function whyForbidden({ headers: { host = '', origin } }: IncomingMessage): string {
-  const rule = 'This gateway is for development. It answers only its own pages, on loopback.';
-  if (!OWN_NAMES.includes(host.replace(/:\d+$/, ''))) {
-    return `${rule} The request's Host is ${host}: address the gateway as localhost or 127.0.0.1.`;
+function whyForbidden({ headers: { host = '', origin } }: IncomingMessage, options: GatewayOptions): string {
+  const { lan } = options;
+  const where = lan === undefined ? 'on loopback' : `at ${hostOf(lan.address)} and on loopback`;
+  const rule = `This gateway is for development. It answers only its own pages, ${where}.`;
+  if (!isOwnHost(host, options)) {
+    const names = lan === undefined ? 'localhost or 127.0.0.1' : hostOf(lan.address);
+    return `${rule} The request's Host is ${host}: address the gateway as ${names}.`;
   }
   return (
     `${rule} The request's Origin is ${origin} and its Host ${host}: start the gateway with --origin ${origin}, ` +
     'or let your proxy pass Host on as it is.'
   );
+}
+
+/** Leads a browser that speaks plain HTTP to the same place over HTTPS. */
+function redirect(req: IncomingMessage, res: ServerResponse, options: GatewayOptions): void {
+  const { host = '' } = req.headers;
+  if (!isOwnHost(host, options)) return refuse(res, 403, whyForbidden(req, options));
+  const { pathname, search } = urlOf(req);
+  res.setHeader('location', `https://${host}${pathname}${search}`);
+  refuse(res, 307, 'Browsers give the microphone to pages over HTTPS only: begin the address with https://');
 }
 
 /** Lets a page of an allowed origin read the answer. */
@@ -127,7 +174,7 @@ function isPreflight({ method, headers }: IncomingMessage): boolean {
 
 /** Answers a browser that asks whether a page may send a request. */
 function preflight(req: IncomingMessage, res: ServerResponse, options: GatewayOptions): void {
-  if (!isAllowed(req, options)) return refuseWithProblem(res, 403, whyForbidden(req));
+  if (!isAllowed(req, options)) return refuseWithProblem(res, 403, whyForbidden(req, options));
   const allowed = {
     'access-control-allow-methods': CORS_METHODS,
     'access-control-allow-headers': CORS_HEADERS,
@@ -163,7 +210,7 @@ type Route =
 
 function routeOf(req: IncomingMessage, options: GatewayOptions): Route {
   const { upstream, prefix = '', refused = NONE } = options;
-  if (!isAllowed(req, options)) return { refused: 403, why: whyForbidden(req) };
+  if (!isAllowed(req, options)) return { refused: 403, why: whyForbidden(req, options) };
   const path = req.url ?? '';
   if (!path.startsWith(`${prefix}/`)) return { refused: 404, why: 'There is nothing here.' };
   const claim = claimOf(req, refused);

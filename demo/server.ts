@@ -22,7 +22,7 @@ export class RestartingServer {
    * @param say prints a line on the terminal.
    * @param changed is called when a server has started, and when it has ended.
    * @param name what the terminal calls it.
-   * @param env variables of the server.
+   * @param env variables of the server. Without any for its media, only this machine is to reach that.
    */
   constructor(say: (line: string) => void, changed: () => void, name = 'the server', env = {}) {
     this.say = say;

@@ -54,6 +54,8 @@ export interface DemoState {
   readonly maxBots: number;
   /** Ids of the instances that run; null if there is only one server. */
   readonly instances: readonly string[] | null;
+  /** Origin of the page for others in the network; null if only this machine reaches it. */
+  readonly origin: string | null;
 }
 
 /** The servers as the page's side sees them. */
@@ -78,6 +80,8 @@ interface OperatorsUser {
 
 /** Answers requests for the page and for `/demo/`. */
 export class Site {
+  /** Origin of the page for others in the network; null if only this machine reaches it. */
+  origin: string | null = null;
   private readonly script: Uint8Array;
   private readonly crew: BotCrew;
   private readonly servers: Servers;
@@ -110,7 +114,7 @@ export class Site {
 
   private async state(): Promise<DemoState> {
     const { clustered } = this.servers;
-    const common = { bots: this.crew.counts, maxBots: MAX_BOTS };
+    const common = { bots: this.crew.counts, maxBots: MAX_BOTS, origin: this.origin };
     try {
       const { conversations: rooms } = await this.operators<{ conversations: DemoState['rooms'] }>('/conversations');
       if (!clustered) {

@@ -10,6 +10,7 @@ interface DemoState {
   readonly rooms: readonly { readonly id: string; readonly users: number }[];
   readonly bots: Readonly<Record<string, number>>;
   readonly instances: readonly string[] | null;
+  readonly origin: string | null;
 }
 
 /** Where a client is connected; one in the response to `GET /demo/places`. */
@@ -37,6 +38,8 @@ export class Bots {
   private readonly server = byId('server', HTMLParagraphElement);
   private readonly rooms = byId('rooms', HTMLDataListElement);
   private state: DemoState | null = null;
+  /** Origin of the page for others in the network; null if they do not reach it. */
+  origin: string | null = null;
 
   constructor(events: BotEvents) {
     this.events = events;
@@ -58,6 +61,7 @@ export class Bots {
   async look(): Promise<void> {
     try {
       this.state = await ask<DemoState>('/demo/state');
+      this.origin = this.state.origin;
       const room = this.events.room();
       if (room !== null && this.state.instances !== null) {
         this.events.located(await ask<Place[]>(`/demo/places?room=${encodeURIComponent(room)}`));

@@ -51,7 +51,10 @@ let client: VoiceClient | null = null;
 /** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
 let entering = false;
 
-offerInvitation(() => client?.conversation ?? null);
+offerInvitation(
+  () => client?.conversation ?? null,
+  () => bots.origin,
+);
 offerProcessing(() => client, problem);
 nameField.value = recall('name') ?? `Guest ${100 + Math.floor(Math.random() * 900)}`;
 roomField.value = roomOfLink() ?? recall('room') ?? roomField.value;

@@ -63,6 +63,8 @@ export interface LaunchOptions {
   mdns?: boolean;
   /** Path of the certificate (PEM) of an authority that is to be trusted; in Firefox only. It takes `certutil`. */
   authority?: string;
+  /** Opens pages over HTTPS whatever their certificate is, as a user who clicks the warning away. */
+  anyCertificate?: boolean;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
   /**
@@ -123,9 +125,10 @@ const COMMON = {
   handleSIGTERM: false,
 };
 
-function launchChromium({ fakeDevices = false }: LaunchOptions): Promise<Driver> {
+function launchChromium({ fakeDevices = false, anyCertificate = false }: LaunchOptions): Promise<Driver> {
   return puppeteer.launch({
     ...COMMON,
+    acceptInsecureCerts: anyCertificate,
     browser: 'chrome',
     executablePath: EXECUTABLES.chromium,
     args: [
@@ -144,10 +147,12 @@ function launchFirefox({
   mdns = false,
   fakeDevices = false,
   soundCard = false,
+  anyCertificate = false,
   authority,
 }: LaunchOptions): Promise<Driver> {
   return puppeteer.launch({
     ...COMMON,
+    acceptInsecureCerts: anyCertificate,
     browser: 'firefox',
     executablePath: EXECUTABLES.firefox,
     ...(authority === undefined ? {} : { userDataDir: profileTrusting(authority) }),

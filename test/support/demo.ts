@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../demo/main.js', import.meta.url));
+/** The demo's script. */
+export const DEMO = fileURLToPath(new URL('../../demo/main.js', import.meta.url));
 
 /** Demos, which are killed when this process exits. */
 const children = new Set<ChildProcess>();
@@ -24,9 +25,20 @@ export interface RunningDemo {
   stop(): Promise<number | null>;
 }
 
-/** Starts the demo on a free port. @param env variables that override the ones chosen here. @param args of its command. */
-export async function startDemo(env: Record<string, string> = {}, args: readonly string[] = []): Promise<RunningDemo> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+/**
+ * Starts the demo on a free port.
+ *
+ * @param env variables that override the ones chosen here.
+ * @param args of its command.
+ * @param by a program and arguments before its command; none by default.
+ */
+export async function startDemo(
+  env: Record<string, string> = {},
+  args: readonly string[] = [],
+  by: readonly string[] = [],
+): Promise<RunningDemo> {
+  const [program, ...others] = [...by, process.execPath, DEMO, ...args];
+  const child = spawn(program!, others, {
     env: { ...process.env, DEMO_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // The demo gets a process group of its own, because Ctrl-C reaches a whole group.
@@ -58,7 +70,7 @@ export async function startDemo(env: Record<string, string> = {}, args: readonly
       look();
       void exited.then((code) => reject(new Error(`the demo ended (${code}):\n${lines.join('\n')}`)));
     });
-  const [, url] = await printed(/Open\s+(http:\S+)/);
+  const [, url] = await printed(/Open\s+(https?:\S+)/);
   const killServer = async (): Promise<void> => {
     const pid = lines.findLast((line) => line.includes('the server is running'))!.match(/process (\d+)/)![1];
     const after = lines.length;

@@ -39,7 +39,14 @@ export class Bar {
     this.endTalk();
     this.client = client;
     this.bar.hidden = client === null;
-    if (client !== null) this.show();
+    if (client === null) return;
+    if (client.muted) this.holdToTalk();
+    this.show();
+  }
+
+  /** Whether the user has chosen to be muted, even while they hold a key to talk. */
+  get choseMute(): boolean {
+    return this.talk !== null;
   }
 
   /** Shows what the client says of its microphone and its ears. */
@@ -74,8 +81,11 @@ export class Bar {
     if (this.talk !== null) {
       this.endTalk();
       client.mute(false);
-      return;
-    }
+    } else this.holdToTalk();
+  }
+
+  /** Mutes, but lets the user talk while they hold the space bar. */
+  private holdToTalk(): void {
     let ended = false;
     const talk = pushToTalk({ mute: (muted) => !ended && this.client?.mute(muted) });
     this.talk = Object.assign(

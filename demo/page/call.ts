@@ -11,6 +11,7 @@ import { MicrophoneLine } from './microphone-line.ts';
 import { Panels } from './panels.ts';
 import { keyOf, People } from './people.ts';
 import { nameOf } from './person.ts';
+import { SoundBlocked } from './sound-blocked.ts';
 
 const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   idle: 'Not connected',
@@ -52,6 +53,7 @@ export class CallView {
   private readonly banners = new Banners();
   private readonly panels = new Panels();
   private readonly lost = new LostConnection();
+  private readonly blocked = new SoundBlocked();
   private readonly bar: Bar;
   private readonly people: People;
   private readonly microphone: MicrophoneLine;
@@ -68,6 +70,18 @@ export class CallView {
     this.people = new People((wish, numbers) => {
       this.client?.[wish](numbers).catch((error: unknown) => events.problem(error));
     });
+  }
+
+  /** Shows that the user is on their way into a room. */
+  expect(room: string): void {
+    setText(this.title, room);
+    setText(this.state, STATES.connecting);
+    this.state.dataset['state'] = 'connecting';
+  }
+
+  /** Whether the user has chosen to be muted. */
+  get choseMute(): boolean {
+    return this.bar.choseMute;
   }
 
   /** Shows this client from now on. */
@@ -127,15 +141,11 @@ export class CallView {
       this.microphone.show(state);
       this.bar.show();
     });
-    on('deviceLost', ({ kind, label }) =>
-      this.log.tell(`The ${kind} device ${label} is gone. The default one replaces it.`),
-    );
-    on('audioBlocked', (blocked) =>
-      this.banners.set('sound', blocked ? 'The browser plays sound only after a click.' : null, {
-        label: 'Play sound',
-        act: () => void client.resume(),
-      }),
-    );
+    on('deviceLost', ({ kind, label }) => {
+      const what = kind === 'input' ? 'microphone' : 'loudspeaker';
+      this.log.tell(`The ${what} ${label} is gone. The default one replaces it.`);
+    });
+    on('audioBlocked', () => this.blocked.show(client));
   }
 
   /** Shows which server each of these clients is connected to. */
@@ -149,6 +159,7 @@ export class CallView {
     this.client = null;
     this.bar.watch(null);
     this.lost.show(null);
+    this.blocked.show(null);
     this.panels.closeAll();
     this.banners.clear();
     this.people.clear();

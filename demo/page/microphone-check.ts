@@ -1,6 +1,7 @@
 /** The check of the microphone before joining: a bar that follows the voice, and words where it does not. */
-import { type MicrophonePreview, previewMicrophone, VoiceError } from '@beep/webrtc-client';
+import { type MicrophonePreview, previewMicrophone } from '@beep/webrtc-client';
 import { byId, setText } from './dom.ts';
+import { watchBlocked, wordsOf } from './microphone-problem.ts';
 import type { SourceChoice } from './source.ts';
 
 /** Level from which a voice is heard well, linear. */
@@ -11,17 +12,27 @@ export class MicrophoneCheck {
   private readonly button = byId('check', HTMLButtonElement);
   private readonly meter = byId('check-meter', HTMLDivElement);
   private readonly said = byId('check-said', HTMLParagraphElement);
+  private readonly box = byId('check-problem', HTMLDivElement);
+  private readonly text = byId('check-problem-text', HTMLParagraphElement);
   private preview: MicrophonePreview | null = null;
   /** Counts the checks, so that one that opens late does not outlive its end. */
   private round = 0;
+  /** What the browser says without being asked for the microphone. */
+  private blocked: string | null = null;
 
-  constructor(source: SourceChoice) {
+  /** @param listen joins without a microphone. */
+  constructor(source: SourceChoice, listen: () => void) {
     this.source = source;
     this.button.addEventListener('click', () => void (this.preview === null ? this.start() : this.stop()));
     byId('source', HTMLSelectElement).addEventListener('change', () => {
       const again = this.preview !== null;
       this.stop();
       if (again) void this.start();
+    });
+    byId('join-listen', HTMLButtonElement).addEventListener('click', listen);
+    void watchBlocked((words) => {
+      this.blocked = words;
+      if (this.preview === null) this.showProblem();
     });
   }
 
@@ -34,7 +45,7 @@ export class MicrophoneCheck {
     this.meter.hidden = true;
     setText(this.button, 'Test');
     setText(this.said, '');
-    this.said.classList.remove('problem');
+    this.showProblem();
   }
 
   private async start(): Promise<void> {
@@ -52,19 +63,19 @@ export class MicrophoneCheck {
       setText(this.said, 'Say something: the bar moves.');
     } catch (error) {
       if (round !== this.round) return;
-      this.said.classList.add('problem');
-      const denied = error instanceof VoiceError && error.code === 'microphone-denied';
-      setText(
-        this.said,
-        denied
-          ? 'The browser blocks the microphone. Allow it in the address bar, or choose “None (listen only)”.'
-          : `${error instanceof Error ? error.message : String(error)} You can join and listen only.`,
-      );
+      setText(this.said, '');
+      this.showProblem(wordsOf(error));
     }
   }
 
   private show(level: number): void {
     this.meter.style.setProperty('--level', Math.min(1, Math.sqrt(level)).toFixed(2));
     if (level > HEARD) setText(this.said, 'Your microphone works.');
+  }
+
+  /** Tells loudly that nobody would hear the user, who need not mind. */
+  private showProblem(words = this.source.isMicrophone ? this.blocked : null): void {
+    this.box.hidden = words === null;
+    setText(this.text, words ?? '');
   }
 }

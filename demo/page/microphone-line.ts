@@ -1,6 +1,7 @@
 /** Says which microphone is in use, and loudly if there is none although the user wants one. */
 import type { MicrophoneState } from '@beep/webrtc-client';
 import { byId, setText } from './dom.ts';
+import { wordsOf } from './microphone-problem.ts';
 
 export interface MicrophoneChoices {
   /** Returns whether the test tone replaces the microphone. */
@@ -32,12 +33,8 @@ export class MicrophoneLine {
       track === null ? 'Nobody hears you: you only listen.' : tone ? 'You are sending the test tone.' : label,
     );
     if (error === null) return this.hide();
-    const cause =
-      error.code === 'microphone-denied'
-        ? 'The browser blocks your microphone. Allow it in the address bar, then try again.'
-        : error.message;
     this.box.hidden = false;
-    setText(this.text, `Nobody hears you. ${cause}`);
+    setText(this.text, `Nobody hears you. ${wordsOf(error)}`);
   }
 
   clear(): void {

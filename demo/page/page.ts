@@ -1,11 +1,13 @@
 /** The demo's page. It leads from the form into a call and back. */
-import { type MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
+import { type Devices, type MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { Bots } from './bots.ts';
 import { CallView } from './call.ts';
 import { byId, setText } from './dom.ts';
 import { offerInvitation } from './invite.ts';
 import { EventLog } from './log.ts';
 import { MicrophoneCheck } from './microphone-check.ts';
+import { OutputChoice } from './output-choice.ts';
+import { type KeptCall, keepOverReload, takeKept } from './rejoin.ts';
 import { recall, remember, roomOfLink, showRoomInLink } from './remembered.ts';
 import { offerProcessing } from './settings.ts';
 import { SourceChoice } from './source.ts';
@@ -27,12 +29,16 @@ const log = new EventLog();
 const source = new SourceChoice(() => {
   if (client !== null) source.apply(client).catch(problem);
 });
-const check = new MicrophoneCheck(source);
+const output = new OutputChoice(problem);
+const check = new MicrophoneCheck(source, () => {
+  source.listenOnly();
+  joinForm.requestSubmit();
+});
 const view = new CallView(log, {
   problem,
   over: () => leaveCall(),
   playsTone: () => source.playsTone,
-  listenOnly: () => source.choose('none'),
+  listenOnly: () => source.listenOnly(),
   retryMicrophone: () => {
     if (client !== null) source.apply(client).catch(() => undefined);
   },
@@ -48,8 +54,10 @@ const bots = new Bots({
   failed: problem,
 });
 let client: VoiceClient | null = null;
-/** True while a new call waits for its sound. A second click would start another one, whose tone would never end. */
-let entering = false;
+/** The call that waits for its sound. A second click would start another one, whose tone would never end. */
+let entering: KeptCall | null = null;
+/** Counts the lists of devices. */
+let lists = 0;
 
 offerInvitation(
   () => client?.conversation ?? null,
@@ -65,7 +73,7 @@ if (slotsField.value === '') slotsField.value = String(DEFAULT_SLOTS);
 joinForm.addEventListener('submit', (event) => {
   event.preventDefault();
   const { submitter } = event;
-  void enterCall(submitter instanceof HTMLButtonElement ? Number(submitter.value) : 0);
+  void enterCall(formAsCall(), submitter instanceof HTMLButtonElement ? Number(submitter.value) : 0);
 });
 byId('switch', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
@@ -89,9 +97,40 @@ byId('problem-close', HTMLButtonElement).addEventListener('click', () => {
 });
 nameField.addEventListener('input', () => nameField.setCustomValidity(''));
 
+keepOverReload(presentCall);
+const kept = takeKept();
+if (kept !== null) {
+  nameField.value = kept.name;
+  roomField.value = kept.room;
+  slotsField.value = kept.slots;
+  source.restore(kept.source);
+  void enterCall(kept, 0).then(() => {
+    if (client !== null) log.tell(`You are back in ${kept.room}.`);
+  });
+}
+
+/** Returns the call that the form asks for. */
+function formAsCall(): KeptCall {
+  return {
+    name: nameField.value.trim(),
+    room: roomField.value.trim(),
+    source: source.chosen,
+    slots: slotsField.value,
+    muted: false,
+    deafened: false,
+  };
+}
+
+/** Returns the call in which the user is, or is on their way to be; null if there is none to return to. */
+function presentCall(): KeptCall | null {
+  const room = client?.conversation ?? null;
+  if (client === null || room === null) return entering;
+  return { ...formAsCall(), room, muted: view.choseMute, deafened: client.deafened };
+}
+
 /** Connects, joins the room and adds this many bots. */
-async function enterCall(count: number): Promise<void> {
-  const userid = nameField.value.trim();
+async function enterCall(call: KeptCall, count: number): Promise<void> {
+  const { name: userid, room, muted, deafened } = call;
   if (userid === '' || userid.endsWith(BOT_MARK)) {
     nameField.setCustomValidity(
       userid === '' ? 'Enter your name.' : 'Names that end in “(bot)” are for bots. Choose another.',
@@ -99,33 +138,40 @@ async function enterCall(count: number): Promise<void> {
     nameField.reportValidity();
     return;
   }
-  if (entering) return;
+  if (entering !== null) return;
   check.stop();
   remember('name', userid);
   remember('slots', slotsField.value);
-  entering = true;
+  entering = call;
   problemBox.hidden = true;
+  view.expect(room);
+  showCall(true);
   let microphone: MicrophoneOptions | false;
   try {
     microphone = await source.options();
   } catch (error) {
+    view.forget();
+    showCall(false);
     return problem(error);
   } finally {
-    entering = false;
+    entering = null;
   }
   const made = new VoiceClient({
     url: '/webrtc',
     token: `${encodeURIComponent(userid)}.browser`,
     slots: Number(slotsField.value),
-    conversation: roomField.value.trim(),
+    conversation: room,
     microphone,
+    muted,
+    deafened,
     statisticsInterval: STATISTICS_MS,
   });
   client = made;
   view.watch(made);
-  made.on('devices', ({ inputs }) => source.fill(inputs));
-  made.on('microphone', () => void made.devices().then(({ inputs }) => source.fill(inputs), problem));
-  showCall(true);
+  output.watch(made);
+  made.on('devices', offerDevices);
+  made.on('microphone', () => lookAtDevices(made));
+  lookAtDevices(made);
   try {
     await made.connect();
     if (count > 0) await bots.add(count);
@@ -136,6 +182,21 @@ async function enterCall(count: number): Promise<void> {
     problem(error);
     leaveCall();
   }
+}
+
+/** Lists the devices and offers them, unless there is a newer list by then. */
+function lookAtDevices(from: VoiceClient): void {
+  lists += 1;
+  const list = lists;
+  from.devices().then((devices) => {
+    if (list === lists) offerDevices(devices);
+  }, problem);
+}
+
+function offerDevices({ inputs, outputs }: Devices): void {
+  lists += 1;
+  source.fill(inputs);
+  output.fill(outputs);
 }
 
 /** Returns to the form. */

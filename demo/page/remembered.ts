@@ -3,7 +3,7 @@
 /** A name and a room belong to a tab: two tabs of the same name would throw each other out. */
 const OF_TAB = ['name', 'room'] as const;
 /** Devices belong to the browser. */
-const OF_BROWSER = ['source', 'slots'] as const;
+const OF_BROWSER = ['source', 'slots', 'output', 'unfiltered'] as const;
 type Key = (typeof OF_TAB)[number] | (typeof OF_BROWSER)[number];
 
 const storeOf = (key: Key): Storage => ((OF_TAB as readonly Key[]).includes(key) ? sessionStorage : localStorage);

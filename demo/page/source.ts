@@ -2,6 +2,7 @@
 import type { MicrophoneOptions, VoiceClient } from '@beep/webrtc-client';
 import { byId } from './dom.ts';
 import { recall, remember } from './remembered.ts';
+import { wantedProcessing } from './settings.ts';
 import { startTone, type Tone } from './tone.ts';
 
 const DEFAULT = 'default';
@@ -17,8 +18,11 @@ export class SourceChoice {
   /** The choice of an earlier visit, until its microphone is known or the user chooses anew. */
   private earlier = recall('source');
 
+  private readonly changed: () => void;
+
   /** @param changed is called when the user has changed the choice during a call. */
   constructor(changed: () => void) {
+    this.changed = changed;
     this.fill([]);
     for (const select of this.selects) {
       select.addEventListener('change', () => {
@@ -46,23 +50,30 @@ export class SourceChoice {
     }
   }
 
-  /** Makes a choice for the user, as if they had made it. */
-  choose(value: string): void {
-    const now = this.selects[1]!;
-    now.value = value;
-    now.dispatchEvent(new Event('change'));
+  /** Lets the user listen only, until they choose anew. The next visit begins with their own choice. */
+  listenOnly(): void {
+    this.restore(NONE);
+    this.changed();
+  }
+
+  /** Makes this choice again, whose microphone may have no name yet. */
+  restore(value: string): void {
+    this.earlier = value;
+    for (const select of this.selects) select.value = value;
+    if (this.selects[0]!.value === '') for (const select of this.selects) select.value = DEFAULT;
   }
 
   /** Returns the choice as options for a new client. @throws Error if the browser cannot make the test tone. */
   async options(): Promise<MicrophoneOptions | false> {
-    const value = this.wanted;
+    const value = this.chosen;
     this.stop();
     if (value === NONE) return false;
     if (value === TONE) {
       this.tone = await startTone();
       return { track: this.tone.track };
     }
-    return value.startsWith(DEVICE) ? { deviceId: value.slice(DEVICE.length) } : {};
+    const processing = wantedProcessing();
+    return value.startsWith(DEVICE) ? { ...processing, deviceId: value.slice(DEVICE.length) } : processing;
   }
 
   /** Applies the choice to a client. @throws Error or VoiceError that says why the chosen sound is unavailable. */
@@ -73,9 +84,14 @@ export class SourceChoice {
   }
 
   /** The choice, which may be a microphone whose name the browser does not tell yet. */
-  private get wanted(): string {
+  get chosen(): string {
     const { value } = this.selects[0]!;
     return value === DEFAULT && this.earlier?.startsWith(DEVICE) === true ? this.earlier : value;
+  }
+
+  /** Whether the choice is a microphone. */
+  get isMicrophone(): boolean {
+    return ![TONE, NONE].includes(this.chosen);
   }
 
   /** Whether the test tone is on. */

@@ -1,7 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
-import puppeteer, { type Browser as Driver, type Page as DriverPage, type KeyInput } from 'puppeteer-core';
+import puppeteer, {
+  type CDPSession,
+  type Browser as Driver,
+  type Page as DriverPage,
+  type KeyInput,
+} from 'puppeteer-core';
 import { temporaryFolder } from './proxies.ts';
 import type { Scenarios } from './scenario.ts';
 import { HANG_MS } from './waiting.ts';
@@ -37,6 +42,8 @@ export interface PageOptions {
   dark?: boolean;
   /** Whether the user prefers less motion; in Chromium only. */
   reducedMotion?: boolean;
+  /** Whether the user has forbidden the microphone; in Chromium only. */
+  noMicrophone?: boolean;
 }
 
 export interface Browser {
@@ -67,6 +74,8 @@ export interface LaunchOptions {
   anyCertificate?: boolean;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
+  /** Plays sound only after a click, as browsers do for people, and does not count a test's looks as clicks; in Chromium only. */
+  clickToPlay?: boolean;
   /**
    * Pretends that there is a sound card, without which Firefox runs no AudioContext; its microphone hums, and has the
    * filters that its fake one lacks. Chromium needs none.
@@ -92,14 +101,16 @@ export function outwardAddress(): string | undefined {
  */
 export async function launchBrowser(kind: BrowserKind, options: LaunchOptions = {}): Promise<Browser> {
   exitOnSignals();
-  const { mdns = false } = options;
+  const { mdns = false, clickToPlay = false } = options;
   const browser = await (kind === 'chromium' ? launchChromium(options) : launchFirefox(options));
   return {
     kind,
     majorVersion: majorOf(await browser.version()),
     pid: browser.process()!.pid!,
     newPage: (url, page = {}) =>
-      kind === 'chromium' ? openInChromium(browser, url, page, mdns) : openInFirefox(browser, url, page),
+      kind === 'chromium'
+        ? openInChromium(browser, url, page, { mdns, clickToPlay })
+        : openInFirefox(browser, url, page),
     close: () => browser.close(),
   };
 }
@@ -125,7 +136,11 @@ const COMMON = {
   handleSIGTERM: false,
 };
 
-function launchChromium({ fakeDevices = false, anyCertificate = false }: LaunchOptions): Promise<Driver> {
+function launchChromium({
+  fakeDevices = false,
+  anyCertificate = false,
+  clickToPlay = false,
+}: LaunchOptions): Promise<Driver> {
   return puppeteer.launch({
     ...COMMON,
     acceptInsecureCerts: anyCertificate,
@@ -136,7 +151,7 @@ function launchChromium({ fakeDevices = false, anyCertificate = false }: LaunchO
       '--disable-gpu',
       '--disable-quic',
       '--disable-component-update',
-      '--autoplay-policy=no-user-gesture-required',
+      `--autoplay-policy=${clickToPlay ? 'document-user-activation-required' : 'no-user-gesture-required'}`,
       '--allow-loopback-in-peer-connection',
       ...(fakeDevices ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] : []),
     ],
@@ -185,12 +200,12 @@ function profileTrusting(authority: string): string {
 async function openInChromium(
   browser: Driver,
   url: string,
-  { width = 1280, height = 720, dark = false, reducedMotion = false }: PageOptions,
-  mdns: boolean,
+  { width = 1280, height = 720, dark = false, reducedMotion = false, noMicrophone = false }: PageOptions,
+  { mdns, clickToPlay }: { mdns: boolean; clickToPlay: boolean },
 ): Promise<Page> {
   const context = await browser.createBrowserContext();
   // Chromium shows a page its addresses once that page may use the microphone.
-  if (!mdns) await context.overridePermissions(new URL(url).origin, ['microphone']);
+  if (!mdns) await context.overridePermissions(new URL(url).origin, noMicrophone ? [] : ['microphone']);
   const page = await context.newPage();
   await page.setViewport({ width, height });
   // Each page believes that it has the focus, however many there are.
@@ -200,7 +215,19 @@ async function openInChromium(
     { name: 'prefers-reduced-motion', value: reducedMotion ? 'reduce' : 'no-preference' },
   ]);
   await page.goto(url, { timeout: HANG_MS });
-  return pageOf(page, () => context.close());
+  const opened = pageOf(page, () => context.close());
+  return clickToPlay ? { ...opened, evaluate: evaluatorOf(await page.createCDPSession()) } : opened;
+}
+
+/** Returns what evaluates expressions without the user activation that Puppeteer's own evaluation brings. */
+function evaluatorOf(session: CDPSession): Page['evaluate'] {
+  return async (expression) => {
+    const options = { expression, awaitPromise: true, returnByValue: true };
+    const { result, exceptionDetails } = await session.send('Runtime.evaluate', options);
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  };
 }
 
 async function openInFirefox(browser: Driver, url: string, { width = 1280, height = 720 }: PageOptions): Promise<Page> {

@@ -75,6 +75,11 @@ export class DemoPage {
     return this.evaluate(`document.getElementById(${JSON.stringify(id)}).click()`);
   }
 
+  /** Clicks with the mouse, which counts as a gesture of the user. */
+  point(selector: string): Promise<void> {
+    return this.page.click(selector);
+  }
+
   /** Pins a person or mutes them for this user, in the person's menu, or undoes it. */
   async wish(userid: string, wish: 'Pin' | 'Exclude'): Promise<void> {
     await this.openMenu(userid);

@@ -5,7 +5,7 @@
  *   npm run bench:connections -- --connections 0,50,500,2000 --ports 4,16
  */
 import { parseArgs } from 'node:util';
-import { type CurvePoint, measureCurve } from './connections/curve.ts';
+import { type Cost, type CurvePoint, measureCurve } from './connections/curve.ts';
 import { enterNamespace, inNamespace } from './room/namespace.ts';
 
 const { values } = parseArgs({
@@ -64,15 +64,21 @@ for (const ports of numbers(values.ports)) {
 process.exit(0);
 
 function print(ports: number, events: string, point: CurvePoint): void {
-  const { connections, gone, silence, packetMicros, delay, rssMiB, lost } = point;
+  const { connections, gone, silence, packet, delay, rssMiB, lost } = point;
   row(
     String(ports),
     events,
     connections === null ? (gone ? 'all gone again' : 'nobody') : String(connections),
-    silence.toFixed(1),
-    packetMicros?.toFixed(0) ?? '',
+    told(silence, 1),
+    packet === null ? '' : told(packet, 0),
     delay === null ? '' : `${delay.p50.toFixed(2)} / ${delay.p99.toFixed(2)}`,
     rssMiB?.toFixed(0) ?? '',
     String(lost),
   );
+}
+
+/** Returns a cost with that of each thread in parentheses. */
+function told({ total, threads }: Cost, digits: number): string {
+  const parts = threads.map(({ name, cost }) => `${name} ${cost.toFixed(digits)}`);
+  return `${total.toFixed(digits)} (${parts.join(', ')})`;
 }

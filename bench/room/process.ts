@@ -33,9 +33,11 @@ export function cpuByThread(pid: number): Map<string, number> {
   const threads = new Map<string, number>();
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     try {
-      const { name, cpu } = readStat(`/proc/${pid}/task/${task}/stat`);
+      const { name } = readStat(`/proc/${pid}/task/${task}/stat`);
+      // In nanoseconds, where the stat file has ticks of 10 ms, too coarse for threads that do little.
+      const [running] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
       const shown = Number(task) === pid ? 'main' : name;
-      threads.set(shown, (threads.get(shown) ?? 0) + cpu.user + cpu.system);
+      threads.set(shown, (threads.get(shown) ?? 0) + Number(running) / 1e9);
     } catch {
       // The thread has ended meanwhile.
     }

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { createSecureContext } from 'node:tls';
 import { type Certificate, makeCertificate } from './certificate.ts';
@@ -33,15 +34,12 @@ export interface Lan {
 export async function openToLan({ address: wanted, files, qr }: LanOptions, port: number, count: number): Promise<Lan> {
   const { address, others } = chooseAddress(wanted, networkInterfaces());
   const certificate = files === null ? makeCertificate(namesOf(address), Date.now()) : readCertificate(files, address);
-  const mediaPorts = await freeMediaPorts(address, port, count);
+  const addresses = mediaAddresses(address);
+  const mediaPorts = await freeMediaPorts(addresses.MEDIA_BIND, port, count);
   return {
     banner: bannerFor(address),
     gateway: { lan: { address, certificate } },
-    media: mediaPorts.map((mediaPort) => ({
-      MEDIA_BIND: address,
-      ANNOUNCED_ADDRESS: address,
-      MEDIA_PORTS: String(mediaPort),
-    })),
+    media: mediaPorts.map((mediaPort) => ({ ...addresses, MEDIA_PORTS: String(mediaPort) })),
     invitation: (gateway) => {
       const url = `${gateway.url}/?room=${ROOM}`;
       const lines = [
@@ -61,6 +59,16 @@ export async function openToLan({ address: wanted, files, qr }: LanOptions, port
 /** Everything that the gateway listens at, by the names that a browser may use. */
 function namesOf(address: string): string[] {
   return [address, '127.0.0.1', 'localhost'];
+}
+
+/**
+ * Returns the variables with which others reach the media ports, and the bots, too. These send from 127.0.0.1, which
+ * reaches another IPv4 address of the same machine on Linux. Elsewhere, and for IPv6, the ports are on loopback as well.
+ */
+function mediaAddresses(address: string): { MEDIA_BIND: string; ANNOUNCED_ADDRESS: string } {
+  const reached = process.platform === 'linux' && isIPv4(address);
+  if (reached) return { MEDIA_BIND: address, ANNOUNCED_ADDRESS: address };
+  return { MEDIA_BIND: '', ANNOUNCED_ADDRESS: `${address},127.0.0.1` };
 }
 
 function bannerFor(address: string): string {
@@ -120,20 +128,25 @@ function readCertificate({ cert, key }: { cert: string; key: string }, address: 
 }
 
 /** Returns as many UDP ports that are free: from the wanted one on if it is not 0, so that they are easy to remember. */
-async function freeMediaPorts(address: string, wanted: number, count: number): Promise<number[]> {
+async function freeMediaPorts(bind: string, wanted: number, count: number): Promise<number[]> {
   const ports: number[] = [];
   for (let i = 0; i < count; i++) {
-    ports.push(await freePort(address, wanted === 0 ? 0 : wanted + i, ports).catch(() => freePort(address, 0, ports)));
+    ports.push(await freePort(bind, wanted === 0 ? 0 : wanted + i, ports).catch(() => freePort(bind, 0, ports)));
   }
   return ports;
 }
 
-/** Returns the port if it is free, or any for 0. @throws Error if it is in use. */
-function freePort(address: string, wanted: number, taken: readonly number[]): Promise<number> {
+/**
+ * Returns the port if it is free, or any for 0.
+ *
+ * @param bind the address; empty for all.
+ * @throws Error if it is in use.
+ */
+function freePort(bind: string, wanted: number, taken: readonly number[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const socket = createSocket('udp4');
     socket.once('error', reject);
-    socket.bind(wanted, address, () => {
+    socket.bind({ port: wanted, ...(bind === '' ? {} : { address: bind }), exclusive: true }, () => {
       const { port } = socket.address();
       socket.close(() => (taken.includes(port) ? reject(new Error('taken')) : resolve(port)));
     });

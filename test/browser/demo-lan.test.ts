@@ -1,4 +1,5 @@
 /** `npm run demo -- --lan`, as somebody on another machine of the network uses it: two network namespaces. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -40,6 +41,7 @@ function addScenarios(): void {
   });
   test('a certificate of one’s own has to be for the address, and with its key', ownCertificate, 40);
   test(NAME, () => beyond(talk), SECONDS);
+  test('an IPv6 address does as well', overIpv6, 60);
   test('who opens the page as localhost invites others by the address', atHome, 60);
   test('it answers at no other name and for no other site, and leads plain HTTP to HTTPS', () => beyond(refuse), 40);
 }
@@ -165,6 +167,26 @@ async function send(url: string, headers: Record<string, string> = {}): Promise<
   let text = '';
   for await (const chunk of answer) text += chunk;
   return { status: answer.statusCode, headers: answer.headers, text };
+}
+
+async function overIpv6(): Promise<void> {
+  link ??= Beyond.make();
+  link.run('ip', 'addr', 'add', 'fd77::1/64', 'dev', 'in', 'nodad');
+  execFileSync('ip', ['addr', 'add', 'fd77::2/64', 'dev', 'out', 'nodad']);
+  const browser = await launchBrowser('chromium', { anyCertificate: true });
+  try {
+    await beyond(
+      async ({ url }) => {
+        is(url, `https://[fd77::1]:${PORT}/?room=lobby`);
+        const page = await openDemoPage(browser, url);
+        await page.enter('Ann', 'lobby', 'join-bots');
+        await page.shows('bots are heard', (seen) => arriving(seen) > 10 && seen.slots.some(isBot));
+      },
+      ['fd77::1'],
+    );
+  } finally {
+    await browser.close();
+  }
 }
 
 async function atHome(): Promise<void> {

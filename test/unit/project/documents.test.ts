@@ -89,6 +89,13 @@ test('the README has at most 250 lines', () => {
   ok(read('README.md').trimEnd().split('\n').length <= 250);
 });
 
+test('every file and every folder of src/main has its place among those that may import others', () => {
+  const text = read('CONTRIBUTING.md');
+  const order = /## Which file may import which[\s\S]*?```\n([\s\S]*?)```/.exec(text)![1]!;
+  const names = readdirSync(new URL('src/main/', ROOT)).map((name) => name.replace(/\.ts$/, ''));
+  equal([...order.matchAll(/[a-z][a-z-]*/g)].map(([name]) => name).sort(), names.sort());
+});
+
 test('every npm script that they name exists', () => {
   const { scripts } = JSON.parse(read('package.json'));
   const named = DOCUMENTS.flatMap((name) => [...read(name).matchAll(/`npm run ([\w:]+)/g)].map((match) => match[1]!));

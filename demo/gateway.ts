@@ -128,16 +128,31 @@ function isOwnHost(host: string, { lan }: GatewayOptions): boolean {
   return OWN_NAMES.includes(name) || (lan !== undefined && name === hostOf(lan.address));
 }
 
-/** Returns whether the request names this machine as its host, and comes from a page that may use the gateway. */
-function isAllowed({ headers: { host = '', origin } }: IncomingMessage, options: GatewayOptions): boolean {
+/**
+ * Returns whether the request names this machine as its host, and comes from a page that may use the gateway.
+ *
+ * @param origin of the page, where it is known.
+ */
+function isAllowed({ headers }: IncomingMessage, options: GatewayOptions, origin = headers.origin): boolean {
+  const { host = '' } = headers;
   const own = `${schemeOf(options)}://${host}`;
   return (
     isOwnHost(host, options) && (origin === undefined || origin === own || options.origins?.includes(origin) === true)
   );
 }
 
+/**
+ * Returns the origin of the page that sends a request for the API. With a GET to what it takes for its own origin, a
+ * browser sends no `Origin`. Behind a proxy that rewrites Host, the websocket would be refused, and the request by which
+ * the client asks for the reason would not.
+ */
+function pageOf({ headers: { origin, referer = '' } }: IncomingMessage): string | undefined {
+  return origin ?? (URL.canParse(referer) ? new URL(referer).origin : undefined);
+}
+
 /** Explains to a developer why the gateway answers with 403. */
-function whyForbidden({ headers: { host = '', origin } }: IncomingMessage, options: GatewayOptions): string {
+function whyForbidden(req: IncomingMessage, options: GatewayOptions, origin = req.headers.origin): string {
+  const { host = '' } = req.headers;
   const { lan } = options;
   const where = lan === undefined ? 'on loopback' : `at ${hostOf(lan.address)} and on loopback`;
   const rule = `This gateway is for development. It answers only its own pages, ${where}.`;
@@ -160,9 +175,10 @@ function redirect(req: IncomingMessage, res: ServerResponse, options: GatewayOpt
   refuse(res, 307, 'Browsers give the microphone to pages over HTTPS only: begin the address with https://');
 }
 
-/** Lets a page of an allowed origin read the answer. */
-function allow({ headers: { origin } }: IncomingMessage, res: ServerResponse, { origins = [] }: GatewayOptions): void {
-  if (origin === undefined || !origins.includes(origin)) return;
+/** Lets a page of an allowed origin read the answer, and any page why it is refused. */
+function allow(req: IncomingMessage, res: ServerResponse, options: GatewayOptions): void {
+  const { origin } = req.headers;
+  if (origin === undefined || (isAllowed(req, options) && !options.origins?.includes(origin))) return;
   res.setHeader('access-control-allow-origin', origin);
   res.setHeader('access-control-expose-headers', CORS_EXPOSED);
   res.setHeader('vary', 'origin');
@@ -210,7 +226,8 @@ type Route =
 
 function routeOf(req: IncomingMessage, options: GatewayOptions): Route {
   const { upstream, prefix = '', refused = NONE } = options;
-  if (!isAllowed(req, options)) return { refused: 403, why: whyForbidden(req, options) };
+  const page = pageOf(req);
+  if (!isAllowed(req, options, page)) return { refused: 403, why: whyForbidden(req, options, page) };
   const path = req.url ?? '';
   if (!path.startsWith(`${prefix}/`)) return { refused: 404, why: 'There is nothing here.' };
   const claim = claimOf(req, refused);

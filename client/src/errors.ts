@@ -161,7 +161,7 @@ export function statusError(
   const again = { ...details, retryable: true };
   // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
-    return new VoiceError('forbidden', `${text}. This user is not allowed to do that.`, details);
+    return new VoiceError('forbidden', `${text}. This user, or this page, is not allowed to do that.`, details);
   }
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
     return new VoiceError(

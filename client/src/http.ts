@@ -91,8 +91,8 @@ export async function explainRefusal(api: Endpoint, signal: AbortSignal): Promis
     const response = await request(await connectUrl(api, 'http', signal), init, signal);
     if (response.status !== 426 && !response.ok) return await refusal('GET /connect', response);
     const text =
-      'The token is valid, but the websocket was refused: the server is full or shutting down, or a proxy blocks';
-    return new VoiceError('unreachable', `${text} websockets.`, { retryable: true });
+      'The token is valid, but the websocket was refused: a proxy must pass on Upgrade, Connection and Host, and';
+    return new VoiceError('unreachable', `${text} allow the origin of this page.`, { retryable: true });
   } catch (error) {
     return asVoiceError(error, 'unreachable', 'The server cannot be reached');
   }

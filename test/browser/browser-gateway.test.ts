@@ -1,8 +1,10 @@
 /** `npm run gateway`: the demo's gateway on its own, for pages that people develop elsewhere. */
 import { equal, is, match, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
+import { type ClientPage, openClientPage } from '../support/client-page.ts';
 import { startGatewayCommand } from '../support/gateway-command.ts';
-import { hearsExactly } from '../support/page.ts';
+import { hearsExactly, TONES } from '../support/page.ts';
+import { startRewritingProxy } from '../support/rewriting-proxy.ts';
 import { scenarios } from '../support/scenario.ts';
 
 const test = scenarios('browser gateway');
@@ -22,6 +24,39 @@ inBrowsers(test, EACH, 'a page of an origin that it was told talks through it', 
   }
 });
 
+inBrowsers(
+  test,
+  EACH,
+  'any other page learns from the client’s error why it is refused, also behind a proxy that rewrites Host',
+  async ({ browser, open, gateway: pages }) => {
+    const gateway = await startGatewayCommand([]);
+    const proxy = await startRewritingProxy(pages.port, Number(new URL(gateway.api).port));
+    const refused = async (page: ClientPage, url: string): Promise<string> => {
+      const error = await page.start({ url, token: 'ann', conversation: 'attic' });
+      equal([error?.code, error?.status], ['forbidden', 403], JSON.stringify(error));
+      is((await page.events()).filter(({ name }) => name === 'retry').length, 0, 'it is not tried again');
+      return error!.message;
+    };
+    try {
+      const said = await refused(await open('ann'), gateway.api);
+      match(said, `start the gateway with --origin ${pages.url}, or`);
+      const behind = await openClientPage(browser, proxy, { user: 'bob', tone: TONES[1] });
+      match(await refused(behind, '/webrtc'), `--origin ${proxy.url}, or let your proxy pass Host on as it is`);
+      // A page that does not say where it is.
+      await behind.evaluate(`{
+        const policy = Object.assign(document.createElement('meta'), { name: 'referrer', content: 'no-referrer' });
+        document.head.append(policy);
+      }`);
+      const error = await behind.start({ url: '/webrtc', token: 'ann', connectTimeout: 100 });
+      is(error?.code, 'unreachable');
+      match(error!.message, 'a proxy must pass on Upgrade, Connection and Host, and allow the origin of this page');
+    } finally {
+      await proxy.close();
+      is(await gateway.stop(), 0);
+    }
+  },
+);
+
 test('it answers other pages with the cause, also behind a proxy that rewrites Host', async () => {
   const gateway = await startGatewayCommand(['--origin=http://localhost:5173']);
   const join = (headers: Record<string, string>, method = 'POST'): Promise<Response> =>
@@ -35,7 +70,12 @@ test('it answers other pages with the cause, also behind a proxy that rewrites H
     const { detail } = (await other.json()) as { detail: string };
     match(detail, 'start the gateway with --origin http://localhost:3000');
     match(detail, 'or let your proxy pass Host on as it is');
-    is(other.headers.get('access-control-allow-origin'), null);
+    is(other.headers.get('access-control-allow-origin'), 'http://localhost:3000', 'the page may read why');
+    const ice = (referer: string): Promise<Response> =>
+      fetch(`${gateway.api}/ice`, { headers: { authorization: 'Bearer ann', referer } });
+    is((await ice('http://localhost:3000/page')).status, 403);
+    for (const own of ['http://localhost:5173/page', `${new URL(gateway.api).origin}/`, 'nonsense'])
+      is((await ice(own)).status, 200, own);
     const asks = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' };
     const allowed = await join({ ...asks, origin: 'http://localhost:5173' }, 'OPTIONS');
     equal(

@@ -147,7 +147,11 @@ export async function startClientGateway(upstreamPort: number): Promise<Gateway>
 }
 
 /** Opens a page with the client, and does not start the client yet. */
-export async function openClientPage(browser: Browser, gateway: Gateway, person: Person): Promise<ClientPage> {
+export async function openClientPage(
+  browser: Browser,
+  gateway: Pick<Gateway, 'url'>,
+  person: Person,
+): Promise<ClientPage> {
   const page = new ClientPage(await browser.newPage(`${gateway.url}/voice`), person);
   await page.evaluate(
     'new Promise((go) => { const look = () => window.harness ? go() : setTimeout(look, 10); look(); })',

@@ -13,7 +13,7 @@ import { qrLines } from './qr-text.ts';
 
 /** The room of the URL on the terminal: the one that the page offers by itself. */
 const ROOM = 'lobby';
-/** Columns before each line, and the fewest that a code takes with them. */
+/** What stands before each line. */
 const INDENT = '  ';
 
 export interface Lan {
@@ -91,7 +91,8 @@ function invite(url: string, others: readonly string[]): string[] {
 
 function code(url: string): string[] {
   const lines = qrLines(url);
-  const width = INDENT.length + 2 * lines.length;
+  // A code is a square with an odd number of modules, and each line shows two rows of them.
+  const width = INDENT.length + 2 * lines.length - 1;
   if (process.stdout.isTTY && process.stdout.columns < width) {
     return [`(The QR code needs a terminal of ${width} columns.)`];
   }

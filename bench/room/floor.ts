@@ -56,10 +56,12 @@ async function answer(socket: WebSocket, offer: string): Promise<void> {
   const track = connection.addTrack(audio);
   track.onClosed(() => undefined);
   if (relays && plan.publication !== null) {
-    const voice = room > 0 ? index : publishers++;
+    let voice = room > 0 ? index : -1;
     track.onMessage((packet) => {
-      // RTCP is left out: RFC 5761, section 4.
-      if (packet[1]! < 192 || packet[1]! > 223) relay(voice, packet);
+      // RTCP is left out (RFC 5761, section 4), and so is the comfort noise of silent microphones, which nobody hears.
+      if ((packet[1]! >= 192 && packet[1]! <= 223) || packet.length < payloadBytes) return;
+      if (voice < 0) voice = publishers++;
+      relay(voice, packet);
     });
   }
   connection.setRemoteDescription(writeTransportOffer(plan), 'offer');

@@ -77,6 +77,12 @@ function followsOn(sent: readonly Sent[]): void {
   }
 }
 
+/** Lets the listener hear the one of the two voices, 2 and 3, whose turn it is, and not the other. */
+function hearInstead(bench: Bench, turn: number): void {
+  const [pinned, excluded] = [[2 + (turn % 2)], [3 - (turn % 2)]];
+  bench.forwarder.listen({ type: 'listen', connection: LISTENER, deafened: false, pinned, excluded });
+}
+
 for (const red of [false, true]) {
   for (const [first, second] of [...PACKETS.keys()].flatMap((a) => [a, 20, 120].map((b) => [a, b] as const))) {
     test(`packets of ${first} and ${second} ms that take turns${red ? ', as RED,' : ''} neither overlap nor leave a hole`, () => {
@@ -87,13 +93,7 @@ for (const red of [false, true]) {
       const sent: Sent[] = [];
       for (let turn = 0; turn < 20; turn++) {
         // The other one is told to be heard instead, in the midst of the packet that was sent last.
-        bench.forwarder.listen({
-          type: 'listen',
-          connection: LISTENER,
-          deafened: false,
-          pinned: [2 + (turn % 2)],
-          excluded: [3 - (turn % 2)],
-        });
+        hearInstead(bench, turn);
         const length = [first, second][turn % 2]!;
         for (let i = 0; i < 4; i++) {
           sent.push(...voices[turn % 2]!.say(length));
@@ -243,13 +243,7 @@ test('of payloads that are encrypted by their sender the spacing counts, not wha
   const voices = [new Voice(bench, 2), new Voice(bench, 3)];
   let last: Sent | undefined;
   for (let turn = 0; turn < 60; turn++) {
-    bench.forwarder.listen({
-      type: 'listen',
-      connection: LISTENER,
-      deafened: false,
-      pinned: [2 + (turn % 2)],
-      excluded: [3 - (turn % 2)],
-    });
+    hearInstead(bench, turn);
     for (let i = 0; i < 30; i++) {
       bench.clock += 960;
       const payload = Buffer.from(Array.from({ length: 50 }, () => below(random, 256)));

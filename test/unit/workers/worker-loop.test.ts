@@ -125,9 +125,8 @@ test('a packet that comes between the last look and the sleep is forwarded at on
   equal(forwarded, [1]);
 });
 
-test('an idle worker sleeps for a second; while a voice is ended by silence, for 20 ms between two frames', () => {
-  const loop = new Loop();
-  loop.speak(1);
+/** Runs until the speaker, muted at the first sleep, has been ended by silence. @param slept called after each sleep. */
+function runMuted(loop: Loop, slept: () => void = () => undefined): void {
   const wait = new Int32Array(new SharedArrayBuffer(4));
   loop.run(
     () => undefined,
@@ -135,8 +134,15 @@ test('an idle worker sleeps for a second; while a voice is ended by silence, for
       if (time === 1) loop.tell({ type: 'mute', connection: SPEAKER, muted: true });
       else if (milliseconds === 1000) loop.tell({ type: 'stop' });
       else Atomics.wait(wait, 0, 0, milliseconds);
+      slept();
     },
   );
+}
+
+test('an idle worker sleeps for a second; while a voice is ended by silence, for 20 ms between two frames', () => {
+  const loop = new Loop();
+  loop.speak(1);
+  runMuted(loop);
   equal([loop.sleeps[0], loop.sleeps.at(-1)], [1000, 1000]);
   ok(loop.sleeps.length >= 7 && loop.sleeps.slice(1, -1).every((one) => one === 20), `${loop.sleeps}`);
   is(loop.counters[Count.Silence], 5);
@@ -147,16 +153,9 @@ test('main is woken by frames of silence as by packets', () => {
   const loop = new Loop();
   loop.speak(1);
   const asleep = new Int32Array(loop.shard.memory, loop.shard.mainBell, 1);
-  const wait = new Int32Array(new SharedArrayBuffer(4));
-  loop.run(
-    () => undefined,
-    (time, milliseconds) => {
-      if (time === 1) loop.tell({ type: 'mute', connection: SPEAKER, muted: true });
-      else if (milliseconds === 1000) loop.tell({ type: 'stop' });
-      else Atomics.wait(wait, 0, 0, milliseconds);
-      asleep[0] = 1;
-    },
-  );
+  runMuted(loop, () => {
+    asleep[0] = 1;
+  });
   is(loop.reports.filter(({ report }) => report === EGRESS_BELL).length, 5);
 });
 

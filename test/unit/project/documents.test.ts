@@ -12,7 +12,19 @@ const ROOT = new URL('../../../../', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, ROOT), 'utf8');
 const HTTP = read('docs/http-api.md');
 const PROTOCOL = read('docs/protocol.md');
-const FOLDERS = ['', 'bench/', 'client/', 'deploy/', 'deploy/backend-auth/', 'docs/', 'test/data/', 'test/foreign/'];
+const FOLDERS = [
+  '',
+  'bench/',
+  'client/',
+  'demo/',
+  'deploy/',
+  'deploy/backend-auth/',
+  'deploy/kubernetes/',
+  'docs/',
+  'examples/',
+  'test/data/',
+  'test/foreign/',
+];
 const DOCUMENTS = FOLDERS.flatMap((folder) =>
   readdirSync(new URL(folder, ROOT))
     .filter((name) => name.endsWith('.md'))

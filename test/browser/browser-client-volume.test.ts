@@ -1,10 +1,9 @@
 /** The browser client's volumes above 1, which no element has by itself. */
 import { equal, is, ok } from 'uvu/assert';
 import { inBrowsers } from '../support/browser-fixture.ts';
-import type { ClientPage } from '../support/client-page.ts';
+import { louderBy } from '../support/louder.ts';
 import { hearsExactly } from '../support/page.ts';
 import { scenarios } from '../support/scenario.ts';
-import { until } from '../support/waiting.ts';
 
 const test = scenarios('browser client volumes');
 const EACH = ['chromium', 'firefox'] as const;
@@ -13,20 +12,6 @@ const AMPLIFIED = `${SLOT}?.louder && ${SLOT}.element.muted && !${SLOT}.louder.p
 /** Twice as loud, dB, and how far a measurement may be off: the tone swells and fades. */
 const DOUBLE_DB = 6;
 const TOLERANCE_DB = 2;
-const LOOKS = 5;
-
-/** By how much louder a tone is in one track than in another at the same time, the median of some looks, dB. */
-async function louderBy(page: ClientPage, track: string, original: string, tone: number): Promise<number> {
-  const differences: number[] = [];
-  await until('the tone was measured', async () => {
-    const looks = [track, original].map((one) => `listen(${one}, [${tone}])`);
-    const [one, other] = await page.evaluate<(number[] | null)[]>(`Promise.all([${looks}])`);
-    if (one && other) differences.push(one[0]! - other[0]!);
-    return differences.length === LOOKS;
-  });
-  return differences.sort((a, b) => a - b)[Math.floor(LOOKS / 2)]!;
-}
-
 inBrowsers(
   test,
   EACH,

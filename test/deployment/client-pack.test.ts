@@ -1,11 +1,16 @@
-/** The browser client as other projects install it: packed, and as a folder. */
+/** The browser client as other projects install it: packed, and as a folder; and in their pages behind a proxy. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { equal, is, match, ok } from 'uvu/assert';
-import { temporaryFolder } from '../support/proxies.ts';
+import { type Browser, browserAvailable, launchBrowser } from '../support/browsers.ts';
+import { startGatewayCommand } from '../support/gateway-command.ts';
+import { openPackedPage, type PackedPage, servePacked } from '../support/packed-page.ts';
+import { withProxy } from '../support/proxied-server.ts';
+import { behindProxies, temporaryFolder } from '../support/proxies.ts';
 import { scenarios } from '../support/scenario.ts';
+import { startServer } from '../support/server.ts';
 
 const test = scenarios('client package of npm');
 const SECONDS = 120;
@@ -132,5 +137,98 @@ test(
   },
   SECONDS,
 );
+
+interface Pages {
+  /** As a module. */
+  readonly ann: PackedPage;
+  /** As a plain script. */
+  readonly bob: PackedPage;
+  /** Origin of both. */
+  readonly origin: string;
+}
+
+/** Opens two pages with the package, of another origin than the API. */
+async function withPages(browser: Browser, upstream: number, body: (pages: Pages) => Promise<void>): Promise<void> {
+  const gateway = await servePacked(packed, upstream);
+  try {
+    const ann = await openPackedPage(browser, gateway, 'module');
+    await body({ ann, bob: await openPackedPage(browser, gateway, 'script'), origin: gateway.url });
+  } finally {
+    await browser.close();
+    await gateway.close();
+  }
+}
+
+for (const kind of ['chromium', 'firefox'] as const) {
+  const inBrowser = (name: string, add: (title: string) => void): void => {
+    const title = `${kind}: ${name}`;
+    if (browserAvailable(kind) || process.env['REQUIRE_BROWSERS'] === '1') add(title);
+    else test.skip(title, `${kind} not installed`);
+  };
+
+  inBrowser('the package talks through the proxy, and is led to the next server by its reload', (title) =>
+    behindProxies(
+      test,
+      title,
+      (proxyKind) =>
+        withProxy(
+          proxyKind,
+          async ({ server, auth, proxy }) => {
+            const [next, browser] = [await startServer(), await launchBrowser(kind, { fakeDevices: true })];
+            await withPages(browser, server.port, async ({ ann, bob }) => {
+              for (const [page, user] of [
+                [ann, 'ann'],
+                [bob, 'bob'],
+              ] as const)
+                await page.connect({ url: proxy.url, token: await auth.token(user), conversation: 'attic' });
+              await Promise.all([ann.hears('bob'), bob.hears('ann')]);
+              proxy.lead({ server: next.port, auth: auth.port });
+              server.process.kill('SIGTERM');
+              await Promise.all(['ann', 'bob'].map((user) => next.logged('"joined"', `"${user}"`)));
+              is(await server.exited, 0);
+              await Promise.all([ann.hears('bob'), bob.hears('ann')]);
+              for (const page of [ann, bob]) equal(await page.evaluate('states'), ['connecting', 'connected']);
+              await ann.evaluate("client.join('cellar')");
+              await bob.until('client.total === 1');
+            }).finally(() => next.stop());
+          },
+          { DRAIN_TIMEOUT_MS: '60000' },
+        ),
+      SECONDS,
+    ),
+  );
+
+  inBrowser('the package talks through the development gateway, and outlasts its restart', (title) =>
+    test(
+      title,
+      async () => {
+        const [server, browser] = [await startServer(), await launchBrowser(kind, { fakeDevices: true })];
+        await withPages(browser, server.port, async ({ ann, bob, origin }) => {
+          const args = [`--server=${server.port}`, `--origin=${origin}`];
+          const first = await startGatewayCommand(args);
+          await ann.connect({ url: first.api, token: 'ann', conversation: 'attic' });
+          await bob.connect({ url: first.api, token: 'bob', conversation: 'attic' });
+          await Promise.all([ann.hears('bob'), bob.hears('ann')]);
+          is(await first.stop(), 0);
+          await ann.evaluate("{ window.moved = client.join('cellar'); client.reconnect(); 0; }");
+          await bob.hears('ann');
+          await ann.until('client.retryAt !== null');
+          const second = await startGatewayCommand([...args, `--port=${new URL(first.api).port}`]);
+          try {
+            await ann.evaluate('moved');
+            await ann.until("client.conversation === 'cellar' && client.retryAt === null");
+            await bob.until('client.total === 1');
+            await bob.evaluate("client.join('cellar')");
+            await Promise.all([ann.hears('bob'), bob.hears('ann')]);
+            for (const page of [ann, bob]) equal(await page.evaluate('states'), ['connecting', 'connected']);
+          } finally {
+            await second.stop();
+          }
+        }).finally(() => server.stop());
+      },
+      SECONDS,
+    ),
+  );
+}
 
 test.run();

@@ -38,6 +38,8 @@ const SECONDS: Readonly<Record<string, number>> = {
   browsers: 145,
   'browser-takeover': 140,
   'browser-hook': 140,
+  'browser-client-keeps': 100,
+  'client-pack': 80,
   'browser-client-drain': 120,
   'cluster-replicas': 130,
   'cluster-records': 130,

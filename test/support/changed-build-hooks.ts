@@ -1,5 +1,5 @@
 /** Changes modules while they are loaded: see `changed-build.ts`. */
-import type { LoadHook } from 'node:module';
+import type { LoadFnOutput, LoadHook } from 'node:module';
 
 /** A text of the compiled module, and what it becomes. */
 type Change = readonly [path: string, from: string, to: string];
@@ -60,8 +60,10 @@ const CHANGES: Readonly<Record<string, readonly Change[]>> = {
 
 const changes = CHANGES[process.env['CHANGED_BUILD'] ?? ''] ?? [];
 
-export const load: LoadHook = async (url, context, next) => {
-  const loaded = await next(url, context);
+export const load: LoadHook = async (url, context, next) => changed(url, await next(url, context));
+
+/** Returns a module as the other build has it. @throws Error if this build has changed so much that it has no such text. */
+export function changed(url: string, loaded: LoadFnOutput): LoadFnOutput {
   const mine = changes.filter(([path]) => url.endsWith(`/src/main/${path}`));
   if (mine.length === 0) return loaded;
   let text = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source);
@@ -70,4 +72,4 @@ export const load: LoadHook = async (url, context, next) => {
     text = text.replace(from, () => to);
   }
   return { ...loaded, source: text };
-};
+}

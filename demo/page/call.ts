@@ -20,6 +20,7 @@ const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   reconnecting: 'Connection lost',
   closed: 'Not connected',
 };
+const NOWHERE = 'Not in a room';
 const RECORDED = 'This room is being recorded.';
 const PARTIAL = 'Other servers cannot be reached. You hear only some of the people here.';
 const SILENCED = 'An operator has muted you. Nobody hears you until an operator unmutes you.';
@@ -198,12 +199,14 @@ export class CallView {
   private moved(conversation: string | null, kicked: boolean, error: VoiceError | null): void {
     if (error !== null) this.events.problem(error);
     if (kicked) this.log.tell('An operator removed you from the room.');
+    // The title was that of the room on the way.
+    if (error !== null && conversation === null) setText(this.title, NOWHERE);
     if (conversation === this.room) return;
     this.room = conversation;
     this.known = null;
     this.log.forget();
     this.people.clear();
-    setText(this.title, conversation ?? 'Not in a room');
+    setText(this.title, conversation ?? NOWHERE);
     if (conversation === null) return;
     this.log.add(`You are in ${conversation}.`);
     this.events.entered(conversation);

@@ -54,6 +54,7 @@ export class MicrophoneCheck {
     setText(this.said, 'Allow the microphone if the browser asks.');
     try {
       const options = await this.source.options();
+      if (options === null) return;
       if (options === false) return setText(this.said, 'You will only listen.');
       const preview = await previewMicrophone(options, (level) => this.show(level));
       if (round !== this.round) return preview.close();

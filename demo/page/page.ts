@@ -105,7 +105,7 @@ if (kept !== null) {
   slotsField.value = kept.slots;
   source.restore(kept.source);
   void enterCall(kept, 0).then(() => {
-    if (client !== null) log.tell(`You are back in ${kept.room}.`);
+    if (client?.conversation === kept.room) log.tell(`You are back in ${kept.room}.`);
   });
 }
 
@@ -146,16 +146,16 @@ async function enterCall(call: KeptCall, count: number): Promise<void> {
   problemBox.hidden = true;
   view.expect(room);
   showCall(true);
-  let microphone: MicrophoneOptions | false;
+  let microphone: MicrophoneOptions | false | null;
   try {
     microphone = await source.options();
   } catch (error) {
-    view.forget();
-    showCall(false);
+    leaveCall();
     return problem(error);
-  } finally {
-    entering = null;
   }
+  // The user has left before the sound was there.
+  if (microphone === null) return;
+  entering = null;
   const made = new VoiceClient({
     url: '/webrtc',
     token: `${encodeURIComponent(userid)}.browser`,
@@ -201,8 +201,9 @@ function offerDevices({ inputs, outputs }: Devices): void {
 
 /** Returns to the form. */
 function leaveCall(): void {
-  if (client === null) return;
+  if (client === null && entering === null) return;
   client = null;
+  entering = null;
   source.stop();
   view.forget();
   showCall(false);

@@ -15,6 +15,8 @@ export class SourceChoice {
   /** The same choice before and during a call. */
   private readonly selects = [byId('source', HTMLSelectElement), byId('source-now', HTMLSelectElement)];
   private tone: Tone | null = null;
+  /** Counts the ends of the tone, so that one that starts late does not outlive its end. */
+  private round = 0;
   /** The choice of an earlier visit, until its microphone is known or the user chooses anew. */
   private earlier = recall('source');
 
@@ -63,14 +65,25 @@ export class SourceChoice {
     if (this.selects[0]!.value === '') for (const select of this.selects) select.value = DEFAULT;
   }
 
-  /** Returns the choice as options for a new client. @throws Error if the browser cannot make the test tone. */
-  async options(): Promise<MicrophoneOptions | false> {
+  /**
+   * Returns the choice as options for a new client.
+   *
+   * @returns null if the tone was ended, or another choice made, while it started.
+   * @throws Error if the browser cannot make the test tone.
+   */
+  async options(): Promise<MicrophoneOptions | false | null> {
     const value = this.chosen;
     this.stop();
     if (value === NONE) return false;
     if (value === TONE) {
-      this.tone = await startTone();
-      return { track: this.tone.track };
+      const { round } = this;
+      const tone = await startTone();
+      if (round !== this.round) {
+        tone.stop();
+        return null;
+      }
+      this.tone = tone;
+      return { track: tone.track };
     }
     const processing = wantedProcessing();
     return value.startsWith(DEVICE) ? { ...processing, deviceId: value.slice(DEVICE.length) } : processing;
@@ -79,6 +92,7 @@ export class SourceChoice {
   /** Applies the choice to a client. @throws Error or VoiceError that says why the chosen sound is unavailable. */
   async apply(client: VoiceClient): Promise<void> {
     const options = await this.options();
+    if (options === null) return;
     if (options === false) client.stopMicrophone();
     else await client.startMicrophone(options);
   }
@@ -101,6 +115,7 @@ export class SourceChoice {
 
   /** Ends the test tone, if it is on. */
   stop(): void {
+    this.round += 1;
     this.tone?.stop();
     this.tone = null;
   }

@@ -14,10 +14,27 @@ export interface Tone {
   stop(): void;
 }
 
-/** Starts the test tone. @throws Error if this browser supports neither way to make it. */
+/**
+ * Starts the test tone. Where the browser plays nothing before a click, as after a reload, the tone begins with the first
+ * one.
+ *
+ * @throws Error if this browser supports neither way to make it.
+ */
 export async function startTone(): Promise<Tone> {
   const samples = tune();
-  return (await fromContext(samples)) ?? fromElement(samples);
+  const context = new AudioContext();
+  await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
+  if (context.state === 'running') return fromContext(context, samples);
+  try {
+    const tone = await fromElement(samples);
+    // There is no audio device for the context.
+    void context.close();
+    return tone;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'NotAllowedError') return withClick(context, samples);
+    void context.close();
+    throw error;
+  }
 }
 
 function tune(): Float32Array<ArrayBuffer> {
@@ -33,14 +50,23 @@ function tune(): Float32Array<ArrayBuffer> {
   return samples;
 }
 
-/** Makes the tone in an audio context. @returns null if the context, for want of an audio device, does not start. */
-async function fromContext(samples: Float32Array<ArrayBuffer>): Promise<Tone | null> {
-  const context = new AudioContext();
-  await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
-  if (context.state !== 'running') {
-    void context.close();
-    return null;
-  }
+/** Makes the tone in an audio context, which is silent until a click or a key lets the context start. */
+function withClick(context: AudioContext, samples: Float32Array<ArrayBuffer>): Tone {
+  const ended = new AbortController();
+  for (const name of ['click', 'keydown'])
+    window.addEventListener(name, () => void context.resume(), { signal: ended.signal });
+  const { track, stop } = fromContext(context, samples);
+  return {
+    track,
+    stop: () => {
+      ended.abort();
+      stop();
+    },
+  };
+}
+
+/** Makes the tone in an audio context. */
+function fromContext(context: AudioContext, samples: Float32Array<ArrayBuffer>): Tone {
   const buffer = context.createBuffer(1, samples.length, RATE);
   buffer.copyToChannel(samples, 0);
   const source = new AudioBufferSourceNode(context, { buffer, loop: true });

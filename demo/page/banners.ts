@@ -2,7 +2,7 @@
 import { byId, make, setText } from './dom.ts';
 
 /** What there is a line for, the most important first. */
-export type Banner = 'silenced' | 'audience' | 'deafened' | 'muted-talk' | 'silent' | 'cluster' | 'draining';
+export type Banner = 'silenced' | 'audience' | 'deafened' | 'muted-talk' | 'silent' | 'cluster';
 
 interface Action {
   readonly label: string;

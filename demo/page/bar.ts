@@ -14,6 +14,7 @@ export class Bar {
   private readonly mute = byId('mute', HTMLButtonElement);
   private readonly deafen = byId('deafen', HTMLButtonElement);
   private readonly hand = byId('hand', HTMLButtonElement);
+  private readonly said = byId('mute-said', HTMLParagraphElement);
   private readonly events: BarEvents;
   private client: VoiceClient | null = null;
   /** Holding space unmutes for as long; it exists while the user has chosen to be muted. */
@@ -29,7 +30,10 @@ export class Bar {
     for (const [button, key, act] of controls) {
       button.addEventListener('click', act);
       onKey(key, () => {
-        if (!this.bar.hidden && !button.hidden && !button.disabled) act();
+        if (this.bar.hidden || button.hidden || button.disabled) return;
+        act();
+        // A screen reader tells of a button that changes only if the button has the focus.
+        if (button === this.mute) setText(this.said, this.choseMute ? 'You are muted.' : 'You are not muted any more.');
       });
     }
   }
@@ -39,6 +43,7 @@ export class Bar {
     this.endTalk();
     this.client = client;
     this.bar.hidden = client === null;
+    setText(this.said, '');
     if (client === null) return;
     if (client.muted) this.holdToTalk();
     this.show();
@@ -75,13 +80,14 @@ export class Bar {
     this.mute.style.setProperty('--level', sent ? Math.min(1, Math.sqrt(level)).toFixed(2) : '0');
   }
 
+  unmute(): void {
+    this.endTalk();
+    this.client?.mute(false);
+  }
+
   private toggleMute(): void {
-    const { client } = this;
-    if (client === null) return;
-    if (this.talk !== null) {
-      this.endTalk();
-      client.mute(false);
-    } else this.holdToTalk();
+    if (this.talk !== null) this.unmute();
+    else if (this.client !== null) this.holdToTalk();
   }
 
   /** Mutes, but lets the user talk while they hold the space bar. */

@@ -13,6 +13,7 @@ import { keyOf, People } from './people.ts';
 import { nameOf } from './person.ts';
 import { SoundBlocked } from './sound-blocked.ts';
 
+const TITLE = document.title;
 const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   idle: 'Not connected',
   connecting: 'Connecting …',
@@ -20,12 +21,14 @@ const STATES: Readonly<Record<VoiceClient['state'], string>> = {
   reconnecting: 'Connection lost',
   closed: 'Not connected',
 };
-const NOWHERE = 'Not in a room';
 const RECORDED = 'This room is being recorded.';
 const PARTIAL = 'Other servers cannot be reached. You hear only some of the people here.';
 const SILENCED = 'An operator has muted you. Nobody hears you until an operator unmutes you.';
+const SILENCED_TALK = 'You are talking, but an operator has muted you. Nobody hears you.';
 const AUDIENCE = 'You are listening. To speak, raise your hand.';
+const AUDIENCE_TALK = 'You are talking, but you may only listen. To speak, raise your hand.';
 const ASKING = 'You have raised your hand. The others see that you ask to speak.';
+const MUTED_TALK = 'You are talking, but you are muted.';
 const DEAFENED = 'You are deafened: you hear nobody, and the others see it.';
 
 export interface CallEvents {
@@ -41,6 +44,10 @@ export interface CallEvents {
   /** The user is in this room now. */
   entered(room: string): void;
 }
+
+/** Most people in a room whose comings and goings are shown to everybody. */
+const FEW = 20;
+const REPLACED = 'You have joined with this name elsewhere, perhaps in another tab. Join again to be here instead.';
 
 type On = <Name extends keyof ClientEvents>(name: Name, show: (value: ClientEvents[Name]) => void) => void;
 
@@ -60,6 +67,8 @@ export class CallView {
   private readonly microphone: MicrophoneLine;
   private client: VoiceClient | null = null;
   private room: string | null = null;
+  /** Whether the user talks although nobody hears them. */
+  private talksMuted = false;
   /** The participants shown last, by {@link keyOf}; null until there is a first list. */
   private known: Map<string, Participant> | null = null;
 
@@ -112,7 +121,8 @@ export class CallView {
     on('draining', () => this.log.tell('The server is shutting down. The call moves to another server by itself.'));
     on('cluster', ({ whole }) => {
       this.banners.set('cluster', whole ? null : PARTIAL);
-      this.log.add(whole ? 'All servers can be reached again.' : PARTIAL);
+      if (whole) this.log.tell('All servers can be reached again. You hear everybody.');
+      else this.log.add(PARTIAL);
     });
     on('error', (error) => this.events.problem(error));
   }
@@ -134,7 +144,10 @@ export class CallView {
   private watchSound(client: VoiceClient, on: On): void {
     on('muted', () => this.showMuted(client));
     on('level', (level) => this.bar.glow(level));
-    on('mutedTalk', (talks) => this.banners.set('muted-talk', talks ? talkedTo(client) : null));
+    on('mutedTalk', (talks) => {
+      this.talksMuted = talks;
+      this.showMuted(client);
+    });
     on('microphoneSilent', (silent) =>
       this.banners.set('silent', silent ? 'Your microphone is silent. Is it switched off, or the wrong one?' : null),
     );
@@ -167,6 +180,8 @@ export class CallView {
     this.microphone.clear();
     this.known = null;
     this.room = null;
+    this.talksMuted = false;
+    document.title = TITLE;
     setText(this.recording, '');
     setText(this.state, STATES.idle);
     this.state.dataset['state'] = 'idle';
@@ -178,16 +193,23 @@ export class CallView {
   }
 
   private showState(client: VoiceClient, state: VoiceClient['state'], error: VoiceError | null): void {
+    const wasLost = this.state.dataset['state'] === 'reconnecting';
     this.state.dataset['state'] = state;
     this.state.title = error?.message ?? '';
     this.showQuality(client);
     this.lost.show(client);
-    if (state === 'connected') this.log.add('Connected.');
+    if (state === 'connected' && wasLost) this.log.tell('You are connected again.');
+    else if (state === 'connected') this.log.add('Connected.');
     if (state === 'reconnecting')
       this.log.add(error === null ? 'Reconnecting.' : 'The connection is lost. Reconnecting automatically.');
     if (state !== 'closed' || error === null) return;
-    this.events.problem(error);
+    this.end(error.code === 'replaced' ? REPLACED : error);
+  }
+
+  /** Ends the call with the reason why. */
+  private end(why: unknown): void {
     this.events.over();
+    this.events.problem(why);
   }
 
   private showQuality({ state, statistics: { quality } }: VoiceClient): void {
@@ -197,17 +219,22 @@ export class CallView {
   }
 
   private moved(conversation: string | null, kicked: boolean, error: VoiceError | null): void {
+    if (conversation === null) {
+      // The page shows nothing without a room, and a message that fades would leave the user in the dark.
+      const room = this.room ?? 'the room';
+      if (error !== null) this.end(error);
+      else if (kicked) this.end(`An operator has removed you from ${room}.`);
+      else if (this.room !== null) this.end(`You have left ${room}.`);
+      return;
+    }
     if (error !== null) this.events.problem(error);
-    if (kicked) this.log.tell('An operator removed you from the room.');
-    // The title was that of the room on the way.
-    if (error !== null && conversation === null) setText(this.title, NOWHERE);
     if (conversation === this.room) return;
     this.room = conversation;
     this.known = null;
     this.log.forget();
     this.people.clear();
-    setText(this.title, conversation ?? NOWHERE);
-    if (conversation === null) return;
+    setText(this.title, conversation);
+    document.title = `${conversation} – ${TITLE}`;
     this.log.add(`You are in ${conversation}.`);
     this.events.entered(conversation);
   }
@@ -219,6 +246,7 @@ export class CallView {
     const before = this.known;
     this.known = now;
     if (before === null) return;
+    this.log.loud = client.total <= FEW;
     for (const [key, participant] of now) {
       if (!before.has(key)) this.log.joined(nameOf(participant));
       if (participant.hand === true && before.get(key)?.hand !== true && participant.number !== client.number)
@@ -229,17 +257,17 @@ export class CallView {
 
   private showMuted(client: VoiceClient): void {
     const { silenced, deafened, speak, hand } = client;
+    const talks = this.talksMuted;
     this.bar.show();
-    this.banners.set('silenced', silenced ? SILENCED : null);
-    this.banners.set('audience', speak ? null : hand ? ASKING : AUDIENCE);
+    this.banners.set('silenced', silenced ? (talks ? SILENCED_TALK : SILENCED) : null);
+    this.banners.set('audience', speak ? null : hand ? ASKING : talks ? AUDIENCE_TALK : AUDIENCE);
+    this.banners.set('muted-talk', talks && speak && !silenced ? MUTED_TALK : null, {
+      label: 'Unmute',
+      act: () => this.bar.unmute(),
+    });
     this.banners.set('deafened', deafened ? DEAFENED : null, {
       label: 'Hear again',
       act: () => client.deafen(false),
     });
   }
-}
-
-function talkedTo({ silenced, speak }: VoiceClient): string {
-  if (silenced) return 'You are talking, but an operator has muted you.';
-  return speak ? 'You are talking, but you are muted. Press M to unmute.' : 'You are talking, but you may only listen.';
 }

@@ -31,6 +31,7 @@ export function offerInvitation(room: () => string | null, origin: () => string 
     openAt(popover, button);
     link.focus();
     link.select();
+    link.scrollLeft = 0;
   });
   byId('invite-copy', HTMLButtonElement).addEventListener('click', () => {
     navigator.clipboard.writeText(link.value).then(

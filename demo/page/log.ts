@@ -12,6 +12,8 @@ export class EventLog {
   private readonly list = byId('log', HTMLDivElement);
   private readonly came = new Set<string>();
   private readonly went = new Set<string>();
+  /** Whether arrivals and departures are shown outside of the log, too. */
+  loud = false;
   private timer: number | undefined;
   private readonly toast = byId('toast', HTMLDivElement);
   private fading: number | undefined;
@@ -19,6 +21,10 @@ export class EventLog {
   /** Adds a line, and shows it for a moment to those who have the log closed. */
   tell(text: string): void {
     this.add(text);
+    this.show(text);
+  }
+
+  private show(text: string): void {
     setText(this.toast, text);
     clearTimeout(this.fading);
     this.fading = setTimeout(() => setText(this.toast, ''), TOAST_MS);
@@ -51,8 +57,12 @@ export class EventLog {
   private gather(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
-      if (this.came.size > 0) this.add(`${listed([...this.came])} joined.`);
-      if (this.went.size > 0) this.add(`${listed([...this.went])} left.`);
+      const moves = [
+        this.came.size > 0 ? `${listed([...this.came])} joined.` : '',
+        this.went.size > 0 ? `${listed([...this.went])} left.` : '',
+      ].filter((line) => line !== '');
+      for (const line of moves) this.add(line);
+      if (this.loud && moves.length > 0) this.show(moves.join(' '));
       this.forget();
     }, GATHER_MS);
   }

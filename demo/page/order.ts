@@ -22,14 +22,17 @@ export class Order {
   /** When somebody was last active, by key. */
   private readonly last = new Map<string, number>();
 
-  /** Returns the people in their order. @param now any clock that does not go back. */
-  arrange<T extends Orderable>(people: readonly T[], now: number): T[] {
+  /** Remembers who is active, for the next order. @param now any clock that does not go back. */
+  note(people: readonly Orderable[], now: number): void {
+    for (const { key, active } of people) if (active) this.last.set(key, now);
+  }
+
+  /** Returns the people in their order. Call it only to show them so, because whoever it moves has moved then. */
+  arrange<T extends Orderable>(people: readonly T[]): T[] {
     const present = new Map(people.map((one) => [one.key, one]));
     this.front = this.front.filter((key) => present.has(key));
     for (const { key, active, isSelf } of people) {
-      if (!active || isSelf) continue;
-      this.last.set(key, now);
-      if (!this.front.includes(key)) this.admit(key, present);
+      if (active && !isSelf && !this.front.includes(key)) this.admit(key, present);
     }
     const rank = ({ key, isSelf }: T): number => {
       const place = this.front.indexOf(key);

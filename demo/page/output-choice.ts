@@ -35,7 +35,7 @@ export class OutputChoice {
     const has = (id: string): boolean => named.some(({ deviceId }) => deviceId === id);
     this.part.hidden = named.length === 0;
     this.select.replaceChildren(
-      new Option('As the system has it', ''),
+      new Option('System default', ''),
       ...named.map(({ deviceId, label }) => new Option(label, deviceId)),
     );
     // The client has left a device that is gone by itself.

@@ -36,7 +36,11 @@ const check = new MicrophoneCheck(source, () => {
 });
 const view = new CallView(log, {
   problem,
-  over: () => leaveCall(),
+  over: () => {
+    const ended = client;
+    leaveCall();
+    ended?.close();
+  },
   playsTone: () => source.playsTone,
   listenOnly: () => source.listenOnly(),
   retryMicrophone: () => {
@@ -94,6 +98,9 @@ byId('leave', HTMLButtonElement).addEventListener('click', () => {
 });
 byId('problem-close', HTMLButtonElement).addEventListener('click', () => {
   problemBox.hidden = true;
+  // The focus must not fall to the top of the page.
+  if (callPart.hidden) nameField.focus();
+  else view.focus();
 });
 nameField.addEventListener('input', () => nameField.setCustomValidity(''));
 

@@ -98,8 +98,9 @@ export class People {
     if (this.client !== null) this.show(this.client);
   }
 
-  private hearingLine({ slots }: VoiceClient): string {
+  private hearingLine({ slots, total }: VoiceClient): string {
     const places = slots.filter(({ available }) => available).length;
+    if (total === 1) return 'Nobody else is here yet. Invite somebody, or add bots in the developer tools.';
     const line = places === 1 ? 'You hear one voice at a time.' : `You hear up to ${places} voices at a time.`;
     const pinned = [...this.wished.pin].filter((key) => this.rows.has(key)).length;
     return pinned === 0 ? line : `${line} Pinned: ${Math.min(pinned, places)} of ${places} places.`;
@@ -139,14 +140,17 @@ export class People {
       isSelf: view.isSelf,
       active: view.slot !== null || view.pinned || view.participant.hand === true,
     }));
-    const sorted = this.order.arrange(people, now).map(({ key }) => this.rows.get(key)!.item);
+    this.order.note(people, now);
     const busy =
       (POINTER.matches && this.list.matches(':hover')) ||
       this.list.querySelector(':focus-visible') !== null ||
       this.menu.isOpen;
     if (!added && (busy || now - this.ordered < REORDER_MS)) return;
     this.ordered = now;
-    const wanted = busy ? [...this.list.children, ...sorted.filter((item) => item.parentNode === null)] : sorted;
+    const itemOf = ({ key }: { key: string }): HTMLElement => this.rows.get(key)!.item;
+    const wanted = busy
+      ? [...this.list.children, ...people.map(itemOf).filter((item) => item.parentNode === null)]
+      : this.order.arrange(people).map(itemOf);
     const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
     wanted.forEach((item, i) => {
       // Moving an element takes the focus from it, so only what is elsewhere is moved.

@@ -27,6 +27,8 @@ export class PersonRow {
   readonly name: string;
   private readonly face: HTMLElement;
   private readonly what = make('span', 'what');
+  /** Others see a ring, which changes too often for a word that moves the name. */
+  private readonly voice = make('span', 'unseen', 'speaking');
   private readonly mark = make('span', 'mark', makeIcon('sound'), make('span', 'unseen', 'you hear them'));
   private readonly muted = make('span', 'muted', makeIcon('mic-off'));
   private readonly hand = make('span', 'hand', makeIcon('hand'));
@@ -36,7 +38,7 @@ export class PersonRow {
     this.name = nameOf(participant);
     this.face = makeFace(this.name);
     this.item.dataset['who'] = participant.userid;
-    const who = make('div', 'who', make('span', 'name', this.name), this.what);
+    const who = make('div', 'who', make('span', 'name', this.name), this.what, this.voice);
     this.item.append(this.face, who, this.hand, this.mark, this.muted);
     this.menu.type = 'button';
     this.menu.append(make('span', 'unseen', `Options for ${this.name}`));
@@ -56,6 +58,7 @@ export class PersonRow {
     if (slot === null) delete dataset['slot'];
     else dataset['slot'] = String(slot);
     this.face.style.setProperty('--level', Math.min(1, Math.sqrt(level)).toFixed(2));
+    this.voice.hidden = muted || !speaking;
     this.mark.hidden = slot === null;
     this.muted.hidden = !muted || !speak;
     this.hand.hidden = !hand;
@@ -64,11 +67,11 @@ export class PersonRow {
 }
 
 function wordsOf({ participant, isSelf, pinned, excluded, volume, place }: PersonView): string[] {
-  const { muted, speaking, deafened = false, hand = false, speak = true } = participant;
+  const { muted, deafened = false, hand = false, speak = true } = participant;
   const words = [
     isSelf ? 'you' : '',
     hand ? 'asks to speak' : speak ? '' : 'listens',
-    muted && speak ? 'muted' : speaking ? 'speaking' : '',
+    muted && speak ? 'muted' : '',
     deafened ? 'deafened' : '',
     pinned ? 'pinned' : '',
     excluded ? 'muted for you' : '',

@@ -1,5 +1,7 @@
 /** Places a small window beside the button that opens it. */
 
+import { byId } from './dom.ts';
+
 /** Space to the edges of the window, CSS pixels. */
 const EDGE = 8;
 
@@ -18,10 +20,16 @@ export function openAt(popover: HTMLElement, button: HTMLElement): void {
   );
   const at = button.getBoundingClientRect();
   const { width, height } = popover.getBoundingClientRect();
-  const below = at.bottom + height + EDGE <= innerHeight;
+  const below = at.bottom + height + EDGE <= barTop();
   const top = below ? at.bottom + 4 : Math.max(EDGE, at.top - height - 4);
   popover.style.setProperty('top', `${top}px`);
   popover.style.setProperty('left', `${Math.max(EDGE, Math.min(at.right - width, innerWidth - width - EDGE))}px`);
+}
+
+/** Returns where the controls begin, which stay in reach. */
+function barTop(): number {
+  const { height } = byId('bar', HTMLElement).getBoundingClientRect();
+  return innerHeight - height;
 }
 
 /** Returns a signal that aborts once the popover has closed. */

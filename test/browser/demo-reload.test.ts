@@ -103,7 +103,9 @@ async function stayOutside(demo: RunningDemo, browser: Browser): Promise<void> {
 
   const [, operators = ''] = await demo.printed(/operators use (http:\S+)/);
   await fetch(`${operators}/conversations/lab/users/Ann/kick`, { method: 'POST' });
-  await ann.shows('Ann is removed', ({ title }) => title === 'Not in a room');
+  const removed = await ann.shows('Ann is removed', ({ state }) => state === 'idle');
+  is(removed.problem, 'An operator has removed you from lab.');
+  is(removed.focus, 'name');
   await reloadsToForm(ann, 'who was removed stays outside');
 
   await ann.enter('Ann', 'lab', 'join-alone');

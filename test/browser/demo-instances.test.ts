@@ -9,13 +9,12 @@ import { scenarios } from '../support/scenario.ts';
 const test = scenarios('demo with instances');
 
 const INSTANCE = /instance-[12]/;
+const TOAST = `document.getElementById('toast').textContent`;
 
 /** Returns the instances that the page names. */
 function instances({ people }: Seen): Set<string | undefined> {
   return new Set(Object.values(people).map((words) => INSTANCE.exec(words)?.[0]));
 }
-
-const NAME = 'people and bots of one room are on both instances, and stay together when one is killed';
 
 const talk = async (): Promise<void> => {
   const [demo, browser] = await Promise.all([startDemo({}, ['--instances', '2']), launchBrowser('chromium')]);
@@ -45,7 +44,53 @@ const talk = async (): Promise<void> => {
   }
 };
 
-if (natsPrograms().length > 0 || process.env['REQUIRE_TOOLS'] === '1') inChromium(test, NAME, talk, 120);
-else test.skip(NAME, 'nats-server is not installed');
+/** The bus between the servers stands still, and then one of them shuts down. */
+const lose = async (): Promise<void> => {
+  const [demo, browser] = await Promise.all([startDemo({}, ['--instances', '2']), launchBrowser('chromium')]);
+  const pidOf = (what: string): number => Number(new RegExp(`${what} is running: process (\\d+)`).exec(printed())![1]);
+  const printed = (): string => demo.lines.join('\n');
+  try {
+    const [ann, bob] = [await openDemoPage(browser, demo.url), await openDemoPage(browser, demo.url)];
+    await ann.enter('Ann', 'lab', 'join-alone');
+    await bob.enter('Bob', 'lab', 'join-alone');
+    for (const page of [ann, bob])
+      await page.shows('both are there', (seen) => instances(seen).size > 0 && Object.keys(seen.people).length === 2);
+
+    process.kill(pidOf('NATS'), 'SIGSTOP');
+    const line = `document.querySelector('[data-banner=cluster]')?.textContent ?? ''`;
+    for (const page of [ann, bob]) {
+      await page.until('it is told that some are missing', `(${line}).startsWith('Other servers cannot be reached.')`);
+      is((await page.see()).state, 'connected');
+    }
+    process.kill(pidOf('NATS'), 'SIGCONT');
+    for (const page of [ann, bob]) {
+      await page.until('the line is gone', `(${line}) === ''`);
+      match(await page.evaluate(TOAST), /^All servers can be reached again/);
+      await page.shows('both hear each other again', (seen) => Object.keys(seen.people).length === 2);
+    }
+
+    const placed = await ann.shows('where Ann is', ({ people }) => INSTANCE.test(people['Ann'] ?? ''));
+    const [home] = INSTANCE.exec(placed.people['Ann']!)!;
+    process.kill(pidOf(home), 'SIGTERM');
+    await ann.until('it is told', `(${TOAST}).startsWith('The server is shutting down.')`);
+    const moved = await ann.shows('Ann is on the other one', ({ people }) => {
+      const words = people['Ann'] ?? '';
+      return INSTANCE.test(words) && !words.includes(home);
+    });
+    is(moved.title, 'lab');
+    is(moved.state, 'connected');
+  } finally {
+    await browser.close();
+    is(await demo.stop(), 0);
+  }
+};
+
+const available = natsPrograms().length > 0 || process.env['REQUIRE_TOOLS'] === '1';
+const scenario = (name: string, body: () => Promise<void>): void => {
+  if (available) inChromium(test, name, body, 120);
+  else test.skip(name, 'nats-server is not installed');
+};
+scenario('people and bots of one room are on both instances, and stay together when one is killed', talk);
+scenario('people are told when servers cannot reach each other, and when theirs shuts down', lose);
 
 test.run();

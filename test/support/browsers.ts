@@ -74,6 +74,8 @@ export interface LaunchOptions {
   anyCertificate?: boolean;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
+  /** Path of a WAV file that these microphones play again and again instead of beeping; in Chromium only. */
+  spoken?: string;
   /** Plays sound only after a click, as browsers do for people, and does not count a test's looks as clicks; in Chromium only. */
   clickToPlay?: boolean;
   /**
@@ -138,6 +140,7 @@ const COMMON = {
 
 function launchChromium({
   fakeDevices = false,
+  spoken,
   anyCertificate = false,
   clickToPlay = false,
 }: LaunchOptions): Promise<Driver> {
@@ -154,6 +157,7 @@ function launchChromium({
       `--autoplay-policy=${clickToPlay ? 'document-user-activation-required' : 'no-user-gesture-required'}`,
       '--allow-loopback-in-peer-connection',
       ...(fakeDevices ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] : []),
+      ...(spoken === undefined ? [] : [`--use-file-for-fake-audio-capture=${spoken}`]),
     ],
   });
 }

@@ -4,8 +4,14 @@ import { createServer, type Server, type Socket } from 'node:net';
 
 /** First byte of a TLS record that holds a handshake (RFC 8446, section 5.1). */
 const HANDSHAKE = 0x16;
-/** How long a connection may say nothing at first, milliseconds. */
-const SILENT_MS = 10_000;
+
+/** How long a connection may be silent, milliseconds. */
+export interface Patience {
+  /** At first. */
+  readonly first: number;
+  /** Later, unless it is upgraded. */
+  readonly later: number;
+}
 
 /**
  * Makes a listener that hands its connections to one of two servers.
@@ -13,15 +19,21 @@ const SILENT_MS = 10_000;
  * @param secure gets those that begin with TLS.
  * @param plain gets all others.
  */
-export function secureFront(secure: HttpServer, plain: HttpServer): Server {
+export function secureFront(
+  secure: HttpServer,
+  plain: HttpServer,
+  { first, later }: Patience = { first: 10_000, later: 60_000 },
+): Server {
+  // Node.js watches for slow requests only where the server itself listens. It lets upgraded connections be.
+  for (const server of [secure, plain]) server.setTimeout(later);
   return createServer((socket: Socket) => {
     const drop = (): void => void socket.destroy();
-    socket.on('error', drop).setTimeout(SILENT_MS, drop);
-    socket.once('data', (first) => {
+    socket.on('error', drop).setTimeout(first, drop);
+    socket.once('data', (bytes) => {
       socket.pause();
       socket.off('timeout', drop).off('error', drop).setTimeout(0);
-      socket.unshift(first);
-      (first[0] === HANDSHAKE ? secure : plain).emit('connection', socket);
+      socket.unshift(bytes);
+      (bytes[0] === HANDSHAKE ? secure : plain).emit('connection', socket);
       // The server reads from now on, and has to have seen what came first.
       process.nextTick(() => socket.resume());
     });

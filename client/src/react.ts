@@ -184,15 +184,17 @@ function start(
   });
   client.on('error', take);
   const choices = watchChoices(client);
-  client.connect().catch(take);
+  // A newer move, and the end, tell of themselves.
+  const takeFailure = (failure: VoiceError): void => {
+    if (failure.code !== 'superseded' && failure.code !== 'closed') take(failure);
+  };
+  client.connect().catch(takeFailure);
   show(true);
   const move = (conversation: string | undefined): void => {
+    // The next client begins where the options say.
+    if (client.state === 'closed') return;
     const moving = conversation === undefined ? client.leave() : client.join(conversation);
-    // A newer move tells of itself.
-    moving.then(
-      () => take(null),
-      (failure: VoiceError) => failure.code === 'superseded' || take(failure),
-    );
+    moving.then(() => take(null), takeFailure);
   };
   return { client, move, choices };
 }

@@ -71,6 +71,34 @@ withHook(EACH, 'a refused token ends it and says why, and retry begins anew with
   equal(await page.open(), NONE);
 });
 
+withHook(
+  ['chromium'],
+  'the end is told with its own reason, and without one if the page has ended it',
+  async (fixture) => {
+    const { gateway, open } = fixture;
+    const page = await open();
+    gateway.refused.add('ann.old');
+    const drawn = (): Promise<number> =>
+      page.evaluate('new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))');
+    await page.show({ token: 'ann.old', conversation: 'attic' });
+    await page.until("voice.state === 'closed'");
+    for (const conversation of ['cellar', undefined, 'attic']) {
+      await page.show({ token: 'ann.old', conversation });
+      await drawn();
+      is((await page.voice()).error?.code, 'unauthorized', `moved to ${conversation}`);
+    }
+    await page.show({ token: 'ann', conversation: 'attic' });
+    await page.retry();
+    await page.until("voice.state === 'connecting'");
+    await page.evaluate('voice.client.close()');
+    await page.until("voice.state === 'closed'");
+    await drawn();
+    is((await page.voice()).error, null);
+    await page.retry();
+    await page.until(HOME);
+  },
+);
+
 withHook(EACH, 'a killed server is shown with what goes wrong, and retry ends the pause', async (fixture) => {
   const { server, startAnother, open } = fixture;
   const page = await open();

@@ -45,6 +45,8 @@ export interface CallEvents {
   entered(room: string): void;
 }
 
+/** How long people still come back after all servers can be reached again, milliseconds. */
+const SETTLE_MS = 10_000;
 /** Most people in a room whose comings and goings are shown to everybody. */
 const FEW = 20;
 const REPLACED = 'You have joined with this name elsewhere, perhaps in another tab. Join again to be here instead.';
@@ -69,6 +71,8 @@ export class CallView {
   private room: string | null = null;
   /** Whether the user talks although nobody hears them. */
   private talksMuted = false;
+  /** Until when people come and go because servers can or cannot be reached, rather than by themselves. */
+  private unsettled = 0;
   /** The participants shown last, by {@link keyOf}; null until there is a first list. */
   private known: Map<string, Participant> | null = null;
 
@@ -121,6 +125,7 @@ export class CallView {
     on('draining', () => this.log.tell('The server is shutting down. The call moves to another server by itself.'));
     on('cluster', ({ whole }) => {
       this.banners.set('cluster', whole ? null : PARTIAL);
+      this.unsettled = whole ? Date.now() + SETTLE_MS : Number.POSITIVE_INFINITY;
       if (whole) this.log.tell('All servers can be reached again. You hear everybody.');
       else this.log.add(PARTIAL);
     });
@@ -181,6 +186,7 @@ export class CallView {
     this.known = null;
     this.room = null;
     this.talksMuted = false;
+    this.unsettled = 0;
     document.title = TITLE;
     setText(this.recording, '');
     setText(this.state, STATES.idle);
@@ -247,12 +253,13 @@ export class CallView {
     this.known = now;
     if (before === null) return;
     this.log.loud = client.total <= FEW;
+    const settled = Date.now() > this.unsettled;
     for (const [key, participant] of now) {
-      if (!before.has(key)) this.log.joined(nameOf(participant));
+      if (settled && !before.has(key)) this.log.joined(nameOf(participant));
       if (participant.hand === true && before.get(key)?.hand !== true && participant.number !== client.number)
         this.log.tell(`${nameOf(participant)} asks to speak.`);
     }
-    for (const [key, participant] of before) if (!now.has(key)) this.log.left(nameOf(participant));
+    for (const [key, participant] of before) if (settled && !now.has(key)) this.log.left(nameOf(participant));
   }
 
   private showMuted(client: VoiceClient): void {

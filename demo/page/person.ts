@@ -75,7 +75,7 @@ function wordsOf({ participant, isSelf, pinned, excluded, volume, place }: Perso
     deafened ? 'deafened' : '',
     pinned ? 'pinned' : '',
     excluded ? 'muted for you' : '',
-    volume === 1 ? '' : `volume ${Math.round(volume * 100)} %`,
+    volume === 1 || excluded ? '' : `volume ${Math.round(volume * 100)}\u00a0%`,
     place,
   ];
   return words.filter((word) => word !== '');

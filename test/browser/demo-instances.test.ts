@@ -1,14 +1,17 @@
 /** `npm run demo -- --instances 2`: a cluster on one machine, whose page shows who is on which instance. */
-import { is, match } from 'uvu/assert';
+import { equal, is } from 'uvu/assert';
 import { inChromium, launchBrowser } from '../support/browsers.ts';
 import { startDemo } from '../support/demo.ts';
 import { openDemoPage, type Seen } from '../support/demo-page.ts';
 import { natsPrograms } from '../support/nats.ts';
 import { scenarios } from '../support/scenario.ts';
+import { pause } from '../support/waiting.ts';
 
 const test = scenarios('demo with instances');
 
 const INSTANCE = /instance-[12]/;
+/** Longer than the page gathers arrivals and departures, milliseconds. */
+const TOLD_MS = 1500;
 const TOAST = `document.getElementById('toast').textContent`;
 
 /** Returns the instances that the page names. */
@@ -24,7 +27,7 @@ const talk = async (): Promise<void> => {
     await bob.enter('Bob', 'lab', 'join-alone');
     const together = (seen: Seen): boolean => Object.keys(seen.people).length === 12 && instances(seen).size === 2;
     for (const page of [ann, bob]) await page.shows('two people and ten bots on two instances', together);
-    match((await ann.see()).server, /^2 servers: 12 connections in 1 room/);
+    await ann.shows('both servers', ({ server }) => server.startsWith('2 servers: 12 connections in 1 room'));
     const heard = new Set<string>();
     await ann.shows('people of both instances speak', (seen) => {
       const speakers = seen.speaking.map((name) => INSTANCE.exec(seen.people[name] ?? '')?.[0]);
@@ -52,22 +55,32 @@ const lose = async (): Promise<void> => {
   try {
     const [ann, bob] = [await openDemoPage(browser, demo.url), await openDemoPage(browser, demo.url)];
     await ann.enter('Ann', 'lab', 'join-alone');
-    await bob.enter('Bob', 'lab', 'join-alone');
-    for (const page of [ann, bob])
-      await page.shows('both are there', (seen) => instances(seen).size > 0 && Object.keys(seen.people).length === 2);
+    await bob.enter('Bob', 'lab', 'join-bots');
+    const all = ({ people }: Seen): boolean => Object.keys(people).length === 12;
+    for (const page of [ann, bob]) await page.shows('everybody is there', all);
 
     process.kill(pidOf('NATS'), 'SIGSTOP');
     const line = `document.querySelector('[data-banner=cluster]')?.textContent ?? ''`;
     for (const page of [ann, bob]) {
       await page.until('it is told that some are missing', `(${line}).startsWith('Other servers cannot be reached.')`);
-      is((await page.see()).state, 'connected');
+      const alone = await page.shows('some are missing', (seen) => !all(seen));
+      is(alone.state, 'connected');
     }
+    await pause(TOLD_MS);
     process.kill(pidOf('NATS'), 'SIGCONT');
     for (const page of [ann, bob]) {
-      await page.until('the line is gone', `(${line}) === ''`);
-      match(await page.evaluate(TOAST), /^All servers can be reached again/);
-      await page.shows('both hear each other again', (seen) => Object.keys(seen.people).length === 2);
+      await page.until('it is told that all is well', `(${TOAST}).startsWith('All servers can be reached again.')`);
+      is(await page.evaluate(line), '');
     }
+    for (const page of [ann, bob]) await page.shows('everybody is back', all);
+    await pause(TOLD_MS);
+    const { log } = await ann.see();
+    const since = log.slice(log.findIndex((entry) => entry.includes('Other servers cannot be reached.')));
+    equal(
+      since.filter((entry) => / (left|joined)\.$/.test(entry)),
+      [],
+      'nobody is said to have come or gone',
+    );
 
     const placed = await ann.shows('where Ann is', ({ people }) => INSTANCE.test(people['Ann'] ?? ''));
     const [home] = INSTANCE.exec(placed.people['Ann']!)!;

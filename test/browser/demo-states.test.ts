@@ -72,7 +72,7 @@ async function longList(ann: DemoPage): Promise<void> {
   await ann.openMenu('Bob');
   await ann.fill('menu-volume', '150');
   await ann.evaluate(`document.getElementById('menu').hidePopover()`);
-  match((await ann.see()).people['Bob']!, /pinned · volume 150 %/);
+  match((await ann.see()).people['Bob']!, /pinned · volume 150\s%/);
 }
 
 async function operatorsWords(lines: string, ann: DemoPage, bob: DemoPage): Promise<void> {

@@ -1,8 +1,6 @@
-/** `npm run demo` as people use it: its page in real browsers, by keyboard, and its accessibility. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+/** `npm run demo` as people use it: its page in real browsers, and by keyboard. */
 import { equal, is, not, ok } from 'uvu/assert';
-import { type Browser, type BrowserKind, browserAvailable, inChromium, launchBrowser } from '../support/browsers.ts';
+import { type Browser, type BrowserKind, browserAvailable, launchBrowser } from '../support/browsers.ts';
 import { type RunningDemo, startDemo } from '../support/demo.ts';
 import { type DemoPage, openDemoPage, type Seen } from '../support/demo-page.ts';
 import { scenarios } from '../support/scenario.ts';
@@ -12,7 +10,6 @@ import { until } from '../support/waiting.ts';
 const test = scenarios('demo');
 
 const SECONDS = 150;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const isBot = (name: string): boolean => name.endsWith('(bot)');
 const count = ({ people }: Seen): number => Object.keys(people).length;
 /** Returns the received kilobits a second, by the chart. */
@@ -187,47 +184,6 @@ for (const kind of ['chromium', 'firefox'] as const) {
   };
   scenario('two people and ten bots talk, mute, pin, move, and outlive the server', talk);
   scenario('a keyboard is enough', useKeyboard);
-}
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-
-inChromium(
-  test,
-  'nobody is left out: labels, contrast in light and dark, and the width of a phone',
-  () =>
-    withDemo('chromium', async (demo, browser) => {
-      for (const dark of [false, true]) {
-        const page = await openDemoPage(browser, demo.url, { width: 320, height: 640, dark });
-        await page.evaluate(`${AXE}; undefined`);
-        await accessible(page, `the form, dark: ${dark}`);
-        await page.enter(`Somebody with a rather long name ${dark}`, 'lab', 'join-bots');
-        await page.shows('bots', (seen) => count(seen) >= 11 && seen.slots.some(isBot));
-        await page.click('mute');
-        await page.wish(Object.keys((await page.see()).people).find(isBot)!, 'Pin');
-        // A problem has a text, too.
-        await page.fill('next-room', 'x'.repeat(64));
-        await page.evaluate(`fetch = () => Promise.reject(new TypeError('no network'))`);
-        await page.click('no-bots');
-        await page.shows('the problem', ({ problem }) => problem.includes('npm run demo'));
-        await accessible(page, `a call, dark: ${dark}`);
-        await page.close();
-      }
-    }),
-  SECONDS,
-);
-
-/** Checks axe-core's rules for WCAG 2.2 A and AA and best practices, and that nothing is wider than the window. */
-async function accessible(page: DemoPage, what: string): Promise<void> {
-  const violations = await page.evaluate<Violation[]>(`axe.run().then((results) => results.violations)`);
-  const all = violations.map(({ id, nodes }) => `${id}: ${nodes.map((one) => `${one.html} ${one.failureSummary}`)}`);
-  equal(all, [], what);
-  const { scrollWidth, clientWidth } = await page.evaluate<Record<string, number>>(
-    `(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }))(document.documentElement)`,
-  );
-  is(scrollWidth, clientWidth, `${what}: nothing is wider than the window`);
 }
 
 test.run();

@@ -65,7 +65,11 @@ export class VoiceClient extends ClientControls {
       emit: (name, value) => this.emit(name, value),
     });
     this.mic = new Microphone(
-      (state) => this.emit('microphone', state),
+      (state) => {
+        this.emit('microphone', state);
+        // Browsers let a page play that captures the microphone. Playing may have begun before, and be refused just now.
+        void this.output.resume();
+      },
       (label) => this.emit('deviceLost', { kind: 'input', label }),
       this.voice,
     );

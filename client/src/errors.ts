@@ -110,18 +110,17 @@ const CLOSES: Readonly<Record<number, VoiceErrorCode>> = {
 const PAUSES: Partial<Readonly<Record<VoiceErrorCode, number>>> = { 'server-draining': 500, 'server-full': 5000 };
 
 /** What helps where the network blocks UDP. */
-export const WAYS_OUT =
-  'Use another network or a TURN server; Chromium gets through by TURN over UDP only, Firefox also over TCP and TLS.';
+export const WAYS_OUT = 'Use another network or a TURN server; Chromium gets through by TURN over UDP only.';
 
 /** How a refusal that is soon over is told from a full server. */
 const BUSY = /clients are connecting/i;
 
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
   incompatible: 'Retrying will not help: report the browser version and this message.',
-  'server-error': 'See the server log for details.',
+  'server-error': 'See the log of the server.',
   'server-draining': 'Another instance will answer, or this one once it has restarted.',
   'server-full': 'There will be room once somebody has left.',
-  'server-busy': 'It has room, and needs a few seconds for those who came before.',
+  'server-busy': 'It has room, but needs a few seconds.',
   timeout: 'The network is slow or loses packets.',
   replaced: 'Continue in the tab or app that took over, or connect here again to take it back.',
   'media-blocked': `The network may block UDP. ${WAYS_OUT}`,

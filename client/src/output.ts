@@ -33,6 +33,8 @@ export class Output {
 
   constructor(mode: OutputMode, count: number, hooks: OutputHooks) {
     this.#hooks = hooks;
+    // Wherever the user clicks, browsers allow it then.
+    addEventListener('click', this.#clicked, true);
     // A mix needs elements too, muted ones: Chromium decodes only tracks that an element plays.
     this.slots = Array.from({ length: count }, (_, index) => new OutputSlot(index, mode !== 'none'));
     if (mode !== 'mixed') return;
@@ -53,7 +55,7 @@ export class Output {
   attach(peer: Peer): void {
     this.slots.forEach((slot, i) => void slot.attach(peer.transceivers[i], !this.#deafened));
     this.assign(peer.people.slots);
-    this.resume().catch(() => undefined);
+    void this.resume();
   }
 
   /** Assigns speakers to slots. @param numbers by mid. */
@@ -79,7 +81,11 @@ export class Output {
     for (const { receiver } of this.slots) if (receiver !== null) receiver.track.enabled = !deafened;
   }
 
-  /** Starts whatever is not playing. @returns whether everything plays. */
+  readonly #clicked = (): void => {
+    if (this.blocked) void this.resume();
+  };
+
+  /** Starts whatever is not playing. Never rejects. @returns whether everything plays. */
   async resume(): Promise<boolean> {
     const elements = this.#elements().filter((element) => element.srcObject !== null);
     const plays = await Promise.all([this.#startContext(), ...elements.map(play)]);
@@ -125,6 +131,7 @@ export class Output {
   }
 
   close(): void {
+    removeEventListener('click', this.#clicked, true);
     for (const slot of this.slots) slot.close();
     if (this.mixedElement !== null) this.mixedElement.srcObject = null;
     this.#context?.close().catch(() => undefined);
@@ -136,7 +143,7 @@ export class Output {
       this.#context ??= new AudioContext();
       const element = slot.amplifyAlone(this.#context);
       element.setSinkId?.(this.#deviceId).catch(() => undefined);
-      this.resume().catch(() => undefined);
+      void this.resume();
     }
     slot.setVolume(volume);
   }

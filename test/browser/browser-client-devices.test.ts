@@ -146,6 +146,15 @@ inBrowsers(test, ['chromium'], 'one mixed element plays all, each voice as loud 
   await hears(bob.tone, cat.tone);
 });
 
+/** What a page does in place of the browser, which counts a page under a test's control as clicked on. */
+const POLICY = `{
+  const { play } = HTMLMediaElement.prototype;
+  window.allow = () => { HTMLMediaElement.prototype.play = play; };
+  HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+}`;
+const IS_BLOCKED = "client.audioBlocked && events.some(({ name, value }) => name === 'audioBlocked' && value)";
+const PLAYS = '!client.audioBlocked && client.slots.every(({ element }) => !element.paused)';
+
 inBrowsers(
   test,
   EACH,
@@ -153,22 +162,46 @@ inBrowsers(
   async ({ open }) => {
     const [ann, bob] = [await open('ann'), await open('bob')];
     is(await bob.start({ conversation: 'studio' }), null);
-    // The browser counts a page under a test's control as clicked on.
-    await ann.evaluate(`{
-    const { play } = HTMLMediaElement.prototype;
-    window.click = () => { HTMLMediaElement.prototype.play = play; };
-    window.block = () => {
-      HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
-    };
-  }`);
-    await ann.evaluate('block()');
+    await ann.evaluate(POLICY);
     is(await ann.start({ ...OWN_MICROPHONE, microphone: false }), null);
-    await ann.until("client.audioBlocked && events.some(({ name, value }) => name === 'audioBlocked' && value)");
+    await ann.until(IS_BLOCKED);
     is(await ann.evaluate('voiceClient.resume()'), false);
-    await ann.evaluate('click()');
+    await ann.evaluate('document.body.click()');
+    is(await ann.evaluate('voiceClient.audioBlocked'), true);
+    await ann.evaluate('allow()');
     is(await ann.evaluate('voiceClient.resume()'), true);
-    await ann.until('!client.audioBlocked && client.slots.every(({ element }) => !element.paused)');
+    await ann.until(PLAYS);
   },
+);
+
+inBrowsers(test, EACH, 'what the browser blocked plays at the next click, wherever it is', async ({ open }) => {
+  const ann = await open('ann');
+  await ann.evaluate(POLICY);
+  is(await ann.start({ ...OWN_MICROPHONE, microphone: false }), null);
+  await ann.until(IS_BLOCKED);
+  await ann.evaluate('allow(); document.body.click()');
+  await ann.until(PLAYS);
+});
+
+inBrowsers(
+  test,
+  EACH,
+  'what the browser blocked plays once the microphone is on, without a click',
+  async ({ open }) => {
+    const ann = await open('ann');
+    await ann.evaluate(POLICY);
+    await ann.evaluate(`{
+      const { mediaDevices } = navigator;
+      const open = mediaDevices.getUserMedia.bind(mediaDevices);
+      const permitted = new Promise((resolve) => { window.permit = resolve; });
+      mediaDevices.getUserMedia = async (wanted) => { await permitted; const all = await open(wanted); allow(); return all; };
+    }`);
+    is(await ann.start(OWN_MICROPHONE), null);
+    await ann.until(IS_BLOCKED);
+    await ann.evaluate('permit()');
+    await ann.until(PLAYS);
+  },
+  { fakeDevices: true },
 );
 
 test.run();

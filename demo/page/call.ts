@@ -118,7 +118,7 @@ export class CallView {
     on('state', ({ state, error }) => this.showState(client, state, error));
     on('retry', ({ error }) => {
       this.state.title = error.message;
-      this.lost.show(client);
+      this.lost.show(client, true);
     });
     on('statistics', (statistics) => this.charts.push(client.state === 'connected' ? statistics : null));
     on('quality', () => this.showQuality(client));

@@ -13,15 +13,20 @@ export class LostConnection {
     byId('lost-now', HTMLButtonElement).addEventListener('click', () => this.client?.reconnect());
   }
 
-  /** Shows whether this client has lost its connection. */
-  show(client: VoiceClient | null): void {
+  /**
+   * Shows whether this client has lost its connection, or does not get one.
+   *
+   * @param failed whether an attempt has just failed.
+   */
+  show(client: VoiceClient | null, failed = false): void {
     this.client = client;
-    const lost = client?.state === 'reconnecting';
+    const none = client?.state === 'connecting' && failed;
+    const lost = client?.state === 'reconnecting' || none;
     document.body.classList.toggle('is-lost', lost);
     clearInterval(this.timer);
     if (!lost && this.box.contains(document.activeElement)) byId('call-title', HTMLHeadingElement).focus();
     this.box.hidden = !lost;
-    setText(this.text, lost ? 'Connection lost. Nobody hears you.' : '');
+    setText(this.text, none ? 'The server cannot be reached.' : lost ? 'Connection lost. Nobody hears you.' : '');
     if (!lost) return;
     this.timer = setInterval(() => this.count(), 250);
     this.count();
@@ -30,6 +35,6 @@ export class LostConnection {
   private count(): void {
     const at = this.client?.retryAt ?? null;
     const seconds = at === null ? 0 : Math.ceil((at - Date.now()) / 1000);
-    setText(this.wait, seconds > 0 ? `Trying again in ${seconds} s …` : 'Trying to reconnect …');
+    setText(this.wait, seconds > 0 ? `Trying again in ${seconds} s …` : 'Trying to connect …');
   }
 }

@@ -125,6 +125,7 @@ function formAsCall(): KeptCall {
     slots: slotsField.value,
     muted: false,
     deafened: false,
+    volumes: [],
   };
 }
 
@@ -132,7 +133,7 @@ function formAsCall(): KeptCall {
 function presentCall(): KeptCall | null {
   const room = client?.conversation ?? null;
   if (client === null || room === null) return entering;
-  return { ...formAsCall(), room, muted: view.choseMute, deafened: client.deafened };
+  return { ...formAsCall(), room, muted: view.choseMute, deafened: client.deafened, volumes: [...client.volumes] };
 }
 
 /** Connects, joins the room and adds this many bots. */
@@ -174,6 +175,7 @@ async function enterCall(call: KeptCall, count: number): Promise<void> {
     statisticsInterval: STATISTICS_MS,
   });
   client = made;
+  for (const [person, volume] of call.volumes) made.setVolume(person, volume);
   view.watch(made);
   output.watch(made);
   made.on('devices', offerDevices);

@@ -72,6 +72,7 @@ export class People {
     for (const key of [...this.rows.keys()]) this.remove(key);
     this.order.clear();
     this.search.value = '';
+    setText(this.hearing, '');
     this.showsAll = false;
     this.ordered = 0;
   }
@@ -100,6 +101,7 @@ export class People {
 
   private hearingLine({ slots, total }: VoiceClient): string {
     const places = slots.filter(({ available }) => available).length;
+    if (total === 0) return 'Connecting …';
     if (total === 1) return 'Nobody else is here yet. Invite somebody, or add bots in the developer tools.';
     const line = places === 1 ? 'You hear one voice at a time.' : `You hear up to ${places} voices at a time.`;
     const pinned = [...this.wished.pin].filter((key) => this.rows.has(key)).length;

@@ -11,6 +11,8 @@ export interface KeptCall {
   readonly slots: string;
   readonly muted: boolean;
   readonly deafened: boolean;
+  /** How loud people are who are not at volume 1, by userid. */
+  readonly volumes: readonly (readonly [string, number])[];
 }
 
 /**

@@ -48,6 +48,9 @@ async function reloadTwo(demo: RunningDemo, browser: Browser): Promise<void> {
   is(await ann.evaluate(word('mute')), 'Mute');
   await bob.shows('Ann speaks again', ({ speaking }) => speaking.includes('Ann'));
 
+  await ann.openMenu('Bob');
+  await ann.fill('menu-volume', '150');
+  await ann.evaluate(`document.getElementById('menu').hidePopover()`);
   await ann.press('m');
   await ann.click('deafen');
   await bob.shows('Ann is muted and deafened', ({ people }) => people['Ann']!.includes('muted · deafened'));
@@ -57,6 +60,8 @@ async function reloadTwo(demo: RunningDemo, browser: Browser): Promise<void> {
   is(await ann.evaluate(word('mute')), 'Mute');
   await ann.reload();
   await ann.shows('Ann is back, and nothing has changed', inLab);
+  const { people } = await ann.shows('Bob is there', (seen) => 'Bob' in seen.people);
+  match(people['Bob']!, /volume 150/);
   equal([await ann.evaluate(word('mute')), await ann.evaluate(word('deafen'))], ['Muted', 'Deafened']);
   await bob.shows('Bob sees it', ({ people }) => people['Ann']?.includes('muted · deafened') === true);
   await ann.press('m');

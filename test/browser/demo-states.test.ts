@@ -22,6 +22,7 @@ inChromium(
     try {
       const phone = { width: 375, height: 740 };
       const [ann, bob] = [await openDemoPage(browser, demo.url, phone), await openDemoPage(browser, demo.url)];
+      await unreachable(ann);
       await withoutMicrophone(ann);
       await bob.enter('Bob', 'lab', 'join-bots');
       await ann.shows('ten bots', ({ people }) => Object.keys(people).length === 12);
@@ -38,9 +39,28 @@ inChromium(
   120,
 );
 
+const NOWHERE = `void (window.Kept = WebSocket, window.WebSocket = class extends Kept {
+  constructor() { super(location.origin.replace('http', 'ws') + '/nowhere'); }
+})`;
+
+/** The first attempts fail: the page says so, and lets the user try at once. */
+async function unreachable(ann: DemoPage): Promise<void> {
+  await ann.evaluate(NOWHERE);
+  await ann.enter('Ann', 'attic', 'join-alone', 'none');
+  await ann.until('it is told', `/again in \\d+ s/.test(document.getElementById('lost-wait').textContent)`);
+  match(await text(ann, 'lost-text'), /cannot be reached/);
+  is(await text(ann, 'hearing'), 'Connecting …');
+  await ann.evaluate(`void (window.WebSocket = Kept)`);
+  await ann.click('lost-now');
+  await ann.shows('connected', ({ state }) => state === 'connected');
+  is(await visible(ann, 'lost'), false);
+  await ann.click('leave');
+}
+
 /** There is no microphone here: the check says so before joining, and the call says so loudly. */
 async function withoutMicrophone(ann: DemoPage): Promise<void> {
   await ann.fill('slots', '2');
+  await ann.fill('source', 'default');
   await ann.click('check');
   await ann.until('the check fails', `document.getElementById('check-problem').checkVisibility()`);
   match(await text(ann, 'check-problem-text'), /No microphone was found/);
@@ -117,9 +137,7 @@ async function invitation(ann: DemoPage): Promise<void> {
 
 /** No attempt gets through, so that there is a pause to count down. */
 async function lost(ann: DemoPage, killServer: () => Promise<void>): Promise<void> {
-  await ann.evaluate(`void (window.Kept = WebSocket, window.WebSocket = class extends Kept {
-    constructor() { super(location.origin.replace('http', 'ws') + '/nowhere'); }
-  })`);
+  await ann.evaluate(NOWHERE);
   await killServer();
   await ann.until('a countdown', `/again in \\d+ s/.test(document.getElementById('lost-wait').textContent)`);
   match(await text(ann, 'lost-text'), /Connection lost/);

@@ -59,7 +59,7 @@ export abstract class ClientControls extends ClientView {
 
   /**
    * Changes what the browser filters out of the microphone's sound, also during a call: the device stays.
-   * Listeners hear a pause of some 0.3 s where the speaker uses Chromium.
+   * Listeners hear no pause, unless the page's policy forbids the microphone to frames, and the speaker uses Chromium.
    *
    * @param processing what is omitted stays as it is.
    * @throws VoiceError `microphone-missing` if no microphone is on, or the track is the application's own; `unsupported`

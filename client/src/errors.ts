@@ -116,9 +116,9 @@ export const WAYS_OUT = 'Use another network or a TURN server; Chromium gets thr
 const BUSY = /clients are connecting/i;
 
 const NEXT_STEPS: Partial<Readonly<Record<VoiceErrorCode, string>>> = {
-  incompatible: 'Retrying will not help: report the browser version and this message.',
+  incompatible: 'Report the browser version and this message.',
   'server-error': 'See the log of the server.',
-  'server-draining': 'Another instance will answer, or this one once it has restarted.',
+  'server-draining': 'Another instance will answer, or this one again.',
   'server-full': 'There will be room once somebody has left.',
   'server-busy': 'It has room, but needs a few seconds.',
   timeout: 'The network is slow or loses packets.',
@@ -160,7 +160,7 @@ export function statusError(
   const again = { ...details, retryable: true };
   // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
-    return new VoiceError('forbidden', `${text}. This user, or this page, is not allowed to do that.`, details);
+    return new VoiceError('forbidden', `${text}. This user or page is not allowed to do that.`, details);
   }
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
     return new VoiceError(
@@ -188,7 +188,7 @@ export function statusError(
 /** The error for the event `replaced`. */
 export function replaced(): VoiceError {
   const text = 'Another connection with the same userid and clientid took over, perhaps from another tab';
-  return new VoiceError('replaced', `${text}. Continue there, or connect here again to take it back.`);
+  return new VoiceError('replaced', `${text}. ${NEXT_STEPS.replaced}`);
 }
 
 /** Adds to the error that no further attempt follows. @param milliseconds spent on attempts. */

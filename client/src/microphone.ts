@@ -1,5 +1,5 @@
 /** Manages the microphone: it is optional, can change while talking, and falls back to the default if it vanishes. */
-import { captureTrack, isBusy, microphoneError, processingOf } from './capture.ts';
+import { captureApart, captureTrack, isBusy, microphoneError, processingOf } from './capture.ts';
 import { VoiceError } from './errors.ts';
 import type { OwnVoice } from './own-voice.ts';
 import { Sending } from './sending.ts';
@@ -8,8 +8,6 @@ import type { MicrophoneOptions, MicrophoneState, ProcessingOptions } from './ty
 
 /** How long a microphone may take from its opening to its first sound, milliseconds; until then the old one is sent. */
 const WARM_UP_MS = 200;
-
-const UNFILTERED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 const NONE: MicrophoneState = { track: null, deviceId: null, label: '', error: null };
 
@@ -40,14 +38,18 @@ export class Microphone {
     this.sending.attach(sender, pc);
   }
 
-  /** Starts the microphone, or changes its device, processing or track. @throws VoiceError */
-  async start(options: MicrophoneOptions): Promise<void> {
+  /**
+   * Starts the microphone, or changes its device, processing or track.
+   *
+   * @param capture opens it. @throws VoiceError
+   */
+  async start(options: MicrophoneOptions, capture = captureTrack): Promise<void> {
     // Nothing would ever stop it.
     if (this.#closed) throw new VoiceError('closed', 'This client is closed; create a new one.');
     const generation = ++this.#generation;
     let track: MediaStreamTrack;
     try {
-      track = options.track ?? (await this.#capture(options));
+      track = options.track ?? (await this.#capture(options, capture));
       if (options.track === undefined && this.state.track?.readyState === 'live') await delay(WARM_UP_MS);
     } catch (error) {
       const failure = microphoneError(error);
@@ -70,21 +72,21 @@ export class Microphone {
   async process(changes: ProcessingOptions): Promise<void> {
     const { track, deviceId } = this.state;
     if (track === null || this.options.track !== undefined) {
-      throw new VoiceError('microphone-missing', 'No microphone is on whose processing this client could change.');
+      throw new VoiceError('microphone-missing', 'The client has opened no microphone.');
     }
     const wanted = processingOf({ ...this.options, ...changes });
-    const device = deviceId === null ? {} : { deviceId };
+    const next = deviceId === null ? wanted : { ...wanted, deviceId };
     await track.applyConstraints(wanted).catch(() => undefined);
     if (this.state.track !== track) throw superseded();
-    // Chromium does not change a live track. It opens a device a second time only with certain filters, often with none;
-    // the last resort is a gap.
-    for (const [step, next] of [wanted, UNFILTERED, wanted, wanted].entries()) {
-      if (this.#isProcessed(wanted)) break;
-      if (step === 3) this.#release();
-      await this.start({ ...next, ...device });
+    // Chromium does not change a live track, and opens a device a second time only in another frame with any filters. The
+    // last resort is a gap.
+    if (!this.#isProcessed(wanted)) await this.start(next, captureApart);
+    if (!this.#isProcessed(wanted)) {
+      this.#release();
+      await this.start(next);
     }
     this.options = { ...this.options, ...wanted };
-    if (!this.#isProcessed(wanted)) throw new VoiceError('unsupported', 'This browser filters the sound as before.');
+    if (!this.#isProcessed(wanted)) throw new VoiceError('unsupported', 'This browser does not change filters.');
   }
 
   /** Sends nothing, or sends again. The microphone stays on, and `state` as it is. */
@@ -117,12 +119,13 @@ export class Microphone {
     else if (this.#listed && inputs.some((input) => input.deviceId !== '')) this.#vanished(track);
   }
 
-  async #capture(options: MicrophoneOptions): Promise<MediaStreamTrack> {
+  async #capture(options: MicrophoneOptions, capture: typeof captureTrack): Promise<MediaStreamTrack> {
     try {
-      return await captureTrack(options);
+      return await capture(options);
     } catch (error) {
-      if (!isBusy(error) || this.state.track === null || this.options.track !== undefined) throw error;
-      // Some systems allow only one microphone at a time.
+      const used = this.state.track !== null && this.options.track === undefined;
+      if (!used || (!isBusy(error) && capture === captureTrack)) throw error;
+      // Some systems allow only one microphone at a time, and some pages none to frames.
       this.#release();
       return captureTrack(options);
     }
@@ -157,8 +160,9 @@ export class Microphone {
 
   /** Whether the current track is filtered like this, as far as the browser says. */
   #isProcessed(wanted: Required<ProcessingOptions>): boolean {
-    const settings: object = this.state.track?.getSettings() ?? {};
-    return Object.entries(wanted).every(([name, value]) => (Reflect.get(settings, name) ?? value) === value);
+    const settings = this.state.track?.getSettings() as ProcessingOptions | undefined;
+    const found = processingOf({ ...wanted, ...settings });
+    return String(Object.values(found)) === String(Object.values(wanted));
   }
 
   /** Stops the current track, unless the application supplied it. */

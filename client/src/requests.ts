@@ -118,7 +118,7 @@ export class Requests {
 }
 
 function ended(): VoiceError {
-  return new VoiceError('not-connected', 'The connection is closed. Send the request again once connected.', {
+  return new VoiceError('not-connected', 'The connection is closed. Send it again once connected.', {
     retryable: true,
   });
 }

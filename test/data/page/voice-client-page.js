@@ -175,6 +175,41 @@ function pauses() {
   );
 }
 
+/** How loud the first slot has been played, as milliseconds and level (root of the mean square) in turn; Chromium only. */
+const played = [];
+
+/** Listens from now on to what the first slot plays. */
+function watchLoudness() {
+  const [track] = client.slots[0].stream.getAudioTracks();
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+  const read = async () => {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const samples = new Float32Array(value.numberOfFrames);
+    value.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
+    const square = samples.reduce((sum, one) => sum + one * one, 0) / samples.length;
+    played.push({ ms: value.duration / 1000, level: Math.sqrt(square) });
+    value.close();
+    await read();
+  };
+  read();
+}
+
+/** The longest time since the last call in which it was 20 dB quieter than usual, milliseconds of sound. */
+function longestSilence() {
+  const all = played.splice(0);
+  const usual = all.map(({ level }) => level).sort((a, b) => a - b)[all.length >> 1];
+  let silent = 0;
+  return Math.round(
+    Math.max(
+      ...all.map(({ ms, level }) => {
+        silent = level < usual / 10 ? silent + ms : 0;
+        return silent;
+      }),
+    ),
+  );
+}
+
 window.harness = {
   ...{
     bytes,
@@ -188,6 +223,8 @@ window.harness = {
     connect,
     watchVoices,
     pauses,
+    watchLoudness,
+    longestSilence,
     previewMicrophone,
     pushToTalk,
   },

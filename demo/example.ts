@@ -31,9 +31,16 @@ try {
 
 async function run(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { port: { type: 'string', default: '8090' } },
+    options: {
+      port: { type: 'string', default: '8090' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
     allowPositionals: true,
   });
+  if (values.help) {
+    console.log(`  npm run example -- ${EXAMPLES.join(' | ')} [--port N]    (8090 by default, 0 for a free one)`);
+    return;
+  }
   const name = positionals[0] ?? '';
   const port = Number(values.port);
   if (!EXAMPLES.includes(name)) throw new Error(`Name an example: ${EXAMPLES.join(' or ')}.`);

@@ -1,10 +1,7 @@
 /**
  * `npm run gateway -- --origin http://localhost:5173`: the demo's development gateway on its own, for one's own page. It
  * starts the server too, unless `--server` names one that runs. For development only: it believes any name.
- *
- *     --origin=URL    origin of a page that may use it; may be repeated
- *     --port=8088     port of the gateway; 0 chooses a free one
- *     --server=PORT   port on loopback of a server that runs already
+ * `--help` prints its options.
  */
 import { parseArgs } from 'node:util';
 import { Fleet } from './fleet.ts';
@@ -12,6 +9,16 @@ import { openGateway, refuse } from './gateway.ts';
 
 const PORT = '8088';
 const PREFIX = '/webrtc';
+const HELP = `
+  npm run gateway -- [OPTIONS]
+
+  Runs a gateway that believes any name, for a page of your own, and a server behind it.
+
+    --origin URL     origin of a page that may use it, such as http://localhost:5173; may be repeated
+    --port N         port of the gateway; 8088 by default, 0 for a free one
+    --server PORT    uses a server on loopback that runs already
+    --help           prints this
+`;
 const say = (line: string): void => console.log(`  ${line}`);
 
 interface Wanted {
@@ -74,8 +81,13 @@ function wanted(): Wanted {
       origin: { type: 'string', multiple: true, default: [] },
       port: { type: 'string', default: PORT },
       server: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
   return {
     origins: values.origin.map(originOf),
     port: portOf('--port', values.port),

@@ -155,32 +155,29 @@ export function statusError(
   retryAfter: number | null,
   requestId: string | null = null,
 ): VoiceError {
-  const text = `${what}: status ${status}${detail === '' ? '' : `, ${detail}`}`;
+  // Some details are sentences.
+  const text = `${what}: status ${status}${detail && `, ${detail}`}`.replace(/\.?$/, '.');
   const details = { status, retryAfter, requestId };
   const again = { ...details, retryable: true };
   // 401 comes from the component that checks tokens, and from the server if the user may not join.
   if (status === 403 || (status === 401 && /not permitted/i.test(detail))) {
-    return new VoiceError('forbidden', `${text}. This user or page is not allowed to do that.`, details);
+    return new VoiceError('forbidden', `${text} This user or page may not do that.`, details);
   }
   if (status === 401 || (status === 400 && /claim/i.test(detail))) {
     return new VoiceError(
       'unauthorized',
-      `${text}. Provide a valid token; if token is a function, it is called for every request.`,
+      `${text} Provide a valid token; a function is called for every request.`,
       details,
     );
   }
-  const later = (code: VoiceErrorCode): VoiceError => new VoiceError(code, `${text}. Try again later.`, again);
+  const later = (code: VoiceErrorCode): VoiceError => new VoiceError(code, `${text} Try again later.`, again);
   if (status === 503 && BUSY.test(detail)) return later('server-busy');
   if (status === 503 && /full/i.test(detail)) return later('server-full');
   if (status === 503 && /shut/i.test(detail)) return later('server-draining');
-  if (status === 409) return new VoiceError('conversation-full', `${text}. Somebody has to leave first.`, details);
-  if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text}. Use another id.`, details);
+  if (status === 409) return new VoiceError('conversation-full', `${text} Somebody has to leave first.`, details);
+  if (status === 400 || status === 414) return new VoiceError('bad-conversation', `${text} Use another id.`, details);
   if (status === 404 || status === 405) {
-    return new VoiceError(
-      'unreachable',
-      `${text}. Check url: it is the part before /connect, /ice and /join.`,
-      details,
-    );
+    return new VoiceError('unreachable', `${text} Check url: it is the part before /connect, /ice and /join.`, details);
   }
   return later(status >= 500 ? 'server-error' : 'unreachable');
 }

@@ -1,7 +1,7 @@
 /** Says which microphone is in use, and loudly if there is none although the user wants one. */
 import type { MicrophoneState } from '@beep/webrtc-client';
 import { byId, setText } from './dom.ts';
-import { wordsOf } from './microphone-problem.ts';
+import { watchBlocked, wordsOf } from './microphone-problem.ts';
 
 export interface MicrophoneChoices {
   /** Returns whether the test tone replaces the microphone. */
@@ -23,6 +23,9 @@ export class MicrophoneLine {
     byId('mic-none', HTMLButtonElement).addEventListener('click', () => {
       this.hide();
       choices.listenOnly();
+    });
+    void watchBlocked((words) => {
+      if (words === null && !this.box.hidden) choices.retryMicrophone();
     });
   }
 

@@ -1,6 +1,6 @@
 /** The demo's page with devices: where voices are played, and a microphone that the browser blocks. */
 import { equal, is, match } from 'uvu/assert';
-import { inChromium, launchBrowser, type PageOptions } from '../support/browsers.ts';
+import { inChromium, type LaunchOptions, launchBrowser, type PageOptions } from '../support/browsers.ts';
 import { startDemo } from '../support/demo.ts';
 import { type DemoPage, openDemoPage } from '../support/demo-page.ts';
 import { scenarios } from '../support/scenario.ts';
@@ -9,8 +9,8 @@ const test = scenarios('demo devices');
 
 const visible = (id: string): string => `document.getElementById('${id}').checkVisibility()`;
 
-async function withPage(fakeDevices: boolean, options: PageOptions, body: (page: DemoPage) => Promise<void>) {
-  const [demo, browser] = await Promise.all([startDemo(), launchBrowser('chromium', { fakeDevices })]);
+async function withPage(launch: LaunchOptions, options: PageOptions, body: (page: DemoPage) => Promise<void>) {
+  const [demo, browser] = await Promise.all([startDemo(), launchBrowser('chromium', launch)]);
   try {
     await body(await openDemoPage(browser, demo.url, options));
   } finally {
@@ -86,13 +86,35 @@ async function listenWithoutMicrophone(page: DemoPage): Promise<void> {
 inChromium(
   test,
   'the output is chosen, kept for the next call, and given up when it vanishes',
-  () => withPage(true, {}, chooseOutput),
+  () => withPage({ fakeDevices: true }, {}, chooseOutput),
+  60,
+);
+async function allowLater(page: DemoPage): Promise<void> {
+  await page.until('it is told', visible('check-problem'));
+  await page.enter('Ann', 'lab', 'join-alone', 'default');
+  await page.until('it is told loudly', visible('mic-problem'));
+  match(await page.evaluate(`document.getElementById('mic-problem-text').textContent`), /^Nobody hears you.*blocks/);
+  await page.click('mic-again');
+  await page.evaluate(`document.getElementById('mic-again').focus()`);
+  is(await page.evaluate(visible('mic-problem')), true, 'it is still blocked');
+  await page.allowMicrophone();
+  await page.until(
+    'the microphone is on',
+    `!${visible('mic-problem')} && document.querySelector('#mute .word').textContent === 'Mute'`,
+  );
+  is((await page.see()).focus, 'call-title', 'the focus is not lost');
+}
+
+inChromium(
+  test,
+  'a microphone that is allowed during the call is on without another click',
+  () => withPage({ fakeDevices: true, refusable: true }, { noMicrophone: true }, allowLater),
   60,
 );
 inChromium(
   test,
   'a blocked microphone is told loudly before joining, with a button to listen only',
-  () => withPage(false, { noMicrophone: true }, listenWithoutMicrophone),
+  () => withPage({}, { noMicrophone: true }, listenWithoutMicrophone),
   60,
 );
 

@@ -29,6 +29,8 @@ export interface Page {
   /** Clicks on the element with the mouse. @param selector of CSS. */
   click(selector: string): Promise<void>;
   reload(): Promise<void>;
+  /** Permits the microphone, as a user does in the address bar; in Chromium only. */
+  allowMicrophone(): Promise<void>;
   /** Writes a picture of the whole page. @param path of a PNG file. */
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
@@ -74,6 +76,8 @@ export interface LaunchOptions {
   anyCertificate?: boolean;
   /** Offers microphones that beep instead of the machine's, and grants them to every page that asks. */
   fakeDevices?: boolean;
+  /** Grants them only to pages that have the permission; in Chromium only. */
+  refusable?: boolean;
   /** Path of a WAV file that these microphones play again and again instead of beeping; in Chromium only. */
   spoken?: string;
   /** Plays sound only after a click, as browsers do for people, and does not count a test's looks as clicks; in Chromium only. */
@@ -140,6 +144,7 @@ const COMMON = {
 
 function launchChromium({
   fakeDevices = false,
+  refusable = false,
   spoken,
   anyCertificate = false,
   clickToPlay = false,
@@ -156,7 +161,8 @@ function launchChromium({
       '--disable-component-update',
       `--autoplay-policy=${clickToPlay ? 'document-user-activation-required' : 'no-user-gesture-required'}`,
       '--allow-loopback-in-peer-connection',
-      ...(fakeDevices ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] : []),
+      ...(fakeDevices ? ['--use-fake-device-for-media-stream'] : []),
+      ...(fakeDevices && !refusable ? ['--use-fake-ui-for-media-stream'] : []),
       ...(spoken === undefined ? [] : [`--use-file-for-fake-audio-capture=${spoken}`]),
     ],
   });
@@ -249,6 +255,7 @@ function pageOf(page: DriverPage, close: () => Promise<void>): Page {
     up: (key) => page.keyboard.up(key as KeyInput),
     click: (selector) => page.click(selector),
     reload: async () => void (await page.reload({ timeout: HANG_MS })),
+    allowMicrophone: () => page.browserContext().overridePermissions(new URL(page.url()).origin, ['microphone']),
     screenshot: async (path) => void (await page.screenshot({ path: path as `${string}.png`, fullPage: true })),
     close,
   };

@@ -114,6 +114,10 @@ export class DemoPage {
     return this.page.reload();
   }
 
+  allowMicrophone(): Promise<void> {
+    return this.page.allowMicrophone();
+  }
+
   see(): Promise<Seen> {
     return this.evaluate(SEE);
   }

@@ -14,6 +14,8 @@ export class EventLog {
   private readonly went = new Set<string>();
   /** Whether arrivals and departures are shown outside of the log, too. */
   loud = false;
+  /** Whether what is shown is of little weight. */
+  private minor = false;
   private timer: number | undefined;
   private readonly toast = byId('toast', HTMLDivElement);
   private fading: number | undefined;
@@ -24,7 +26,10 @@ export class EventLog {
     this.show(text);
   }
 
-  private show(text: string): void {
+  /** @param minor whether it gives way to a line that is shown already. */
+  private show(text: string, minor = false): void {
+    if (minor && !this.minor && this.toast.textContent !== '') return;
+    this.minor = minor;
     setText(this.toast, text);
     clearTimeout(this.fading);
     this.fading = setTimeout(() => setText(this.toast, ''), TOAST_MS);
@@ -62,7 +67,7 @@ export class EventLog {
         this.went.size > 0 ? `${listed([...this.went])} left.` : '',
       ].filter((line) => line !== '');
       for (const line of moves) this.add(line);
-      if (this.loud && moves.length > 0) this.show(moves.join(' '));
+      if (this.loud && moves.length > 0) this.show(moves.join(' '), true);
       this.forget();
     }, GATHER_MS);
   }

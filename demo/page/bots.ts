@@ -77,7 +77,7 @@ export class Bots {
     if (room === null) return;
     try {
       await this.look();
-      const present = this.state?.bots[room] ?? 0;
+      const present = botsIn(this.state, room);
       const body = JSON.stringify({ room, count: wanted(present) });
       const { count, maxBots } = await ask<{ count: number; maxBots: number }>('/demo/bots', {
         method: 'POST',
@@ -95,7 +95,7 @@ export class Bots {
 
   private show(): void {
     const { state } = this;
-    const bots = state?.bots[this.events.room() ?? ''] ?? 0;
+    const bots = botsIn(state, this.events.room() ?? '');
     setText(this.now, bots === 0 ? 'None in this room.' : `${bots} in this room. They leave a minute after you.`);
     setText(this.server, serverLine(state));
     const ids = state?.rooms.map(({ id }) => id) ?? [];
@@ -109,6 +109,11 @@ export class Bots {
       );
     }
   }
+}
+
+/** Returns the number of bots in a room, which may be called `constructor`, too. */
+function botsIn(state: DemoState | null, room: string): number {
+  return (state !== null && Object.hasOwn(state.bots, room) ? state.bots[room] : 0) ?? 0;
 }
 
 function serverLine(state: DemoState | null): string {

@@ -19,6 +19,14 @@ const HELP = `
     --server PORT    uses a server on loopback that runs already
     --help           prints this
 `;
+const BANNER = `
+  ┌──────────────────────────────────────────────────────────────┐
+  │  backend-webrtc gateway — FOR DEVELOPMENT ONLY               │
+  │  It believes any name. Use it on this machine only, not in   │
+  │  production: traefik and backend-auth check who users are    │
+  │  there.                                                      │
+  └──────────────────────────────────────────────────────────────┘
+`;
 const say = (line: string): void => console.log(`  ${line}`);
 
 interface Wanted {
@@ -28,14 +36,6 @@ interface Wanted {
   readonly server: number | null;
 }
 
-console.log(`
-  ┌──────────────────────────────────────────────────────────────┐
-  │  backend-webrtc gateway — FOR DEVELOPMENT ONLY               │
-  │  It believes any name. Use it on this machine only, not in   │
-  │  production: traefik and backend-auth check who users are    │
-  │  there.                                                      │
-  └──────────────────────────────────────────────────────────────┘
-`);
 try {
   await run(wanted());
 } catch (error) {
@@ -44,8 +44,8 @@ try {
 }
 
 async function run({ origins, port, server }: Wanted): Promise<void> {
+  console.log(BANNER);
   const fleet = server === null ? await Fleet.of(1, say, () => undefined) : null;
-  await fleet?.start();
   const gateway = await openGateway({
     port,
     origins,
@@ -57,6 +57,8 @@ async function run({ origins, port, server }: Wanted): Promise<void> {
       return true;
     },
   });
+  // After the gateway, so that no server runs if the port is in use.
+  await fleet?.start();
   const api = `localhost:${gateway.port}${PREFIX}`;
   console.log(`
   The API:     ws://${api}/connect?token=ann

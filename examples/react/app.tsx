@@ -6,7 +6,7 @@ import { createRoot } from 'react-dom/client';
 function Room({ name }: { readonly name: string }) {
   // The development gateway takes the token for the user bob.
   const voice = useVoice({ url: '/webrtc', token: 'bob.tab', slots: 3, conversation: name });
-  const { client, state, error, kicked, participants, speakers, muted, retry } = voice;
+  const { client, state, error, kicked, participants, speakers, muted, audioBlocked, retry } = voice;
   const speaking = new Set(speakers.map(({ number }) => number));
   return (
     <section>
@@ -14,6 +14,11 @@ function Room({ name }: { readonly name: string }) {
       {(state === 'closed' || kicked) && (
         <button type="button" onClick={retry}>
           Try again
+        </button>
+      )}
+      {audioBlocked && (
+        <button type="button" onClick={() => client?.resume()}>
+          Hear the others
         </button>
       )}
       <button type="button" onClick={() => client?.mute(!muted)}>

@@ -89,6 +89,28 @@ test('it answers other pages with the cause, also behind a proxy that rewrites H
   }
 });
 
+test('a port in use ends it before a server has started', async () => {
+  const first = await startGatewayCommand([]);
+  try {
+    const second = await startGatewayCommand([`--port=${new URL(first.api).port}`]);
+    is(second.api, '');
+    is(await second.stop(), 1);
+    const said = second.lines.join('\n');
+    match(said, 'The port is in use');
+    ok(!said.includes('the server is running'), said);
+  } finally {
+    is(await first.stop(), 0);
+  }
+});
+
+test('it explains its options', async () => {
+  const gateway = await startGatewayCommand(['--help']);
+  is(await gateway.stop(), 0);
+  const said = gateway.lines.join('\n');
+  for (const option of ['--origin', '--port', '--server', '--help']) match(said, option);
+  ok(!said.includes('FOR DEVELOPMENT ONLY'), 'nothing starts');
+});
+
 test('a wrong option ends it with what it may be', async () => {
   for (const [option, says] of [
     ['--origin=localhost:5173', '--origin is "localhost:5173": set it to the page’s scheme, host and port'],

@@ -44,8 +44,34 @@ for (const kind of ['chromium', 'firefox'] as const) {
   }
 }
 
+/** Whether the page offers to play what the browser blocks. */
+const OFFERED = `[...document.querySelectorAll('button')]
+  .some((one) => one.textContent === 'Hear the others' && one.checkVisibility())`;
+
+/** Lets the page play nothing, as a browser before the first click. */
+function block(page: Page): Promise<void> {
+  return page.evaluate(`{
+    const { play } = HTMLMediaElement.prototype;
+    window.allow = () => { HTMLMediaElement.prototype.play = play; };
+    HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+    0;
+  }`);
+}
+
+async function hear(page: Page): Promise<void> {
+  await shows(page, 'that nothing is heard', OFFERED);
+  await page.evaluate(`{
+    allow();
+    [...document.querySelectorAll('button')].find((one) => one.textContent === 'Hear the others').click();
+    0;
+  }`);
+  await shows(page, 'that all is heard', `!(${OFFERED})`);
+}
+
 async function vanilla({ page }: Opened): Promise<void> {
+  await block(page);
   await page.click('#join');
+  await hear(page);
   await shows(
     page,
     'a bot who speaks',
@@ -81,7 +107,9 @@ async function react({ page }: Opened): Promise<void> {
     await page.evaluate(`document.querySelector('input').value = ${JSON.stringify(room)}`);
     await press('Join');
   };
+  await block(page);
   await join('kitchen');
+  await hear(page);
   await shows(page, 'a bot who speaks', line('(bot) speaks'));
   await press('Mute');
   await shows(page, 'the mute', "[...document.querySelectorAll('button')].some((one) => one.textContent === 'Unmute')");
@@ -103,6 +131,12 @@ async function react({ page }: Opened): Promise<void> {
 function shows(page: Page, what: string, condition: string): Promise<void> {
   return untilInPage(page, condition, { what, tell: 'document.body.innerText', timeout: 60_000 });
 }
+
+test('it explains its options', async () => {
+  const example = startChild(process.execPath, [MAIN, '--help']);
+  match(await example.said('--port'), 'vanilla | react');
+  is(await example.exited, 0);
+});
 
 test('a wrong name or port ends it with what it may be', async () => {
   for (const [args, says] of [
